@@ -65,6 +65,7 @@ def check(
 ) -> None:
     """Validate a study, try its components, and show what it will take, before any job starts."""
     from ganbench.pipeline.preflight.check import check as try_parts
+    from ganbench.pipeline.preflight.planned_tests import planned_tests
     from ganbench.pipeline.resources import cluster_profile as profiles
 
     cluster = None if profile is None else profiles.read(profile)
@@ -77,6 +78,8 @@ def check(
     where = "on this machine" if here else f"on {cluster.executor}, once jobs are started"
     for part in summary.timetable(plan, estimates, stored_estimates.read_timings(plan.folder), where):
         out.print(part)
+    if (tests := planned_tests(plan)) is not None:
+        out.print(tests)
     if cluster is not None:
         summary.demand(out, plan, estimates, cluster)
     for note in notes:

@@ -1,4 +1,4 @@
-"""Events of a run: loss spikes, saturation, relapses and mode hops, each with start, end and size."""
+"""Events of a run: loss spikes, saturation, rejection, relapses and mode hops, each with start, end and size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ganbench.analysis.outcomes._hops import hops
 from ganbench.analysis.outcomes._learning import Progress, relapses
-from ganbench.analysis.outcomes._run import RunEvidence
+from ganbench.analysis.outcomes._run import RunEvidence, Series
 from ganbench.analysis.outcomes._spikes import spikes
 
 # Kinds of events, each with the unit of its size.
@@ -17,9 +17,12 @@ EVENT_KINDS = {
     "spike": "a loss stands out of its recent past; size: its largest value in multiples of the usual one before",
     "saturation": "the discriminator is all but sure of real and generated examples; size: its mean doubt, how far the"
     " mean outputs are from 1 and 0 in the mean",
+    "rejection": "the discriminator's mean output on generated examples is below 0.05, whatever it says of real ones;"
+    " size: the mean of that output",
     "relapse": "a metric is far worse than before; size: the largest distance from real data in multiples of the best",
     "mode-hop": "the mode that holds most examples changes; size: share of the examples on the new one",
 }
+REJECTED = 0.05  # the probability of being real below which generated examples count as rejected
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def events_of(run: RunEvidence) -> list[Event]:
     """
     if not run.has_data:
         return []
-    found = [*_spikes(run), *_saturations(run), *_relapses(run), *_hops(run)]
+    found = [*_spikes(run), *_saturations(run), *_rejections(run), *_relapses(run), *_hops(run)]
     return sorted(found, key=lambda event: (event.start, event.end, event.kind, event.of))
 
 
@@ -79,10 +82,33 @@ def _saturations(run: RunEvidence) -> Iterator[Event]:
     length = min(len(real.mean), len(fake.mean))
     sure = (real.mean[:length] >= run.settings.won_real_output) & (fake.mean[:length] <= run.settings.won_fake_output)
     doubt = (1 - real.mean[:length] + fake.mean[:length]) / 2
-    bins = [(int(real.first[index]), int(real.last[index])) for index in np.flatnonzero(sure)]
+    for start, end, size in _stretches(run, real, sure, doubt):
+        yield Event("saturation", "real_output, fake_output", start, end, size)
+
+
+def _rejections(run: RunEvidence) -> Iterator[Event]:
+    if run.probabilities and "fake_output" in run.series:
+        fake = run.series["fake_output"]
+        for start, end, size in _stretches(run, fake, fake.mean < REJECTED, fake.mean):
+            yield Event("rejection", "fake_output", start, end, size)
+
+
+def _stretches(
+    run: RunEvidence, series: Series, holds: np.ndarray, size: np.ndarray
+) -> Iterator[tuple[int, int, float]]:
+    """The stretches in which a condition holds, those within `spike_gap` steps joined: first and last step, mean size.
+
+    Args:
+        run: the run.
+        series: a series with the bins that the condition was looked at in.
+        holds: in which bins it holds, (bins,) of bool.
+        size: its size in every bin, (bins,).
+    """
+    first, last = series.first[: len(holds)], series.last[: len(holds)]
+    bins = [(int(first[index]), int(last[index])) for index in np.flatnonzero(holds)]
     for start, end in merge(bins, run.settings.spike_gap):
-        inside = (real.first[:length] >= start) & (real.last[:length] <= end)
-        yield Event("saturation", "real_output, fake_output", start, end, float(doubt[inside].mean()))
+        inside = (first >= start) & (last <= end)
+        yield start, end, float(size[inside].mean())
 
 
 def _relapses(run: RunEvidence) -> Iterator[Event]:

@@ -20,12 +20,13 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted, level_of_next
 from ganbench.claims.mean_tests import difference, ordering
+from ganbench.claims.power import efforts
 from ganbench.claims.quantities import Quantities
 from ganbench.claims.run_tests import bound, closed_form, proportion
 from ganbench.claims.test_results import RunGroup, TestResult, TestStatistics, Verdict, condition
 from ganbench.core.formatting import format_p_value, join_words
 from ganbench.study.claim_tests import Bound, ClaimTest, ClosedForm, Difference, Ordering, Proportion
-from ganbench.study.claims import Claim
+from ganbench.study.claims import Claim, Scale
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Decision:
     id: str
     source: str
     statement: str
+    scale: Scale
+    question: str
     note: str
     verdict: Verdict
     tests: tuple[TestResult, ...]
@@ -48,12 +51,19 @@ def decide(collected: Collected, claims: Sequence[Claim]) -> list[Decision]:
     """
     quantities = Quantities(collected)
     tests = [[_result(quantities, tagged.kind, tagged.test) for tagged in claim.tests] for claim in claims]
-    settled = iter(_settle([result for results in tests for result in results]))
+    settled = _settle([result for results in tests for result in results])
+
+    def seeds(test: ClaimTest) -> list[pd.Series]:
+        return [quantities.selected(selector)["seed"] for _, selector in test.selectors()]
+
+    planned = efforts([tagged.test for claim in claims for tagged in claim.tests], seeds)
+    done = iter([replace(result, planned=plan) for result, plan in zip(settled, planned, strict=True)])
     decisions = []
     for claim in claims:
-        results = tuple(next(settled) for _ in claim.tests)
-        verdicts = [result.verdict for result in results]
-        decisions.append(Decision(claim.id, claim.source, claim.statement, claim.note, _combine(verdicts), results))
+        results = tuple(next(done) for _ in claim.tests)
+        verdict = _combine([result.verdict for result in results])
+        about = {name: getattr(claim, name) for name in ("id", "source", "statement", "scale", "question", "note")}
+        decisions.append(Decision(**about, verdict=verdict, tests=results))
     return decisions
 
 
@@ -73,13 +83,19 @@ def _settle(results: Sequence[TestResult]) -> list[TestResult]:
                 effort = result.effort(level_of_next(tests, rejected))
                 text += f"; {effort}" if effort else ""
                 result = replace(result, verdict="undecided")
-        settled.append(replace(result, adjusted_p=float(p_value), text=f"{text}; asked: {result.expected}"))
+        settled.append(replace(result, adjusted_p=float(p_value), text=f"{text}; asked: {result.condition}"))
     return settled
 
 
 COLUMNS = {
     "claim": "identifier of the claim",
     "verdict": "confirmed if all its tests are, refuted if any is, undecided otherwise",
+    "scale": "scale of its tests: full (what the claim speaks of), real (its data set, at a smaller size or for fewer"
+    " steps) or small (other, smaller data)",
+    "source": "source of the statement",
+    "statement": "the statement",
+    "question": "the question that the tests answer; empty at the scale full, where it is the claim's own",
+    "note": "how the study decides the claim, or what is true instead",
     "test": "number of the test, from 1",
     "kind": "closed_form, bound, proportion, difference or ordering",
     "test_verdict": "verdict of the test alone",
@@ -87,6 +103,11 @@ COLUMNS = {
     "quantity": "number that it tests",
     "runs": "number of runs selected",
     "missing": "number of these without a number",
+    "expected": "effect that a statistical test was planned for: the share, or the difference of means, if the claim"
+    " holds as claimed; empty where none is stated",
+    "runs_needed": "number of runs, of pairs or of runs of each group with which the test finds that effect with a"
+    " probability of 80%, at the level of the first of all statistical tests to be decided; empty where it exceeds"
+    " 10,000, or where no effect is stated",
     "value": "worst run's quantity, proportion of runs (empty where it is not known of all of them), or difference of "
     "means (the least one in an ordering)",
     "low": "smallest quantity, or lower bound of the 95% interval, which is not adjusted",
@@ -105,9 +126,11 @@ def decisions_table(decisions: Iterable[Decision]) -> pd.DataFrame:
     rows = []
     for decision in decisions:
         for index, result in enumerate(decision.tests, 1):
-            row = vars(result) | {"test_verdict": result.verdict, "asked": result.expected}
-            rows.append(row | {"claim": decision.id, "verdict": decision.verdict, "test": index})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            plan = result.planned
+            row = vars(result) | {"test_verdict": result.verdict, "asked": result.condition}
+            row |= {"expected": plan and plan.expected, "runs_needed": plan and plan.needed}
+            rows.append(row | vars(decision) | {"claim": decision.id, "test": index})
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"expected": float, "runs_needed": "Int64"})
 
 
 def _combine(verdicts: Sequence[Verdict]) -> Verdict:
@@ -142,7 +165,7 @@ def _result(quantities: Quantities, kind: str, test: ClaimTest) -> TestResult:
         quantity=test.quantity.text,
         selection=SEPARATORS.get(kind, "").join(group.name for group in groups),
         runs=sum(len(group.runs) for group in groups),
-        expected=condition(test),
+        condition=condition(test),
         adjusted_p=math.nan,
         **vars(statistics),
     )

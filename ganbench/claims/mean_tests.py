@@ -78,7 +78,7 @@ def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
             few = f"{plural(len(group.values), 'run')} of ({group.name})"
             return _Comparison(f"{name}: {few}, and an interval needs {MIN_RUNS} to keep its promise")
     values, ids = first.values, first.runs.index
-    if _paired(first.runs["seed"], second.runs["seed"]):
+    if paired(first.runs["seed"], second.runs["seed"]):
         orders = [np.argsort(group.runs["seed"].to_numpy(), kind="stable") for group in (first, second)]
         found = paired_mean_difference(first.values[orders[0]], second.values[orders[1]])
         values, ids = first.values[orders[0]] - second.values[orders[1]], ids[orders[0]]
@@ -92,7 +92,8 @@ def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
     return _Comparison(text, found, ids[np.argmin(values)], ids[np.argmax(values)], least)
 
 
-def _paired(first: pd.Series, second: pd.Series) -> bool:
+def paired(first: pd.Series, second: pd.Series) -> bool:
+    """Whether two groups of runs, by their seeds, are compared as pairs: both have the same ones, each once."""
     return first.is_unique and second.is_unique and set(first) == set(second)
 
 

@@ -1,4 +1,4 @@
-"""Look-up of every number that a claim may name: measurements, metrics, outcomes, axes and options."""
+"""Look-up of every number that a claim may name: measurements, metrics, curves, events, outcomes, axes and options."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from scipy import stats
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import OUTCOMES
 from ganbench.analysis.methods import failed, outcome_indicator, undetermined
+from ganbench.claims.curve_quantities import curve_quantity
+from ganbench.claims.event_quantities import event_quantity
 from ganbench.core.errors import GanbenchError, unknown
+from ganbench.study.claim_tests import OF_CURVES, OF_EVENTS
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import NUMERIC, Selector, matches
 from ganbench.study.train_axes import COLUMNS
@@ -76,6 +79,10 @@ class Quantities:
                 return self._of_runs(f"{what}_final")
             case "best" | "first" | "distinct" | "rank_correlation":
                 return self._over_snapshots(source, what)
+            case _ if source in OF_CURVES:
+                return curve_quantity(source, what, self._collected.curves, self._runs)
+            case _ if source in OF_EVENTS:
+                return event_quantity(source, what, self._collected.events, self._runs)
             case "time" if not what:
                 return (self._of_runs("steps") * self._of_runs("learning_rate")).to_dict()
             case _ if what:

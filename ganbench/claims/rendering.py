@@ -42,6 +42,7 @@ def render_claims(collected: Collected, study: dict) -> dict | None:
     return {
         "total": plural(len(decisions), "claim"),
         "counts": [(verdict, counts[verdict]) for verdict in VERDICTS],
+        "scaled": any(decision.scale != "full" for decision in decisions),
         "rows": [_row(decision) for decision in decisions],
     }
 
@@ -58,6 +59,8 @@ def _row(decision: Decision) -> dict:
         "id": decision.id,
         "statement": decision.statement,
         "verdict": decision.verdict,
+        "scale": decision.scale,
+        "question": decision.question,
         "source": decision.source,
         "note": decision.note,
         "deciding": capitalize(deciding.text.split("; asked: ")[0]),
@@ -79,7 +82,8 @@ def _test(test: TestResult) -> dict:
         "kind": KINDS[test.kind],
         "quantity": test.quantity,
         "selection": test.selection,
-        "asked": test.expected,
+        "asked": test.condition,
+        "planned": f"to decide: {test.planned}" if test.planned else "",
         "found": capitalize(test.text.split("; asked: ")[0]),
         "runs": format_number(test.runs) + (f", {test.missing} without a number" if test.missing else ""),
         "value": format_number(test.value, 7),

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from ganbench.analysis.statistics.sample_sizes import MOST
 from ganbench.core.formatting import format_number
 from ganbench.study.claim_tests import ClaimTest, ClosedForm, Difference, Ordering, Proportion, ThresholdTest
 
@@ -41,6 +42,30 @@ class TestStatistics:
     effort: Callable[[float], str] = field(default=lambda level: "", compare=False, repr=False)
 
 
+@dataclass(frozen=True)
+class Effort:
+    """The runs that a statistical test has, and those with which it would be decided.
+
+    Attributes:
+        present: Number of runs, of pairs, or of runs of the smallest group.
+        unit: What is counted: `runs`, `pairs` or `runs of each`.
+        expected: The effect stated: a share, or a difference of means; None where none is.
+        needed: Number that finds the effect with 80% power; None where it exceeds 10,000, or where no effect is stated.
+    """
+
+    present: int
+    unit: str
+    expected: float | None = None
+    needed: int | None = None
+
+    def __str__(self) -> str:
+        if self.expected is None:
+            return "no effect is stated"
+        needed = f"more than {MOST:,}" if self.needed is None else f"{self.needed:,}"
+        what = "a share" if self.unit == "runs" else "a difference"
+        return f"{needed} {self.unit} for {what} of {format_number(self.expected)}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class TestResult(TestStatistics):
     """The result of one test of a claim: the runs that it selected, and the numbers that decided it."""
@@ -50,7 +75,8 @@ class TestResult(TestStatistics):
     quantity: str
     selection: str
     runs: int  # number of runs selected; 1 for the study's own measurement
-    expected: str  # the condition in words
+    condition: str  # in words
+    planned: Effort | None = None  # of a statistical test: the runs that decide it if the claim holds as claimed
 
 
 def condition(test: ClaimTest) -> str:

@@ -41,7 +41,7 @@ ROWS = {
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
     "diagnoses": "One row per run and outcome that holds, or that was not judged.",
-    "events": "One row per run and event: spikes of losses, saturation, relapses and mode hops.",
+    "events": "One row per run and event: spikes of losses, saturation, rejection, relapses and mode hops.",
     "modes": "One row per run, snapshot and mode of the data: the examples that fall on it, and its forgetting.",
     "claims": "One row per test of every claim.",
     "missing": "One row per missing run; these runs are in no other table.",

@@ -1,4 +1,4 @@
-"""Kinds of tests that decide a claim, with the quantities and limits that they compare."""
+"""Kinds of tests that decide a claim, with the quantities and limits that they compare, and the effects expected."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import inf
 from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.escaping import short_repr
@@ -14,13 +14,16 @@ from ganbench.core.registry import CHOICES
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import NUMERIC, Selector, SelectorField, custom_field
 from ganbench.study.train_axes import OPTIONS
-from ganbench.study.value_types import Fraction, Section, min_entries
+from ganbench.study.value_types import Fraction, Positive, Section, min_entries, refuse_boolean
 
 # Numbers of a run with plain names, beside its numeric options of training. Measurements have dotted names, and numeric
 # options of components are called `<family>_<option>`.
 NUMBERS = (*NUMERIC, "steps", "time")
-# Prefixes of dotted names that need no experiment: they name a run's outcome, its metrics and its losses.
-PREFIXES = ("outcome", "final", "best", "first", "distinct", "rank_correlation")
+# Prefixes of dotted names that need no experiment: of a run's metrics, of its recorded series, and of its events.
+OF_METRICS = ("final", "best", "first", "distinct", "rank_correlation")
+OF_CURVES = ("early", "late", "lowest", "highest")
+OF_EVENTS = ("events", "lift")
+PREFIXES = ("outcome", *OF_METRICS, *OF_CURVES, *OF_EVENTS)
 
 
 def _parse_expression(value: Any) -> Expression:
@@ -50,8 +53,16 @@ def _parse_constant(value: Any) -> Expression:
     return formula
 
 
+def _require_side(expected: float, limit: float, *, larger: bool) -> None:
+    """Refuse an expected effect with which the claim would not hold."""
+    if expected <= limit if larger else expected >= limit:
+        side = "above" if larger else "below"
+        raise ValueError(f"expected must be {side} {limit:g} if the claim holds, but is {expected:g}")
+
+
 ExpressionField = Annotated[Expression, *custom_field(_parse_expression, str, "string", "number")]
 NumberField = Annotated[Expression, *custom_field(_parse_constant, str, "string", "number")]
+Number = Annotated[float, BeforeValidator(refuse_boolean), Field(allow_inf_nan=False)]
 
 
 class ClaimTest(Section):
@@ -112,15 +123,41 @@ class Proportion(ThresholdTest):
     """The smallest allowed proportion; give either `at_least` or `at_most`."""
     at_most: Fraction | None = None
     """The largest allowed proportion."""
+    expected: Fraction | None = None
+    """The proportion if the claim holds as claimed. From it follows how many runs decide the test with 80% power."""
+
+    @property
+    def limit(self) -> float:
+        """The proportion to compare with."""
+        return self.at_most if self.at_least is None else self.at_least
 
     @model_validator(mode="after")
     def _one_proportion(self) -> Proportion:
         self._exactly_one("at_least", "at_most")
         self._require_runs()
+        if self.expected is not None:
+            _require_side(self.expected, self.limit, larger=self.at_most is None)
         return self
 
 
-class Difference(ClaimTest):
+class MeanTest(ClaimTest):
+    """The keys of tests that compare the means of groups of runs."""
+
+    expected: Number | None = None
+    """The difference of means if the claim holds as claimed, of every step of an ordering; needs `deviation`. From
+    both follows how many runs decide the test with 80% power."""
+    deviation: Positive | None = None
+    """The standard deviation that is expected of the difference of two runs, or of a pair of equal seed."""
+
+    def _check_expected(self, limit: float, *, larger: bool) -> None:
+        if (self.expected is None) != (self.deviation is None):
+            given = "deviation" if self.expected is None else "expected"
+            raise ValueError(f"must have both expected and deviation, or neither, but has {given} alone")
+        if self.expected is not None:
+            _require_side(self.expected, limit, larger=larger)
+
+
+class Difference(MeanTest):
     """The difference of two groups' means lies on one side of a number, by a t test, of pairs where seeds are equal."""
 
     baseline: SelectorField
@@ -134,16 +171,22 @@ class Difference(ClaimTest):
         """Iterate over the selectors of both groups, each with its location in the test."""
         yield from (("where", self.where), ("baseline", self.baseline))
 
+    @property
+    def limit(self) -> float:
+        """The number to compare the difference with."""
+        return (self.above if self.below is None else self.below).value({})
+
     @model_validator(mode="after")
     def _different_groups(self) -> Difference:
         self._exactly_one("above", "below")
         self._require_runs()
+        self._check_expected(self.limit, larger=self.below is None)
         if self.where == self.baseline:
             raise ValueError(f"where and baseline select the same runs ({self.where})")
         return self
 
 
-class Ordering(ClaimTest):
+class Ordering(MeanTest):
     """The groups' means increase in the order given, every step by a t test."""
 
     increasing: Annotated[tuple[SelectorField, ...], min_entries(2)]
@@ -160,6 +203,7 @@ class Ordering(ClaimTest):
             raise ValueError("needs runs: the study's own measurements ('study') are one number each")
         if len(set(self.increasing)) < len(self.increasing):
             raise ValueError("increasing has the same group twice")
+        self._check_expected(0.0, larger=True)
         return self
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ganbench.study.claim_tests import NUMBERS, TaggedTest
 from ganbench.study.expressions import Expression
@@ -19,6 +19,10 @@ Id = text_matching(
 )
 
 
+Scale = Literal["full", "real", "small"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
+
+
 class Claim(Section):
     """A statement, with the tests that decide it."""
 
@@ -28,10 +32,30 @@ class Claim(Section):
     """The source of the statement, such as a publication."""
     statement: Annotated[str, Field(min_length=1)]
     """The statement in words."""
+    scale: Scale = "full"
+    """The scale of the tests: 'full' plays what the claim speaks of; 'real' has its data set, at a smaller size or for
+    fewer steps; 'small' has other, smaller data."""
+    question: str = ""
+    """The question that the tests answer, in words, where it is not that of the claim: required unless the scale is
+    'full', and refused there."""
     note: str = ""
     """How the study decides the claim, or what is true instead."""
     tests: Annotated[tuple[TaggedTest, ...], min_entries(1)]
     """The tests that decide the claim; all of them must hold."""
+
+    @model_validator(mode="after")
+    def _question_of_the_scale(self) -> Claim:
+        if self.scale != "full" and not self.question:
+            raise ValueError(
+                f"question: is missing; tests of the scale {self.scale!r} answer another question than the claim's, "
+                "which must be said"
+            )
+        if self.scale == "full" and self.question:
+            raise ValueError(
+                f"question: tests of the scale 'full' answer the claim itself; name their scale, "
+                f"{' or '.join(SCALES[1:])}, or leave the question out"
+            )
+        return self
 
 
 def unique_ids(claims: Sequence[Claim]) -> Sequence[Claim]:

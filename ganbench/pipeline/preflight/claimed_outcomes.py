@@ -1,4 +1,4 @@
-"""Refusal of claims about outcomes that no run of theirs can be known to have."""
+"""Refusal of claims about outcomes and events that no run of theirs can be known to have."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from ganbench.analysis.columns import OPEN, SUCCESSES
 from ganbench.analysis.outcome import ESSENTIAL
 from ganbench.analysis.outcome_catalogue import catalogue
 from ganbench.analysis.outcomes._run import DIVERSITY
+from ganbench.claims import event_quantities
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import join_words
+from ganbench.study.choices import Choice
 from ganbench.study.claims import Claim, variables
 from ganbench.study.selectors import matches
 
@@ -49,7 +51,17 @@ def unseen(columns: Collection[str], modes: int) -> dict[str, str]:
             )
     if modes != 1 and any(name in found for name in ESSENTIAL):  # any run without another failure is undetermined
         found |= dict.fromkeys((*OPEN, *SUCCESSES, "failed"), COLLAPSE)
-    return {f"outcome.{name.replace('-', '_')}": why for name, why in found.items()}
+    hops = found.get("cycling")  # which is told by the modes that events of the kind mode-hop are told by
+    hidden = {f"outcome.{name.replace('-', '_')}": why for name, why in found.items()}
+    return hidden | ({name: hops for name in event_quantities.NAMES if "mode_hop" in name} if hops else {})
+
+
+def critics(objective: Choice | None) -> dict[str, str]:
+    """What claims cannot name of runs whose discriminator gives scores in place of probabilities, as for `unseen`."""
+    if objective is None or objective.component.constants.get("probability", True):
+        return {}
+    why = f"with the objective {objective.signature}, whose discriminator gives scores and no probabilities"
+    return dict.fromkeys(event_quantities.OF_PROBABILITIES, why)
 
 
 def refuse_unseen(claim: Claim, points: Sequence[tuple[dict[str, Any], dict[str, str]]]) -> None:

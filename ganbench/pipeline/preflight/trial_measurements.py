@@ -11,6 +11,7 @@ import numpy as np
 
 from ganbench.analysis.columns import OUTCOMES, RUNS, SNAPSHOTS
 from ganbench.analysis.outcomes.mode_collapse import KL
+from ganbench.claims import event_quantities
 from ganbench.contracts.data import draw_fault, examples_fault, few_examples, judge_fault, load_checked
 from ganbench.contracts.measuring import diagnostic_fault, metric_fault
 from ganbench.contracts.repeatability import call_twice
@@ -34,12 +35,12 @@ from ganbench.pipeline.execution import instantiation
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import component_config, components_of
-from ganbench.pipeline.preflight.claimed_outcomes import refuse_unseen, unseen
+from ganbench.pipeline.preflight.claimed_outcomes import critics, refuse_unseen, unseen
 from ganbench.pipeline.preflight.component_trials import ComponentTrials
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.resources.estimator import Loaded
 from ganbench.study.choices import Choice
-from ganbench.study.claim_tests import PREFIXES
+from ganbench.study.claim_tests import OF_CURVES, OF_METRICS
 from ganbench.study.claims import measurement_names
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run
@@ -159,7 +160,7 @@ class Measuring:
                         fault = f"column {column!r} is one of {taken[column]} already; call it something else"
                         self.components.refuse("evaluate.metrics", choice, fault)
                     taken[column] = f"metric {choice.signature}"
-            self._measured |= {f"{prefix}.{column}" for prefix in PREFIXES if prefix != "outcome" for column in columns}
+            self._measured |= {f"{prefix}.{column}" for prefix in OF_METRICS for column in columns}
         if not self._collapse_metric():
             self.components.say({"note": "without the metric mode_coverage, no collapse can be detected."})
         self._fit_some_data()
@@ -285,6 +286,7 @@ class Measuring:
         Raises:
             GanbenchError: A diagnostic breaks the contract.
         """
+        self._measured |= {f"{prefix}.{series}" for prefix in OF_CURVES for series in trees[0]["curves"]["series"]}
         for name, experiment in self.plan.experiments.items():
             choice, where = experiment.diagnostic, f"diagnose.{name}"
             if _of_study(experiment) or not matches(experiment.where, run.point):
@@ -329,9 +331,14 @@ class Measuring:
                 elif experiment.where != Selector():
                     raise GanbenchError(f"{where}: {choice.signature} cannot measure {run.method}: {fault}")
         self._measured |= {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
+        self._measured |= event_quantities.NAMES
         datasets = dict.fromkeys(dataset for run in self.plan.runs if (dataset := run.choice("dataset")))
         hidden = {dataset: self._unseen(dataset) for dataset in datasets}
-        points = [(run.point, hidden[dataset]) for run in self.plan.runs if (dataset := run.choice("dataset"))]
+        points = [
+            (run.point, hidden[dataset] | critics(run.choice("objective")))
+            for run in self.plan.runs
+            if (dataset := run.choice("dataset"))
+        ]
         for claim in self.plan.study.claims:
             refuse_unseen(claim, points)
             for quantity in sorted(measurement_names(claim)):

@@ -28,7 +28,7 @@ FIGURE = FigureInfo(
     ),
 )
 
-KINDS = dict(zip(EVENT_KINDS, ("#2a9d8f", "#aa4499", "#0072b2", "#cc6677"), strict=True))
+KINDS = dict(zip(EVENT_KINDS, ("#2a9d8f", "#aa4499", "#ddaa33", "#0072b2", "#cc6677"), strict=True))
 STUDIED = {
     "discriminator_loss": ("discriminator's loss", PLAYER_COLOURS["discriminator_loss"]),
     "generator_gradient_norm": ("generator's gradient", "#cc6677"),
@@ -41,7 +41,7 @@ AROUND = "generator_loss"
 def draw(collected: Collected) -> Figure:
     """Events over training, and event studies around the spikes of the generator's loss."""
     if collected.events.empty:
-        return nothing("No event was seen in any run: no spike, saturation, relapse or mode hop.")
+        return nothing("No event was seen in any run: no spike, saturation, rejection, relapse or mode hop.")
     runs = collected.runs.set_index("run")
     events = collected.events.assign(method=collected.events["run"].map(runs["method"]))
     seen = set(zip(events["method"], events["kind"], strict=True))

@@ -348,7 +348,7 @@ def test_bound(values, verdict, worst, missing):
     below = part(collected(np.negative(values)), "bound", below=-1)
     for found in (above, below):
         assert (found.verdict, found.worst, found.missing, found.runs) == (verdict, worst, missing, len(values))
-    assert (above.expected, below.expected) == ("above 1", "below -1")
+    assert (above.condition, below.condition) == ("above 1", "below -1")
     if missing < len(values):
         assert (above.low, above.high) == (np.nanmin(values), np.nanmax(values))
 
@@ -403,7 +403,7 @@ def test_how_far_off_a_run_is_goes_by_what_it_is_allowed():
 def test_closed_form_in_words():
     found = part(collected([1.1, 1.6]), "closed_form", equals="1 + learning_rate", within=0.1)
     assert (found.value, found.low, found.high, found.worst) == (1.6, 1.1, 1.6, "r1")
-    assert found.expected == "1 + learning_rate within 0.1"
+    assert found.condition == "1 + learning_rate within 0.1"
     assert found.text.startswith("1 of 2 runs hold; farthest off: 1.6 against 1.1, 0.5 apart, in r1; asked: 1 + ")
 
 

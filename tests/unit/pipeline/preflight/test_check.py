@@ -30,9 +30,10 @@ from ganbench.pipeline.execution.devices import acquire_device, acquire_free_gpu
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight.claimed_outcomes import unseen
+from ganbench.pipeline.preflight.claimed_outcomes import critics, unseen
 from ganbench.pipeline.preflight.trial import try_study as check
 from ganbench.pipeline.stages import run
+from ganbench.study.choices import parse_choice
 from ganbench.study.schema import parse
 
 pytestmark = pytest.mark.usefixtures("hurried")
@@ -195,6 +196,9 @@ def test_a_claim_about_what_no_diagnostic_measures_is_refused(tmp_path):
         check(toys(tmp_path, {"game": "bilinear"}, **claiming("path.final_psi")))
 
 
+RECORDED = "late.real_output + events.rejection_share + lift.spike_near_mode_hop"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("quantity", "message"),
@@ -202,6 +206,8 @@ def test_a_claim_about_what_no_diagnostic_measures_is_refused(tmp_path):
         ("final.fcdd", r"unknown measurement 'final\.fcdd'\. Did you mean 'final\.fcd'"),
         ("rank_correlation.fid", r"unknown measurement 'rank_correlation\.fid'"),
         ("outcome.divergd", r"unknown measurement 'outcome\.divergd'\. Did you mean 'outcome\.diverged'"),
+        ("early.generator_los", r"unknown measurement 'early\.generator_los'\. Did you mean 'early\.generator_loss'"),
+        ("events.spikes", r"unknown measurement 'events\.spikes'\. Did you mean 'events\.spike'"),
     ],
 )
 def test_a_claim_about_a_score_or_an_outcome_that_there_is_not_is_refused(tmp_path, quantity, message):
@@ -210,7 +216,13 @@ def test_a_claim_about_a_score_or_an_outcome_that_there_is_not_is_refused(tmp_pa
         return {"claims": [{"id": "A1", "statement": "So.", "tests": decide}]}
 
     networks = {"dataset": "ring8", "architecture": "mlp"}
-    for fine in ("final.fcd", "best.modes", "outcome.discriminator_won", "outcome.failed + 0 * learning_rate"):
+    for fine in (
+        "final.fcd",
+        "best.modes",
+        "outcome.discriminator_won",
+        "outcome.failed + 0 * learning_rate",
+        RECORDED,
+    ):
         check(toys(tmp_path, networks, **claiming(fine)))
     with pytest.raises(GanbenchError, match=rf"claims\.A1: {message}"):
         check(toys(tmp_path, networks, **claiming(quantity)))
@@ -255,14 +267,28 @@ def test_a_claim_about_an_outcome_needs_the_metric_that_shows_it(tmp_path, quant
 
 def test_an_outcome_is_claimed_of_the_data_on_which_it_can_be_seen():
     """A collapse of data of one mode is impossible, so that nothing is missing to know what became of a run."""
+
+    def outcomes(columns, modes):
+        found = unseen(columns, modes)
+        assert ("outcome.cycling" in found) == ("events.mode_hop" in found) == ("lift.spike_near_mode_hop" in found)
+        assert "events.spike" not in found
+        return {name for name in found if name.startswith("outcome.")}
+
     columns = {column for info in catalogue().values() for column in info.needs}
-    assert unseen(columns, 8) == {}
-    assert unseen(columns, 1).keys() == {"outcome.collapsed", "outcome.partly_collapsed", "outcome.cycling"}
-    assert unseen((), 1).keys() == unseen(columns, 1).keys() | {"outcome.memorising", "outcome.artefact_lock_in"}
-    assert {"outcome.failed", "outcome.converged", "outcome.collapsed"} <= unseen(columns, 0).keys()
+    assert outcomes(columns, 8) == set()
+    assert outcomes(columns, 1) == {"outcome.collapsed", "outcome.partly_collapsed", "outcome.cycling"}
+    assert outcomes((), 1) == outcomes(columns, 1) | {"outcome.memorising", "outcome.artefact_lock_in"}
+    assert {"outcome.failed", "outcome.converged", "outcome.collapsed"} <= outcomes(columns, 0)
     for modes in (0, 1):
-        found = unseen({*columns, "diversity"}, modes)
-        assert found.keys() == {"outcome.partly_collapsed", "outcome.cycling"}
+        assert outcomes({*columns, "diversity"}, modes) == {"outcome.partly_collapsed", "outcome.cycling"}
+
+
+def test_rejection_and_saturation_are_claimed_of_probabilities_alone():
+    assert critics(parse_choice("objective", "non_saturating")) == critics(None) == {}
+    found = critics(parse_choice("objective", "hinge"))
+    assert {"events.rejection", "events.saturation_longest", "lift.spike_near_rejection"} <= found.keys()
+    assert "events.spike" not in found
+    assert found["events.rejection"].startswith("with the objective hinge, whose discriminator gives scores")
 
 
 def test_the_metrics_that_outcomes_need_fill_their_columns():

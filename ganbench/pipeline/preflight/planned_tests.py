@@ -1,0 +1,40 @@
+"""The statistical tests of a study before its runs are made: how many runs they have, and how many would decide."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.table import Table
+
+from ganbench.claims.power import efforts
+from ganbench.core.formatting import plural
+from ganbench.pipeline.plan import Plan
+from ganbench.study.claim_tests import ClaimTest
+from ganbench.study.selectors import matches
+
+
+def planned_tests(plan: Plan) -> Table | None:
+    """Tabulate the statistical tests of a study's claims; None if it has none.
+
+    A test is decided with 80% power, at the level of the first of all statistical tests that is decided, if the effect
+    is as its study states.
+    """
+    points = [run.point for run in plan.runs]
+
+    def seeds(test: ClaimTest) -> list[pd.Series]:
+        groups = [selector for _, selector in test.selectors()]
+        return [pd.Series([each["seed"] for each in points if matches(group, each)]) for group in groups]
+
+    tests = [(claim, check) for claim in plan.study.claims for check in claim.tests]
+    found = efforts([check.test for _, check in tests], seeds)
+    rows = [(claim, check, effort) for (claim, check), effort in zip(tests, found, strict=True) if effort is not None]
+    if not rows:
+        return None
+    table = Table(title=f"{plural(len(rows), 'statistical test')} of claims", title_justify="left")
+    for column in ("claim", "test", "quantity"):
+        table.add_column(column)
+    table.add_column("runs", justify="right", no_wrap=True)
+    table.add_column("would decide, with 80% power")
+    for claim, check, effort in rows:
+        present = f"{effort.present:,} {effort.unit}"
+        table.add_row(claim.id, check.kind, check.test.quantity.text, present, str(effort))
+    return table
