@@ -71,6 +71,45 @@ def _tree_fault(tree: Any, where: str = "") -> str | None:
     return next(filter(None, (_tree_fault(each, f"{where}/{key}") for key, each in tree.items())), None)
 
 
+def diagnosis_fault(diagnostic: Any, game: Any, result: Any, runs: int | None) -> str | None:
+    """The fault of a diagnostic or of what it compares, as a clause; None if both return valid values.
+
+    Args:
+        diagnostic: the diagnostic.
+        game: the game of the runs; None for a diagnostic of the study.
+        result: the value that its `measure` returned.
+        runs: number of measured runs; None for a diagnostic of the study.
+    """
+    columns = diagnostic.columns(game)
+    if (fault := diagnostic_fault(columns, result, runs)) or not runs or not (compared := diagnostic.compared(game)):
+        return fault
+    if fault := columns_fault(compared):
+        return f"its compared(): {fault}"
+    if taken := [name for name in compared if name in columns]:
+        return f"its compared() has the column {taken[0]!r}, which is one of columns() too"
+    rows = [{name: np.asarray(values[row % runs]) for name, values in result.arrays.items()} for row in range(runs)]
+    return comparison_fault(compared, diagnostic.compare([*rows, *rows][: max(runs, 2)]), max(runs, 2))
+
+
+def comparison_fault(compared: Mapping[str, Any], values: Any, runs: int) -> str | None:
+    """The fault of what a diagnostic's `compare` returned for so many runs, as a clause; None for valid values.
+
+    Args:
+        compared: the columns that it compares.
+        values: what it returned.
+        runs: number of the runs.
+    """
+    if not isinstance(values, Mapping):
+        return f"its compare() gives {type(values).__name__}; must be {{column: numbers}}"
+    for name, value in values.items():
+        if np.shape(value) != (runs,):
+            return f"its compare() gives shape {np.shape(value)} for {name!r}; must be {(runs,)}"
+    for row in range(runs):
+        if fault := values_fault(compared, {name: value[row].item() for name, value in values.items()}, absent=True):
+            return f"its compare() {fault}"
+    return None
+
+
 def diagnostic_fault(columns: Any, result: Any, runs: int | None) -> str | None:
     """The fault of a diagnostic, as a clause; None if it returns valid values for its columns.
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
+
+import numpy as np
 
 from ganbench.core.metric_info import MetricInfo
 from ganbench.games import Game
@@ -21,9 +24,12 @@ class Diagnostic(ABC):
 
     Attributes:
         of: "runs", or "study" for a diagnostic that measures no runs (a calculator) and is computed once per study.
+        needs_judge: whether it judges examples (`Trajectories.samples.judged`), so that the judge of the data set is
+            fitted before it. A literal, since it is read from the source.
     """
 
     of: ClassVar[Literal["runs", "study"]] = "runs"
+    needs_judge: ClassVar[bool] = False
 
     def supports(self, game: Game) -> str | None:
         """Whether the diagnostic is defined for a game.
@@ -60,3 +66,25 @@ class Diagnostic(ABC):
         Raises:
             GanbenchError: the game lacks what the diagnostic needs, such as a second derivative.
         """
+
+    def compared(self, game: Game) -> dict[str, MetricInfo]:
+        """The numbers that `compare` returns, under other names than those of `columns`; none unless it compares runs.
+
+        Args:
+            game: the game of the runs.
+        """
+        return {}
+
+    def compare(self, results: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """Compare the runs of one setting, which differ in their seed alone, whatever packs they were measured in.
+
+        It is called when results are collected, wherever a setting has two runs or more: in an unfinished study of
+        those that were measured.
+
+        Args:
+            results: the arrays that `measure` returned, of K >= 2 runs in the order of their seeds, (...) each.
+
+        Returns:
+            Numbers (K,) for each column of `compared`; NaN where one does not exist.
+        """
+        return {}

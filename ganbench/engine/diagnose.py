@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ import torch
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import values_fault
 from ganbench.core.tree import Tree
+from ganbench.data import Examples
 from ganbench.diagnostics import Diagnostic, Trajectories
-from ganbench.games import Game, Match, Member
+from ganbench.engine.run_examples import Judging, TrainedExamples
+from ganbench.games import Buffers, Game, Match, Member
 from ganbench.numerics.trajectories import constant
 
 
@@ -29,6 +32,8 @@ def diagnose(
     device: torch.device,
     dtype: torch.dtype,
     schedule: Callable[[int], float] = constant,
+    real: Examples | None = None,
+    judging: Judging | None = None,
 ) -> list[Tree]:
     """The results of a diagnostic for some runs.
 
@@ -43,6 +48,8 @@ def diagnose(
         device: device to compute on.
         dtype: precision of the parameters.
         schedule: the factor of the learning rates in each training step.
+        real: the data set as it is stored; None for a game without data.
+        judging: what judges examples, see `Scorer.judged`; None for a diagnostic without a judge.
 
     Returns:
         For every run, `values`, {column: number}, and `arrays`, {name: array}.
@@ -50,7 +57,7 @@ def diagnose(
     Raises:
         GanbenchError: the results are not those that the diagnostic's columns describe.
     """
-    how = {"device": device, "dtype": dtype, "schedule": schedule}
+    how = {"device": device, "dtype": dtype, "schedule": schedule, "real": real, "judging": judging}
     trajectories = trajectories_of(game, dynamics, optimizer, members, snapshots, steps, **how)
     result, columns = diagnostic.measure(trajectories), diagnostic.columns(game)
     trees = [
@@ -77,6 +84,8 @@ def trajectories_of(
     device: torch.device,
     dtype: torch.dtype,
     schedule: Callable[[int], float] = constant,
+    real: Examples | None = None,
+    judging: Judging | None = None,
 ) -> Trajectories:
     """The trajectories of some runs; arguments as of `diagnose`."""
     planned = np.array(steps)
@@ -91,7 +100,7 @@ def trajectories_of(
     match = Match(game, members, device, dtype)
     if buffers:  # otherwise, as in the laboratory, the networks have their initial ones
         match.buffers = {name: value[:, -1] for name, value in buffers.items()}
-    return Trajectories(
+    trajectories = Trajectories(
         match=match,
         dynamics=dynamics,
         optimizer=optimizer,
@@ -101,6 +110,14 @@ def trajectories_of(
         buffers=buffers,
         schedule=schedule,
     )
+    if real is None:
+        return trajectories
+
+    def buffers_at(snapshot: int) -> Buffers:
+        return trajectories.match_at(snapshot).buffers
+
+    samples = TrainedExamples(game, members, trajectories.path["generator"], buffers_at, real, judging)
+    return replace(trajectories, samples=samples)
 
 
 def _repeated(kept: np.ndarray, values: np.ndarray, steps: np.ndarray) -> np.ndarray:

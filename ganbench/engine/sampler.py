@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ganbench.architectures import Architecture
 from ganbench.core.pixels import shown
 from ganbench.data import DataSpec
-from ganbench.games.gan import initial_module, trial_inputs
+from ganbench.games.gan import balanced_labels, initial_module, trial_inputs
 from ganbench.nn.network import EXAMPLES, Network
 from ganbench.numerics.generator import TrainedGenerator
 
@@ -50,8 +51,42 @@ class Sampler:
         Returns:
             Examples, (count, *shape), float32: numbers as judges, metrics and pictures see them, images in [-1, 1].
         """
+        generator = self._generator(theta, buffers, seed)
+        return self._made(generator, generator.inputs, count)
+
+    def at(
+        self,
+        theta: np.ndarray,
+        buffers: Mapping[str, np.ndarray],
+        seed: int,
+        latent: Tensor,
+        labels: Tensor | None = None,
+    ) -> np.ndarray:
+        """Examples from given latent points.
+
+        Args:
+            theta, buffers, seed: as of `examples`.
+            latent: the latent points, (count, latent_size).
+            labels: the labels of a conditional generator, (count,) of int64; 0, 1, 2 ... in turn if None.
+
+        Returns:
+            Examples, as of `examples`.
+        """
+        generator = self._generator(theta, buffers, seed)
+        given = [latent.to(generator.parameters)]
+        if "generator" in self._architecture.conditional:
+            labels = balanced_labels(len(latent), self._data.modes) if labels is None else labels
+            given.append(labels.to(self._device))
+
+        def inputs(whole: int) -> tuple[Tensor, ...]:
+            again = torch.arange(whole, device=self._device) % len(latent)
+            return tuple(x[again] for x in given)
+
+        return self._made(generator, inputs, len(latent))
+
+    def _generator(self, theta: np.ndarray, buffers: Mapping[str, np.ndarray], seed: int) -> TrainedGenerator:
         kept = {name: torch.as_tensor(np.asarray(value), device=self._device) for name, value in buffers.items()}
-        generator = TrainedGenerator(
+        return TrainedGenerator(
             architecture=self._architecture,
             data=self._data,
             network=self._network,
@@ -59,6 +94,9 @@ class Sampler:
             buffers={name: value.float() if value.is_floating_point() else value for name, value in kept.items()},
             seed=seed,
         )
+
+    def _made(self, generator: TrainedGenerator, inputs: Callable[[int], tuple[Tensor, ...]], count: int) -> np.ndarray:
+        """The first `count` examples of as many inputs as whole batches have."""
         with torch.no_grad():
             size, whole = BATCH, count
             if self._architecture.passed_to_generator:  # which serve in turn: the first again after a whole batch
@@ -66,6 +104,6 @@ class Sampler:
             if generator.depends_on_batch:
                 size = self._batch_size
                 whole = -(-count // size) * size  # no last batch of another size
-            parts = zip(*(x.split(size) for x in generator.inputs(whole)), strict=True)
+            parts = zip(*(x.split(size) for x in inputs(whole)), strict=True)
             made = [generator(*part, batch=batch).cpu() for batch, part in enumerate(parts)]
             return shown(torch.cat(made)[:count], self._data.mean, self._data.std).numpy()

@@ -103,6 +103,8 @@ class Trajectory:
             GanbenchError: an unknown diagnostic, or one that does not support this game.
         """
         chosen = build_from_spec("diagnostic", diagnostic)
+        if chosen.needs_judge:
+            raise GanbenchError(f"diagnostic {diagnostic!r} judges examples, which takes a study with a fitted judge.")
         if why := chosen.supports(self.match.game):
             raise GanbenchError(f"diagnostic {diagnostic!r} does not support this game: {why}.")
         path = np.where(np.isfinite(self.trajectory).all(-1, keepdims=True), self.trajectory, np.nan)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ganbench.games import Batch, Buffers, LearningRates, Match, Players
+from ganbench.numerics.run_examples import RunExamples
 
 
 def constant(step: int) -> float:
@@ -30,6 +31,7 @@ class Trajectories:
         path: the parameters at the snapshots, {player: (K, S, P)}; NaN from the divergence of a member on.
         buffers: the networks' buffers at the snapshots, (K, S, ...) by name.
         schedule: the factor of the learning rates in each training step.
+        samples: generated and real examples of the runs; None for games without data, and in the laboratory.
     """
 
     match: Match
@@ -40,6 +42,7 @@ class Trajectories:
     path: dict[str, Tensor]
     buffers: Buffers = field(default_factory=dict)
     schedule: Callable[[int], float] = constant
+    samples: RunExamples | None = None
 
     def match_at(self, snapshot: int) -> Match:
         """The game with the buffers at the snapshot with this index; -1 is the last."""

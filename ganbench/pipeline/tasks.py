@@ -130,11 +130,22 @@ class EvaluateTask:
 
 
 @dataclass(frozen=True)
+class FittedJudge:
+    """The fitted judge of a data set."""
+
+    judge: ComponentConfig
+    digest: str  # of the job that fits it
+    fitted: Path  # the judge's state
+    weights: InceptionWeights | None
+
+
+@dataclass(frozen=True)
 class DiagnosticConfig:
     """The diagnostic of an experiment."""
 
     diagnostic: ComponentConfig
     sources: str
+    judge: FittedJudge | None = None  # of the pack's data set, for a diagnostic that needs one
 
 
 @dataclass(frozen=True)
@@ -166,10 +177,10 @@ class DiagnoseTask:
     def observations(self) -> Iterator[Observation]:
         """The observations of the job, experiment by experiment."""
         for name, diagnostic in self.experiments.items():
-            identity = without_locations(encode(diagnostic))
+            known = identity(diagnostic)
             for member in [self.members[index] for index in self.selected[name]] if self.trained else [None]:
                 run, trained = (member.id, member.digest) if member else ("", None)
-                yield Observation(f"{name}:{run}", name, digest([identity, trained]), run, trained, member)
+                yield Observation(f"{name}:{run}", name, digest([known, trained]), run, trained, member)
 
 
 @dataclass(frozen=True)

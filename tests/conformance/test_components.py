@@ -44,6 +44,7 @@ from ganbench.judges import judge_stored
 from ganbench.nn.network import Network, disturbed
 from ganbench.nn.sample import Outputs, Sample, named_outputs
 from ganbench.objectives import Objective
+from ganbench.pipeline.preflight.stand_in_judge import StandIn
 
 SHAPES = [
     DataSpec(shape=(2,), bounded=False, train=64, modes=8),
@@ -754,6 +755,15 @@ def looks_at(made: Diagnostic) -> list[str]:
 OF_RUNS = [name for name in names("diagnostic") if make_diagnostic(name).of == "runs"]
 
 
+def shown_to(made: Diagnostic, game: Game) -> dict:
+    """The examples that a diagnostic sees of a game with data, and the judge that it asks for."""
+    if not isinstance(game, GAN):
+        return {}
+    labels = np.arange(len(EXAMPLES)) % game.data.modes
+    real = Examples(EXAMPLES, labels, EXAMPLES[:20] + 1, labels[:20])
+    return {"real": real, "judging": Scorer(StandIn(game.data.modes), {}, ()).judged if made.needs_judge else None}
+
+
 def assert_documented(name: str, columns: dict, values: dict) -> None:
     """A diagnostic gives exactly the numbers that it documents, within the bounds that it states."""
     assert set(values) == set(columns), f"{name}: columns() and measure() must name the same numbers"
@@ -773,6 +783,8 @@ def test_a_diagnostic_refuses_in_words(name):
     assert made.of in ("runs", "study")
     constant = registry.find("diagnostic", name).constants.get("of", "runs")
     assert constant == made.of, f"{name}: `of` must be a literal, to be read from the source"
+    constant = registry.find("diagnostic", name).constants.get("needs_judge", False)
+    assert constant == made.needs_judge, f"{name}: `needs_judge` must be a literal, to be read from the source"
     if made.of == "study":
         return
     reasons = [made.supports(make_game(each)) for each in names("game")]
@@ -803,8 +815,8 @@ def test_a_diagnostic_gives_what_it_documents_and_nan_of_a_path_that_ends_early(
 
         def look(rows, of=game, how=shared, who=members, left=kept):
             chosen = [[each[row] for row in rows] for each in (who, left)]
-            planned = how.snapshots
-            return diagnose(made, of, how.dynamics, how.optimizer, *chosen, planned, device=CPU, dtype=torch.float64)
+            where = {"device": CPU, "dtype": torch.float64} | shown_to(made, of)
+            return diagnose(made, of, how.dynamics, how.optimizer, *chosen, how.snapshots, **where)
 
         whole, broken = look([0, 1]), look([0, 1, 2])
         columns = made.columns(game)
@@ -821,7 +833,8 @@ def test_a_diagnostic_gives_what_it_documents_and_nan_of_a_path_that_ends_early(
         assert any(np.isfinite(value) for value in broken[0]["values"].values()), f"{name} sees nothing of {which}"
         nothing = {key: values[:1] * np.nan if key != "step" else values[:1] for key, values in kept[2].items()}
         alone = [members[2:], [nothing], shared.snapshots]
-        (tree,) = diagnose(made, game, shared.dynamics, shared.optimizer, *alone, device=CPU, dtype=torch.float64)
+        where = {"device": CPU, "dtype": torch.float64} | shown_to(made, game)
+        (tree,) = diagnose(made, game, shared.dynamics, shared.optimizer, *alone, **where)
         assert_documented(f"{name} of a run without numbers", columns, tree["values"])
         for column, value in tree["values"].items():
             # What measures the game alone, not where a run went, sees what it saw before.

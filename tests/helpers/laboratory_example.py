@@ -10,6 +10,7 @@ import collected_example
 import numpy as np
 import pandas as pd
 
+from ganbench.analysis.class_agreement import ANGLES, polar_grid
 from ganbench.analysis.collected import Collected, write
 from ganbench.analysis.columns import AXES, CURVES, DIAGNOSES, EVENTS, MEASUREMENTS, MODES, NULLS, REFERENCES, SNAPSHOTS
 from ganbench.core import result_files
@@ -50,6 +51,11 @@ DIAGNOSTICS = {
     },
     "rotation": {"rotation_share_end": ("Rotation share", "Share of turning in the field.", "none", 0.0, 1.0)},
     "conditioning": {"log_condition_end": ("Log condition number", "Unevenness of the generator.", "low", 0.0, None)},
+    "latent_grid": {
+        "step_ratio": ("Largest step over the median", "How evenly examples change.", "low", 1.0, None),
+        "classes_found": ("Classes found", "Classes that the judge is certain of.", "high", 0.0, None),
+    },
+    "latent_agreement": {"agreement": ("Agreement", "Share of examples of the same class.", "none", 0.0, 1.0)},
     "sizes": {"example_1": ("Size in example 1", "Side of the output.", "none", 1.0, None)},
 }
 KINDS = {
@@ -289,7 +295,23 @@ def _observed(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict
             {"log_condition_end": 10 * damping},
             {"steps": np.linspace(0, STEPS, 11), "log_condition": np.arange(11) * damping, "singular_share": share / 3},
         ),
+        "latent_grid": ({"step_ratio": 1 + rate, "classes_found": 3.0}, _grid(rate, run["seed"])),
+        "latent_agreement": ({"agreement": 0.5}, _judged(run["seed"])),
     }
+
+
+def _grid(rate: float, seed: int) -> dict[str, np.ndarray]:
+    """Grey images, brighter from row to row, of three classes."""
+    rows, columns = np.mgrid[:5, :6]
+    pictures = np.tile((rows / 2.5 - 1 - rate * seed / 4)[..., None, None, None], (1, 1, 1, 4, 4))
+    return {"pictures": pictures.astype(np.float16), "classes": (rows + columns) // 4, "confident": np.ones((5, 6))}
+
+
+def _judged(seed: int) -> dict[str, np.ndarray]:
+    """Five sectors of the latent plane, turned from seed to seed."""
+    latent = polar_grid()
+    angle = np.arctan2(latent[:, 1], latent[:, 0]) + 2 * np.pi * seed / ANGLES * 3
+    return {"latent": latent, "classes": np.floor(5 * ((angle / (2 * np.pi)) % 1)).astype(int)}
 
 
 def _step(method: str, rate: float, damping: float) -> np.ndarray:

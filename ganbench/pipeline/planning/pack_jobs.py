@@ -16,6 +16,7 @@ from ganbench.pipeline.tasks import (
     DiagnoseTask,
     DiagnosticConfig,
     EvaluateTask,
+    FittedJudge,
     Group,
     PackMember,
     TrainTask,
@@ -157,7 +158,7 @@ class PackPlan(DatasetPlan):
     def _diagnose(self, pack: Pack, experiments: list[Experiment]) -> Job | None:
         """The diagnosis job of a pack; None if no experiment selects a run of the pack."""
         points = {run.id: run.point for run in pack.runs}
-        train, examples, selected = self.train[pack.name], self.examples_of(pack.runs[0]), {}
+        run, train, selected = pack.runs[0], self.train[pack.name], {}
         for experiment in experiments:
             members = enumerate(train.task.members)
             indices = tuple(index for index, member in members if matches(experiment.where, points[member.id]))
@@ -165,17 +166,21 @@ class PackPlan(DatasetPlan):
                 selected[experiment.name] = indices
         if not selected:
             return None
+        examples, measured = self.examples_of(run), [each for each in experiments if each.name in selected]
+        judge = self.judge[dataset_of(run)] if examples and any(map(_needs_judge, measured)) else None
+        needs = [train, *([examples] if examples else []), *([judge] if judge else [])]
+        weights = judge and judge.task.weights
         task = DiagnoseTask(
             pack=pack.name,
             members=train.task.members,
             groups=train.task.groups,
             train=train.task.train,
-            experiments=_diagnostic_configs(each for each in experiments if each.name in selected),
+            experiments=_diagnostic_configs(measured, judge),
             selected=selected,
             prepared=examples and examples.path,
             trained=train.path,
         )
-        return self.file_job("diagnose", pack.name, task, [train, *([examples] if examples else [])])
+        return self.file_job("diagnose", pack.name, task, needs, [weights.path] if weights else [])
 
 
 def _members(pack: Pack, digests: dict[str, str], trajectories: dict[str, str]) -> tuple[PackMember, ...]:
@@ -195,11 +200,19 @@ def _members(pack: Pack, digests: dict[str, str], trajectories: dict[str, str]) 
     )
 
 
-def _diagnostic_configs(experiments: Iterable[Experiment]) -> dict[str, DiagnosticConfig]:
-    """The diagnostic of each experiment, with the digest of the sources that can change its results."""
+def _diagnostic_configs(experiments: Iterable[Experiment], judge: Job | None = None) -> dict[str, DiagnosticConfig]:
+    """The diagnostic of each experiment, with the digest of the sources that can change its results, and with the
+    judge that it needs, which the job `judge` fits."""
+    fitted = judge and FittedJudge(judge.task.judge, judge.digest, judge.path, judge.task.weights)
     return {
         each.name: DiagnosticConfig(
-            component_config(each.diagnostic), engine_digest("diagnose", [each.diagnostic.component])
+            component_config(each.diagnostic),
+            engine_digest("diagnose", [each.diagnostic.component]),
+            fitted if _needs_judge(each) else None,
         )
         for each in experiments
     }
+
+
+def _needs_judge(experiment: Experiment) -> bool:
+    return experiment.diagnostic.component.constants.get("needs_judge", False)

@@ -13,7 +13,7 @@ from ganbench.analysis.columns import OUTCOMES, RUNS, SNAPSHOTS
 from ganbench.analysis.outcomes.mode_collapse import KL
 from ganbench.claims import event_quantities
 from ganbench.contracts.data import draw_fault, examples_fault, few_examples, judge_fault, load_checked
-from ganbench.contracts.measuring import diagnostic_fault, metric_fault
+from ganbench.contracts.measuring import diagnosis_fault, metric_fault
 from ganbench.contracts.repeatability import call_twice
 from ganbench.contracts.steps import CPU
 from ganbench.core.errors import GanbenchError, unknown
@@ -295,17 +295,27 @@ class Measuring:
             if self.components.supported(where, choice, made, game) is not None:
                 continue
 
-            def fault(made: Any = made) -> str | None:
+            seen = self._seen_by(choice, run.choice("dataset"))
+
+            def fault(made: Any = made, seen: dict[str, Any] = seen) -> str | None:
                 kept = [tree["snapshots"] | {"buffers": tree["buffers"]} for tree in trees]
                 how = {"device": CPU, "dtype": training.dtype, "schedule": training.factor}
                 shown = trajectories_of(
-                    game, training.dynamics, training.optimizer, members, kept, training.snapshots, **how
+                    game, training.dynamics, training.optimizer, members, kept, training.snapshots, **how, **seen
                 )
-                columns, reading = made.columns(game), made.measure(shown)
-                return diagnostic_fault(columns, reading, len(members))
+                return diagnosis_fault(made, game, made.measure(shown), len(members))
 
             key = (name, run.choices[0].component.name)  # once a kind of game
             self.components.once(key, lambda fault=fault: self.components.hold_briefly(where, choice, fault))  # noqa: B023
+
+    def _seen_by(self, diagnostic: Choice, dataset: Choice | None) -> dict[str, Any]:
+        """What a diagnostic sees of a data set: a few examples, and a judge if it needs one."""
+        if dataset is None:
+            return {}
+        spec, examples = self._data[dataset]
+        judge = StandIn(self._seen(dataset, spec).modes)
+        needed = diagnostic.component.constants.get("needs_judge", False)
+        return {"real": examples, "judging": Scorer(judge, {}, ()).judged if needed else None}
 
     def diagnostics(self) -> None:
         """Refuse diagnostics that cannot measure the runs they select, and claims about what is not measured.
@@ -319,7 +329,7 @@ class Measuring:
                 self._know(name, made, choice, None)
                 if not choice.component.path.is_relative_to(PACKAGE):
                     self.components.hold_briefly(
-                        where, choice, lambda made=made: diagnostic_fault(made.columns(None), made.measure(None), None)
+                        where, choice, lambda made=made: diagnosis_fault(made, None, made.measure(None), None)
                     )
                 continue
             selected = {run.choices: run for run in self.plan.runs if matches(experiment.where, run.point)}
@@ -362,8 +372,9 @@ class Measuring:
         with self.components.attempt(f"diagnose.{name}", [choice]):
             columns = made.columns(game)
             fault = columns_fault(columns)
+            compared = {} if game is None else made.compared(game)
         self.components.refuse(f"diagnose.{name}", choice, fault)
-        self._measured |= {f"{name}.{column}" for column in columns}
+        self._measured |= {f"{name}.{column}" for column in (*columns, *compared)}
 
 
 def _of_study(experiment: Experiment) -> bool:

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from ganbench.core.errors import GanbenchError
@@ -28,6 +29,7 @@ from ganbench.engine.subpacks import release
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
+from ganbench.judges import JudgedExamples
 from ganbench.nn import inception
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training, examples
 from ganbench.pipeline.execution.memory import MOST_HELD, resident_growth
@@ -257,9 +259,24 @@ class Estimator:
                 break
             diagnostic, (game, training) = experiment.diagnostic.build(), self._game(run)
             if diagnostic.supports(game) is None:
-                seconds = timing.observation_seconds(diagnostic, game, training, run.member, self._device)
-                found.setdefault(experiment.name, {})[run.method] = seconds
+                seen, waits = self._seen(run, diagnostic.needs_judge)
+                seconds = timing.observation_seconds(diagnostic, game, training, run.member, self._device, seen)
+                found.setdefault(experiment.name, {})[run.method] = seconds + FID_SECONDS * sum(waits)
         return found
+
+    def _seen(self, run: Run, judged: bool) -> tuple[dict[str, Any], list[int]]:
+        """What a diagnostic sees of a run's data, and the numbers of examples that it has a slow network judge, which
+        is not timed."""
+        known, waits = self._data(run.choice("dataset")) if run.choice("dataset") else None, []
+        if known is None or not judged:
+            return {"real": known and known.examples}, waits
+        scorer = Scorer(known.scorer.judge, known.scorer.state, ())
+
+        def judging(examples: np.ndarray) -> JudgedExamples | None:
+            waits.append(len(examples) * known.slow)
+            return scorer.judged(examples)
+
+        return {"real": known.examples, "judging": judging}, waits
 
 
 def _counted_memory(game: Game, training: Training) -> int:
@@ -280,20 +297,20 @@ class _Data:
             loaded = Loaded(found, time.process_time() - began)
         self.examples = loaded.examples
         self.loading = loaded.seconds * (1 if choice.component.path.is_relative_to(PACKAGE) else LOADED)
-        self.judge, self._slow = plan.judge_of(choice).build(), needs_weights(plan.judge_of(choice))
-        self.inception = self._slow or any(each.component.name == "fid" for each in plan.study.evaluate.metrics)
+        self.judge, self.slow = plan.judge_of(choice).build(), needs_weights(plan.judge_of(choice))
+        self.inception = self.slow or any(each.component.name == "fid" for each in plan.study.evaluate.metrics)
 
     @cached_property
     def scorer(self) -> Scorer:
         """The scorer, without slow networks: neither the FID's nor the judge's; and with references of few examples."""
         metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.component.name != "fid"]
-        judge, state = (StandIn(0), {}) if self._slow else (self.judge, self.judge.untrained(self.examples))
+        judge, state = (StandIn(0), {}) if self.slow else (self.judge, self.judge.untrained(self.examples))
         return Scorer.of(judge, state, metrics, self._dataset.spec, self._few)
 
     @property
     def judge_seconds(self) -> float:
         """The seconds to fit the judge."""
-        if self._slow:
+        if self.slow:
             return FID_SECONDS * len(self.examples.train)
         return timing.judge_seconds(self.judge, self.examples)
 
@@ -312,7 +329,7 @@ class _Data:
         few = [reference_examples(part) for part in (self.examples.train, self.examples.heldout)]
         some = floats(few[0][:2])
         features = self.inception * inception.FEATURES
-        features += inception.FEATURES if self._slow else self.judge.judge(self.scorer.state, some).features.shape[1]
+        features += inception.FEATURES if self.slow else self.judge.judge(self.scorer.state, some).features.shape[1]
         of_each = 8 * FEATURES_HELD * features + few[0][0].nbytes
         return sum(map(len, few)) * of_each + 8 * MATRICES * features**2 + self.inception * FID_BYTES
 

@@ -44,7 +44,14 @@ def memory_mb(job: Job, estimates: Mapping[str, Estimate], timings: Timings = NO
     training = (sum(run.memory for run in runs) + once) / 2**20
     if job.stage == "train":
         return training
-    return UNKNOWN_MB + training + 2 * sum(run.bytes for run in runs) / 2**20  # all snapshots, and their trajectories
+    of_judge = max(run.scoring_memory for run in runs) / 2**20 if judged(job) else 0  # and of examples
+    trajectories = 2 * sum(run.bytes for run in runs) / 2**20  # all snapshots, and their trajectories
+    return UNKNOWN_MB + training + trajectories + of_judge
+
+
+def judged(job: Job) -> bool:
+    """Whether a diagnosis job judges examples."""
+    return any(each.judge for each in job.task.experiments.values())
 
 
 def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings: Timings) -> float:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from math import inf
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -210,7 +211,12 @@ def snapshot_seconds(
 
 
 def observation_seconds(
-    diagnostic: Diagnostic, game: Game, training: Training, member: Member, device: torch.device
+    diagnostic: Diagnostic,
+    game: Game,
+    training: Training,
+    member: Member,
+    device: torch.device,
+    seen: Mapping[str, Any] = MappingProxyType({}),
 ) -> float:
     """The seconds of an observation of one run, timed on a random path.
 
@@ -222,6 +228,7 @@ def observation_seconds(
         training: The training of the run.
         member: The run.
         device: The device that the diagnostic computes on.
+        seen: What it sees of data, as arguments of `diagnose`: the examples `real`, and `judging`.
     """
     random, count = np.random.default_rng(0), len(training.snapshots)
     tree: dict[str, Any] = {"step": np.array(training.snapshots)}
@@ -232,7 +239,7 @@ def observation_seconds(
 
     def observe() -> None:
         where = {"device": device, "dtype": training.dtype}
-        diagnose(diagnostic, *moved, [member], [tree], training.snapshots, **where)
+        diagnose(diagnostic, *moved, [member], [tree], training.snapshots, **where, **seen)
 
     try:
         with limited(OBSERVATION_SECONDS):

@@ -18,6 +18,7 @@ from ganbench.pipeline.execution import reference_files, result_cache
 from ganbench.pipeline.execution.instantiation import CPU, build, build_game
 from ganbench.pipeline.execution.provenance import computed_on
 from ganbench.pipeline.jobs import CollectTask
+from ganbench.pipeline.stages.collect_comparisons import Comparisons
 from ganbench.pipeline.tasks import DiagnoseTask, EvaluateTask, Observation
 from ganbench.study.choices import Choice
 
@@ -108,7 +109,7 @@ def measurements(task: CollectTask, arrays: Path) -> tuple[pd.DataFrame, dict[st
         The table of numbers, one row per run and number; the meanings of the numbers; and, by run, what the results
         were computed on, in words.
     """
-    rows, infos, origins = [], {}, {}
+    rows, infos, origins, compared = [], {}, {}, Comparisons()
     with result_files.create_file(arrays, "arrays") as file:
         for job in task.of("diagnose"):
             with result_files.open_file(job.path, "diagnose") as kept:
@@ -123,7 +124,9 @@ def measurements(task: CollectTask, arrays: Path) -> tuple[pd.DataFrame, dict[st
                         result_files.write_tree(
                             file.require_group(experiment).create_group(run or "study"), tree["arrays"]
                         )
+                        compared.add(job.task, each, tree["arrays"])
             infos |= _meanings(job.task)
+    rows += compared.rows()
     table = pd.DataFrame(rows, columns=list(MEASUREMENTS)).astype({"run": str, "quantity": str, "value": float})
     return table, infos, origins
 
@@ -144,5 +147,6 @@ def _meanings(task: DiagnoseTask) -> dict[str, MetricInfo]:
         diagnostic = build("diagnostic", config.diagnostic)
         for game in games:
             if game is None or diagnostic.supports(game) is None:
-                infos |= {f"{name}.{column}": info for column, info in diagnostic.columns(game).items()}
+                columns = diagnostic.columns(game) | ({} if game is None else diagnostic.compared(game))
+                infos |= {f"{name}.{column}": info for column, info in columns.items()}
     return infos

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,17 +21,20 @@ from ganbench.diagnostics import Diagnostic
 from ganbench.engine import subpacks
 from ganbench.engine.diagnose import diagnose
 from ganbench.engine.out_of_memory import OutOfMemoryGuard
+from ganbench.engine.run_examples import Judging
+from ganbench.engine.scoring import Scorer
 from ganbench.engine.train import Training
 from ganbench.games import Game
-from ganbench.pipeline.execution import result_cache
+from ganbench.pipeline.execution import inception_weights, result_cache
 from ganbench.pipeline.execution.checkpoints import checkpointed
 from ganbench.pipeline.execution.devices import acquire_device
 from ganbench.pipeline.execution.instantiation import (
     CPU,
+    TrainingSet,
     build,
     build_game,
     build_training,
-    training_set,
+    examples,
     verify,
     verify_groups,
 )
@@ -38,7 +42,8 @@ from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.execution.provenance import versions
 from ganbench.pipeline.jobs import Job
-from ganbench.pipeline.tasks import DiagnoseTask, Observation
+from ganbench.pipeline.stages.reference import judge_state
+from ganbench.pipeline.tasks import DiagnoseTask, FittedJudge, Observation
 
 Results = list[tuple[Observation, Tree]]
 
@@ -76,7 +81,8 @@ def _of_study(task: DiagnoseTask, new: list[Observation], context: JobContext) -
 
 def _of_runs(task: DiagnoseTask, new: list[Observation], context: JobContext) -> Iterator[Results]:
     """Make the observations of runs, those of one experiment and one group together."""
-    examples = training_set(task.prepared)
+    real = examples(task.prepared) if task.prepared else None
+    given = real and TrainingSet(real.train, real.train_modes)
     with (
         acquire_device(context.settings.device) as device,
         result_files.open_file(task.trained, "train") as file,
@@ -85,11 +91,13 @@ def _of_runs(task: DiagnoseTask, new: list[Observation], context: JobContext) ->
         done, about = 0, versions(device)
         for (experiment, group), mine in groupby(new, key=lambda each: (each.experiment, each.member.group)):
             alike, components = list(mine), task.groups[group].components
-            game = build_game(components, task.train, examples, device)
-            diagnostic = build("diagnostic", task.experiments[experiment].diagnostic)
+            game, config = build_game(components, task.train, given, device), task.experiments[experiment]
+            diagnostic = build("diagnostic", config.diagnostic)
             if diagnostic.supports(game) is None:
                 training = build_training(task.train, components)
-                trees = _split_to_fit(partial(_diagnosed, file, diagnostic, game, training, device), alike, device)
+                seen = {"real": real, "judging": config.judge and _judging(config.judge)}
+                diagnosed = partial(_diagnosed, file, diagnostic, game, training, device, seen)
+                trees = _split_to_fit(diagnosed, alike, device)
             else:  # an experiment without a selector skips the games that its diagnostic does not support
                 trees = [{"values": {}, "arrays": {}} for _ in alike]
             yield [(each, {**tree, "about": about}) for each, tree in zip(alike, trees, strict=True)]
@@ -103,6 +111,7 @@ def _diagnosed(
     game: Game,
     training: Training,
     device: torch.device,
+    seen: dict[str, Any],
     observations: list[Observation],
 ) -> list[Tree]:
     """The results of a diagnostic for runs of one group, measured together."""
@@ -117,7 +126,14 @@ def _diagnosed(
         device=device,
         dtype=training.dtype,
         schedule=training.factor,
+        **seen,
     )
+
+
+def _judging(fitted: FittedJudge) -> Judging:
+    """What judges examples, with the state that stage `judge` wrote."""
+    inception_weights.provide(fitted.weights)
+    return Scorer(build("judge", fitted.judge), judge_state(fitted.fitted), ()).judged
 
 
 def _snapshots(run: result_files.Group) -> Tree:

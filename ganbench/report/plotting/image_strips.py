@@ -59,13 +59,27 @@ def thin(steps: np.ndarray) -> np.ndarray:
 def row_of_images(axes: Axes, images: np.ndarray, top: float) -> None:
     """Draw the first IMAGES images side by side as one picture: a hundred small ones would make a large file."""
     images = images[:IMAGES]
-    height, width = images.shape[-2:]
-    gap = max(1, round(GAP * width))
-    canvas = np.ones((height + gap, len(images) * (width + gap), 3))
-    for index, image in enumerate(images):
-        left = index * (width + gap)
-        canvas[:height, left : left + width] = colours(image)
-    axes.imshow(canvas, extent=(0, len(images), top + 1, top), interpolation="none", aspect="auto")
+    gap = max(1, round(GAP * images.shape[-1]))
+    extent = (0, len(images), top + 1, top)
+    axes.imshow(tiles(images[None], gap), extent=extent, interpolation="none", aspect="auto")
+
+
+def tiles(images: np.ndarray, gap: int) -> np.ndarray:
+    """Images in rows and columns as one picture, with white gaps below and to the right of each.
+
+    Args:
+        images: shape (rows, columns, channels, height, width), values in [-1, 1].
+        gap: pixels between images.
+
+    Returns:
+        Red, green and blue in [0, 1], shape (rows (height + gap), columns (width + gap), 3).
+    """
+    rows, columns, _, height, width = images.shape
+    canvas = np.ones((rows * (height + gap), columns * (width + gap), 3))
+    for row, column in np.ndindex(rows, columns):
+        top, left = row * (height + gap), column * (width + gap)
+        canvas[top : top + height, left : left + width] = colours(images[row, column])
+    return canvas
 
 
 def colours(image: np.ndarray) -> np.ndarray:
