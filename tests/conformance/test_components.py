@@ -737,6 +737,8 @@ def test_a_part_trains_fused_as_solo(family, name, alone):
 QUICK = {
     "basins": {"points": 5, "steps": 20},
     "convolution": {"largest": 6},
+    "network_sizes": {"sides": [16, 32, 64]},
+    "projection": {"features": 64},
     "vector_field": {"points": 7},
     "path_angle": {"points": 12},
 }

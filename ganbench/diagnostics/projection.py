@@ -1,0 +1,117 @@
+"""A generator's first layer as a transposed convolution and as a linear one: one map, with other weights at first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganbench.core.interval import Interval
+from ganbench.core.metric_info import MetricInfo
+from ganbench.core.random_streams import stream_seed
+from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
+from ganbench.games import Game
+from ganbench.nn.initialisation import initialise
+
+SIDE = 4  # of the innermost feature map, and of the kernel
+
+
+@dataclass(frozen=True)
+class Projection(Diagnostic):
+    """The first layer of DCGAN's generator makes a map of 4x4 with `features` channels of a latent point of
+    `latent_size` numbers: ConvTranspose2d(latent_size, features, 4, 1, 0). An input of one pixel meets each weight
+    once, so the layer is Linear(latent_size, 16 features), and both are the same function with the same weights.
+
+    PyTorch draws initial weights and biases uniformly within 1 / sqrt(n) of zero. It counts n = 16 `features` for the
+    transposed convolution, as if an output summed over these, and n = `latent_size` for the linear layer, where the sum
+    is. Of standard normal latent points the outputs have the standard deviation sqrt((latent_size + 1) / (3 n)): apart
+    by the factor sqrt(16 features / latent_size). After initialisation by N(0, 0.02^2) (Radford, Metz and Chintala
+    2016) there is no such difference.
+
+    Deviations are of all outputs of `latents` latent points.
+    """
+
+    latent_size: Annotated[int, Interval(ge=1, le=4096)] = 100
+    features: Annotated[int, Interval(ge=1, le=4096)] = 1024
+    latents: Annotated[int, Interval(ge=2, le=100_000)] = 256
+
+    of: ClassVar[Literal["runs", "study"]] = "study"
+
+    def columns(self, game: Game | None) -> dict[str, MetricInfo]:
+        def number(title: str, what: str, best: str = "none") -> MetricInfo:
+            return MetricInfo(title, what, best, 0, None)
+
+        shared = "between both layers' outputs with the same weights, over the standard deviation of the outputs"
+        return {
+            "difference": number(
+                "Difference with shared weights", f"Largest difference {shared}, in single precision.", "low"
+            ),
+            "exact_difference": number("The same, exactly", f"The same in double precision: {shared}.", "low"),
+            "transposed_deviation": number(
+                "Deviation, transposed convolution",
+                "Standard deviation of the outputs of the transposed convolution with PyTorch's initial weights.",
+            ),
+            "linear_deviation": number(
+                "Deviation, linear layer", "The same of the linear layer with PyTorch's initial weights."
+            ),
+            "ratio": number(
+                "Ratio of the deviations", "The linear layer's over the transposed convolution's, PyTorch's weights."
+            ),
+            "expected_transposed": number(
+                "Expected deviation, transposed convolution", "sqrt((latent size + 1) / (3 n)), n = 16 features."
+            ),
+            "expected_linear": number(
+                "Expected deviation, linear layer", "sqrt((latent size + 1) / (3 n)), n = latent size."
+            ),
+            "matched_ratio": number(
+                "Ratio, matched weights", "The ratio of the deviations after initialisation by N(0, 0.02^2)."
+            ),
+        }
+
+    def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
+        generator = torch.Generator().manual_seed(stream_seed(0, "projection"))
+        latent = torch.randn(self.latents, self.latent_size, generator=generator)
+        values: dict[str, float] = {}
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(stream_seed(0, "projection-weights"))
+            transposed, linear = self.layers()
+            found = [_outputs(layer, latent).std().item() for layer in (transposed, linear)]
+            values |= {"transposed_deviation": found[0], "linear_deviation": found[1], "ratio": found[1] / found[0]}
+            copy_weights(transposed, linear)
+            for name, dtype in (("difference", torch.float32), ("exact_difference", torch.float64)):
+                one, other = (_outputs(layer.to(dtype), latent.to(dtype)) for layer in (transposed, linear))
+                values[name] = ((one - other).abs().max() / one.std()).item()
+            one, other = (_outputs(initialise(layer, "normal"), latent).std() for layer in self.layers())
+            values["matched_ratio"] = (other / one).item()
+        values["expected_transposed"] = self.expected_deviation(self.features * SIDE**2)
+        values["expected_linear"] = self.expected_deviation(self.latent_size)
+        return DiagnosticResult({name: np.asarray(values[name]) for name in self.columns(None)})
+
+    def layers(self) -> tuple[nn.ConvTranspose2d, nn.Linear]:
+        """Both layers, with PyTorch's initial weights."""
+        transposed = nn.ConvTranspose2d(self.latent_size, self.features, SIDE)
+        return transposed, nn.Linear(self.latent_size, self.features * SIDE**2)
+
+    def expected_deviation(self, counted: int) -> float:
+        """The standard deviation of the outputs of standard normal latent points, whose weights and bias are uniform
+        within 1 / sqrt(n) of zero: each has the variance 1 / (3 n).
+
+        Args:
+            counted: n, the number of inputs of a unit as PyTorch counts it.
+        """
+        return math.sqrt((self.latent_size + 1) / (3 * counted))
+
+
+def copy_weights(transposed: nn.ConvTranspose2d, linear: nn.Linear) -> None:
+    """Give the linear layer the weights and biases of the transposed convolution, which has one bias a channel."""
+    linear.weight.copy_(transposed.weight.flatten(1).T)
+    linear.bias.copy_(transposed.bias.repeat_interleave(SIDE**2))
+
+
+def _outputs(layer: nn.Module, latent: Tensor) -> Tensor:
+    """The outputs (n, 16 features) of latent points (n, latent_size)."""
+    return layer(latent if isinstance(layer, nn.Linear) else latent[:, :, None, None]).flatten(1)
