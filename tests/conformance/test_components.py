@@ -737,7 +737,10 @@ def test_a_part_trains_fused_as_solo(family, name, alone):
 QUICK = {
     "basins": {"points": 5, "steps": 20},
     "convolution": {"largest": 6},
+    "missing_modes": {"neighbours": 2, "draws": 3},
+    "nearest_neighbours": {"samples": 50},
     "network_sizes": {"sides": [16, 32, 64]},
+    "pooling_indices": {"latents": 8, "sources": 8, "permutations": 99},
     "projection": {"features": 64},
     "vector_field": {"points": 7},
     "path_angle": {"points": 12},
@@ -749,9 +752,30 @@ def make_diagnostic(name: str) -> Diagnostic:
     return part("diagnostic", name, **{key: value for key, value in QUICK.get(name, {}).items() if key in known})
 
 
-def looks_at(made: Diagnostic) -> list[str]:
-    """The games without data that a diagnostic can measure."""
-    return [each for each in toys() if made.supports(toy(each)) is None]
+def unpooling_gan() -> GAN:
+    """A small pair of networks whose generator takes what the discriminator passes on."""
+    architecture = part("architecture", "unpool", features=2, hidden=(8,), discriminator_hidden=(8,), latent_size=4)
+    return gan(UNPOOLED, data=SHAPES[2], architecture=architecture)
+
+
+UNPOOLED = np.random.default_rng(0).uniform(-1, 1, (64, 3, 16, 16)).astype(np.float32)
+
+
+def looks_at(made: Diagnostic) -> list[Game]:
+    """Two games without data that a diagnostic can measure, or one with data."""
+    without = [toy(each) for each in toys()]
+    with_data = [small_gan(), unpooling_gan()]
+    found = [[game for game in games if made.supports(game) is None] for games in (without, with_data)]
+    return found[0][:2] or found[1][:1]
+
+
+def seen_of(made: Diagnostic, game: Game) -> dict:
+    """What a diagnostic sees of the data of a game: examples, and a judge if it needs one."""
+    if not isinstance(game, GAN):
+        return {}
+    shown, modes = UNPOOLED if game.data is SHAPES[2] else EXAMPLES, np.arange(64) % game.data.modes
+    judging = Scorer(StandIn(game.data.modes), {}, ()).judged
+    return {"real": Examples(shown, modes, shown[::-1] + 0.01, modes), "judging": judging if made.needs_judge else None}
 
 
 OF_RUNS = [name for name in names("diagnostic") if make_diagnostic(name).of == "runs"]
@@ -789,7 +813,7 @@ def test_a_diagnostic_refuses_in_words(name):
     assert constant == made.needs_judge, f"{name}: `needs_judge` must be a literal, to be read from the source"
     if made.of == "study":
         return
-    reasons = [made.supports(make_game(each)) for each in names("game")]
+    reasons = [made.supports(game) for game in (*map(make_game, names("game")), unpooling_gan())]
     assert None in reasons, f"{name}: supports() refuses every game"
     assert all(reason is None or len(reason) > 20 for reason in reasons), f"{name}: say why, in words: {reasons}"
 
@@ -807,18 +831,19 @@ def test_a_diagnostic_gives_what_it_documents_and_nan_of_a_path_that_ends_early(
     """Two runs and one that diverges: exactly the documented numbers, and the neighbours' are none of its business."""
     made = make_diagnostic(name)
     steps = 20
-    for which in looks_at(made)[:2] or ["gan"]:
-        game = make_game(which)
+    for game in looks_at(made):
+        which, seen = type(game).__name__, seen_of(made, game)
         shared = every_step(steps)
         members = [member_of(game, seed, rate) for seed, rate in ((0, 0.1), (1, 0.05), (2, 1e200))]
         kept = [tree["snapshots"] for tree in train(game, shared, members, device=CPU)]
         if len(kept[2]["step"]) == steps + 1:  # what does not diverge by itself is cut short
             kept[2] = {key: values[:3] for key, values in kept[2].items()}
 
-        def look(rows, of=game, how=shared, who=members, left=kept):
+        def look(rows, of=game, how=shared, who=members, left=kept, also=seen):
             chosen = [[each[row] for row in rows] for each in (who, left)]
-            where = {"device": CPU, "dtype": torch.float64} | shown_to(made, of)
-            return diagnose(made, of, how.dynamics, how.optimizer, *chosen, how.snapshots, **where)
+            planned = how.snapshots
+            where = {"device": CPU, "dtype": torch.float64} | also
+            return diagnose(made, of, how.dynamics, how.optimizer, *chosen, planned, **where)
 
         whole, broken = look([0, 1]), look([0, 1, 2])
         columns = made.columns(game)
@@ -835,7 +860,7 @@ def test_a_diagnostic_gives_what_it_documents_and_nan_of_a_path_that_ends_early(
         assert any(np.isfinite(value) for value in broken[0]["values"].values()), f"{name} sees nothing of {which}"
         nothing = {key: values[:1] * np.nan if key != "step" else values[:1] for key, values in kept[2].items()}
         alone = [members[2:], [nothing], shared.snapshots]
-        where = {"device": CPU, "dtype": torch.float64} | shown_to(made, game)
+        where = {"device": CPU, "dtype": torch.float64} | seen
         (tree,) = diagnose(made, game, shared.dynamics, shared.optimizer, *alone, **where)
         assert_documented(f"{name} of a run without numbers", columns, tree["values"])
         for column, value in tree["values"].items():
