@@ -203,6 +203,7 @@ class TablesTask:
     """The task of `tables`."""
 
     claims: tuple[dict[str, Any], ...]
+    published: tuple[dict[str, Any], ...]
     collected: Path
     folder: Path
 

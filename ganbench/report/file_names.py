@@ -8,7 +8,7 @@ from ganbench.report.figure_info import figure_infos
 
 TABLES = (
     *("runs", "snapshots", "curves", "references", "nulls", "settings", "comparisons", "measurements"),
-    *("diagnoses", "events", "modes", "claims"),
+    *("diagnoses", "events", "modes", "claims", "published"),
 )
 TABLE_FORMATS = ("csv", "parquet")
 TABLE_NOTES = "COLUMNS.md"

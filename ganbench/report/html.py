@@ -19,6 +19,7 @@ from ganbench.analysis.nulls import null_of
 from ganbench.analysis.outcome import ESSENTIAL
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
 from ganbench.analysis.stage_time import StageTime
+from ganbench.claims.published import render_published
 from ganbench.claims.rendering import render_claims
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.formatting import format_number, format_percent, format_range
@@ -70,6 +71,7 @@ def render(
         style=(HERE / "report.css").read_text(encoding="utf-8"),
         partial=missing_results(collected),
         claims=render_claims(collected, study),
+        published=render_published(collected, study),
         summary=[_finding(each) for each in found if each.method is None or each.kind == "method"],
         figures=[_figure(figures, kind) for kind, of in shown if of is None],
         methods=[_method(gans, table, found, name, figures, shown) for name in methods(gans)],

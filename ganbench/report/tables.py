@@ -26,10 +26,13 @@ from ganbench.analysis.comparisons import comparisons
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings_table
 from ganbench.claims import decisions as verdicts
+from ganbench.claims.published import COLUMNS as published_columns
+from ganbench.claims.published import published_table
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report.file_names import TABLE_NOTES
 from ganbench.study.claims import Claim
+from ganbench.study.published import Published
 
 ROWS = {
     "runs": "One row per run.",
@@ -44,6 +47,7 @@ ROWS = {
     "events": "One row per run and event: spikes of losses, saturation, rejection, relapses and mode hops.",
     "modes": "One row per run, snapshot and mode of the data: the examples that fall on it, and its forgetting.",
     "claims": "One row per test of every claim.",
+    "published": "One row per number that others published, with the study's own beside it.",
     "missing": "One row per missing run; these runs are in no other table.",
 }
 
@@ -69,6 +73,7 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "events": dict(EVENTS),
         "modes": dict(MODES),
         "claims": dict(verdicts.COLUMNS),
+        "published": dict(published_columns),
     }
 
 
@@ -91,7 +96,9 @@ def describe(info: MetricInfo) -> str:
     return " ".join(parts)
 
 
-def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> None:
+def write(
+    collected: Collected, folder: Path, claims: Sequence[Claim] = (), published: Sequence[Published] = ()
+) -> None:
     """Write the files of `ganbench.report.file_names.table_files` into `folder`; for an unfinished study, also the
     table of missing runs.
 
@@ -99,6 +106,7 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
         collected: the study's results.
         folder: folder to write to; created if missing.
         claims: the claims of the study.
+        published: the published numbers that the study sets its own beside.
 
     Raises:
         ValueError: a table has a column that nothing documents, or lacks one that is; or a quantity has no meaning.
@@ -120,6 +128,7 @@ def write(collected: Collected, folder: Path, claims: Sequence[Claim] = ()) -> N
         "events": collected.events,
         "modes": collected.modes,
         "claims": verdicts.decisions_table(verdicts.decide(collected, claims)),
+        "published": published_table(collected, published),
     }
     notes = documented(collected)
     if collected.missing is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal, get_args
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -58,7 +58,7 @@ class Claim(Section):
         return self
 
 
-def unique_ids(claims: Sequence[Claim]) -> Sequence[Claim]:
+def unique_ids(claims: Sequence[Any]) -> Sequence[Any]:
     """Return the claims if all of their ids differ.
 
     Raises:
@@ -78,14 +78,14 @@ def run_selectors(claim: Claim) -> Iterator[tuple[str, Selector]]:
                 yield f"tests[{index}].{check.kind}.{key}", selector
 
 
-def measurement_names(claim: Claim) -> set[str]:
-    """Collect the dotted names of all measurements that a claim needs."""
-    return {name for check in claim.tests for name in variables(check) if "." in name}
-
-
 def option_names(claim: Claim) -> set[str]:
     """Collect the names of the options that a claim needs: `<family>_<option>`, and `<option>` of training."""
-    return {name for check in claim.tests for name in variables(check) if "." not in name and name not in NUMBERS}
+    return plain_names(name for check in claim.tests for name in variables(check))
+
+
+def plain_names(names: Iterable[str]) -> set[str]:
+    """Of the variables of expressions, those that are options."""
+    return {name for name in names if "." not in name and name not in NUMBERS}
 
 
 def variables(check: TaggedTest) -> Iterator[str]:

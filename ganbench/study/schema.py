@@ -17,6 +17,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.study.blocks import Block
 from ganbench.study.claims import Claim, unique_ids
 from ganbench.study.experiments import Experiment
+from ganbench.study.published import Published
 from ganbench.study.sections import Evaluate, Machine, Outcome, Packing, Track
 from ganbench.study.strict_yaml import bullet_list, data_fault, describe_errors, read_yaml
 from ganbench.study.train_axes import OF_BATCHES, TrainAxes
@@ -46,6 +47,10 @@ class Study(Section):
     """Experiments, which measure runs after training."""
     claims: list[Claim] = Field(default=[])
     """Claims, with the tests that decide them."""
+    published: list[Published] = Field(default=[])
+    """Numbers that others published; the report sets the study's own beside them."""
+    protocol: str = ""
+    """How the study differs from the published ones, one difference a line; shown beside the numbers."""
     train: TrainAxes = TrainAxes()
     pack: Packing = Packing()
     machine: Machine = Machine()

@@ -1,16 +1,17 @@
-"""Checks of a study's experiments and claims: they select runs, and the numbers that claims need are measured."""
+"""Checks of a study's experiments, claims and published numbers: their runs exist, and what they need is measured."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, isfinite, log
 from typing import Any
 
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.study.claim_tests import NUMBERS, PREFIXES, Difference, Ordering, Proportion, TaggedTest
-from ganbench.study.claims import Claim, option_names, run_selectors
+from ganbench.study.claims import Claim, option_names, plain_names, run_selectors
 from ganbench.study.claims import variables as variables_of
 from ganbench.study.expressions import Expression
+from ganbench.study.published import Published
 from ganbench.study.selectors import Selector, matches
 
 STATISTICAL = (Proportion, Difference, Ordering)  # tests with p-values, which are adjusted together
@@ -19,20 +20,23 @@ STATISTICAL = (Proportion, Difference, Ordering)  # tests with p-values, which a
 def validate_targets(
     experiments: Sequence[Any],
     claims: Sequence[Claim],
+    published: Sequence[Published],
     points: Sequence[Mapping[str, Any]],
     variables: Sequence[Mapping[str, float]],
 ) -> None:
-    """Refuse experiments and claims that the runs of a study cannot serve.
+    """Refuse experiments, claims and published numbers that the runs of a study cannot serve.
 
     Args:
         experiments: The experiments of the study, with `name`, `where` and `diagnostic`.
         claims: The claims of the study.
+        published: The published numbers that the study sets its own beside.
         points: By run, the values that selectors match.
         variables: By run, the numbers that are known before it starts: axes, steps, numeric options of its components.
 
     Raises:
-        GanbenchError: A selector matches no run, a claim needs a measurement that no experiment of the study makes or
-            an option that no run has, no result could confirm a test, or an expression is finite in no run.
+        GanbenchError: A selector matches no run, a claim or a published number needs a measurement that no experiment
+            of the study makes or an option that no run has, no result could confirm a test, or an expression is finite
+            in no run.
     """
     numbers = {name for known in variables for name in known if name not in NUMBERS}
     for experiment in experiments:
@@ -42,16 +46,26 @@ def validate_targets(
             )
     wanted = [(f"diagnose.{experiment.name}.where", experiment.where) for experiment in experiments]
     wanted += [(f"claims.{claim.id}.{where}", selector) for claim in claims for where, selector in run_selectors(claim)]
+    wanted += [(f"published[{index}].where", each.where) for index, each in enumerate(published)]
     for where, selector in wanted:
         if not selector.study and not any(matches(selector, point) for point in points):
             raise GanbenchError(f"{where}: no run of the grid matches {selector}.")
     statistical = sum(isinstance(check.test, STATISTICAL) for claim in claims for check in claim.tests)
+    by_name = {each.name: each for each in experiments}
     for claim in claims:
         for option in sorted(option_names(claim) - numbers):
             raise GanbenchError(f"claims.{claim.id}: " + unknown("option", option, numbers))
         for check in claim.tests:
-            _check_measured(claim, check, {each.name: each for each in experiments}, points)
+            names = {name for name in variables_of(check) if "." in name}
+            at = (f"claims.{claim.id}", f"claims.{claim.id}.{check.kind}")
+            _check_measured(names, list(check.test.selectors()), at, by_name, points)
             _check_decidable(claim, check, points, variables, statistical)
+    for index, each in enumerate(published):
+        at = f"published[{index}]"
+        for option in sorted(plain_names(each.quantity.names) - numbers):
+            raise GanbenchError(f"{at}: " + unknown("option", option, numbers))
+        names = {name for name in each.quantity.names if "." in name}
+        _check_measured(names, [("where", each.where)], (at, at), by_name, points)
 
 
 def _of_study(experiment: Any) -> bool:
@@ -59,27 +73,37 @@ def _of_study(experiment: Any) -> bool:
 
 
 def _check_measured(
-    claim: Claim, check: TaggedTest, experiments: Mapping[str, Any], points: Sequence[Mapping[str, Any]]
+    names: Iterable[str],
+    selectors: Sequence[tuple[str, Selector]],
+    at: tuple[str, str],
+    experiments: Mapping[str, Any],
+    points: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Refuse a test that names an experiment which does not measure all runs of the test."""
-    named = {name.partition(".")[0] for name in variables_of(check) if "." in name}
-    if named & set(PREFIXES) and any(selector.study for _, selector in check.test.selectors()):
-        raise GanbenchError(
-            f"claims.{claim.id}.{check.kind}: {', '.join(sorted(named))} are of runs, not of the study."
-        )
+    """Refuse measurements of an experiment which does not measure all runs of a test.
+
+    Args:
+        names: The dotted names of the measurements.
+        selectors: The selectors of the test, each with its location in the test.
+        at: The locations of what holds the test, and of the test.
+        experiments: The experiments of the study by name.
+        points: By run, the values that selectors match.
+    """
+    named = {name.partition(".")[0] for name in names}
+    if named & set(PREFIXES) and any(selector.study for _, selector in selectors):
+        raise GanbenchError(f"{at[1]}: {', '.join(sorted(named))} are of runs, not of the study.")
     named -= set(PREFIXES)
     for name in sorted(named):
         if name not in experiments:
-            raise GanbenchError(f"claims.{claim.id}: " + unknown("experiment", name, [*PREFIXES, *experiments]))
+            raise GanbenchError(f"{at[0]}: " + unknown("experiment", name, [*PREFIXES, *experiments]))
         experiment = experiments[name]
-        for where, selector in check.test.selectors():
+        for where, selector in selectors:
+            location = f"{at[1]}.{where}"
             if selector.study != _of_study(experiment):
                 seen = "the study, not runs" if _of_study(experiment) else "runs, not the study"
-                raise GanbenchError(f"claims.{claim.id}.{check.kind}.{where}: {name} measures {seen}.")
+                raise GanbenchError(f"{location}: {name} measures {seen}.")
             apart = [p for p in points if matches(selector, p) and not matches(experiment.where, p)]
             if apart and not selector.study:
                 first = ", ".join(f"{axis} {apart[0][axis]}" for axis in ("method", "learning_rate", "seed"))
-                location = f"claims.{claim.id}.{check.kind}.{where}"
                 raise GanbenchError(f"{location}: {name} does not measure all of {selector}; not {first}.")
 
 

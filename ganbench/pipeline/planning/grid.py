@@ -35,8 +35,9 @@ class GridPlan:
         self.packs = {pack.name: pack for pack in group_into_packs(study, self.runs)}
         self.experiments = {experiment.name: experiment for experiment in study.diagnose}
         validate_judges(study.evaluate.judge, self.datasets.values())
-        variables = [run.variables for run in self.runs] if study.claims else []
-        validate_targets(study.diagnose, study.claims, [run.point for run in self.runs], variables)
+        variables = [run.variables for run in self.runs] if study.claims or study.published else []
+        points = [run.point for run in self.runs]
+        validate_targets(study.diagnose, study.claims, study.published, points, variables)
 
     @cached_property
     def datasets(self) -> dict[str, Choice]:

@@ -57,8 +57,9 @@ class SummaryPlan(PackPlan):
         """The job that writes tables for people and their programs."""
         folder = self.folder / "tables"
         claims = tuple(claim.model_dump(mode="json", exclude_none=True) for claim in self.study.claims)
+        published = tuple(each.model_dump(mode="json", exclude_none=True) for each in self.study.published)
         outputs = [folder / name for name in table_files()]
-        return self._summary("tables", TablesTask(claims, self._tables, folder), outputs)
+        return self._summary("tables", TablesTask(claims, published, self._tables, folder), outputs)
 
     @cached_property
     def figures(self) -> Job:

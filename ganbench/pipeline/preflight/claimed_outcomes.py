@@ -13,8 +13,7 @@ from ganbench.claims import event_quantities
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import join_words
 from ganbench.study.choices import Choice
-from ganbench.study.claims import Claim, variables
-from ganbench.study.selectors import matches
+from ganbench.study.selectors import Selector, matches
 
 OF_MODES = ("collapsed", "partly-collapsed", "cycling")  # nothing of one mode can have these
 COLLAPSE = (
@@ -64,23 +63,28 @@ def critics(objective: Choice | None) -> dict[str, str]:
     return dict.fromkeys(event_quantities.OF_PROBABILITIES, why)
 
 
-def refuse_unseen(claim: Claim, points: Sequence[tuple[dict[str, Any], dict[str, str]]]) -> None:
-    """Refuse a claim about outcomes that are not known of a run that it selects.
+def refuse_unseen(
+    where: str,
+    names: Collection[str],
+    selectors: Sequence[Selector],
+    points: Sequence[tuple[dict[str, Any], dict[str, str]]],
+) -> None:
+    """Refuse a test about outcomes or events that are not known of a run that it selects.
 
     Args:
-        claim: The claim.
+        where: The location of the test in the study, such as `claims.A1`.
+        names: The numbers that it names.
+        selectors: Its runs.
         points: The runs that train networks on data, each with what cannot be named of it, see `unseen`.
 
     Raises:
-        GanbenchError: The claim names such an outcome.
+        GanbenchError: The test names such an outcome or event.
     """
-    for test in claim.tests:
-        named, selectors = set(variables(test)), [of for _, of in test.test.selectors()]
-        for point, hidden in points:
-            lost = sorted(named & hidden.keys())
-            if lost and any(matches(of, point) for of in selectors):
-                why = hidden[lost[0]]
-                lost = [name for name in lost if hidden[name] == why]
-                raise GanbenchError(
-                    f"claims.{claim.id}: {join_words(lost)} of runs that train networks on data cannot be known {why}."
-                )
+    for point, hidden in points:
+        lost = sorted(hidden.keys() & names)
+        if lost and any(matches(of, point) for of in selectors):
+            why = hidden[lost[0]]
+            lost = [name for name in lost if hidden[name] == why]
+            raise GanbenchError(
+                f"{where}: {join_words(lost)} of runs that train networks on data cannot be known {why}."
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +41,7 @@ from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.resources.estimator import Loaded
 from ganbench.study.choices import Choice
 from ganbench.study.claim_tests import OF_CURVES, OF_METRICS
-from ganbench.study.claims import measurement_names
+from ganbench.study.claims import variables
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run
 from ganbench.study.judging import known_modes, needs_weights
@@ -349,11 +349,19 @@ class Measuring:
             for run in self.plan.runs
             if (dataset := run.choice("dataset"))
         ]
+        for where, names, selectors in self._named():
+            refuse_unseen(where, names, selectors, points)
+            for quantity in sorted(names - self._measured):
+                raise GanbenchError(f"{where}: " + unknown("measurement", quantity, self._measured))
+
+    def _named(self) -> Iterator[tuple[str, set[str], list[Selector]]]:
+        """The measurements that tests of claims and published numbers name: location, dotted names, selected runs."""
         for claim in self.plan.study.claims:
-            refuse_unseen(claim, points)
-            for quantity in sorted(measurement_names(claim)):
-                if quantity not in self._measured:
-                    raise GanbenchError(f"claims.{claim.id}: " + unknown("measurement", quantity, self._measured))
+            for check in claim.tests:
+                names, selectors = set(variables(check)), [of for _, of in check.test.selectors()]
+                yield f"claims.{claim.id}", {name for name in names if "." in name}, selectors
+        for index, each in enumerate(self.plan.study.published):
+            yield f"published[{index}]", {name for name in each.quantity.names if "." in name}, [each.where]
 
     def _unseen(self, dataset: Choice) -> dict[str, str]:
         """What claims cannot name of runs on a data set, each with the reason."""

@@ -20,7 +20,7 @@ from ganbench.claims.decisions import COLUMNS, decide, decisions_table
 from ganbench.claims.mean_tests import MIN_RUNS
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
-from ganbench.study.claims import Claim, measurement_names, option_names, run_selectors, unique_ids
+from ganbench.study.claims import Claim, option_names, run_selectors, unique_ids, variables
 from ganbench.study.expressions import FUNCTIONS, Expression
 from ganbench.study.selectors import AXES, Selector, matches
 from ganbench.study.strict_yaml import describe_errors
@@ -205,7 +205,8 @@ def test_claims_survive_the_way_to_a_job():
 
 def test_what_a_claim_needs():
     whole = claim(*({kind: test} for kind, test in TESTS.items()))
-    assert measurement_names(whole) == {"path.step_ratio", "path.growth", "final.kid"}
+    names = {name for check in whole.tests for name in variables(check) if "." in name}
+    assert names == {"path.step_ratio", "path.growth", "final.kid"}
     assert option_names(whole) == {"game_samples"}
     assert [(where, str(selector)) for where, selector in run_selectors(whole)] == [
         ("tests[0].closed_form.where", "game bilinear, dynamics simultaneous"),

@@ -1,0 +1,185 @@
+"""A study's own numbers beside those that others published."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.methods import failed
+from ganbench.analysis.statistics.medians import median_interval
+from ganbench.analysis.statistics.rates import CONFIDENCE
+from ganbench.claims.quantities import Quantities
+from ganbench.core.formatting import format_number, format_percent, format_range, plural
+from ganbench.study.published import Published
+
+COLUMNS = {
+    "number": "number of the row, from 1",
+    "label": "short name of the number",
+    "source": "publication of the value",
+    "selection": "runs that are set beside it",
+    "quantity": "number of each run",
+    "runs": "number of runs selected",
+    "failed": "number of these that failed; their values count like those of others",
+    "missing": "number of these without a finite value, since they diverged or were stopped early",
+    "statistic": "mean; median where runs have no finite value, so that the mean of the others would flatter: each of"
+    " these runs is counted as the smallest of all and as the largest of all",
+    "ours": "mean of the runs; empty for a median, of which only the interval is known",
+    "low": "lower bound of its 95% interval: Student's for a mean, of order statistics for a median; may be infinite",
+    "high": "upper bound of the same; both are empty for fewer than two values, or six for a median, and"
+    " where so many runs have no value that nothing is known",
+    "published": "published value",
+    "error": "published error",
+    "error_kind": "what the published error is",
+    "published_runs": "number of published runs; empty where it is not said",
+    "inside": "whether the published value lies in our interval; empty where there is none",
+    "difference": "our mean less the published value",
+    "errors_apart": "the same, over the standard error of the difference of both means; empty where a standard error"
+    " does not follow from what is published",
+    "text": "the same as a sentence",
+}
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A study's own number: the centre of the runs with its interval, NaN where that is not known."""
+
+    statistic: str
+    value: float
+    low: float
+    high: float
+    error: float  # standard error of the mean
+
+
+def summarise(values: np.ndarray) -> Ours:
+    """Summarise the values of runs, none of which may vanish.
+
+    The mean of all runs has Student's interval. Where a run has no finite value, since it diverged or was stopped, the
+    mean of the others would be one of the survivors. Then the median of all runs is given instead, by its interval
+    alone: the lower bound counts the runs without a value as smaller than any, the upper bound as larger.
+
+    Args:
+        values: The values, NaN or infinite where a run has none, shape (runs,).
+    """
+    finite = values[np.isfinite(values)]
+    if len(finite) == len(values):
+        count = len(values)
+        mean = float(values.mean()) if count else math.nan
+        if count < 2:
+            return Ours("mean", mean, math.nan, math.nan, math.nan)
+        error = float(values.std(ddof=1)) / count**0.5
+        reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
+        return Ours("mean", mean, mean - reach, mean + reach, error)
+    lowest, highest = (np.where(np.isfinite(values), values, end) for end in (-np.inf, np.inf))
+    low, high = median_interval(lowest)[0], median_interval(highest)[1]
+    if math.isinf(low) and math.isinf(high):  # which would hold any published value
+        low = high = math.nan
+    return Ours("median", math.nan, low, high, math.nan)
+
+
+def published_table(collected: Collected, published: Sequence[Published]) -> pd.DataFrame:
+    """Tabulate the study's own numbers beside published ones: one row each, with the columns `COLUMNS`."""
+    quantities = Quantities(collected)
+    runs = collected.runs.set_index("run")
+    bad = failed(runs)
+    rows = []
+    for index, each in enumerate(published, 1):
+        selected = quantities.selected(each.where).index
+        values = quantities.values(each.quantity, selected)
+        ours = summarise(values)
+        inside = None if math.isnan(ours.low) or math.isnan(ours.high) else ours.low <= each.value <= ours.high
+        row = {
+            "number": index,
+            "label": each.label or str(each.where),
+            "source": each.source,
+            "selection": str(each.where),
+            "quantity": each.quantity.text,
+            "runs": len(selected),
+            "failed": int(bad.reindex(selected, fill_value=False).sum()),
+            "missing": int((~np.isfinite(values)).sum()),
+            "statistic": ours.statistic,
+            "ours": ours.value,
+            "low": ours.low,
+            "high": ours.high,
+            "published": each.value,
+            "error": each.error,
+            "error_kind": each.error_kind,
+            "published_runs": each.runs,
+            "inside": inside,
+            "difference": ours.value - each.value,
+            "errors_apart": _errors_apart(ours, each),
+        }
+        rows.append(row | {"text": _sentence(row)})
+    kinds = {"published_runs": "Int64", "inside": "boolean", "error": float}
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(kinds)
+
+
+def _errors_apart(ours: Ours, published: Published) -> float:
+    """The difference of both means in standard errors of it, NaN where that is not known."""
+    theirs = published.standard_error
+    both = math.nan if theirs is None else math.hypot(ours.error, theirs)
+    return (ours.value - published.value) / both if both > 0 else math.nan
+
+
+def _sentence(row: dict) -> str:
+    """Ours, theirs and the difference in words."""
+    runs = plural(row["runs"], "run")
+    counted = f"{runs}, {row['failed']} of them failed" if row["failed"] else runs
+    if row["missing"]:
+        counted += f" and {row['missing']} without a value, counted either way"
+    interval = "" if math.isnan(row["low"]) else f"95% interval {format_range(row['low'], row['high'])}, "
+    value = "the median" if row["statistic"] == "median" else format_number(row["ours"])
+    theirs = format_number(row["published"])
+    if row["error"] is not None:
+        theirs += f" ({row['error_kind']} {format_number(row['error'])})"
+    text = f"{value} ({interval}{counted}) against {theirs} published"
+    if row["inside"] is None:
+        return f"{text}; too few runs with a value for an interval"
+    text += f", {'inside' if row['inside'] else 'outside'} our interval"
+    if math.isnan(row["difference"]) or not row["difference"]:
+        return text
+    share = f" ({format_percent(abs(row['difference'] / row['published']))})" if row["published"] else ""
+    return f"{text}; {format_number(abs(row['difference']))} {'more' if row['difference'] > 0 else 'less'}{share}"
+
+
+def render_published(collected: Collected, study: dict) -> dict | None:
+    """Render the published numbers of a study for the report.
+
+    Args:
+        collected: The collected results of the study.
+        study: The resolved configuration of the study.
+
+    Returns:
+        The lines of the protocol and a row per number; None if the study names none.
+    """
+    published = [Published.model_validate(each) for each in study.get("published") or ()]
+    protocol = [line.strip().removeprefix("- ") for line in (study.get("protocol") or "").splitlines() if line.strip()]
+    if not published:
+        return None
+    rows = [_row(row) for row in published_table(collected, published).to_dict("records")]
+    return {"rows": rows, "protocol": protocol}
+
+
+def _row(row: dict) -> dict:
+    known = not math.isnan(row["low"])
+    error = "" if pd.isna(row["error"]) else f"{row['error_kind']} {format_number(row['error'])}"
+    theirs = "" if pd.isna(row["published_runs"]) else plural(int(row["published_runs"]), "run")
+    return {
+        **{name: row[name] for name in ("label", "source", "selection", "quantity", "text")},
+        "runs": format_number(row["runs"]),
+        "lost": ", ".join(f"{row[name]} {words}" for name, words in LOST.items() if row[name]),
+        "ours": "median" if row["statistic"] == "median" else format_number(row["ours"]),
+        "interval": format_range(row["low"], row["high"]) if known else "",
+        "published": format_number(row["published"]),
+        "error": ", ".join(filter(None, (error, theirs))),
+        "inside": "" if pd.isna(row["inside"]) else "inside" if row["inside"] else "outside",
+        "apart": "" if math.isnan(row["errors_apart"]) else f"{format_number(row['errors_apart'])} standard errors",
+    }
+
+
+LOST = {"failed": "failed", "missing": "without a value"}

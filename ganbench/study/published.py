@@ -1,0 +1,56 @@
+"""Numbers that others published, which a study sets its own beside."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from ganbench.study.claim_tests import ExpressionField, Number
+from ganbench.study.selectors import Selector, SelectorField
+from ganbench.study.value_types import Count, Section, refuse_boolean
+
+ErrorKind = Literal["standard deviation", "standard error", "95% interval"]
+
+
+class Published(Section):
+    """A published number, and the runs of the study whose number stands beside it."""
+
+    label: str = ""
+    """A short name of the number, such as the method in its table; unless given, the selected runs."""
+    where: SelectorField = Selector()
+    """The runs to set beside it: axes with their values; all runs unless given."""
+    quantity: ExpressionField
+    """The number of each run that is averaged: `final.modes`, or an expression."""
+    value: Number
+    """The published value, a mean over runs."""
+    error: Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, allow_inf_nan=False)] | None = None
+    """The published error, in the unit of the value; needs `error_kind`."""
+    error_kind: ErrorKind | None = None
+    """What the error is: the standard deviation over runs, the standard error of the mean, or half of the width of its
+    95% interval."""
+    runs: Count | None = None
+    """The number of runs that the published value is a mean of; none where it is not said."""
+    source: Annotated[str, Field(min_length=1)]
+    """The publication, with the number of its table or section."""
+
+    @property
+    def standard_error(self) -> float | None:
+        """The standard error of the published mean; None where it does not follow from what is published."""
+        match self.error_kind:
+            case "standard error":
+                return self.error
+            case "95% interval":
+                return self.error / 1.96
+            case "standard deviation" if self.runs:
+                return self.error / self.runs**0.5
+        return None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Published:
+        if (self.error is None) != (self.error_kind is None):
+            given = "error_kind" if self.error is None else "error"
+            raise ValueError(f"must have both error and error_kind, or neither, but has {given} alone")
+        if self.where.study:
+            raise ValueError("where: needs runs: the study's own measurements ('study') are one number each")
+        return self

@@ -1,0 +1,118 @@
+"""Published numbers beside a study's own: intervals, runs without a value, and words."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+from scipy import stats
+
+from ganbench.claims.published import COLUMNS, published_table, render_published, summarise
+from ganbench.core.errors import GanbenchError
+from ganbench.pipeline.plan import Plan
+from ganbench.study.published import Published
+from ganbench.study.schema import parse
+
+NAN, INF = math.nan, math.inf
+VALUES = [7.0, 8.0, 6.0, 7.0, 8.0, 7.0, 6.0, 7.0, 8.0, 6.0]
+
+
+def entry(**over) -> Published:
+    return Published.model_validate({"quantity": "path.modes", "value": 7.5, "source": "A paper, table 1", **over})
+
+
+def collected(values, outcome="converged") -> SimpleNamespace:
+    runs = pd.DataFrame({"run": [f"r{index}" for index in range(len(values))], "seed": range(len(values))})
+    runs = runs.assign(learning_rate=0.1, n_train=NAN, steps=100, outcome=outcome)
+    measured = pd.DataFrame({"run": runs["run"], "quantity": "path.modes", "value": np.array(values, dtype=float)})
+    absent = dict.fromkeys(("snapshots", "curves", "events", "missing"))
+    return SimpleNamespace(runs=runs, measurements=measured, metrics={}, **absent)
+
+
+def row(values, *, outcome="converged", **over) -> dict:
+    table = published_table(collected(values, outcome), [entry(**over)])
+    assert list(table) == list(COLUMNS)
+    return table.to_dict("records")[0]
+
+
+def test_a_mean_has_the_interval_of_a_t_test():
+    found, reference = summarise(np.array(VALUES)), stats.ttest_1samp(VALUES, 0).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((reference.low, reference.high), rel=1e-12)
+    assert found.value == 7.0
+
+
+def test_runs_without_a_value_count_either_way_in_a_median():
+    found = summarise(np.array([*VALUES, NAN, INF]))
+    assert found.statistic == "median"
+    assert math.isnan(found.value)
+    # Of twelve ordered values the third and the tenth: 6 with both lost runs lowest, 8 with both highest.
+    assert (found.low, found.high) == (6.0, 8.0)
+    many = summarise(np.array([*VALUES[:4], *[NAN] * 8]))
+    assert np.isnan((many.low, many.high)).all(), "most runs are lost, and nothing is known of the median"
+
+
+def test_failed_runs_keep_their_values_and_are_counted():
+    found = row(VALUES, outcome="collapsed")
+    assert (found["failed"], found["missing"], found["ours"]) == (10, 0, 7.0)
+    assert found["text"].startswith("7 (95% interval 6.42 to 7.58, 10 runs, 10 of them failed) against 7.5 published")
+
+
+@pytest.mark.parametrize(("value", "inside"), [(7.5, True), (7.6, False), (6.3, False)])
+def test_a_published_value_is_inside_our_interval_or_outside(value, inside):
+    found = row(VALUES, value=value)
+    assert found["inside"] == inside
+    assert (", inside our interval" in found["text"]) == inside
+    assert found["difference"] == pytest.approx(7.0 - value)
+
+
+def test_a_difference_in_words_and_in_standard_errors():
+    found = row(VALUES, value=8.0, error=0.3, error_kind="standard deviation", runs=9)
+    assert found["text"].endswith("against 8 (standard deviation 0.3) published, outside our interval; 1 less (12%)")
+    ours = np.std(VALUES, ddof=1) / 10**0.5
+    assert found["errors_apart"] == pytest.approx(-1 / math.hypot(ours, 0.1))
+    assert math.isnan(row(VALUES, error=0.3, error_kind="standard deviation")["errors_apart"])
+    assert row([7.0])["text"] == "7 (1 run) against 7.5 published; too few runs with a value for an interval"
+
+
+FAULTS = {
+    "error alone": ({"error": 0.1}, "must have both error and error_kind, or neither, but has error alone"),
+    "kind of error": ({"error": 0.1, "error_kind": "sd"}, "'standard deviation', 'standard error' or '95% interval'"),
+    "study": ({"where": "study"}, "needs runs"),
+    "no source": ({"source": ""}, "source"),
+    "misspelt": ({"valeu": 1}, "unknown key 'valeu'. Did you mean 'value'"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_named(fault):
+    over, message = FAULTS[fault]
+    with pytest.raises(ValidationError, match=message):
+        entry(**over)
+
+
+def plan(**over) -> Plan:
+    block = {"game": "bilinear", "learning_rate": 0.1, "seed": 0}
+    one = {"quantity": "path.growth", "value": 1, "source": "a paper", **over}
+    return Plan(parse({"study": "tiny", "grid": [block], "diagnose": ["path"], "published": [one]}, origin="study"))
+
+
+def test_a_number_without_runs_or_measurements_is_refused_before_work():
+    plan()
+    with pytest.raises(GanbenchError, match=r"published\[0\]\.where: no run of the grid matches game dirac"):
+        plan(where={"game": "dirac"})
+    with pytest.raises(GanbenchError, match=r"published\[0\]: unknown experiment 'paht'\. Did you mean 'path'"):
+        plan(quantity="paht.growth")
+    with pytest.raises(GanbenchError, match=r"published\[0\]: unknown option 'game_sample'"):
+        plan(quantity="path.growth + game_sample")
+
+
+def test_the_report_shows_the_protocol_line_by_line():
+    study = {"published": [entry().model_dump(mode="json")], "protocol": "- Fewer steps.\n\n  Other nets.\n"}
+    found = render_published(collected([NAN] * 3), study)
+    assert found["protocol"] == ["Fewer steps.", "Other nets."]
+    assert (found["rows"][0]["ours"], found["rows"][0]["lost"]) == ("median", "3 without a value")
+    assert render_published(collected(VALUES), {"published": [], "protocol": "x"}) is None
