@@ -55,7 +55,10 @@ class Agreements:
         mean, aligned_mean: the means of both over the other maps.
         by_chance: the mean of sum_a p_a q_a over the other maps.
         aligned_by_chance: the mean of `aligned_mean` over relabellings of the map.
-        p_value, aligned_p_value: the shares of relabellings, the map itself among them, with as much excess.
+        p_value, aligned_p_value: the shares of relabellings of the map, itself among them, with as much excess; others
+            may be related to one another. Those of several maps are not independent, since they share pairs.
+        all_p_value, all_aligned_p_value: one number of all maps together: the shares of independent relabellings of
+            every map with as much excess, mean over pairs.
     """
 
     pairs: np.ndarray
@@ -67,6 +70,8 @@ class Agreements:
     aligned_by_chance: np.ndarray
     p_value: np.ndarray
     aligned_p_value: np.ndarray
+    all_p_value: float
+    all_aligned_p_value: float
 
 
 def agreements(classes: np.ndarray, symmetries: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Agreements:
@@ -80,22 +85,20 @@ def agreements(classes: np.ndarray, symmetries: np.ndarray, draws: int = DRAWS, 
     """
     labels, codes = np.unique(classes, return_inverse=True)
     codes, count = codes.reshape(classes.shape), len(labels)
+    runs = len(classes)
     random = stream(seed, "relabelling")
-    names = np.stack([np.arange(count), *(random.permutation(count) for _ in range(draws))])  # the first is as it is
-    runs, points = classes.shape
-    shares = np.stack([np.bincount(row, minlength=count) for row in codes]) / points
-    same = np.full((runs, runs, 1 + draws), np.nan)
-    aligned, best = same.copy(), np.zeros((runs, runs), dtype=int)
-    chance = np.full_like(same, np.nan)
+    names = np.stack([_relabellings(count, draws, random) for _ in range(runs)])  # (K, 1 + draws, classes)
+    found = np.full((3, runs, runs, 1 + draws), np.nan)  # agreement, aligned agreement, agreement by chance
+    of_all, best = [], np.zeros((runs, runs), dtype=int)
     for k in range(runs):
         for j in np.delete(np.arange(runs), k):
-            of_symmetry = np.stack(
-                [_relabelled(codes[k], codes[j][symmetry], names, count) for symmetry in symmetries]
-            )  # (G, 1 + draws)
-            same[k, j], aligned[k, j] = of_symmetry[0] / points, of_symmetry.max(axis=0) / points
-            best[k, j] = of_symmetry[:, 0].argmax()
-            chance[k, j] = (shares[k] * shares[j][names]).sum(axis=1)
-    mean, aligned_mean, by_chance = (np.nanmean(each, axis=1) for each in (same, aligned, chance))
+            found[:, k, j], best[k, j] = _pair(codes[k], codes[j], symmetries, names[k])
+            if k < j:  # class a of the one is called what class b of the other is called
+                relative = np.take_along_axis(np.argsort(names[j], axis=1), names[k], axis=1)
+                of_all.append(_pair(codes[k], codes[j], symmetries, relative)[0])
+    same, aligned, _ = found
+    mean, aligned_mean, by_chance = np.nanmean(found, axis=2)
+    all_same, all_aligned, all_chance = np.mean(of_all, axis=0)[:, None]
     return Agreements(
         pairs=same[..., 0],
         aligned_pairs=aligned[..., 0],
@@ -106,13 +109,26 @@ def agreements(classes: np.ndarray, symmetries: np.ndarray, draws: int = DRAWS, 
         aligned_by_chance=aligned_mean.mean(axis=1),
         p_value=_p_values(mean - by_chance),
         aligned_p_value=_p_values(aligned_mean - by_chance),
+        all_p_value=float(_p_values(all_same - all_chance)[0]),
+        all_aligned_p_value=float(_p_values(all_aligned - all_chance)[0]),
     )
 
 
-def _relabelled(one: np.ndarray, other: np.ndarray, names: np.ndarray, count: int) -> np.ndarray:
-    """Numbers of points at which two maps agree once the classes of the first are renamed, (1 + draws,)."""
-    together = np.bincount(one * count + other, minlength=count * count).reshape(count, count)
-    return together[np.arange(count), names].sum(axis=1)
+def _relabellings(count: int, draws: int, random: np.random.Generator) -> np.ndarray:
+    """New names of the classes, (1 + draws, count); the first are the old ones."""
+    return np.stack([np.arange(count), *(random.permutation(count) for _ in range(draws))])
+
+
+def _pair(one: np.ndarray, other: np.ndarray, symmetries: np.ndarray, names: np.ndarray) -> tuple[np.ndarray, int]:
+    """Two maps under relabellings of the first: the shares of points at which they agree, the largest over symmetries,
+    and the one by chance, (3, 1 + draws); and the best symmetry of the maps as they are."""
+    count = names.shape[1]
+    cells = (np.arange(len(symmetries))[:, None] * count + one) * count + other[symmetries]
+    together = np.bincount(cells.ravel(), minlength=len(symmetries) * count**2).reshape(-1, count, count)
+    agree = together[:, np.arange(count), names].sum(axis=2) / len(one)  # (G, 1 + draws)
+    shares = [np.bincount(codes, minlength=count) / len(one) for codes in (one, other)]
+    chance = (shares[0] * shares[1][names]).sum(axis=1)
+    return np.stack([agree[0], agree.max(axis=0), chance]), int(agree[:, 0].argmax())
 
 
 def _p_values(excess: np.ndarray) -> np.ndarray:

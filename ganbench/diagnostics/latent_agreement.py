@@ -32,7 +32,8 @@ class LatentAgreement(Diagnostic):
     other runs, by chance, and with a p-value whose null leaves every map smooth, see
     `ganbench.analysis.class_agreement`. The class is the one nearest to an example, be the judge certain of it or not.
     Similarities of features are mean cosines of the judge's features, less their mean over the points of the run;
-    aligned as the classes agree best.
+    aligned as the classes agree best. P-values of the runs of a setting share pairs and are not independent: for a
+    claim about a setting there is one p-value of all its runs.
 
     Arrays: `latent` (256, latent_size), `classes` (256,), -1 where there is none, `features` (256, F).
     """
@@ -85,6 +86,13 @@ class LatentAgreement(Diagnostic):
                 "P-value of the aligned agreement",
                 f"Share of relabellings with as much agreement beyond chance, {rotated}.",
             ),
+            "all_agreement_p": share(
+                "P-value of all seeds' agreement", "One number of the setting: share of relabellings of every run's "
+                "classes with as much agreement beyond chance, mean over pairs of runs.",
+            ),
+            "all_aligned_p": share(
+                "P-value of all seeds' aligned agreement", f"One number of the setting: the same {rotated}.",
+            ),
             "feature_similarity": cosine("Similarity of features", f"Mean cosine of the judge's features {at}."),
             "aligned_feature_similarity": cosine(
                 "Aligned similarity of features", f"The same {rotated}, by which their classes agree most."
@@ -121,7 +129,7 @@ class LatentAgreement(Diagnostic):
             found, aligned = agreements(classes, symmetries), len(symmetries) > 1
             best = found.best
             values["agreement"][judged], values["agreement_by_chance"][judged] = found.mean, found.by_chance
-            values["agreement_p"][judged] = found.p_value
+            values["agreement_p"][judged], values["all_agreement_p"][judged] = found.p_value, found.all_p_value
         features = np.stack([results[k]["features"] for k in judged]).astype(np.float64)
         alike, alike_aligned = similarities(features, symmetries, best)
         values["feature_similarity"][judged] = alike
@@ -129,6 +137,7 @@ class LatentAgreement(Diagnostic):
             values["aligned_agreement"][judged] = found.aligned_mean
             values["aligned_by_chance"][judged] = found.aligned_by_chance
             values["aligned_p"][judged] = found.aligned_p_value
+            values["all_aligned_p"][judged] = found.all_aligned_p_value
             values["aligned_feature_similarity"][judged] = alike_aligned
         return values
 

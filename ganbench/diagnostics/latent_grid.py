@@ -30,8 +30,10 @@ class LatentGrid(Diagnostic):
       included, the others are 0. With a latent size of 2 this is the whole space but for the tails.
     - `line`, ten rows of 10 points: straight lines between pairs of latent points of the run's evaluation. Where there
       are many coordinates, their middles are nearer to the origin than latent points ever are.
-    - `arc`, the same pairs: z(t) = (sin((1 - t) w) z_0 + sin(t w) z_1) / sin(w), w the angle between z_0 and z_1
-      (Shoemake 1985; White 2016), which keeps to the norms of latent points.
+    - `arc`, the same pairs: the direction moves evenly along the great circle from that of z_0 to that of z_1, as
+      sin((1 - t) w) u_0 / sin(w) + sin(t w) u_1 / sin(w) for unit vectors u at an angle w (Shoemake 1985), and the norm
+      from one to the other. White (2016) takes z in place of u. With many coordinates the two are nearly the same; with
+      two, his curve runs far off where points lie nearly opposite.
 
     `scale` is of the plane and of the square alone.
 
@@ -144,8 +146,9 @@ class LatentGrid(Diagnostic):
             return points, np.zeros((1, 1, size))
         first, last = latent[:LINES, None], latent[LINES:, None]
         along = np.linspace(0, 1, LINES)[None, :, None]
-        weights = (1 - along, along) if self.path == "line" else arc_weights(first, last, along)
-        return weights[0] * first + weights[1] * last, first
+        if self.path == "line":
+            return (1 - along) * first + along * last, first
+        return arc(first, last, along), first
 
 
 def plane_moves(size: int) -> np.ndarray:
@@ -157,21 +160,22 @@ def plane_moves(size: int) -> np.ndarray:
     return moves
 
 
-def arc_weights(first: np.ndarray, last: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The weights of two points on the arc between them; those of the line where they point the same way or opposite
-    ways, between which there is no arc or no single one.
+def arc(first: np.ndarray, last: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Points on the arcs between two points; on the line between them where they point the same way or opposite ways,
+    so that there is no arc or no single one.
 
     Args:
         first, last: the points, (..., size).
         along: the share of the way from the first to the last.
     """
-    cosine = (first * last).sum(-1, keepdims=True)
-    cosine = cosine / (np.linalg.norm(first, axis=-1, keepdims=True) * np.linalg.norm(last, axis=-1, keepdims=True))
-    angle = np.arccos(np.clip(cosine, -1, 1))
+    norms = [np.linalg.norm(each, axis=-1, keepdims=True) for each in (first, last)]
+    units = first / norms[0], last / norms[1]
+    angle = np.arccos(np.clip((units[0] * units[1]).sum(-1, keepdims=True), -1, 1))
     flat = np.sin(angle) < 1e-6
     safe = np.where(flat, 1.0, angle)
-    weights = (np.sin((1 - along) * safe) / np.sin(safe), np.sin(along * safe) / np.sin(safe))
-    return np.where(flat, 1 - along, weights[0]), np.where(flat, along, weights[1])
+    direction = (np.sin((1 - along) * safe) * units[0] + np.sin(along * safe) * units[1]) / np.sin(safe)
+    norm = (1 - along) * norms[0] + along * norms[1]
+    return np.where(flat, (1 - along) * first + along * last, norm * direction)
 
 
 def steps(features: np.ndarray, *, both: bool) -> dict[str, float]:

@@ -22,6 +22,7 @@ class FigureInfo:
         caption: how to read the figure, in plain text.
         scope: what the figure is drawn once for: the study, each GAN method, or each experiment.
         diagnostic: the diagnostic whose experiments are drawn; of the scope "experiment" only.
+        animated: whether `draw` may return a film: then the PNG is animated, and the SVG shows the last frame.
         order: position among the figures of the same scope; figures of equal order are sorted by name.
     """
 
@@ -29,6 +30,7 @@ class FigureInfo:
     caption: str
     scope: Scope
     diagnostic: str | None = None
+    animated: bool = False
     order: int = 0
 
     def __post_init__(self) -> None:

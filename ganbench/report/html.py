@@ -106,13 +106,16 @@ def _finding(finding: Finding) -> dict[str, object]:
 
 def _figure(folder: Path, kind: str, of: str | None = None) -> dict[str, str]:
     """A figure as a data address: an image of its own cannot clash with ids elsewhere on the page."""
-    path = folder / f"{figure_name(kind, of)}.svg"
-    if path.stat().st_size > LARGEST_SVG:
+    path, info = folder / f"{figure_name(kind, of)}.svg", figure_infos()[kind]
+    found = {"title": info.title, "caption": info.caption, "still": _data_address(path) if info.animated else ""}
+    if info.animated or path.stat().st_size > LARGEST_SVG:
         path = path.with_suffix(".png")
+    return found | {"source": _data_address(path)}
+
+
+def _data_address(path: Path) -> str:
     media = {".svg": "image/svg+xml", ".png": "image/png"}[path.suffix]
-    source = f"data:{media};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
-    info = figure_infos()[kind]
-    return {"title": info.title, "caption": info.caption, "source": source}
+    return f"data:{media};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
 
 
 def _method(

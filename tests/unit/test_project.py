@@ -336,7 +336,9 @@ def test_every_python_block_of_the_readme_is_tested():
         assert any(words in block for words in known), block
 
 
-STUDIES = {"regularised-digits": 2 * 3 * 2 * 10, "schedules": 2 * 5, "circles": 2 * 2 * 3, "faces": 4}  # runs
+STUDIES = {  # runs
+    **{"regularised-digits": 2 * 3 * 2 * 10, "schedules": 2 * 5, "circles": 2 * 2 * 3, "latent": 20, "faces": 4},
+}
 
 
 def planned(name: str, folder: Path) -> Plan:

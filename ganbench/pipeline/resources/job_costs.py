@@ -8,6 +8,7 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.pipeline.stages import OF_DATASETS
+from ganbench.report.figure_info import figure_infos
 
 # Times of the stages that run once per study, measured on studies of ten to a few hundred runs on one core.
 COLLECT_SECONDS = 0.03  # per run
@@ -15,6 +16,7 @@ TRACK_SECONDS = 4.0  # MLflow's imports and its store
 TRACK_RUN_SECONDS = 0.15  # per run
 TABLES_SECONDS = 2.0
 FIGURE_SECONDS = 1.0  # per figure
+FILM_SECONDS = 5.0  # per figure of a dozen frames
 REPORT_SECONDS = 2.0
 NOTHING_TIMED = Timings()
 UNKNOWN_MB = 2000  # memory beside the libraries' where there is no estimate
@@ -68,7 +70,7 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
         "collect": COLLECT_SECONDS * len(plan.runs),
         "track": TRACK_SECONDS + TRACK_RUN_SECONDS * len(plan.runs),
         "tables": TABLES_SECONDS,
-        "figures": FIGURE_SECONDS * len(plan.shown),
+        "figures": sum(FILM_SECONDS if figure_infos()[kind].animated else FIGURE_SECONDS for kind, _ in plan.shown),
         "report": REPORT_SECONDS,
     }
     if job.stage in summaries:

@@ -16,10 +16,11 @@ from ganbench.analysis.collected import Collected
 from ganbench.report.figure_info import figure_infos
 from ganbench.report.file_names import FIGURE_FORMATS, figure_files, figure_name
 from ganbench.report.plotting import style
+from ganbench.report.plotting.films import Film
 
 
-def draw(collected: Collected, kind: str, of: str | None = None) -> Figure:
-    """Draw one figure.
+def draw(collected: Collected, kind: str, of: str | None = None) -> Figure | Film:
+    """Draw one figure; a film where its record says that it is animated and there is something to show.
 
     Args:
         collected: the study.
@@ -61,7 +62,7 @@ def write(
         with style.applied():
             figure = draw(collected, kind, of)
             if collected.missing is not None:  # a figure may be passed on without its folder
-                style.title(figure, f"{figure.get_suptitle()} (partial: {collected.share})".strip())
+                style.title(figure, f"{style.title_of(figure)} (partial: {collected.share})".strip())
             style.save(figure, folder, figure_name(kind, of))
         if report is not None:
             report(count)

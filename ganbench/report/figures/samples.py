@@ -28,7 +28,7 @@ FIGURE = FigureInfo(
 
 def draw(collected: Collected, method: str) -> Figure:
     """Samples over training: film strips of images, clouds of points of a plane, histograms of points of a line."""
-    shown = [_shown(collected, method, run, role) for role, run in choose(collected, method)]
+    shown = [samples_of(collected, method, run, role) for role, run in choose(collected, method)]
     shown = [run for run in shown if run.samples.size]
     if not shown:
         return nothing(f"{method}: no run reached a snapshot with samples.")
@@ -68,7 +68,8 @@ def choose(collected: Collected, method: str) -> list[tuple[str, pd.Series]]:
     ]
 
 
-def _shown(collected: Collected, method: str, run: pd.Series, role: str) -> RunSamples:
+def samples_of(collected: Collected, method: str, run: pd.Series, role: str) -> RunSamples:
+    """The samples of a run that was chosen for its role, with what is said of it."""
     steps, samples = collected.samples(run["run"])
     words = [f"learning rate {format_number(run['learning_rate'])}", f"seed {format_number(run['seed'])}"]
     if pd.notna(run["generator_learning_rate"]):

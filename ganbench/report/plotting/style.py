@@ -18,6 +18,7 @@ from ganbench.analysis.columns import OUTCOMES, UNDETERMINED
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.formatting import format_number
 from ganbench.report.file_names import FIGURE_FORMATS
+from ganbench.report.plotting.films import TITLE, Film, save_film
 
 # Okabe and Ito (2008), "Color universal design": told apart by people with any common colour vision. The failures take
 # its strong colours, but for blue: what did not fail stays in the background, in pale blue and sand.
@@ -96,12 +97,17 @@ def applied() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write a figure in every format. The same data give the same bytes: no date goes into the file."""
+def save(figure: Figure | Film, folder: Path, name: str) -> None:
+    """Write a figure in every format; of a film the last frame as SVG, and all as animated PNG. The same data give the
+    same bytes: no date goes into the file."""
+    still = figure.still if isinstance(figure, Film) else figure
     for format in FIGURE_FORMATS:
         metadata = {"Date": None} if format == "svg" else None
         with atomic_write(folder / f"{name}.{format}") as new:
-            figure.savefig(new, format=format, metadata=metadata)
+            if format == "png" and isinstance(figure, Film):
+                save_film(figure, new)
+            else:
+                still.savefig(new, format=format, metadata=metadata)
 
 
 def heading(axes: Axes, text: str, *, above: float, bold: bool = True) -> None:
@@ -120,9 +126,17 @@ def heading(axes: Axes, text: str, *, above: float, bold: bool = True) -> None:
     axes.annotate(text, **anchor, **font).set_in_layout(False)
 
 
-def title(figure: Figure, text: str) -> None:
+def title(figure: Figure | Film, text: str) -> None:
     """The figure's title, at its left edge."""
-    figure.suptitle(text, x=0.01, ha="left")
+    if isinstance(figure, Film):
+        figure.title = text
+    else:
+        figure.suptitle(text, **TITLE)
+
+
+def title_of(figure: Figure | Film) -> str:
+    """The figure's title."""
+    return figure.title if isinstance(figure, Film) else figure.get_suptitle()
 
 
 def plain_ticks(axes: Axes, which: str, *, count: int = 5) -> None:

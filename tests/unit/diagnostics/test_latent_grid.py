@@ -9,7 +9,7 @@ import pytest
 from playing import look, networks, part, play
 
 from ganbench.data import Examples
-from ganbench.diagnostics.latent_grid import arc_weights, plane_moves, steps
+from ganbench.diagnostics.latent_grid import arc, plane_moves, steps
 from ganbench.judges import JudgedExamples
 from ganbench.numerics.run_examples import RunExamples
 
@@ -77,18 +77,20 @@ def test_lines_and_arcs_join_the_same_points():
     np.testing.assert_allclose(one[:, [0, -1]], other[:, [0, -1]], atol=1e-6)
     norms = np.linalg.norm(other, axis=2)
     ends = norms[:, [0, -1]]
-    assert (norms >= ends.min(axis=1, keepdims=True) * 0.95).all(), "an arc keeps to the norms of its ends"
+    np.testing.assert_allclose(norms, np.linspace(ends[:, 0], ends[:, 1], 10, axis=1), rtol=1e-5)
     middle = np.linalg.norm((one[:, 4] + one[:, 5]) / 2, axis=1)
     assert (middle < 0.85 * ends.min(axis=1)).all(), "a line does not"
     assert (line.values["norm_smallest"] < arc.values["norm_smallest"]).all()
 
 
-def test_weights_of_an_arc_are_those_of_a_quarter_turn_and_those_of_a_line_where_there_is_none():
-    first, last, along = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), np.array([[1 / 3]])
-    assert np.concatenate(arc_weights(first, last, along)).ravel() == pytest.approx(
-        [np.cos(np.pi / 6), np.sin(np.pi / 6)]
-    )
-    assert np.concatenate(arc_weights(first, 2 * first, along)).ravel() == pytest.approx([2 / 3, 1 / 3])
+def test_an_arc_turns_evenly_and_is_a_line_where_there_is_no_arc():
+    first, last, along = np.array([1.0, 0.0]), np.array([0.0, 3.0]), np.array([[1 / 3]])
+    found = arc(first, last, along)[0]
+    assert found == pytest.approx((1 + 2 / 3) * np.array([np.cos(np.pi / 6), np.sin(np.pi / 6)]))
+    assert arc(first, 2 * first, along)[0] == pytest.approx([4 / 3, 0])
+    assert arc(first, -2 * first, along)[0] == pytest.approx([0, 0], abs=1e-12)
+    nearly = arc(first, np.array([-1.0, 1e-3]), np.linspace(0, 1, 9)[:, None])
+    assert np.linalg.norm(nearly, axis=1).max() < 1.001
 
 
 def test_a_jump_stands_out_and_classes_count_where_the_judge_is_certain():
