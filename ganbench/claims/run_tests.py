@@ -83,9 +83,19 @@ def proportion(quantities: Quantities, test: Proportion, group: RunGroup) -> Tes
     """Decide whether the share of runs on the required side of a limit is as large, or as small, as required.
 
     The test is the exact binomial one. A run without a number may or may not belong to the share, and is counted as is
-    worse for the verdict.
+    worse for the verdict; so is a run of which it is not known whether it is `among` those that count.
     """
+    selected, among = len(group.runs), ""
     _, margin = _threshold_margins(quantities, test, group)
+    if test.among is not None:
+        member = quantities.values(test.among, group.runs.index)
+        counts = member != 0  # of NaN too
+        margin = np.where(np.isnan(member), math.nan, margin)[counts]
+        group = RunGroup(group.name, group.runs[counts], group.values[counts])
+        among = f" of {selected:,} with {test.among} other than 0"
+        if not len(margin):
+            text = f"none of {plural(selected, 'run')} has {test.among} other than 0"
+            return TestStatistics("undecided", text, 0, 1.0)
     total, missing, count = len(margin), int(np.isnan(margin).sum()), int((margin > 0).sum())
     if missing == total:
         return TestStatistics("undecided", f"none of {plural(total, 'run')} has a number", missing, 1.0)
@@ -94,7 +104,7 @@ def proportion(quantities: Quantities, test: Proportion, group: RunGroup) -> Tes
     above, below = rate_test(count, total, limit, unknown=missing)
     low, high = exact_interval(count, total, unknown=missing)
     verdict = "confirmed" if (below < above) == rare else "refuted"
-    text = f"{count} of {plural(total, 'run')}: share {format_range(count / total, (count + missing) / total)}"
+    text = f"{count} of {plural(total, 'run')}{among}: share {format_range(count / total, (count + missing) / total)}"
     text += f", 95% exact interval {format_number(low)} to {format_number(high)}"
     text += f" with {missing} without a number counted either way" if missing else ""
     against = np.where(margin > 0 if rare else margin <= 0, np.abs(margin), math.nan)

@@ -90,7 +90,8 @@ def condition(test: ClaimTest) -> str:
                 if test.at_most is None
                 else f"at most {format_number(test.at_most)}"
             )
-            return f"{_threshold(test)} in a share of {share}"
+            among = "" if test.among is None else f" of the runs with {test.among} other than 0"
+            return f"{_threshold(test)} in a share of {share}{among}"
         case Ordering():
             return "increasing means"
     return _threshold(test)

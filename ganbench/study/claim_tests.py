@@ -119,6 +119,8 @@ class Bound(ThresholdTest):
 class Proportion(ThresholdTest):
     """The proportion of runs with the quantity on one side of a limit, by the exact binomial test."""
 
+    among: ExpressionField | None = None
+    """Count only the runs in which this number is not 0: `outcome.failed` for a proportion of the failed runs."""
     at_least: Fraction | None = None
     """The smallest allowed proportion; give either `at_least` or `at_most`."""
     at_most: Fraction | None = None

@@ -477,6 +477,22 @@ def test_proportion_in_words():
     assert "with 1 without a number counted either way" in some.text
 
 
+def test_proportion_of_the_runs_that_count():
+    # 8 events among the 10 runs that count; 20 others would make it 28 of 30. One run may count or not.
+    values, counting = [2.0] * 8 + [0.0] * 2 + [2.0] * 20, [1.0] * 10 + [0.0] * 20
+    found = part(collected(values, n_train=counting), "proportion", above=1, at_least=0.3, among="n_train")
+    assert (found.value, found.verdict, found.missing) == (0.8, "confirmed", 0)
+    assert found.p_value == min(rate_test(8, 10, 0.3))
+    assert found.text.startswith("8 of 10 runs of 30 with n_train other than 0: share 0.8,")
+    assert found.text.endswith("asked: above 1 in a share of at least 0.3 of the runs with n_train other than 0")
+
+    unsure = part(collected(values, n_train=[NAN, *counting[1:]]), "proportion", above=1, at_least=0.3, among="n_train")
+    assert unsure.missing == 1
+    assert unsure.p_value == min(rate_test(7, 10, 0.3, unknown=1))
+    none = part(collected(values, n_train=0.0), "proportion", above=1, at_least=0.3, among="n_train")
+    assert (none.verdict, none.p_value) == ("undecided", 1.0)
+
+
 def two(first, second, *, seeds=None) -> SimpleNamespace:
     """Two games' runs; by default with the same seeds in either."""
     games = ["a"] * len(first) + ["b"] * len(second)
