@@ -8,12 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
-import safetensors.numpy
 import torch
-
-from ganbench.core import result_files
 
 NAME = "weight"  # of the array in a file
 
@@ -49,21 +45,29 @@ def _read_npz(path: Path) -> np.ndarray:
 
 
 def _write_hdf5(path: Path, values: np.ndarray, **filters: Any) -> None:
+    import h5py
+
     with h5py.File(path, "w") as file:
         file.create_dataset(NAME, data=values, **filters)
 
 
 def _read_hdf5(path: Path) -> np.ndarray:
+    import h5py
+
     with h5py.File(path, "r") as file:
         return file[NAME][...]
 
 
 def _write_result(path: Path, values: np.ndarray) -> None:
+    from ganbench.core import result_files
+
     with result_files.create_file(path, "weights") as file:
         result_files.write_tree(file, {NAME: values})
 
 
 def _read_result(path: Path) -> np.ndarray:
+    from ganbench.core import result_files
+
     with result_files.open_file(path, "weights") as file:
         return result_files.read_tree(file)[NAME]
 
@@ -77,11 +81,15 @@ def _read_pt(path: Path) -> np.ndarray:
 
 
 def _write_safetensors(path: Path, values: np.ndarray) -> None:
-    safetensors.numpy.save_file({NAME: values}, path)
+    from safetensors.numpy import save_file
+
+    save_file({NAME: values}, path)
 
 
 def _read_safetensors(path: Path) -> np.ndarray:
-    return safetensors.numpy.load_file(path)[NAME]
+    from safetensors.numpy import load_file
+
+    return load_file(path)[NAME]
 
 
 FORMATS = {

@@ -7,15 +7,17 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from PIL import Image
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 WEIGHTS = 0.299, 0.587, 0.114  # of red, green and blue: luma of ITU-R BT.601
 WAYS = {"as_gray": {"as_gray": True}, "legacy": {"as_gray": True, "format": "PNG-PIL"}, "mode": {"mode": "F"}}
@@ -87,10 +89,12 @@ class Greyscale(Diagnostic):
         return DiagnosticResult({name: np.asarray(value, dtype=np.float64) for name, value in values.items()})
 
 
-def colours(levels: int) -> Image.Image:
+def colours(levels: int) -> Image:
     """An image with all combinations of evenly spaced levels of red, green and blue, levels^2 by levels pixels."""
+    from PIL import Image as images
+
     each = np.linspace(0, 255, levels).round().astype(np.uint8)
-    return Image.fromarray(np.stack(np.meshgrid(each, each, each), axis=-1).reshape(levels**2, levels, 3))
+    return images.fromarray(np.stack(np.meshgrid(each, each, each), axis=-1).reshape(levels**2, levels, 3))
 
 
 def _read(imread: Callable[..., np.ndarray], path: Path, **how: Any) -> np.ndarray | None:

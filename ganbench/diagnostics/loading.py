@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
-import safetensors.numpy
-import safetensors.torch
 import torch
 from torch import nn
 
@@ -156,20 +154,26 @@ def _network(module: nn.Module) -> Network:
 
 
 def _safetensors_file(folder: Path, weights: Weights) -> Path:
+    from safetensors.numpy import save_file
+
     path = folder / "weights.safetensors"
-    safetensors.numpy.save_file({f"{name}.weight": values for name, values in weights.items()}, path)
+    save_file({f"{name}.weight": values for name, values in weights.items()}, path)
     return path
 
 
 def _torch(folder: Path, weights: Weights, *, strict: bool) -> Network:
+    from safetensors.torch import load_file
+
     module = _module()
-    module.load_state_dict(safetensors.torch.load_file(_safetensors_file(folder, weights)), strict=strict)
+    module.load_state_dict(load_file(_safetensors_file(folder, weights)), strict=strict)
     return _network(module)
 
 
 def _safetensors(folder: Path, weights: Weights) -> Network:
+    from safetensors.torch import load_model
+
     module = _module()
-    safetensors.torch.load_model(module, _safetensors_file(folder, weights))
+    load_model(module, _safetensors_file(folder, weights))
     return _network(module)
 
 

@@ -167,6 +167,7 @@ def test_a_class_or_function_is_imported_from_where_it_is():
 
 OPENING = {"read_parquet", "read_csv", "read_feather", "read_hdf"}  # tables of results
 HOMES = {"core/hdf5.py", "core/result_files.py"}  # of what opens HDF5 files, and checks every value that it reads
+HOMES |= {"diagnostics/_file_formats.py"}  # which compares HDF5 with other formats, in files of its own
 
 
 def test_results_are_opened_where_they_are_checked():
