@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.core.formatting import format_number
+from ganbench.core.formatting import plural
 from ganbench.report.diagnostic_results import DiagnosticArrays, arrays_of_runs, values_by_run
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.diagnostic_panels import leftmost, legend_below, panel_blocks
@@ -57,9 +58,9 @@ def draw(collected: Collected, experiment: str) -> Figure:
     return figure
 
 
-def _number(table: object, result: DiagnosticArrays) -> str:
-    count = float(table.loc[result.run["run"], "covering_features"])
-    return f"{format_number(count)} training examples cover 95%"
+def _number(table: pd.DataFrame, result: DiagnosticArrays) -> str:
+    count = int(table.loc[result.run["run"], "covering_features"])
+    return f"95% near {plural(count, 'training example')}"
 
 
 def _pictures(axes: Axes, arrays: dict[str, np.ndarray]) -> None:

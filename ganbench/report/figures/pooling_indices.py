@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -49,7 +50,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     return figure
 
 
-def _numbers(table: object, result: DiagnosticArrays) -> str:
+def _numbers(table: pd.DataFrame, result: DiagnosticArrays) -> str:
     mine = table.loc[result.run["run"]]
     share, p_value = float(mine["indices_share"]), format_p_value(float(mine["source_p_value"]))
     return f"{format_percent(share)} due to indices; {p_value}"
