@@ -58,7 +58,12 @@ class ComponentTrials:
         return made
 
     def hold(
-        self, where: str, choice: Choice | None, choices: Sequence[Choice], fault: Callable[[], str | None]
+        self,
+        where: str,
+        choice: Choice | None,
+        choices: Sequence[Choice],
+        fault: Callable[[], str | None],
+        size: float = 1.0,
     ) -> None:
         """Hold a component, or all components of a method together, to a contract.
 
@@ -67,11 +72,12 @@ class ComponentTrials:
             choice: The component; None for a method, whose fault may lie in any component.
             choices: The components that are at work.
             fault: A function that returns the fault, or None.
+            size: The number of times the usual limit that it may take.
 
         Raises:
             GanbenchError: There is a fault.
         """
-        with self.attempt(where, choices):
+        with self.attempt(where, choices, size=size):
             found = fault()
         if choice is None:
             own = [each for each in choices if not each.component.path.is_relative_to(PACKAGE)]
@@ -145,17 +151,21 @@ class ComponentTrials:
         self.refuse(where, choice, found)
 
     @contextmanager
-    def attempt(self, where: str, choices: Sequence[Choice], seconds: float | None = LIMIT_SECONDS) -> Iterator[None]:
+    def attempt(
+        self, where: str, choices: Sequence[Choice], seconds: float | None = LIMIT_SECONDS, *, size: float = 1.0
+    ) -> Iterator[None]:
         """Turn any exception of components, and any excess of time, into an error that names file and line.
 
         Args:
             where: The place in the study.
             choices: The components that are at work.
             seconds: The processor time that they may take, in seconds; None for no limit.
+            size: The number of times this limit that they may take.
 
         Raises:
             GanbenchError: A component raised something, or did not end in time.
         """
+        seconds = None if seconds is None else seconds * size
         begun = f"{where}: {' + '.join(_named(choice) for choice in _suspects(choices))}"
         self.say({"begin": begun, "seconds": None if seconds is None else WALL * seconds})
         try:

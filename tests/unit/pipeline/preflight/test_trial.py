@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from building import gan, part, training
 from judging import look
 
 from ganbench.contracts import CONTRACTS
@@ -23,6 +24,7 @@ from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight import component_trials, limits, trial_measurements
 from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.preflight.sizes import trial_size
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.preflight.trial import try_study
 from ganbench.pipeline.stages import run
@@ -349,6 +351,18 @@ def test_what_does_not_end_is_ended_where_it_is(tmp_path, monkeypatch, forever, 
     monkeypatch.setattr(limits, "WALL", wall)
     first = refused(tmp_path, "architecture", architecture(forward=forever))
     assert first.endswith(f"line 22: not done after {after}."), first
+
+
+def test_large_networks_may_take_longer():
+    """13 million parameters, and 2 gradients a step; small networks have the usual limit."""
+    data = DataSpec((1, 28, 28), True, 8, 10)
+    sizes = {}
+    for name in ("infogan", "dcgan_tensorflow", "mlp"):
+        game = gan(np.zeros((8, 1, 28, 28)), data=data, architecture=part("architecture", name), batch_size=2)
+        sizes[name] = trial_size(game, training())
+    assert sizes["mlp"] == 1.0
+    assert sizes["infogan"] > 13.2
+    assert 8.8 < sizes["dcgan_tensorflow"] < sizes["infogan"]
 
 
 # Parts of the game ----------------------------------------------------------------------------------------------------
