@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from math import isinf
 from typing import Any
 
 from ganbench.contracts import CONTRACTS, component_fault, supports_fault
@@ -16,8 +15,6 @@ from ganbench.pipeline.preflight.limits import WALL, TooLong, limited
 from ganbench.study.choices import Choice
 
 LIMIT_SECONDS = 20.0  # limit of processor time for each component and for each method
-# More of it for each parameter of both networks, since a trial takes some fifty steps of them in double precision.
-SECONDS_PER_PARAMETER = 4e-6
 # The work of a judge or a diagnostic cannot be reduced from outside, so its trial is cut short after this time. For a
 # user's component, a note says so; the package's own components have tests.
 BRIEF_SECONDS = 5.0
@@ -30,18 +27,11 @@ class ComponentTrials:
 
     Args:
         say: Called with {"begin": name, "seconds": limit} when a part begins, and with {"note": text} for each note.
-
-    Attributes:
-        limit: The processor time that components may take in an attempt, in seconds, unless it has a limit of its own.
     """
 
     def __init__(self, say: Say) -> None:
-        self.say, self.limit = say, LIMIT_SECONDS
+        self.say = say
         self._passed: set[Any] = set()
-
-    def expect(self, parameters: int) -> None:
-        """Allow the attempts that follow as much time as networks of this many parameters may need."""
-        self.limit = LIMIT_SECONDS + SECONDS_PER_PARAMETER * parameters
 
     def once(self, key: Any, attempt: Callable[[], None]) -> None:
         """Make an attempt unless one with the same key has passed."""
@@ -68,7 +58,12 @@ class ComponentTrials:
         return made
 
     def hold(
-        self, where: str, choice: Choice | None, choices: Sequence[Choice], fault: Callable[[], str | None]
+        self,
+        where: str,
+        choice: Choice | None,
+        choices: Sequence[Choice],
+        fault: Callable[[], str | None],
+        size: float = 1.0,
     ) -> None:
         """Hold a component, or all components of a method together, to a contract.
 
@@ -77,11 +72,12 @@ class ComponentTrials:
             choice: The component; None for a method, whose fault may lie in any component.
             choices: The components that are at work.
             fault: A function that returns the fault, or None.
+            size: The number of times the usual limit that it may take.
 
         Raises:
             GanbenchError: There is a fault.
         """
-        with self.attempt(where, choices):
+        with self.attempt(where, choices, size=size):
             found = fault()
         if choice is None:
             own = [each for each in choices if not each.component.path.is_relative_to(PACKAGE)]
@@ -155,19 +151,22 @@ class ComponentTrials:
         self.refuse(where, choice, found)
 
     @contextmanager
-    def attempt(self, where: str, choices: Sequence[Choice], seconds: float | None = None) -> Iterator[None]:
+    def attempt(
+        self, where: str, choices: Sequence[Choice], seconds: float | None = LIMIT_SECONDS, *, size: float = 1.0
+    ) -> Iterator[None]:
         """Turn any exception of components, and any excess of time, into an error that names file and line.
 
         Args:
             where: The place in the study.
             choices: The components that are at work.
-            seconds: The processor time that they may take, in seconds, if not `limit`; infinite for no limit.
+            seconds: The processor time that they may take, in seconds; None for no limit.
+            size: The number of times this limit that they may take.
 
         Raises:
             GanbenchError: A component raised something, or did not end in time.
         """
+        seconds = None if seconds is None else seconds * size
         begun = f"{where}: {' + '.join(_named(choice) for choice in _suspects(choices))}"
-        seconds = self.limit if seconds is None else None if isinf(seconds) else seconds
         self.say({"begin": begun, "seconds": None if seconds is None else WALL * seconds})
         try:
             with limited(seconds):

@@ -1,6 +1,7 @@
 """Counts of the memory that a run needs, made on the meta device, which allocates nothing.
 
-The counts are lower bounds, so that a run that is refused could not have fitted into memory.
+The counts are lower bounds, so that a run that is refused could not have fitted into memory. Beside them, how much
+longer the trial of a run's networks may take than that of small ones.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from ganbench.contracts.networks import LARGEST_LATENT
 from ganbench.core.formatting import plural
 from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.data import DataSpec
+from ganbench.engine import fusing
 from ganbench.engine.sampler import BATCH
-from ganbench.engine.train import CHUNK
+from ganbench.engine.train import CHUNK, Training
+from ganbench.games import Game
 from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.pipeline.execution.memory import machine_memory, most_held
 from ganbench.pipeline.plan import Plan
@@ -25,6 +28,9 @@ from ganbench.study.schema import Study
 
 LARGE_BATCH = 4096  # activations are counted for larger batches only, since that costs seconds of imports
 SINGLE = 4  # bytes of a number in float32
+# Networks beyond these take longer to draw, compare and train for a few steps than small ones.
+SMALL_PARAMETERS = 1e6  # of both networks
+SMALL_WORK = 1e9  # floating-point operations of both forward passes, as often as a step takes gradients
 COPIES = 3  # copies of the parameters: the present ones, their gradient, and the next ones
 
 
@@ -97,14 +103,6 @@ def needed(study: Study, run: Run) -> dict[str, int]:
     }
 
 
-def parameters(run: Run) -> int:
-    """The number of parameters of a run's networks; 0 for a game without networks, or if they cannot be built."""
-    if not run.choice("architecture"):
-        return 0
-    architecture, data = run.choice("architecture").build(), run.choice("dataset").build().spec
-    return sum(_counted(architecture, player, data, run=False)[0] for player in ("generator", "discriminator"))
-
-
 def memory_of(plan: Plan, *, here: bool = True) -> int:
     """The bytes of memory that a job of the study may take, on this machine or on a cluster.
 
@@ -116,6 +114,17 @@ def memory_of(plan: Plan, *, here: bool = True) -> int:
     if not here:
         return 2**63 if most is None else most * 2**20
     return machine_memory()
+
+
+def trial_size(game: Game, training: Training) -> float:
+    """The number of times the usual limit of time that a few training steps of a game may take: 1 for small networks.
+
+    Args:
+        game: The game, with the batches of the trial.
+        training: The training.
+    """
+    work = training.dynamics.gradients_per_step * fusing.forward_work(game)
+    return max(1.0, fusing.parameters(game) / SMALL_PARAMETERS + work / SMALL_WORK)
 
 
 def _counted(architecture: Any, player: str, data: DataSpec, run: bool) -> tuple[int, int]:

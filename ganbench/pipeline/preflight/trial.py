@@ -34,7 +34,7 @@ from ganbench.pipeline.execution.processor import one_thread
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.component_trials import ComponentTrials, Say
-from ganbench.pipeline.preflight.sizes import memory_fault, memory_of, parameters
+from ganbench.pipeline.preflight.sizes import memory_fault, memory_of, trial_size
 from ganbench.pipeline.preflight.trial_measurements import Measuring
 from ganbench.pipeline.resources import stored_estimates
 from ganbench.pipeline.resources.estimator import Estimator
@@ -144,16 +144,14 @@ class Trial:
         game, training = self._training(where, run, settings, examples)
         if self.fused and isinstance(game, GAN) and (why := game.unvectorised):
             self.components.say({"note": f"{where}: {why}."})
-        with self.components.attempt(where, run.choices):
+        with self.components.attempt(where, run.choices, size=trial_size(game, training)):
             trees = train(game, training, self._pair(runs, examples), device=CPU)
         if architecture:
             self.measuring.evaluation(run, data, trees)
         self.measuring.diagnosis(run, game, training, self._pair(runs, examples), trees)
 
     def _fits(self, where: str, runs: Sequence[Run]) -> None:
-        """Refuse runs that do not fit into memory, before anything is allocated; the others get time by their size."""
-        with self.components.attempt(where, runs[0].choices), world(1):
-            self.components.expect(parameters(runs[0]))
+        """Refuse runs that do not fit into memory, before anything is allocated."""
         for run in {run.train: run for run in runs}.values():
             with self.components.attempt(where, run.choices), world(1):
                 fault = memory_fault(self.plan.study, run, self.memory)
@@ -189,13 +187,16 @@ class Trial:
         with self.components.attempt(where, run.choices):
             game, training = made("float64")
         members = self._pair([run], examples)
-        self.components.hold(where, run.choices[0], run.choices, lambda: game_fault(game, members, torch.float64))
+        with self.components.attempt(where, run.choices):
+            size = trial_size(game, training)
+        self.components.hold(where, run.choices[0], run.choices, lambda: game_fault(game, members, torch.float64), size)
         if isinstance(game, Adversarial) and game.regularizer.per_example:
             self._examples_apart(where, run, game, members)
-        self.components.hold(
-            where, run.choice("dynamics"), run.choices, lambda: dynamics_fault(game, training, members)
-        )
-        self.components.hold(where, None, run.choices, lambda: steps_fault(game, training, members, fused=self.fused))
+        for choice, fault in (
+            (run.choice("dynamics"), lambda: dynamics_fault(game, training, members)),
+            (None, lambda: steps_fault(game, training, members, fused=self.fused)),
+        ):
+            self.components.hold(where, choice, run.choices, fault, size)
         return made(settings["precision"])
 
     def _examples_apart(self, where: str, run: Run, game: Adversarial, members: list[Member]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -100,12 +99,12 @@ class Measuring:
         if job.done:
             examples = instantiation.examples(job.path)
         else:
-            with self.components.attempt("grid", [choice], inf if packaged else LOAD_SECONDS):
+            with self.components.attempt("grid", [choice], None if packaged else LOAD_SECONDS):
                 examples = made.load()
         self.loaded[choice] = Loaded(examples, time.process_time() - began)
         if job.done:
             return examples
-        with self.components.attempt("grid", [choice], inf if packaged else LOAD_SECONDS):
+        with self.components.attempt("grid", [choice], None if packaged else LOAD_SECONDS):
             fault = examples_fault(made.spec, examples) or (draw_fault(made) if packaged else None)
         self.components.refuse("grid", choice, fault)
         if not packaged and time.process_time() - began < QUICK_SECONDS:
