@@ -12,6 +12,7 @@ from ganbench.report.markdown import cell, runs_table, table
 from ganbench.report.verdict_records import Record
 
 HEAD = ("runs", "quantity", "ours", "published", "our 95% interval", "source")
+DIGITS = 4  # of values, as many as tables of publications have
 NOTE = """Ours is the mean over all runs, those that failed among them, with its 95% interval. Where a run has no value,
 since it diverged or was stopped early, the interval is that of the median, in which it counts as the smallest and as
 the largest of all. Below every table stands how our protocol differs from the published one.
@@ -43,13 +44,13 @@ def page(records: Sequence[Record]) -> str:
 
 
 def _row(row: dict) -> tuple[str, ...]:
-    ours = "median" if row["statistic"] == "median" else format_number(row["ours"])
+    ours = "median" if row["statistic"] == "median" else format_number(row["ours"], DIGITS)
     if not math.isnan(row["low"]):
-        ours += f", {format_range(row['low'], row['high'])}"
+        ours += f", {format_range(row['low'], row['high'], DIGITS)}"
     ours += f" ({plural(row['runs'], 'run')}"
     ours += f", {row['failed']} failed" if row["failed"] else ""
     ours += f", {row['missing']} without a value)" if row["missing"] else ")"
-    theirs = format_number(row["published"])
+    theirs = format_number(row["published"], DIGITS)
     errors = [] if pd.isna(row["error"]) else [f"{row['error_kind']} {format_number(row['error'])}"]
     errors += [] if pd.isna(row["published_runs"]) else [plural(int(row["published_runs"]), "run")]
     theirs += f" ({', '.join(errors)})" if errors else ""

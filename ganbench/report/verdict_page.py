@@ -43,9 +43,9 @@ def verdicts(records: Sequence[Record]) -> list[Verdict]:
     """All verdicts of studies, in the order of claims, then from the largest scale to the smallest."""
     found = []
     for record in records:
-        for claim, tests in record.table.fillna({"question": "", "statement": ""}).groupby("claim", sort=False):
-            first = tests.iloc[0]
-            texts = {name: str(first[name]) for name in ("statement", "question", "scale", "verdict")}
+        for claim, tests in record.table.groupby("claim", sort=False):
+            first = tests.iloc[0].dropna()
+            texts = {name: str(first.get(name, "")) for name in ("statement", "question", "scale", "verdict")}
             found.append(Verdict(str(claim), record.run.study, **texts, numbers=_numbers(tests)))
     return sorted(found, key=lambda each: (natural_key(each.claim), SCALES.index(each.scale), each.study))
 
@@ -111,5 +111,6 @@ def _counts(found: Sequence[Verdict], listed: ClaimList) -> str:
     asked = {each.claim for each in mine}
     several = sum(1 for count in Counter(each.claim for each in mine).values() if count > 1)
     text = f"Of {len(known)} claims, studies have asked {len(asked)}, and {len(known) - len(asked)} are open."
-    text += f" {plural(several, 'claim')} of these {'is' if several == 1 else 'are'} counted more than once, by study."
+    if several:
+        text += f" {several} of these {'was' if several == 1 else 'were'} asked by several studies, and count in each."
     return f"{text}\n\n{table(('scale', *VERDICTS), rows)}\n"

@@ -80,7 +80,8 @@ def read_records(folder: Path) -> list[Record]:
     for name in names:
         try:
             run = StudyRun(**json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
-            found.append(Record(run, pd.read_csv(folder / f"{name}.csv", dtype={"claim": str})))
+            table = pd.read_csv(folder / f"{name}.csv", dtype={"claim": str})
+            found.append(Record(run, table))
         except (OSError, ValueError, TypeError) as error:
             raise GanbenchError(f"{folder}: the record of {name} cannot be read: {error}.") from None
     return found
