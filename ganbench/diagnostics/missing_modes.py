@@ -29,7 +29,8 @@ SEEN = 2.0  # standard deviations from which a change is seen
 class MissingModes(Diagnostic):
     """Held-out examples of a labelled data set are scored in place of generated ones: all classes, then without 1, 2,
     ... classes, up to half of them. Scored are the Fréchet distance, the recall and the coverage in the features of the
-    data set's judge, against the training examples.
+    data set's judge: the distance to all training examples, recall and coverage against as many as are scored, as
+    their authors compare equal numbers.
 
     Every score is of equally many examples, a quarter of the held-out ones or less. In each of `draws` repetitions the
     order in which classes go is drawn, and for every number of deleted classes a part of the examples that are left.
@@ -118,7 +119,8 @@ class MissingModes(Diagnostic):
         metrics = (FCD(), PRDC(k=self.neighbours, most=self.most))
         if known is None or shown is None or min(count, len(train)) < max(each.fewest for each in metrics):
             return found
-        references = [each.reference(known, shown) for each in metrics]
+        equally_many = known.take(np.sort(random.permutation(len(train))[:count]))
+        references = [each.reference(real, shown) for each, real in zip(metrics, (known, equally_many), strict=True)]
 
         def score(examples: JudgedExamples) -> dict[str, float]:
             given: dict[str, float] = {}

@@ -88,38 +88,28 @@ class PoolingIndices(Diagnostic):
         }
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
-        game, samples = trajectories.match.game, trajectories.samples
         found = [self._of_run(trajectories, run) for run in range(len(trajectories.match.members))]
-        values = {name: np.array([each[0][name] for each in found]) for name in self.columns(game)}
-        shape = samples.real.train.shape[1:]
-        nothing = np.full((PICTURES, PICTURES + 1, *shape), np.nan, np.float32)
-        arrays = [nothing if each[1] is None else each[1] for each in found]
-        return DiagnosticResult(
-            values,
-            {
-                "examples": np.stack([each[:, 1:] for each in arrays]),
-                "images": np.stack([each[:, 0] for each in arrays]),
-            },
-        )
+        values = {name: np.array([each[0][name] for each in found]) for name in self.columns(None)}
+        arrays = {name: np.stack([each[1][name] for each in found]) for name in ("examples", "images")}
+        return DiagnosticResult(values, arrays)
 
-    def _of_run(self, trajectories: Trajectories, run: int) -> tuple[dict[str, float], np.ndarray | None]:
-        """The values of a run, and pictures (8, 9, *shape): images before the examples of 8 latent points."""
-        nothing = dict.fromkeys(self.columns(None), np.nan), None
+    def _of_run(self, trajectories: Trajectories, run: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        """The values and arrays of a run; NaN if it did not reach the last snapshot, or saw too few images."""
         samples, parameters = trajectories.samples, trajectories.at(-1)
         rows = np.sort(samples.seen(run))
         rows = rows[evenly_spaced(len(rows), self.sources)]
-        if len(rows) < PICTURES or not all(theta[run].isfinite().all() for theta in parameters.values()):
-            return nothing
         stored = samples.real.train[rows]
-        with torch.no_grad():
-            made = crossed(trajectories, run, stored, samples.latent_points(run, self.latents))
+        made = np.array(np.nan)
+        if len(rows) >= PICTURES and all(theta[run].isfinite().all() for theta in parameters.values()):
+            with torch.no_grad():
+                made = crossed(trajectories, run, stored, samples.latent_points(run, self.latents))
         if not np.isfinite(made).all():
-            return nothing
+            nothing = np.full((PICTURES, PICTURES, *stored.shape[1:]), np.nan, np.float32)
+            return dict.fromkeys(self.columns(None), np.nan), {"examples": nothing, "images": nothing[0]}
         images = floats(stored)
-        apart = distances(made, images)
-        values = variance_shares(made.reshape(*made.shape[:2], -1)) | self._nearness(apart)
-        pictures = np.concatenate([images[:PICTURES, None], made[:PICTURES, :PICTURES].swapaxes(0, 1)], axis=1)
-        return values, pictures
+        values = variance_shares(made.reshape(*made.shape[:2], -1)) | self._nearness(distances(made, images))
+        pictures = made[:PICTURES, :PICTURES].astype(np.float32)
+        return values, {"examples": pictures, "images": images[:PICTURES].astype(np.float32)}
 
     def _nearness(self, apart: np.ndarray) -> dict[str, float]:
         """The values of distances (latents, sources, images): how near examples are to their own sources' images."""

@@ -769,15 +769,6 @@ def looks_at(made: Diagnostic) -> list[Game]:
     return found[0][:2] or found[1][:1]
 
 
-def seen_of(made: Diagnostic, game: Game) -> dict:
-    """What a diagnostic sees of the data of a game: examples, and a judge if it needs one."""
-    if not isinstance(game, GAN):
-        return {}
-    shown, modes = UNPOOLED if game.data is SHAPES[2] else EXAMPLES, np.arange(64) % game.data.modes
-    judging = Scorer(StandIn(game.data.modes), {}, ()).judged
-    return {"real": Examples(shown, modes, shown[::-1] + 0.01, modes), "judging": judging if made.needs_judge else None}
-
-
 OF_RUNS = [name for name in names("diagnostic") if make_diagnostic(name).of == "runs"]
 
 
@@ -785,8 +776,9 @@ def shown_to(made: Diagnostic, game: Game) -> dict:
     """The examples that a diagnostic sees of a game with data, and the judge that it asks for."""
     if not isinstance(game, GAN):
         return {}
-    labels = np.arange(len(EXAMPLES)) % game.data.modes
-    real = Examples(EXAMPLES, labels, EXAMPLES[:20] + 1, labels[:20])
+    examples = UNPOOLED if game.data is SHAPES[2] else EXAMPLES
+    labels = np.arange(len(examples)) % game.data.modes
+    real = Examples(examples, labels, examples[::-1] + 0.1, labels)
     return {"real": real, "judging": Scorer(StandIn(game.data.modes), {}, ()).judged if made.needs_judge else None}
 
 
@@ -832,18 +824,17 @@ def test_a_diagnostic_gives_what_it_documents_and_nan_of_a_path_that_ends_early(
     made = make_diagnostic(name)
     steps = 20
     for game in looks_at(made):
-        which, seen = type(game).__name__, seen_of(made, game)
+        which = type(game).__name__
         shared = every_step(steps)
         members = [member_of(game, seed, rate) for seed, rate in ((0, 0.1), (1, 0.05), (2, 1e200))]
         kept = [tree["snapshots"] for tree in train(game, shared, members, device=CPU)]
         if len(kept[2]["step"]) == steps + 1:  # what does not diverge by itself is cut short
             kept[2] = {key: values[:3] for key, values in kept[2].items()}
 
-        def look(rows, of=game, how=shared, who=members, left=kept, also=seen):
+        def look(rows, of=game, how=shared, who=members, left=kept):
             chosen = [[each[row] for row in rows] for each in (who, left)]
-            planned = how.snapshots
-            where = {"device": CPU, "dtype": torch.float64} | also
-            return diagnose(made, of, how.dynamics, how.optimizer, *chosen, planned, **where)
+            where = {"device": CPU, "dtype": torch.float64} | shown_to(made, of)
+            return diagnose(made, of, how.dynamics, how.optimizer, *chosen, how.snapshots, **where)
 
         whole, broken = look([0, 1]), look([0, 1, 2])
         columns = made.columns(game)
@@ -860,7 +851,7 @@ def test_a_diagnostic_gives_what_it_documents_and_nan_of_a_path_that_ends_early(
         assert any(np.isfinite(value) for value in broken[0]["values"].values()), f"{name} sees nothing of {which}"
         nothing = {key: values[:1] * np.nan if key != "step" else values[:1] for key, values in kept[2].items()}
         alone = [members[2:], [nothing], shared.snapshots]
-        where = {"device": CPU, "dtype": torch.float64} | seen
+        where = {"device": CPU, "dtype": torch.float64} | shown_to(made, game)
         (tree,) = diagnose(made, game, shared.dynamics, shared.optimizer, *alone, **where)
         assert_documented(f"{name} of a run without numbers", columns, tree["values"])
         for column, value in tree["values"].items():

@@ -56,6 +56,12 @@ DIAGNOSTICS = {
         "classes_found": ("Classes found", "Classes that the judge is certain of.", "high", 0.0, None),
     },
     "latent_agreement": {"agreement": ("Agreement", "Share of examples of the same class.", "none", 0.0, 1.0)},
+    "nearest_neighbours": {"covering_features": ("Covering", "Examples nearest to most samples.", "none", 1.0, None)},
+    "missing_modes": {"fcd_response_one": ("Response", "Change of the score without one class.", "none", None, None)},
+    "pooling_indices": {
+        "indices_share": ("Due to the indices", "Share of the variance.", "none", 0.0, 1.0),
+        "source_p_value": ("p-value", "Share of permutations.", "none", 0.0, 1.0),
+    },
     "sizes": {"example_1": ("Size in example 1", "Side of the output.", "none", 1.0, None)},
 }
 KINDS = {
@@ -297,6 +303,9 @@ def _observed(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict
         ),
         "latent_grid": ({"step_ratio": 1 + rate, "classes_found": 3.0}, _grid(rate, run["seed"])),
         "latent_agreement": ({"agreement": 0.5}, _judged(run["seed"])),
+        "nearest_neighbours": ({"covering_features": 3.0}, _neighbours(run["seed"])),
+        "missing_modes": ({"fcd_response_one": 4.0}, _missing()),
+        "pooling_indices": ({"indices_share": 0.2, "source_p_value": 0.03}, _indices(run["seed"])),
     }
 
 
@@ -312,6 +321,30 @@ def _judged(seed: int) -> dict[str, np.ndarray]:
     latent = polar_grid()
     angle = np.arctan2(latent[:, 1], latent[:, 0]) + 2 * np.pi * seed / ANGLES * 3
     return {"latent": latent, "classes": np.floor(5 * ((angle / (2 * np.pi)) % 1)).astype(int)}
+
+
+def _neighbours(seed: int) -> dict[str, np.ndarray]:
+    """Eight grey images with two neighbours each."""
+    grey = np.linspace(-1, 1, 8)[:, None, None, None] * np.ones((1, 4, 4)) * (0.5 + seed / 20)
+    covered = np.minimum(1, np.arange(1, 51) / 3)
+    pictures = {"generated": grey, "training": np.stack([grey, -grey], axis=1), "heldout": grey / 2}
+    return pictures | {"covered": covered, "heldout_covered": covered / 2}
+
+
+def _missing() -> dict[str, np.ndarray]:
+    """Scores without up to four classes."""
+    deleted = np.arange(5.0)
+    arrays = {"deleted": deleted}
+    for factor, name in ((0.3, "fcd"), (-0.1, "recall"), (-0.05, "coverage")):
+        arrays |= {name: 0.9 + factor * deleted, f"{name}_deviation": np.full(5, 0.05)}
+        arrays[f"{name}_response"] = 100 * abs(factor) * deleted
+    return arrays
+
+
+def _indices(seed: int) -> dict[str, np.ndarray]:
+    """Grey images by latent point and source."""
+    images = np.linspace(-1, 1, 8)[:, None, None, None] * np.ones((1, 4, 4))
+    return {"images": images, "examples": images[:, None] * 0.5 + images[None] * (0.3 + seed / 50)}
 
 
 def _step(method: str, rate: float, damping: float) -> np.ndarray:

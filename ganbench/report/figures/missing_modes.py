@@ -31,6 +31,7 @@ SIGNS = {
     "recall": ("#d55e00", "s", "recall"),
     "coverage": ("#2a9d8f", "^", "coverage"),
 }
+MOST_TICKS = 7
 LINEAR = 2.0  # standard deviations, up to which responses are drawn linearly
 
 
@@ -40,7 +41,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     for result in arrays_of_runs(collected, experiment, ("deleted", "fcd_response")):
         shown.setdefault(str(result.run["dataset"]), result)  # the same for all runs on a data set
     if not shown:
-        return nothing(f"{experiment}: no data set has enough held-out examples.")
+        return nothing(f"{experiment}: no run is on data with held-out examples enough.")
     figure, blocks = panel_blocks(list(shown), width=3.2, height=2.1, rows=(1.0, 0.7), most=3)
     for (response, scores), result in zip(blocks, shown.values(), strict=True):
         _responses(response, result.arrays)
@@ -62,9 +63,8 @@ def _responses(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
         )
     if np.nanmax([np.abs(arrays[f"{name}_response"]).max() for name in SIGNS]) > 10 * LINEAR:
         axes.set_yscale("symlog", linthresh=LINEAR, linscale=0.5)
-    else:
-        plain_ticks(axes, "y")
-    plain_ticks(axes, "x")
+    plain_ticks(axes, "y", count=4)
+    _whole_ticks(axes, arrays)
 
 
 def _scores(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
@@ -81,4 +81,10 @@ def _scores(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     right.set_ylim(bottom=0)
     right.spines["right"].set(visible=True, color=SIGNS["fcd"][0])
     plain_ticks(right, "y", count=3)
-    plain_ticks(axes, "x")
+    _whole_ticks(axes, arrays)
+
+
+def _whole_ticks(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
+    """Ticks at numbers of classes that were tried, of many at every second, third ..."""
+    deleted = arrays["deleted"].astype(int)
+    axes.set_xticks(deleted[:: -(-len(deleted) // MOST_TICKS)])

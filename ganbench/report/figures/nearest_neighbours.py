@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.core.formatting import format_number
+from ganbench.core.formatting import plural
 from ganbench.report.diagnostic_results import DiagnosticArrays, arrays_of_runs, values_by_run
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.diagnostic_panels import leftmost, legend_below, panel_blocks
@@ -45,21 +46,21 @@ def draw(collected: Collected, experiment: str) -> Figure:
     titles, left = run_panels(shown, ("generated",))
     table = values_by_run(collected, experiment)
     heads = [f"{name}\n{_number(table, result)}" for name, result in titles.items()]
-    figure, blocks = panel_blocks(heads, width=3.1, height=2.3, rows=(1.0, 0.5), most=SIDE_BY_SIDE)
+    figure, blocks = panel_blocks(heads, width=3.1, height=1.95, rows=(1.0, 0.55), most=SIDE_BY_SIDE)
     for (pictures, curve), result in zip(blocks, titles.values(), strict=True):
         _pictures(pictures, result.arrays)
         _curve(curve, result.arrays)
     for pictures, curve in leftmost(blocks, SIDE_BY_SIDE):
         pictures.tick_params(labelleft=True)
-        curve.set_ylabel("share of samples")
+        curve.set_ylabel("share covered")
     handles = [Line2D([], [], color=colour, label=label) for colour, label in LINES.values()]
     legend_below(figure, handles, left)
     return figure
 
 
-def _number(table: object, result: DiagnosticArrays) -> str:
-    count = float(table.loc[result.run["run"], "covering_features"])
-    return f"{format_number(count)} training examples cover 95%"
+def _number(table: pd.DataFrame, result: DiagnosticArrays) -> str:
+    count = int(table.loc[result.run["run"], "covering_features"])
+    return f"95% near {plural(count, 'training example')}"
 
 
 def _pictures(axes: Axes, arrays: dict[str, np.ndarray]) -> None:

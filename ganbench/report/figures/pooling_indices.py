@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -40,7 +41,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     titles, left = run_panels(shown, ("examples",))
     table = values_by_run(collected, experiment)
     heads = [f"{name}\n{_numbers(table, result)}" for name, result in titles.items()]
-    figure, blocks = panel_blocks(heads, width=3.1, height=3.3, most=SIDE_BY_SIDE)
+    figure, blocks = panel_blocks(heads, width=3.1, height=3.0, most=SIDE_BY_SIDE)
     for (axes,), result in zip(blocks, titles.values(), strict=True):
         _matrix(axes, result.arrays["images"], result.arrays["examples"])
     for (axes,) in leftmost(blocks, SIDE_BY_SIDE):
@@ -49,7 +50,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     return figure
 
 
-def _numbers(table: object, result: DiagnosticArrays) -> str:
+def _numbers(table: pd.DataFrame, result: DiagnosticArrays) -> str:
     mine = table.loc[result.run["run"]]
     share, p_value = float(mine["indices_share"]), format_p_value(float(mine["source_p_value"]))
     return f"{format_percent(share)} due to indices; {p_value}"
