@@ -5,7 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export OMP_NUM_THREADS := 1  # one process, one thread: cores are filled by jobs
 
-.PHONY: env report lab test test-cluster test-slow lint bench gpu soak clean
+.PHONY: env report lab claims test test-cluster test-slow lint bench gpu soak clean
 
 env: .venv/ready
 
@@ -26,6 +26,10 @@ lab: env  ## run the two-player laboratory, which decides the claims on small ga
 	ganbench check config/studies/lab.yaml
 	snakemake --workflow-profile workflow/profiles/local --configfile config/studies/lab.yaml
 	@echo "The report is at results/lab/report.html"
+
+claims: env  ## run the studies that decide the claims, one after the other, and write docs/claims.md; goes on after a kill
+	ganbench decide config/studies/lab.yaml $(wildcard config/studies/small/*.yaml)
+	@echo "All verdicts are in docs/claims.md"
 
 test: env  ## run the tests of every part: less than five minutes on two cores
 	python -m pytest -n 2 --dist worksteal -m "not slow and not cluster"

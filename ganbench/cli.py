@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ganbench import __version__
 from ganbench.commands import DEFAULT, AStudy, laboratory, out
+from ganbench.commands.claims import claims, decide
 from ganbench.commands.clean import clean
 from ganbench.commands.export import export
 from ganbench.commands.list_components import list_components
@@ -90,6 +91,8 @@ def check(
 app.command()(status)
 app.command()(clean)
 app.command()(export)
+app.command()(claims)
+app.command()(decide)
 
 
 @app.command()

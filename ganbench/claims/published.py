@@ -43,6 +43,7 @@ COLUMNS = {
     " does not follow from what is published",
     "text": "the same as a sentence",
 }
+DIGITS = 4  # of values in sentences and in the report, as many as tables of publications have
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,9 @@ def _sentence(row: dict) -> str:
     counted = f"{runs}, {row['failed']} of them failed" if row["failed"] else runs
     if row["missing"]:
         counted += f" and {row['missing']} without a value, counted either way"
-    interval = "" if math.isnan(row["low"]) else f"95% interval {format_range(row['low'], row['high'])}, "
-    value = "the median" if row["statistic"] == "median" else format_number(row["ours"])
-    theirs = format_number(row["published"])
+    interval = "" if math.isnan(row["low"]) else f"95% interval {format_range(row['low'], row['high'], DIGITS)}, "
+    value = "the median" if row["statistic"] == "median" else format_number(row["ours"], DIGITS)
+    theirs = format_number(row["published"], DIGITS)
     if row["error"] is not None:
         theirs += f" ({row['error_kind']} {format_number(row['error'])})"
     text = f"{value} ({interval}{counted}) against {theirs} published"
@@ -173,9 +174,9 @@ def _row(row: dict) -> dict:
         **{name: row[name] for name in ("label", "source", "selection", "quantity", "text")},
         "runs": format_number(row["runs"]),
         "lost": ", ".join(f"{row[name]} {words}" for name, words in LOST.items() if row[name]),
-        "ours": "median" if row["statistic"] == "median" else format_number(row["ours"]),
-        "interval": format_range(row["low"], row["high"]) if known else "",
-        "published": format_number(row["published"]),
+        "ours": "median" if row["statistic"] == "median" else format_number(row["ours"], DIGITS),
+        "interval": format_range(row["low"], row["high"], DIGITS) if known else "",
+        "published": format_number(row["published"], DIGITS),
         "error": ", ".join(filter(None, (error, theirs))),
         "inside": "" if pd.isna(row["inside"]) else "inside" if row["inside"] else "outside",
         "apart": "" if math.isnan(row["errors_apart"]) else f"{format_number(row['errors_apart'])} standard errors",

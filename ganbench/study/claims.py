@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -58,7 +58,7 @@ class Claim(Section):
         return self
 
 
-def unique_ids(claims: Sequence[Claim]) -> Sequence[Claim]:
+def unique_ids(claims: Sequence[Any]) -> Sequence[Any]:
     """Return the claims if all of their ids differ.
 
     Raises:

@@ -342,7 +342,8 @@ class Measuring:
         for where, names, selectors in self._named():
             refuse_unseen(where, names, selectors, points)
             for quantity in sorted(names - self._measured):
-                raise GanbenchError(f"{where}: " + unknown("measurement", quantity, self._measured))
+                alike = {name for name in self._measured if name.partition(".")[0] == quantity.partition(".")[0]}
+                raise GanbenchError(f"{where}: " + unknown("measurement", quantity, alike or self._measured))
 
     def _named(self) -> Iterator[tuple[str, set[str], list[Selector]]]:
         """The measurements that tests of claims and published numbers name: location, dotted names, selected runs."""

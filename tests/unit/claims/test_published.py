@@ -58,7 +58,7 @@ def test_runs_without_a_value_count_either_way_in_a_median():
 def test_failed_runs_keep_their_values_and_are_counted():
     found = row(VALUES, outcome="collapsed")
     assert (found["failed"], found["missing"], found["ours"]) == (10, 0, 7.0)
-    assert found["text"].startswith("7 (95% interval 6.42 to 7.58, 10 runs, 10 of them failed) against 7.5 published")
+    assert found["text"].startswith("7 (95% interval 6.416 to 7.584, 10 runs, 10 of them failed) against 7.5 published")
 
 
 @pytest.mark.parametrize(("value", "inside"), [(7.5, True), (7.6, False), (6.3, False)])

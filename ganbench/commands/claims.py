@@ -1,0 +1,42 @@
+"""`ganbench claims` and `ganbench decide`: the page of all verdicts, and the studies that it is made from."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganbench.commands import out
+
+Studies = Annotated[list[Path] | None, typer.Argument(help="Files of finished studies.", show_default=False)]
+LOCAL = Path("workflow/profiles/local")
+
+
+def claims(studies: Studies = None) -> None:
+    """Write docs/claims.md, the verdicts of all studies, and docs/published.md; first record the studies given.
+
+    The pages are made from the records in docs/claims/ and docs/published/ alone.
+    """
+    from ganbench.pipeline.verdicts import record, write_pages
+
+    for study in studies or ():
+        for folder in record(study):
+            out.print(f"{study}: recorded in {folder}", soft_wrap=True, markup=False, emoji=False)
+    for path in write_pages():
+        out.print(str(path), soft_wrap=True, markup=False, emoji=False)
+
+
+def decide(
+    studies: Annotated[list[Path], typer.Argument(help="Files of studies.", show_default=False)],
+    profile: Annotated[Path, typer.Option(help="Profile of the workflow.")] = LOCAL,
+) -> None:
+    """Run studies one after the other, each where it was, and write the page of all verdicts after each."""
+    from ganbench.pipeline.verdicts import run_all
+
+    if not (profile / "config.yaml").exists() and not list(profile.glob("config.v*.yaml")):
+        raise typer.BadParameter(f"there is no profile in {profile}", param_hint="--profile")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # which ends the workflow as well
+    run_all(studies, profile, lambda text: out.print(text, soft_wrap=True, markup=False, emoji=False))

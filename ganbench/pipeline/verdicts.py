@@ -1,0 +1,204 @@
+"""Verdicts of finished studies: their records, the pages made from these, and studies run one after the other."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ganbench.analysis.methods import failed
+from ganbench.core.atomic_files import atomic_write
+from ganbench.core.errors import GanbenchError
+from ganbench.core.formatting import format_duration
+from ganbench.pipeline import results_folder
+from ganbench.pipeline.execution import journal
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.resources.job_costs import job_seconds
+from ganbench.pipeline.resources.stage_times import WORKFLOW_SECONDS, compared, elapsed
+from ganbench.pipeline.resources.stored_estimates import Timings, read_estimates, read_timings
+from ganbench.pipeline.stages import STAGES
+from ganbench.report import published_page, verdict_page
+from ganbench.report.verdict_records import CLAIMS, PUBLISHED, StudyRun, read_records, write_record
+from ganbench.study.claim_list import LIST, load_list
+from ganbench.study.schema import load
+
+Say = Callable[[str], None]
+OF_PACKS = ("train", "evaluate", "diagnose")
+VERSIONS = ("python", "torch", "numpy", "scipy", "commit")
+MACHINE = ("device", "processor", "cpu_capability", "blas")
+
+
+# Records and pages ----------------------------------------------------------------------------------------------------
+
+
+def record(study: Path) -> list[Path]:
+    """Write the records of a finished study.
+
+    Args:
+        study: The study's file.
+
+    Returns:
+        The folders of the records: that of verdicts if the study has claims, that of published numbers if it names any.
+
+    Raises:
+        GanbenchError: The study's tables are missing, or are older than its runs or claims.
+    """
+    plan = Plan(load(study))
+    if not plan.tables.done:
+        raise GanbenchError(
+            f"{study}: its tables are not there, or not of the present study; run it first: snakemake "
+            f"--workflow-profile workflow/profiles/local --configfile {study}"
+        )
+    run = _study_run(plan, study)
+    folders = {"claims": CLAIMS} if plan.study.claims else {}
+    folders |= {"published": PUBLISHED} if plan.study.published else {}
+    for name, folder in folders.items():
+        write_record(folder, run, (plan.folder / "tables" / f"{name}.csv").read_bytes())
+    return list(folders.values())
+
+
+def _study_run(plan: Plan, file: Path) -> StudyRun:
+    runs = pd.read_parquet(plan.folder / "tables" / "runs.parquet")
+    times = compared(plan, plan.folder)
+    packs: dict[str, float] = {}
+    for stage in OF_PACKS:
+        for name, job in plan.jobs(stage).items():
+            entry = journal.read(journal.path_of(plan.folder, stage, job.path))
+            if name in plan.packs and entry is not None:
+                packs[name] = packs.get(name, 0.0) + entry.seconds
+    return StudyRun(
+        study=plan.study.study,
+        title=plan.study.title,
+        file=str(file),
+        date=str(runs["trained_at"].max())[:10],
+        machine="; ".join(_distinct(runs[list(MACHINE)].astype(str).agg(", ".join, axis=1))),
+        versions={name: "; ".join(_distinct(runs[name])) for name in VERSIONS},
+        runs=len(runs),
+        failed=int(failed(runs).sum()),
+        core_seconds=round(sum(each.actual for each in times[:-1]), 1),
+        elapsed_seconds=round(times[-1].actual, 1) if times else 0.0,
+        pack_seconds={name: round(seconds, 1) for name, seconds in packs.items()},
+        protocol=plan.study.protocol,
+    )
+
+
+def _distinct(values: pd.Series) -> list[str]:
+    return sorted(set(values.dropna().astype(str)))
+
+
+def write_pages() -> list[Path]:
+    """Write the pages of verdicts and of published numbers from the records alone; returns their paths."""
+    pages = {
+        CLAIMS.with_suffix(".md"): verdict_page.page(read_records(CLAIMS), load_list(LIST)),
+        PUBLISHED.with_suffix(".md"): published_page.page(read_records(PUBLISHED)),
+    }
+    for path, text in pages.items():
+        with atomic_write(path) as new:
+            new.write_text(text, encoding="utf-8")
+    return list(pages)
+
+
+# Studies one after the other ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Progress:
+    """How long the studies that are done have taken, against their estimates."""
+
+    estimated: float = 0.0
+    actual: float = 0.0
+
+    def corrected(self, seconds: float) -> float:
+        """An estimate, corrected by the ratio that was measured so far."""
+        return seconds * (self.actual / self.estimated if self.estimated and self.actual else 1.0)
+
+
+def run_all(studies: Sequence[Path], profile: Path, say: Say) -> None:
+    """Run studies one after the other through Snakemake, and write records and pages after each.
+
+    A study that is done already costs nothing, and one that was interrupted goes on where it was. The others go on when
+    one fails.
+
+    Args:
+        studies: The studies' files.
+        profile: The profile of the workflow.
+        say: Called with each sentence about the progress.
+
+    Raises:
+        GanbenchError: A study failed; the message names it, with all others that did.
+    """
+    faults: dict[Path, str] = {}
+    left: dict[Path, float] = {}
+    for study in studies:
+        try:
+            left[study] = _seconds_left(study)
+        except GanbenchError as error:
+            faults[study] = str(error)
+            say(f"{study}: its check failed; it is left out")
+    progress, done = _Progress(), 0
+    say(f"{len(left)} studies, about {format_duration(sum(left.values()))} in all")
+    for study in list(left):
+        estimated = left.pop(study)
+        say(f"{study}: begins, {done} of {len(studies)} done, about {format_duration(estimated)} for this one")
+        before = _actual(study)
+        try:
+            _snakemake(study, profile)
+            record(study)
+            write_pages()
+        except GanbenchError as error:
+            faults[study] = str(error)
+            say(f"{study}: failed; the others go on")
+        else:
+            done += 1
+            progress.estimated += estimated
+            progress.actual += max(0.0, _actual(study) - before)
+        remaining = progress.corrected(sum(left.values()))
+        say(f"{done} of {len(studies)} done, about {format_duration(remaining)} left in all")
+    if faults:
+        raise GanbenchError("\n".join(f"{study}: {fault}" for study, fault in faults.items()))
+
+
+def _seconds_left(study: Path) -> float:
+    """Check a study, and estimate the seconds until it is done; 0 if it is."""
+    from ganbench.pipeline.preflight.check import check
+
+    plan = Plan(load(study))
+    results_folder.prepare(plan)
+    waiting = [job for stage in STAGES for job in plan.jobs(stage).values() if not job.done]
+    if not waiting:
+        return 0.0
+    check(plan, remeasure=False)
+    estimates, timings = read_estimates(plan.folder), read_timings(plan.folder) or Timings()
+    seconds = {job.path: job_seconds(plan, job, estimates, timings) for job in waiting}
+    return elapsed(seconds, waiting, timings.parallel_jobs) + WORKFLOW_SECONDS
+
+
+def _actual(study: Path) -> float:
+    """The seconds in which jobs of a study have worked so far."""
+    plan = Plan(load(study))
+    times = compared(plan, plan.folder)
+    return times[-1].actual if times else 0.0
+
+
+def _snakemake(study: Path, profile: Path) -> None:
+    """Run a study's workflow to its end.
+
+    Raises:
+        GanbenchError: The workflow ended with an error, which it has printed.
+    """
+    command = [sys.executable, "-m", "snakemake", "--workflow-profile", str(profile), "--configfile", str(study)]
+    process = subprocess.Popen(command)
+    try:
+        code = process.wait()
+    except BaseException:  # an interruption: Snakemake ends its jobs, which write checkpoints
+        process.terminate()
+        process.wait()
+        raise
+    if code:
+        raise GanbenchError(
+            f"its workflow ended with exit status {code}; `ganbench status {study}` says which job failed"
+        )

@@ -1,0 +1,58 @@
+"""The page of published numbers, with ours beside them, made from the records of studies alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ganbench.core.formatting import format_number, format_range, plural
+from ganbench.report.markdown import cell, runs_table, table
+from ganbench.report.verdict_records import Record
+
+HEAD = ("runs", "quantity", "ours", "published", "our 95% interval", "source")
+DIGITS = 4  # of values, as many as tables of publications have
+NOTE = """Ours is the mean over all runs, those that failed among them, with its 95% interval. Where a run has no value,
+since it diverged or was stopped early, the interval is that of the median, in which it counts as the smallest and as
+the largest of all. Below every table stands how our protocol differs from the published one.
+"""
+
+
+def page(records: Sequence[Record]) -> str:
+    """Write the page of published numbers as Markdown.
+
+    Args:
+        records: The records of the tables `published` of studies.
+    """
+    rows = [row for record in records for row in record.table.to_dict("records")]
+    known = [row["inside"] for row in rows if not pd.isna(row["inside"])]
+    counts = f"{plural(len(rows), 'published number')} in {plural(len(records), 'study', 'studies')}"
+    if known:
+        counts += f": {sum(map(bool, known))} inside our interval, {len(known) - sum(map(bool, known))} outside"
+    if len(known) < len(rows):
+        counts += f"; {len(rows) - len(known)} without an interval of ours"
+    parts = ["# Published numbers, and ours\n", f"{counts}.\n", NOTE]
+    for record in records:
+        parts.append(f"## {record.run.title or record.run.study}\n")
+        parts.append(table(HEAD, [_row(row) for row in record.table.to_dict("records")]) + "\n")
+        lines = [line.strip().removeprefix("- ") for line in record.run.protocol.splitlines() if line.strip()]
+        parts += ["\n".join(f"- {cell(line)}" for line in lines) + "\n"] if lines else []
+    parts.append(f"## The studies\n\n{runs_table([record.run for record in records]) if records else 'None yet.'}\n")
+    parts.append("Written by `ganbench claims` from the records in `docs/published/`.\n")
+    return "\n".join(parts)
+
+
+def _row(row: dict) -> tuple[str, ...]:
+    ours = "median" if row["statistic"] == "median" else format_number(row["ours"], DIGITS)
+    if not math.isnan(row["low"]):
+        ours += f", {format_range(row['low'], row['high'], DIGITS)}"
+    ours += f" ({plural(row['runs'], 'run')}"
+    ours += f", {row['failed']} failed" if row["failed"] else ""
+    ours += f", {row['missing']} without a value)" if row["missing"] else ")"
+    theirs = format_number(row["published"], DIGITS)
+    errors = [] if pd.isna(row["error"]) else [f"{row['error_kind']} {format_number(row['error'])}"]
+    errors += [] if pd.isna(row["published_runs"]) else [plural(int(row["published_runs"]), "run")]
+    theirs += f" ({', '.join(errors)})" if errors else ""
+    inside = "none" if pd.isna(row["inside"]) else "**inside**" if bool(row["inside"]) else "**outside**"
+    return cell(row["label"]), cell(row["quantity"]), cell(ours), cell(theirs), inside, cell(row["source"])

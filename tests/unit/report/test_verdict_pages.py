@@ -1,0 +1,186 @@
+"""The pages of verdicts and of published numbers: they say what the records say, and the list has every claim once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from repository import ROOT
+
+from ganbench.claims.decisions import COLUMNS
+from ganbench.claims.published import COLUMNS as PUBLISHED_COLUMNS
+from ganbench.core.errors import GanbenchError
+from ganbench.report import published_page, verdict_page
+from ganbench.report.verdict_records import CLAIMS, PUBLISHED, Record, StudyRun, read_records, write_record
+from ganbench.study.claim_list import load_list
+from ganbench.study.schema import load
+
+LISTED = load_list(ROOT / "config/claims.yaml")
+SIZES = {"A": 10, "B": 5, "C": 4, "D": 7, "E": 5, "F": 14, "G": 5, "H": 22}
+STUDIES = sorted((ROOT / "config/studies").rglob("*.yaml"))
+
+
+def run(study: str = "small-things", **over) -> StudyRun:
+    about = {"title": "", "file": "config/studies/lab.yaml", "date": "2026-01-01", "machine": "a processor"}
+    numbers = {"runs": 10, "failed": 2, "core_seconds": 90.0, "elapsed_seconds": 60.0}
+    return StudyRun(**{"study": study, "versions": {"torch": "2.9"}, **about, **numbers, **over})
+
+
+def table(*tests: dict) -> pd.DataFrame:
+    given = {"verdict": "confirmed", "scale": "full", "statement": "So it is.", "test": 1, "text": "3 of 3; asked: 1"}
+    rows = [
+        {**given, **test, "test_verdict": test.get("test_verdict", test.get("verdict", "confirmed"))} for test in tests
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def page(*records: Record) -> str:
+    return verdict_page.page(records, LISTED)
+
+
+def rows(text: str, claim: str) -> list[list[str]]:
+    """The rows of a claim, and of those with its number and a letter, as lists of cells."""
+    cells = [re.split(r"(?<!\\) \| ", line.strip("| ")) for line in text.splitlines() if line.startswith("| ")]
+    return [each for each in cells if re.fullmatch(rf"\*\*{claim}\*\*|↳ {claim}[a-z]", each[0])]
+
+
+# The list ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_claim_is_in_the_list_once_and_in_order():
+    wanted = [f"{group}{number}" for group, count in SIZES.items() for number in range(1, count + 1)]
+    assert [claim.id for claim in LISTED.claims] == wanted
+    assert len(wanted) == 72
+    assert list(LISTED.groups) == list(SIZES)
+    assert max(Counter(claim.statement for claim in LISTED.claims).values()) == 1
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_decides_a_claim_by_the_statement_of_the_list(path):
+    known = {claim.id: claim.statement for claim in LISTED.claims}
+    for claim in load(path).claims:
+        if claim.id in known:
+            assert " ".join(claim.statement.split()) == known[claim.id], f"{path.name}: {claim.id}"
+
+
+def test_a_list_with_a_claim_twice_or_of_no_group_is_refused(tmp_path):
+    one = "  - {id: A1, source: a blog, statement: So.}\n"
+    for claims, message in (
+        (one * 2, "A1 more than once"),
+        (one.replace("A1", "Z1"), "Z1 is of no group; groups are A"),
+    ):
+        (tmp_path / "list.yaml").write_text(f"groups: {{A: First}}\nclaims:\n{claims}")
+        with pytest.raises(GanbenchError, match=message):
+            load_list(tmp_path / "list.yaml")
+
+
+# The pages of the repository ----------------------------------------------------------------------------------------
+
+
+def test_the_pages_say_what_the_records_say():
+    verdicts = verdict_page.page(read_records(ROOT / CLAIMS), LISTED)
+    published = published_page.page(read_records(ROOT / PUBLISHED))
+    for folder, text in ((CLAIMS, verdicts), (PUBLISHED, published)):
+        path = ROOT / folder.with_suffix(".md")
+        assert path.read_text() == text, f"{path.name} is not made from the records: run `ganbench claims`"
+
+
+def test_a_record_is_of_the_study_as_it_is():
+    """Its claims, their statements and scales; a study that has changed needs a new record."""
+    files = {load(path).study: load(path) for path in STUDIES}
+    for record in read_records(ROOT / CLAIMS):
+        claims = {
+            claim.id: (" ".join(claim.statement.split()), claim.scale) for claim in files[record.run.study].claims
+        }
+        found = record.table.drop_duplicates("claim").set_index("claim")[["statement", "scale"]]
+        assert {name: (" ".join(text.split()), scale) for name, text, scale in found.itertuples()} == claims
+
+
+# Pages of made-up records -------------------------------------------------------------------------------------------
+
+
+def test_a_claim_without_a_record_is_open():
+    text = page()
+    assert "studies have asked 0, and 72 are open" in text
+    assert all(rows(text, claim.id)[0][2] == "open" for claim in LISTED.claims)
+
+
+def test_verdicts_of_several_scales_stand_side_by_side():
+    small = Record(run(), table({"claim": "D2", "scale": "small", "question": "On digits?", "verdict": "refuted"}))
+    real = Record(run("real-things"), table({"claim": "D2", "scale": "real", "question": "For less?"}))
+    text = page(small, real)
+    found = rows(text, "D2")
+    assert [(each[2], each[3], each[5]) for each in found] == [
+        ("**confirmed**", "real", "real-things"),
+        ("**refuted**", "small", "small-things"),
+    ]
+    assert "*Asked at this scale:* On digits?" in found[1][1]
+    assert "asked 1, and 71 are open. 1 of these was asked by several studies" in text
+    assert "| real | 1 | 0 | 0 |" in text
+    assert "| small | 0 | 1 | 0 |" in text
+
+
+def test_what_holds_instead_stands_below_a_refuted_claim():
+    made = table({"claim": "A10a"}, {"claim": "A4a", "text": "9 runs"}, {"claim": "A4", "verdict": "refuted"})
+    text = page(Record(run(), made))
+    assert [each[0] for each in rows(text, "A4")] == ["**A4**", "↳ A4a"]
+    assert [each[0] for each in rows(text, "A10")] == ["**A10**", "↳ A10a"]
+    assert rows(text, "A4")[1][4] == "9 runs"
+
+
+def test_the_deciding_test_gives_the_numbers():
+    tests = [{"claim": "A1", "verdict": "refuted", "test_verdict": "confirmed"}]
+    tests += [{"claim": "A1", "verdict": "refuted", "test_verdict": "refuted", "text": "share 0.1 | all; asked: below"}]
+    (found,) = rows(page(Record(run(), table(*tests))), "A1")
+    assert found[4] == r"Share 0.1 \| all; 1 more test"
+
+
+def test_claims_of_other_sources_are_kept_apart():
+    text = page(Record(run(), table({"claim": "baseline"})))
+    assert rows(text, "baseline")[0][2] == "**confirmed**"
+    assert text.index("## Other claims") < text.index("**baseline**")
+    assert "asked 0, and 72 are open" in text
+
+
+def test_a_doctored_record_makes_another_page(tmp_path):
+    made = table({"claim": "A1", "value": 0.25, "low": 0.1}, {"claim": "A2", "verdict": "undecided"})
+    write_record(tmp_path, run(), made.to_csv(index=False).encode())
+    honest = page(*read_records(tmp_path))
+    assert "**confirmed**" in honest
+    for name, old, new in (
+        ("small-things.csv", "undecided", "confirmed"),
+        ("small-things.csv", "3 of 3", "4 of 4"),
+        ("small-things.json", '"failed": 2', '"failed": 0'),
+    ):
+        path = tmp_path / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+        assert page(*read_records(tmp_path)) != honest
+        path.write_text(text)
+    assert page(*read_records(tmp_path)) == honest
+    (tmp_path / "small-things.json").unlink()
+    with pytest.raises(GanbenchError, match=r"the record of small-things cannot be read"):
+        read_records(tmp_path)
+
+
+def test_published_numbers_have_ours_and_the_protocol_beside_them():
+    given = {"label": "SGD", "quantity": "final.modes", "runs": 10, "failed": 3, "missing": 0, "statistic": "mean"}
+    values = {"ours": 7.0, "low": 6.5, "high": 7.5, "published": 8.0, "error": 0.1, "error_kind": "standard error"}
+    one = {**given, **values, "inside": False, "source": "A paper, table 1"}
+    lost = {**given, "statistic": "median", "missing": 9, "published": 1.0, "inside": None, "source": "B"}
+    made = pd.DataFrame([one, lost], columns=list(PUBLISHED_COLUMNS))
+    text = published_page.page([Record(run(protocol="- Fewer *steps*.\n"), made)])
+    assert "2 published numbers in 1 study: 0 inside our interval, 1 outside; 1 without an interval of ours." in text
+    assert "| SGD | final.modes | 7, 6.5 to 7.5 (10 runs, 3 failed) | 8 (standard error 0.1) | **outside** |" in text
+    assert "| median (10 runs, 3 failed, 9 without a value) | 1 | none | B |" in text
+    assert r"- Fewer \*steps\*." in text
+
+
+def test_the_page_needs_nothing_but_records(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert page(Record(run(), table({"claim": "A1"}))).count("| **A1** |") == 1
+    assert not list(Path().iterdir())

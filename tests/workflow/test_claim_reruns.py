@@ -1,0 +1,87 @@
+"""Records of claims against reruns of what single claims need."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from claim_reruns import faults, needed, rerun, seconds
+from repository import ROOT
+
+from ganbench.cli import _stage
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.verdicts import record
+from ganbench.report.verdict_records import CLAIMS, read_records
+from ganbench.study.schema import load
+
+pytestmark = pytest.mark.cluster
+
+DRAWN, CHEAP = 3, 120.0  # claims drawn, and the most seconds that one may have taken
+STUDY = """\
+study: tiny
+grid:
+  - {game: bilinear, dynamics: [simultaneous, alternating], optimizer: sgd, learning_rate: 0.1, seed: {count: 12}}
+train: {steps: 40, precision: float64, snapshots: {count: 41}, curve_bins: 4}
+pack: {axes: [seed]}
+diagnose: [path]
+claims:
+  - id: A1
+    statement: It grows.
+    tests:
+      - closed_form: {where: {dynamics: simultaneous}, quantity: path.step_ratio, equals: sqrt(1.01), within: 1e-12}
+  - id: A4
+    statement: It does not.
+    tests:
+      - proportion: {where: {dynamics: alternating}, quantity: path.growth, above: 2, at_most: 0.4}
+      - difference:
+          {where: {dynamics: alternating}, baseline: {dynamics: simultaneous}, quantity: path.growth, below: 0}
+"""
+
+
+def test_a_rerun_of_a_claim_agrees_with_its_record_and_a_doctored_record_does_not(tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    study = Path("tiny.yaml")
+    study.write_text(STUDY)
+    _stage("tables", study, None)
+    record(study)
+    (made,) = read_records(CLAIMS)
+    plan = Plan(load(study))
+    assert len(needed(plan, "A1")) == 1
+    assert len(needed(plan, "A4")) == 2
+    assert 0 < seconds(plan, made, "A1") < seconds(plan, made, "A4")
+    again = tmp_path / "again"
+    again.mkdir()
+    tables = rerun(study, "A1", again)
+    assert faults(made, "A1", tables) == []
+    assert faults(made, "A4", tables), "its other runs are missing here"
+    table = made.table.copy()
+    table["value"] = np.nextafter(table["value"], np.inf)  # by its last bit
+    assert "value is" in faults(replace(made, table=table), "A1", tables)[0]
+    table = made.table.assign(test_verdict="refuted")
+    assert "confirmed, and refuted in the record" in faults(replace(made, table=table), "A1", tables)[0]
+
+
+def test_claims_drawn_at_random_are_decided_as_their_records_say(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    files = {load(path).study: path for path in sorted((ROOT / "config/studies").rglob("*.yaml"))}
+    cheap = []
+    for made in read_records(CLAIMS):
+        plan = Plan(load(files[made.run.study]))
+        claims = [claim.id for claim in plan.study.claims if seconds(plan, made, claim.id) <= CHEAP]
+        cheap += [(made, files[made.run.study], claim) for claim in claims]
+    if not cheap:
+        pytest.skip("docs/claims/ has no record of a claim that is decided within minutes; `make claims` writes them")
+    seed = int(os.environ.get("GANBENCH_DRAW", secrets.randbelow(2**31)))
+    print(f"seed of the draw: {seed}; GANBENCH_DRAW={seed} repeats it")
+    found = {}
+    for index, (made, study, claim) in enumerate(random.Random(seed).sample(cheap, min(DRAWN, len(cheap)))):
+        folder = tmp_path / str(index)
+        folder.mkdir()
+        found[made.run.study, claim] = faults(made, claim, rerun(study, claim, folder))
+    assert not any(found.values()), f"seed {seed}: {found}"
