@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import failed
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
@@ -62,7 +63,7 @@ def record(study: Path) -> list[Path]:
 
 
 def _study_run(plan: Plan, file: Path) -> StudyRun:
-    runs = pd.read_parquet(plan.folder / "tables" / "runs.parquet")
+    runs = Collected.read(plan.tables.task.collected).runs
     times = compared(plan, plan.folder)
     packs: dict[str, float] = {}
     for stage in OF_PACKS:
