@@ -22,7 +22,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        if tag not in ("meta", "img", "link", "br", "input"):
+        if tag not in ("meta", "img", "link", "br", "input", "source"):
             self.open.append(tag)
         self.addresses += [value for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
         self.ids += [value for name, value in attrs if name == "id"]

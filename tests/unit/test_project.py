@@ -338,7 +338,7 @@ def test_every_python_block_of_the_readme_is_tested():
 
 
 STUDIES = {  # runs
-    **{"regularised-digits": 2 * 3 * 2 * 10, "schedules": 2 * 5, "circles": 2 * 2 * 3, "latent": 20, "faces": 4},
+    **{"regularised-digits": 2 * 3 * 2 * 10, "schedules": 2 * 5, "circles": 2 * 2 * 3, "latent": 20 + 10, "faces": 4},
 }
 
 

@@ -12,11 +12,10 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import dataset_of
 from ganbench.core.formatting import format_number
 from ganbench.report.figure_info import FigureInfo
-from ganbench.report.figures.samples import choose, samples_of
 from ganbench.report.plotting.films import Film
 from ganbench.report.plotting.image_strips import tiles
 from ganbench.report.plotting.point_clouds import cloud
-from ganbench.report.plotting.run_samples import RunSamples
+from ganbench.report.plotting.run_samples import RunSamples, choose, samples_of
 from ganbench.report.plotting.style import nothing
 
 FIGURE = FigureInfo(

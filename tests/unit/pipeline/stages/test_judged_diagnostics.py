@@ -109,6 +109,13 @@ def test_another_judge_is_another_observation_of_what_it_judges_alone(tmp_path):
     pairs = list(zip(one.task.observations, other.task.observations, strict=True))
     assert {mine.experiment for mine, its in pairs if mine.digest == its.digest} == {"path"}
     assert {mine.experiment for mine, its in pairs if mine.digest != its.digest} == {"ours"}
+    config = one.task.experiments["ours"]
+    assert config.judge.digest == judge.digest
+    refitted = replace(config, judge=replace(config.judge, digest="of other data"))
+    again = replace(one.task, experiments=one.task.experiments | {"ours": refitted})
+    known = {each.digest for each in one.task.observations}
+    changed = {each.experiment: each.digest not in known for each in again.observations}
+    assert changed == {"path": False, "ours": True}
     alone = Plan(parse(STUDY | {"diagnose": ["path"], "results": str(tmp_path)}, origin="study"))
     assert not any(judge.stem in str(path) for job in alone.diagnose.values() for path in job.inputs)
 
