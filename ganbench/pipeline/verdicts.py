@@ -139,7 +139,7 @@ def run_all(studies: Sequence[Path], profile: Path, say: Say) -> None:
             left[study] = _seconds_left(study)
         except GanbenchError as error:
             faults[study] = str(error)
-            say(f"{study}: its check failed; it is left out")
+            say(f"{study}: its check failed, and it is left out: {error}")
     progress, done = _Progress(), 0
     say(f"{len(left)} studies, about {format_duration(sum(left.values()))} in all")
     for study in list(left):
@@ -152,7 +152,7 @@ def run_all(studies: Sequence[Path], profile: Path, say: Say) -> None:
             write_pages()
         except GanbenchError as error:
             faults[study] = str(error)
-            say(f"{study}: failed; the others go on")
+            say(f"{study}: failed, and the others go on: {error}")
         else:
             done += 1
             progress.estimated += estimated
