@@ -19,6 +19,10 @@ def md5(path: Path) -> str:
     return hashlib.md5(path.read_bytes()).hexdigest()
 
 
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def pixels(count: int, *shape: int, seed: int = 0) -> np.ndarray:
     """Smooth images of bytes, so that compression by JPEG moves them little."""
     coarse = np.random.default_rng(seed).integers(40, 200, (count, *shape[:-2], 1, 1))

@@ -8,6 +8,7 @@ from repository import ROOT
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.trial import try_study
+from ganbench.study.claims import SCALES
 from ganbench.study.schema import load
 
 STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
@@ -40,7 +41,9 @@ def test_a_shipped_study_can_start(path, tmp_path, hurried):
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_a_study_is_called_after_its_file(path):
-    assert load(path).study == path.stem
+    """And after its scale, since studies of one subject at several scales have results of their own."""
+    scaled = path.parent.name in SCALES
+    assert load(path).study == (f"{path.parent.name}-{path.stem}" if scaled else path.stem)
 
 
 @pytest.mark.parametrize("path", shipped("ring-methods", "grid-methods"), ids=lambda path: path.stem)

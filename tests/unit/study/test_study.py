@@ -54,7 +54,7 @@ FAULTS = {
     "misspelt key in a block": (("grid", 0, "archtecture", "fc"), r"grid\[0\]: .*Did you mean 'architecture'"),
     "misspelt architecture": (
         ("grid", 0, "architecture", "dcgna"),
-        r"grid\[0\]\.architecture\[0\]: unknown architecture 'dcgna'\. Did you mean 'dcgan'\? Valid: dcgan, fc, .*mlp",
+        r"grid\[0\]\.architecture\[0\]: unknown architecture 'dcgna'\. Did you mean 'dcgan'\? Valid: dcgan, .*mlp",
     ),
     "misspelt option": (
         ("grid", 0, "architecture", {"name": "dcgan", "feature": 3}),
