@@ -49,6 +49,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     _bars(
         damages, [[values.get(f"{name}_silent_{kind}", np.nan) for name in names] for kind in DAMAGES], colours, DAMAGES
     )
+    times.set_xscale("log")  # before its ticks are formatted
     times.set_xlabel(f"seconds, {format_number(largest)} MB")
     damages.set(xlabel="share of damaged files that load with other values", xlim=(-0.02, 1.02))
     times.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
@@ -68,4 +69,4 @@ def _bars(axes: Axes, rows: list[list[float]], colours: dict[str, str], kinds: d
     height = 0.8 / len(rows)
     for index, (kind, lengths) in enumerate(zip(kinds, rows, strict=True)):
         places = np.arange(len(lengths)) + (index - (len(rows) - 1) / 2) * height
-        axes.barh(places, lengths, height=height, color=colours[kind])
+        axes.barh(places, lengths, height=height, color=colours[kind], linewidth=0)
