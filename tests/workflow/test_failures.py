@@ -144,7 +144,7 @@ def assert_refused(project: Project, words: Iterable[str], *arguments: str) -> N
         ),
         pytest.param(
             study(grid=[IMAGES | {"architecture": "dcgann"}]),
-            ["grid[0].architecture", "unknown architecture 'dcgann'", "Did you mean 'dcgan'?", "dcgan, fc, "],
+            ["grid[0].architecture", "unknown architecture 'dcgann'", "Did you mean 'dcgan'?", ", fc, "],
             id="architecture",
         ),
         pytest.param(

@@ -75,7 +75,11 @@ def shrunk(path, place) -> Plan:
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] if path.stem in STEPS else []) for path in STUDIES],
+    ids=lambda path: path.stem,
+)
 def test_the_first_steps_of_every_protocol_move_both_players_to_finite_points(path, public):
     plan = shrunk(path, public / "results")
     results_folder.prepare(plan)
