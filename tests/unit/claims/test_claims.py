@@ -566,6 +566,7 @@ def test_why_a_difference_is_undecided():
     assert "2 of 10 runs of (game b) without a finite number" in lost.text
 
 
+@pytest.mark.cluster
 def test_intervals_of_the_fewest_values_cover_as_often_as_they_say():
     generator = np.random.default_rng(2)
     groups = [(generator.normal(0, 1, MIN_RUNS), generator.normal(0, 1, MIN_RUNS)) for _ in range(150)]

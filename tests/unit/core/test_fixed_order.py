@@ -34,6 +34,7 @@ def symmetric(n: int, kind: str, seed: int) -> np.ndarray:
     return matrix
 
 
+@pytest.mark.cluster
 @settings(max_examples=100, deadline=None)
 @given(
     st.integers(1, MAX_FEATURES + 2),

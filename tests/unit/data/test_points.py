@@ -149,6 +149,7 @@ def _mean_and_error(values: list[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values) / sqrt(len(values)))
 
 
+@pytest.mark.cluster
 def test_kid_of_one_distribution_is_zero_on_average_and_so_at_times_negative():
     """However small the sample; the sum with the pairs (i, i) would average 2 (8 - 4) / n = 0.4 here."""
     random = np.random.default_rng(0)
@@ -160,6 +161,7 @@ def test_kid_of_one_distribution_is_zero_on_average_and_so_at_times_negative():
     assert 0.3 < np.mean(np.array(values) < 0) < 0.9
 
 
+@pytest.mark.cluster
 def test_kid_of_shifted_normals_has_the_known_mean():
     """On the line the kernel compares moments: 3 (dE[x])^2 + 3 (dE[x^2])^2 + (dE[x^3])^2, here 3m^2 + 3m^4 +
     (m^3 + 3m)^2 for N(0, 1) and N(m, 1)."""

@@ -547,6 +547,7 @@ def test_mistakes_on_the_command_line_are_told_in_words(words, told):
     assert told in refused(*words)
 
 
+@pytest.mark.cluster
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 def test_field_draws_a_picture_and_lists_the_fixed_points(tmp_path, suffix):
     path = tmp_path / f"field.{suffix}"
@@ -623,6 +624,7 @@ def test_numbers_that_are_zero_but_for_rounding_are_shown_as_zero():
 # README ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.cluster
 def test_what_the_readme_shows_of_the_laboratory_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     snippets = [block for block in blocks("python") if block.startswith("from ganbench import lab")]

@@ -61,6 +61,7 @@ def look(images: np.ndarray) -> JudgedExamples:
     return JudgedExamples(images, np.zeros((n, 1)), np.zeros(n, int), np.ones(n, bool), 1)
 
 
+@pytest.mark.cluster
 def test_features_are_pytorch_fids_own(inception):
     images = np.random.default_rng(0).uniform(-1, 1, size=(3, 1, 8, 8)).astype(np.float32)
     from pytorch_fid.inception import InceptionV3

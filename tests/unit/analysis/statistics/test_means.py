@@ -45,6 +45,7 @@ def test_pairs_are_compared_as_scipy_does():
     assert found.pairs == 15
 
 
+@pytest.mark.cluster
 @pytest.mark.parametrize("count", [2, 5, 10])
 def test_no_test_is_surer_than_a_permutation_test_can_be(count):
     """SciPy deals all signs, or all groups, and counts the deals that are as extreme as the runs."""
