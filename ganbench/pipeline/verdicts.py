@@ -28,7 +28,7 @@ from ganbench.study.claim_list import LIST, load_list
 from ganbench.study.schema import load
 
 Say = Callable[[str], None]
-OF_PACKS = ("train", "evaluate", "diagnose")
+MEASURING = ("evaluate", "diagnose")
 VERSIONS = ("python", "torch", "numpy", "scipy", "commit")
 MACHINE = ("device", "processor", "cpu_capability", "blas")
 
@@ -65,8 +65,10 @@ def record(study: Path) -> list[Path]:
 def _study_run(plan: Plan, file: Path) -> StudyRun:
     runs = Collected.read(plan.tables.task.collected).runs
     times = compared(plan, plan.folder)
-    packs: dict[str, float] = {}
-    for stage in OF_PACKS:
+    # Of training, what the runs themselves say: a job that was resumed, or that took runs from elsewhere, worked less.
+    trained = runs.set_index("run")["train_seconds"]
+    packs = {name: float(trained[[run.id for run in pack.runs]].sum()) for name, pack in plan.packs.items()}
+    for stage in MEASURING:
         for name, job in plan.jobs(stage).items():
             entry = journal.read(journal.path_of(plan.folder, stage, job.path))
             if name in plan.packs and entry is not None:
