@@ -38,7 +38,7 @@ from ganbench.pipeline.planning.grid import component_config, components_of
 from ganbench.pipeline.preflight.claimed_outcomes import critics, refuse_unseen, unseen
 from ganbench.pipeline.preflight.component_trials import ComponentTrials
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
-from ganbench.pipeline.resources.estimator import Loaded
+from ganbench.pipeline.resources.dataset_costs import Loaded
 from ganbench.study.choices import Choice
 from ganbench.study.claim_tests import OF_CURVES, OF_METRICS
 from ganbench.study.claims import variables

@@ -8,43 +8,37 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
 from ganbench.core.errors import GanbenchError
-from ganbench.core.pixels import floats
 from ganbench.core.recorder import bin_edges, snapshot_steps
-from ganbench.core.registry import PACKAGE
 from ganbench.core.source_digests import digest
-from ganbench.data import Examples
 from ganbench.engine import fusing
 from ganbench.engine.out_of_memory import OutOfMemory
 from ganbench.engine.sampler import Sampler
-from ganbench.engine.scoring import Scorer, reference_examples
+from ganbench.engine.scoring import Scorer
 from ganbench.engine.subpacks import release
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
 from ganbench.judges import JudgedExamples
-from ganbench.nn import inception
-from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training, examples
+from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training
 from ganbench.pipeline.execution.memory import MOST_HELD, resident_growth
 from ganbench.pipeline.execution.snapshot_files import BUFFER
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
-from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.resources import timing
+from ganbench.pipeline.resources.dataset_costs import FID_BYTES, FID_SECONDS, DatasetCosts, Loaded
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.pipeline.stages import OF_DATASETS
 from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run, slug
-from ganbench.study.judging import needs_weights
 from ganbench.study.selectors import matches
 
 # A step takes the memory of about six forward passes: forward and backward passes (twice a forward pass) of the
@@ -58,19 +52,6 @@ COPIES = 10  # copies of the parameters: gradients, the optimizer's moments and 
 SETTLED = 1.25
 STEP_SECONDS = 30.0  # limit of processor time for timing the steps of a pack
 OBSERVATIONS_SECONDS = 15.0  # time after which no further diagnostic is timed
-LOADED = 2  # number of times that `prepare` loads a user's data set, to see whether both loads agree
-FEATURES_HELD = 5  # copies of the features of all real examples, at most
-MATRICES = 6  # of all pairs of features
-JUDGED = 4000  # real examples that judging is timed on, at most
-FID_SECONDS = 0.25  # time of one image in the Inception network, on one core
-FID_BYTES = 3 * 2**30  # memory of the Inception network
-
-
-class Loaded(NamedTuple):
-    """The examples of a data set, and the processor time of loading them."""
-
-    examples: Examples
-    seconds: float
 
 
 class Estimator:
@@ -84,7 +65,7 @@ class Estimator:
 
     def __init__(self, plan: Plan, device: torch.device, loaded: Mapping[Choice, Loaded] | None = None) -> None:
         self._plan, self._device, self._loaded_data = plan, device, loaded or {}
-        self._known: dict[str, _Data] = {}
+        self._known: dict[str, DatasetCosts] = {}
         self._loaded = False  # whether this process has trained
         self._together = [plan.study.pack.fuse, *([run.id for run in pack.runs] for pack in plan.packs.values())]
 
@@ -210,9 +191,9 @@ class Estimator:
         given = known and TrainingSet(known.train, known.train_modes)
         return build_game(components, settings, given, self._device), build_training(settings, components)
 
-    def _data(self, choice: Choice) -> _Data:
+    def _data(self, choice: Choice) -> DatasetCosts:
         if choice.signature not in self._known:
-            self._known[choice.signature] = _Data(self._plan, choice, self._loaded_data.get(choice))
+            self._known[choice.signature] = DatasetCosts(self._plan, choice, self._loaded_data.get(choice))
         return self._known[choice.signature]
 
     def _scoring(self, run: Run, game: Game, sizes: tuple[int, ...]) -> tuple[float, int]:
@@ -284,55 +265,3 @@ def _counted_memory(game: Game, training: Training) -> int:
     that forward passes keep for backward passes, one number for about a hundred operations."""
     numbers = COPIES * sum(game.sizes.values()) + PASSES * fusing.forward_work(game) // 100
     return training.dtype.itemsize * numbers
-
-
-class _Data:
-    """A data set for estimates: its examples, prepared or newly loaded, and its judge, which is not trained."""
-
-    def __init__(self, plan: Plan, choice: Choice, loaded: Loaded | None) -> None:
-        self._plan, self._dataset = plan, choice.build()
-        if loaded is None:
-            prepared, began = plan.prepare[slug(choice.signature)], time.process_time()
-            found = examples(prepared.path) if prepared.done else self._dataset.load()
-            loaded = Loaded(found, time.process_time() - began)
-        self.examples = loaded.examples
-        self.loading = loaded.seconds * (1 if choice.component.path.is_relative_to(PACKAGE) else LOADED)
-        self.judge, self.slow = plan.judge_of(choice).build(), needs_weights(plan.judge_of(choice))
-        self.inception = self.slow or any(each.component.name == "fid" for each in plan.study.evaluate.metrics)
-
-    @cached_property
-    def scorer(self) -> Scorer:
-        """The scorer, without slow networks: neither the FID's nor the judge's; and with references of few examples."""
-        metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.component.name != "fid"]
-        judge, state = (StandIn(0), {}) if self.slow else (self.judge, self.judge.untrained(self.examples))
-        return Scorer.of(judge, state, metrics, self._dataset.spec, self._few)
-
-    @property
-    def judge_seconds(self) -> float:
-        """The seconds to fit the judge."""
-        if self.slow:
-            return FID_SECONDS * len(self.examples.train)
-        return timing.judge_seconds(self.judge, self.examples)
-
-    @property
-    def reference_seconds(self) -> float:
-        """The seconds to judge the real examples, and to compute references and nulls of them."""
-        train, heldout = (reference_examples(part) for part in (self.examples.train, self.examples.heldout))
-        evaluate = self._plan.study.evaluate
-        seconds = timing.reference_seconds(self.scorer, self._few, len(train), evaluate.samples)
-        return seconds + self.inception * FID_SECONDS * (len(train) + len(heldout))
-
-    @property
-    def reference_memory(self) -> int:
-        """The bytes that references and nulls take: features of all real examples, with those of a split of them and
-        copies in references; the examples of a split; and matrices of pairs of features."""
-        few = [reference_examples(part) for part in (self.examples.train, self.examples.heldout)]
-        some = floats(few[0][:2])
-        features = self.inception * inception.FEATURES
-        features += inception.FEATURES if self.slow else self.judge.judge(self.scorer.state, some).features.shape[1]
-        of_each = 8 * FEATURES_HELD * features + few[0][0].nbytes
-        return sum(map(len, few)) * of_each + 8 * MATRICES * features**2 + self.inception * FID_BYTES
-
-    @property
-    def _few(self) -> Examples:
-        return Examples(self.examples.train[:JUDGED], None, self.examples.heldout[:JUDGED], None)

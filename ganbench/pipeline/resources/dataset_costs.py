@@ -1,0 +1,98 @@
+"""What data sets take: loading their examples, fitting their judges, and computing references and nulls."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from typing import NamedTuple
+
+from ganbench.core.pixels import floats
+from ganbench.core.registry import PACKAGE
+from ganbench.data import Examples
+from ganbench.engine.scoring import Scorer, reference_examples
+from ganbench.nn import inception
+from ganbench.pipeline.execution.instantiation import examples
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.stand_in_judge import StandIn
+from ganbench.pipeline.resources import timing
+from ganbench.study.choices import Choice
+from ganbench.study.grid import slug
+from ganbench.study.judging import needs_weights
+
+LOADED = 2  # number of times that `prepare` loads a user's data set, to see whether both loads agree
+FEATURES_HELD = 5  # copies of the features of all real examples, at most
+MATRICES = 6  # of all pairs of features
+JUDGED = 4000  # real examples that judging is timed on, at most
+FID_SECONDS = 0.25  # time of one image in the Inception network, on one core
+FID_BYTES = 3 * 2**30  # memory of the Inception network
+
+
+class Loaded(NamedTuple):
+    """The examples of a data set, and the processor time of loading them."""
+
+    examples: Examples
+    seconds: float
+
+
+class DatasetCosts:
+    """What a data set of a study takes before any run is scored, from its examples and its judge, which is not trained.
+
+    Attributes:
+        examples: The examples, prepared or newly loaded.
+        loading: Seconds of processor time for loading them.
+        slow: Whether the judge's network is too slow to be timed.
+        inception: Whether the Inception network judges examples, for the judge or for a metric.
+
+    Args:
+        plan: The study's plan.
+        choice: The data set.
+        loaded: Its examples if they have been loaded already.
+    """
+
+    def __init__(self, plan: Plan, choice: Choice, loaded: Loaded | None = None) -> None:
+        self._plan, self._dataset = plan, choice.build()
+        if loaded is None:
+            prepared, began = plan.prepare[slug(choice.signature)], time.process_time()
+            found = examples(prepared.path) if prepared.done else self._dataset.load()
+            loaded = Loaded(found, time.process_time() - began)
+        self.examples = loaded.examples
+        self.loading = loaded.seconds * (1 if choice.component.path.is_relative_to(PACKAGE) else LOADED)
+        self.judge, self.slow = plan.judge_of(choice).build(), needs_weights(plan.judge_of(choice))
+        self.inception = self.slow or any(each.component.name == "fid" for each in plan.study.evaluate.metrics)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """The scorer, without slow networks: neither the FID's nor the judge's; and with references of few examples."""
+        metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.component.name != "fid"]
+        judge, state = (StandIn(0), {}) if self.slow else (self.judge, self.judge.untrained(self.examples))
+        return Scorer.of(judge, state, metrics, self._dataset.spec, self._few)
+
+    @property
+    def judge_seconds(self) -> float:
+        """The seconds to fit the judge."""
+        if self.slow:
+            return FID_SECONDS * len(self.examples.train)
+        return timing.judge_seconds(self.judge, self.examples)
+
+    @property
+    def reference_seconds(self) -> float:
+        """The seconds to judge the real examples, and to compute references and nulls of them."""
+        train, heldout = (reference_examples(part) for part in (self.examples.train, self.examples.heldout))
+        evaluate = self._plan.study.evaluate
+        seconds = timing.reference_seconds(self.scorer, self._few, len(train), evaluate.samples)
+        return seconds + self.inception * FID_SECONDS * (len(train) + len(heldout))
+
+    @property
+    def reference_memory(self) -> int:
+        """The bytes that references and nulls take: features of all real examples, with those of a split of them and
+        copies in references; the examples of a split; and matrices of pairs of features."""
+        few = [reference_examples(part) for part in (self.examples.train, self.examples.heldout)]
+        some = floats(few[0][:2])
+        features = self.inception * inception.FEATURES
+        features += inception.FEATURES if self.slow else self.judge.judge(self.scorer.state, some).features.shape[1]
+        of_each = 8 * FEATURES_HELD * features + few[0][0].nbytes
+        return sum(map(len, few)) * of_each + 8 * MATRICES * features**2 + self.inception * FID_BYTES
+
+    @property
+    def _few(self) -> Examples:
+        return Examples(self.examples.train[:JUDGED], None, self.examples.heldout[:JUDGED], None)
