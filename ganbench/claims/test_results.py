@@ -12,7 +12,15 @@ import pandas as pd
 
 from ganbench.analysis.statistics.sample_sizes import MOST
 from ganbench.core.formatting import format_number
-from ganbench.study.claim_tests import ClaimTest, ClosedForm, Difference, Ordering, Proportion, ThresholdTest
+from ganbench.study.claim_tests import (
+    ClaimTest,
+    ClosedForm,
+    Difference,
+    Ordering,
+    Proportion,
+    TaggedTest,
+    ThresholdTest,
+)
 
 Verdict = Literal["confirmed", "refuted", "undecided"]
 
@@ -77,6 +85,16 @@ class TestResult(TestStatistics):
     runs: int  # number of runs selected; 1 for the study's own measurement
     condition: str  # in words
     planned: Effort | None = None  # of a statistical test: the runs that decide it if the claim holds as claimed
+
+
+SEPARATORS = {"difference": " minus ", "ordering": " < "}
+
+
+def subject(tagged: TaggedTest) -> dict[str, str]:
+    """What a test asks, in words: its kind, the runs that it selects, its quantity and its condition."""
+    selection = SEPARATORS.get(tagged.kind, "").join(str(selector) for _, selector in tagged.test.selectors())
+    quantity = tagged.test.quantity.text
+    return {"kind": tagged.kind, "selection": selection, "quantity": quantity, "condition": condition(tagged.test)}
 
 
 def condition(test: ClaimTest) -> str:
