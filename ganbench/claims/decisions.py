@@ -106,8 +106,8 @@ COLUMNS = {
     "expected": "effect that a statistical test was planned for: the share, or the difference of means, if the claim"
     " holds as claimed; empty where none is stated",
     "runs_needed": "number of runs, of pairs or of runs of each group with which the test finds that effect with a"
-    " probability of 80%, at the level of the first of all statistical tests to be decided; empty where it exceeds"
-    " 10,000, or where no effect is stated",
+    " probability of 80%, at the level of the first of all statistical tests to be decided; where only some runs count,"
+    " of these; empty where it exceeds 10,000, or where no effect is stated",
     "value": "worst run's quantity, proportion of runs (empty where it is not known of all of them), or difference of "
     "means (the least one in an ordering)",
     "low": "smallest quantity, or lower bound of the 95% interval, which is not adjusted",

@@ -59,19 +59,30 @@ class Effort:
         unit: What is counted: `runs`, `pairs` or `runs of each`.
         expected: The effect stated: a share, or a difference of means; None where none is.
         needed: Number that finds the effect with 80% power; None where it exceeds 10,000, or where no effect is stated.
+        among: The number that must differ from 0 in a run that counts, where only some do: `present` is the most then.
     """
 
     present: int
     unit: str
     expected: float | None = None
     needed: int | None = None
+    among: str = ""
+
+    @property
+    def runs(self) -> str:
+        """The runs present, in words; how many of them count is not known before they are made, if only some do."""
+        return f"at most {self.present:,} {self.unit}" if self.among else f"{self.present:,} {self.unit}"
 
     def __str__(self) -> str:
         if self.expected is None:
-            return "no effect is stated"
+            return f"no effect is stated{self._counted}"
         needed = f"more than {MOST:,}" if self.needed is None else f"{self.needed:,}"
         what = "a share" if self.unit == "runs" else "a difference"
-        return f"{needed} {self.unit} for {what} of {format_number(self.expected)}"
+        return f"{needed} {self.unit} for {what} of {format_number(self.expected)}{self._counted}"
+
+    @property
+    def _counted(self) -> str:
+        return f", of those with {self.among} other than 0; {self.present:,} are selected at most" if self.among else ""
 
 
 @dataclass(frozen=True, kw_only=True)
