@@ -23,9 +23,9 @@ from ganbench.claims.mean_tests import difference, ordering
 from ganbench.claims.power import efforts
 from ganbench.claims.quantities import Quantities
 from ganbench.claims.run_tests import bound, closed_form, proportion
-from ganbench.claims.test_results import RunGroup, TestResult, TestStatistics, Verdict, condition
+from ganbench.claims.test_results import RunGroup, TestResult, TestStatistics, Verdict, subject
 from ganbench.core.formatting import format_p_value, join_words
-from ganbench.study.claim_tests import Bound, ClaimTest, ClosedForm, Difference, Ordering, Proportion
+from ganbench.study.claim_tests import Bound, ClaimTest, ClosedForm, Difference, Ordering, Proportion, TaggedTest
 from ganbench.study.claims import Claim, Scale
 
 
@@ -50,7 +50,7 @@ def decide(collected: Collected, claims: Sequence[Claim]) -> list[Decision]:
         GanbenchError: A claim names an unknown outcome, or the best value of a metric that has no better end.
     """
     quantities = Quantities(collected)
-    tests = [[_result(quantities, tagged.kind, tagged.test) for tagged in claim.tests] for claim in claims]
+    tests = [[_result(quantities, tagged) for tagged in claim.tests] for claim in claims]
     settled = _settle([result for results in tests for result in results])
 
     def seeds(test: ClaimTest) -> list[pd.Series]:
@@ -106,8 +106,8 @@ COLUMNS = {
     "expected": "effect that a statistical test was planned for: the share, or the difference of means, if the claim"
     " holds as claimed; empty where none is stated",
     "runs_needed": "number of runs, of pairs or of runs of each group with which the test finds that effect with a"
-    " probability of 80%, at the level of the first of all statistical tests to be decided; empty where it exceeds"
-    " 10,000, or where no effect is stated",
+    " probability of 80%, at the level of the first of all statistical tests to be decided; where only some runs count,"
+    " of these; empty where it exceeds 10,000, or where no effect is stated",
     "value": "worst run's quantity, proportion of runs (empty where it is not known of all of them), or difference of "
     "means (the least one in an ordering)",
     "low": "smallest quantity, or lower bound of the 95% interval, which is not adjusted",
@@ -139,8 +139,8 @@ def _combine(verdicts: Sequence[Verdict]) -> Verdict:
     return "confirmed" if all(verdict == "confirmed" for verdict in verdicts) else "undecided"
 
 
-def _result(quantities: Quantities, kind: str, test: ClaimTest) -> TestResult:
-    groups = []
+def _result(quantities: Quantities, tagged: TaggedTest) -> TestResult:
+    test, groups = tagged.test, []
     for _, selector in test.selectors():
         runs = quantities.selected(selector)
         groups.append(RunGroup(str(selector), runs, quantities.values(test.quantity, runs.index)))
@@ -148,7 +148,7 @@ def _result(quantities: Quantities, kind: str, test: ClaimTest) -> TestResult:
     match test:
         case _ if empty:
             missing = sum(int(np.isnan(group.values).sum()) for group in groups)
-            p_value = 1.0 if kind in STATISTICAL else math.nan
+            p_value = 1.0 if tagged.kind in STATISTICAL else math.nan
             statistics = TestStatistics("undecided", f"no run is selected by {join_words(empty)}", missing, p_value)
         case ClosedForm():
             statistics = closed_form(quantities, test, groups[0])
@@ -161,15 +161,11 @@ def _result(quantities: Quantities, kind: str, test: ClaimTest) -> TestResult:
         case Ordering():
             statistics = ordering(groups)
     return TestResult(
-        kind=kind,
-        quantity=test.quantity.text,
-        selection=SEPARATORS.get(kind, "").join(group.name for group in groups),
         runs=sum(len(group.runs) for group in groups),
-        condition=condition(test),
         adjusted_p=math.nan,
+        **subject(tagged),
         **vars(statistics),
     )
 
 
 STATISTICAL = ("proportion", "difference", "ordering")
-SEPARATORS = {"difference": " minus ", "ordering": " < "}

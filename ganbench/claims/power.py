@@ -33,7 +33,8 @@ def effort(test: ClaimTest, seeds: Sequence[pd.Series], level: float) -> Effort:
     present = min(map(len, seeds))
     if isinstance(test, Proportion):
         needed = None if test.expected is None else runs_for_rate(test.expected, test.limit, level=level)
-        return Effort(present, "runs", test.expected, needed)
+        among = "" if test.among is None else test.among.text
+        return Effort(present, "runs", test.expected, needed, among)
     pairs = all(paired(one, other) for one, other in pairwise(seeds))
     return _of_means(test, present, pairs=pairs, steps=len(seeds) - 1, level=level)
 

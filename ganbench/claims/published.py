@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,11 @@ from scipy import stats
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import failed
-from ganbench.analysis.statistics.medians import median_interval
+from ganbench.analysis.statistics.medians import median, median_interval
 from ganbench.analysis.statistics.rates import CONFIDENCE
 from ganbench.claims.quantities import Quantities
 from ganbench.core.formatting import format_number, format_percent, format_range, plural
-from ganbench.study.published import Published
+from ganbench.study.published import Published, Statistic
 
 COLUMNS = {
     "number": "number of the row, from 1",
@@ -27,22 +28,26 @@ COLUMNS = {
     "runs": "number of runs selected",
     "failed": "number of these that failed; their values count like those of others",
     "missing": "number of these without a finite value, since they diverged or were stopped early",
-    "statistic": "mean; median where runs have no finite value, so that the mean of the others would flatter: each of"
-    " these runs is counted as the smallest of all and as the largest of all",
-    "ours": "mean of the runs; empty for a median, of which only the interval is known",
+    "statistic": "mean or median, as the published value is; median too where runs have no finite value, so that the"
+    " mean of the others would flatter: each of these runs is counted as the smallest of all and as the largest of all",
+    "ours": "this mean or median of the runs; empty where runs have no value, and only the interval is known",
     "low": "lower bound of its 95% interval: Student's for a mean, of order statistics for a median; may be infinite",
-    "high": "upper bound of the same; both are empty for fewer than two values, or six for a median, and"
-    " where so many runs have no value that nothing is known",
+    "high": "upper bound of the same; both are empty for fewer than two values, or six for a median, for a mean of"
+    " values that are all equal, and where so many runs have no value that nothing is known",
     "published": "published value",
+    "published_statistic": "mean or median",
     "error": "published error",
     "error_kind": "what the published error is",
     "published_runs": "number of published runs; empty where it is not said",
-    "inside": "whether the published value lies in our interval; empty where there is none",
-    "difference": "our mean less the published value",
-    "errors_apart": "the same, over the standard error of the difference of both means; empty where a standard error"
-    " does not follow from what is published",
+    "inside": "whether the published value lies in our interval; empty where there is none, or one of no width, and"
+    " where ours is a median and theirs a mean",
+    "difference": "our mean or median less the published value",
+    "errors_apart": "the same, over the standard error of the difference of both means, which is theirs alone where all"
+    " of our runs have one value; empty where a standard error does not follow from what is published",
+    "comparison": "what follows, in words; two means agree if they are at most 1.96 standard errors apart",
     "text": "the same as a sentence",
 }
+AGREE = 1.96  # standard errors, the most that the difference of two equal means exceeds in 5% of all cases
 DIGITS = 4  # of values in sentences and in the report, as many as tables of publications have
 
 
@@ -50,29 +55,35 @@ DIGITS = 4  # of values in sentences and in the report, as many as tables of pub
 class Ours:
     """A study's own number: the centre of the runs with its interval, NaN where that is not known."""
 
-    statistic: str
+    statistic: Statistic
     value: float
     low: float
     high: float
-    error: float  # standard error of the mean
+    error: float = math.nan  # standard error of the mean; 0 where all runs have one value
 
 
-def summarise(values: np.ndarray) -> Ours:
+def summarise(values: np.ndarray, statistic: Statistic = "mean") -> Ours:
     """Summarise the values of runs, none of which may vanish.
 
-    The mean of all runs has Student's interval. Where a run has no finite value, since it diverged or was stopped, the
+    The mean of all runs has Student's interval, unless all have one value: that tells nothing of how much others would
+    vary, and the interval of no width would exclude all but one number. A median has the interval between two of the
+    ordered values. Where a run has no finite value, since it diverged or was stopped, the
     mean of the others would be one of the survivors. Then the median of all runs is given instead, by its interval
     alone: the lower bound counts the runs without a value as smaller than any, the upper bound as larger.
 
     Args:
         values: The values, NaN or infinite where a run has none, shape (runs,).
+        statistic: What is published, a mean or a median.
     """
-    finite = values[np.isfinite(values)]
-    if len(finite) == len(values):
+    if np.isfinite(values).all():
+        if statistic == "median":
+            return Ours("median", median(values), *median_interval(values))
         count = len(values)
         mean = float(values.mean()) if count else math.nan
         if count < 2:
-            return Ours("mean", mean, math.nan, math.nan, math.nan)
+            return Ours("mean", mean, math.nan, math.nan)
+        if (values == values[0]).all():
+            return Ours("mean", float(values[0]), math.nan, math.nan, 0.0)
         error = float(values.std(ddof=1)) / count**0.5
         reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
         return Ours("mean", mean, mean - reach, mean + reach, error)
@@ -80,7 +91,7 @@ def summarise(values: np.ndarray) -> Ours:
     low, high = median_interval(lowest)[0], median_interval(highest)[1]
     if math.isinf(low) and math.isinf(high):  # which would hold any published value
         low = high = math.nan
-    return Ours("median", math.nan, low, high, math.nan)
+    return Ours("median", math.nan, low, high)
 
 
 def published_table(collected: Collected, published: Sequence[Published]) -> pd.DataFrame:
@@ -92,14 +103,12 @@ def published_table(collected: Collected, published: Sequence[Published]) -> pd.
     for index, each in enumerate(published, 1):
         selected = quantities.selected(each.where).index
         values = quantities.values(each.quantity, selected)
-        ours = summarise(values)
-        inside = None if math.isnan(ours.low) or math.isnan(ours.high) else ours.low <= each.value <= ours.high
+        ours = summarise(values, each.statistic)
+        like = ours.statistic == each.statistic
+        inside = ours.low <= each.value <= ours.high if like and ours.low < ours.high else None
         row = {
             "number": index,
-            "label": each.label or str(each.where),
-            "source": each.source,
-            "selection": str(each.where),
-            "quantity": each.quantity.text,
+            **subject(each),
             "runs": len(selected),
             "failed": int(bad.reindex(selected, fill_value=False).sum()),
             "missing": int((~np.isfinite(values)).sum()),
@@ -107,17 +116,29 @@ def published_table(collected: Collected, published: Sequence[Published]) -> pd.
             "ours": ours.value,
             "low": ours.low,
             "high": ours.high,
-            "published": each.value,
-            "error": each.error,
-            "error_kind": each.error_kind,
-            "published_runs": each.runs,
             "inside": inside,
             "difference": ours.value - each.value,
             "errors_apart": _errors_apart(ours, each),
         }
+        row["comparison"] = _comparison(row, equal=ours.error == 0)
         rows.append(row | {"text": _sentence(row)})
     kinds = {"published_runs": "Int64", "inside": "boolean", "error": float}
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(kinds)
+
+
+def subject(each: Published) -> dict[str, Any]:
+    """What was published, and what of the study stands beside it."""
+    return {
+        "label": each.label or str(each.where),
+        "source": each.source,
+        "selection": str(each.where),
+        "quantity": each.quantity.text,
+        "published": each.value,
+        "published_statistic": each.statistic,
+        "error": each.error,
+        "error_kind": each.error_kind,
+        "published_runs": each.runs,
+    }
 
 
 def _errors_apart(ours: Ours, published: Published) -> float:
@@ -127,6 +148,29 @@ def _errors_apart(ours: Ours, published: Published) -> float:
     return (ours.value - published.value) / both if both > 0 else math.nan
 
 
+def _comparison(row: dict, *, equal: bool) -> str:
+    """Whether both numbers agree, in words.
+
+    Args:
+        row: The row of the table so far.
+        equal: Whether all runs have one value.
+    """
+    if row["statistic"] != row["published_statistic"]:
+        return f"not compared: ours is a {row['statistic']}, theirs a {row['published_statistic']}"
+    if equal:
+        text = f"all {row['runs']} runs have {format_number(row['ours'], DIGITS)}"
+        text += ", as published" if not row["difference"] else ""
+    elif row["inside"] is None:
+        text = "no interval of ours"
+    else:
+        text = "our interval holds it" if row["inside"] else "outside our interval"
+    apart = abs(row["errors_apart"])
+    if math.isnan(apart):
+        return text
+    errors = f"{format_number(apart)} standard errors"
+    return f"{text}; agrees, {errors} apart" if apart <= AGREE else f"{text}; differs by {errors}"
+
+
 def _sentence(row: dict) -> str:
     """Ours, theirs and the difference in words."""
     runs = plural(row["runs"], "run")
@@ -134,18 +178,21 @@ def _sentence(row: dict) -> str:
     if row["missing"]:
         counted += f" and {row['missing']} without a value, counted either way"
     interval = "" if math.isnan(row["low"]) else f"95% interval {format_range(row['low'], row['high'], DIGITS)}, "
-    value = "the median" if row["statistic"] == "median" else format_number(row["ours"], DIGITS)
     theirs = format_number(row["published"], DIGITS)
     if row["error"] is not None:
         theirs += f" ({row['error_kind']} {format_number(row['error'])})"
-    text = f"{value} ({interval}{counted}) against {theirs} published"
-    if row["inside"] is None:
-        return f"{text}; too few runs with a value for an interval"
-    text += f", {'inside' if row['inside'] else 'outside'} our interval"
+    text = f"{_ours(row)} ({interval}{counted}) against {theirs} published: {row['comparison']}"
     if math.isnan(row["difference"]) or not row["difference"]:
         return text
     share = f" ({format_percent(abs(row['difference'] / row['published']))})" if row["published"] else ""
     return f"{text}; {format_number(abs(row['difference']))} {'more' if row['difference'] > 0 else 'less'}{share}"
+
+
+def _ours(row: dict) -> str:
+    """Our number, which of runs without a value is not known."""
+    if math.isnan(row["ours"]):
+        return f"a {row['statistic']}"
+    return f"{'a median of ' if row['statistic'] == 'median' else ''}{format_number(row['ours'], DIGITS)}"
 
 
 def render_published(collected: Collected, study: dict) -> dict | None:
@@ -174,12 +221,11 @@ def _row(row: dict) -> dict:
         **{name: row[name] for name in ("label", "source", "selection", "quantity", "text")},
         "runs": format_number(row["runs"]),
         "lost": ", ".join(f"{row[name]} {words}" for name, words in LOST.items() if row[name]),
-        "ours": "median" if row["statistic"] == "median" else format_number(row["ours"], DIGITS),
+        "ours": _ours(row),
         "interval": format_range(row["low"], row["high"], DIGITS) if known else "",
         "published": format_number(row["published"], DIGITS),
         "error": ", ".join(filter(None, (error, theirs))),
-        "inside": "" if pd.isna(row["inside"]) else "inside" if row["inside"] else "outside",
-        "apart": "" if math.isnan(row["errors_apart"]) else f"{format_number(row['errors_apart'])} standard errors",
+        "comparison": row["comparison"],
     }
 
 

@@ -12,7 +12,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.claims.decisions import STATISTICAL, Decision, decide
 from ganbench.claims.test_results import TestResult
 from ganbench.core.formatting import format_number, format_p_value, format_range, plural
-from ganbench.study.claims import Claim
+from ganbench.study.claims import SCALES, Claim
 
 VERDICTS = ("confirmed", "refuted", "undecided")
 KINDS = {
@@ -32,17 +32,19 @@ def render_claims(collected: Collected, study: dict) -> dict | None:
         study: The resolved configuration of the study.
 
     Returns:
-        The number of claims, the counts of verdicts and a row per claim; None if the study has no claims.
+        The number of claims, the counts of verdicts by scale and a row per claim; None if the study has no claims.
     """
     claims = [Claim.model_validate(claim) for claim in study.get("claims") or ()]
     if not claims:
         return None
     decisions = sorted(decide(collected, claims), key=lambda decision: natural_key(decision.id))
-    counts = Counter(decision.verdict for decision in decisions)
+    counts = Counter((decision.scale, decision.verdict) for decision in decisions)
+    scales = [scale for scale in SCALES if any(decision.scale == scale for decision in decisions)]
     return {
         "total": plural(len(decisions), "claim"),
-        "counts": [(verdict, counts[verdict]) for verdict in VERDICTS],
-        "scaled": any(decision.scale != "full" for decision in decisions),
+        "counts": [(scale, [(verdict, counts[scale, verdict]) for verdict in VERDICTS]) for scale in scales],
+        "verdicts": VERDICTS,
+        "scaled": scales != ["full"],
         "rows": [_row(decision) for decision in decisions],
     }
 

@@ -12,7 +12,15 @@ import pandas as pd
 
 from ganbench.analysis.statistics.sample_sizes import MOST
 from ganbench.core.formatting import format_number
-from ganbench.study.claim_tests import ClaimTest, ClosedForm, Difference, Ordering, Proportion, ThresholdTest
+from ganbench.study.claim_tests import (
+    ClaimTest,
+    ClosedForm,
+    Difference,
+    Ordering,
+    Proportion,
+    TaggedTest,
+    ThresholdTest,
+)
 
 Verdict = Literal["confirmed", "refuted", "undecided"]
 
@@ -51,19 +59,30 @@ class Effort:
         unit: What is counted: `runs`, `pairs` or `runs of each`.
         expected: The effect stated: a share, or a difference of means; None where none is.
         needed: Number that finds the effect with 80% power; None where it exceeds 10,000, or where no effect is stated.
+        among: The number that must differ from 0 in a run that counts, where only some do: `present` is the most then.
     """
 
     present: int
     unit: str
     expected: float | None = None
     needed: int | None = None
+    among: str = ""
+
+    @property
+    def runs(self) -> str:
+        """The runs present, in words; how many of them count is not known before they are made, if only some do."""
+        return f"at most {self.present:,} {self.unit}" if self.among else f"{self.present:,} {self.unit}"
 
     def __str__(self) -> str:
         if self.expected is None:
-            return "no effect is stated"
+            return f"no effect is stated{self._counted}"
         needed = f"more than {MOST:,}" if self.needed is None else f"{self.needed:,}"
         what = "a share" if self.unit == "runs" else "a difference"
-        return f"{needed} {self.unit} for {what} of {format_number(self.expected)}"
+        return f"{needed} {self.unit} for {what} of {format_number(self.expected)}{self._counted}"
+
+    @property
+    def _counted(self) -> str:
+        return f", of those with {self.among} other than 0; {self.present:,} are selected at most" if self.among else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +96,16 @@ class TestResult(TestStatistics):
     runs: int  # number of runs selected; 1 for the study's own measurement
     condition: str  # in words
     planned: Effort | None = None  # of a statistical test: the runs that decide it if the claim holds as claimed
+
+
+SEPARATORS = {"difference": " minus ", "ordering": " < "}
+
+
+def subject(tagged: TaggedTest) -> dict[str, str]:
+    """What a test asks, in words: its kind, the runs that it selects, its quantity and its condition."""
+    selection = SEPARATORS.get(tagged.kind, "").join(str(selector) for _, selector in tagged.test.selectors())
+    quantity = tagged.test.quantity.text
+    return {"kind": tagged.kind, "selection": selection, "quantity": quantity, "condition": condition(tagged.test)}
 
 
 def condition(test: ClaimTest) -> str:

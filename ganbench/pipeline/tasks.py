@@ -134,6 +134,7 @@ class FittedJudge:
     """The fitted judge of a data set."""
 
     judge: ComponentConfig
+    sources: str  # digest of the sources that judge with it
     digest: str  # of the job that fits it
     fitted: Path  # the judge's state
     weights: InceptionWeights | None

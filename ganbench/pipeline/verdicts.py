@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +18,11 @@ from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import format_duration
 from ganbench.pipeline import results_folder
-from ganbench.pipeline.execution import journal
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.job_costs import job_seconds
 from ganbench.pipeline.resources.stage_times import WORKFLOW_SECONDS, compared, elapsed
 from ganbench.pipeline.resources.stored_estimates import Timings, read_estimates, read_timings
+from ganbench.pipeline.resources.work_times import CLOCKS, work_times
 from ganbench.pipeline.stages import STAGES
 from ganbench.report import published_page, verdict_page
 from ganbench.report.verdict_records import CLAIMS, PUBLISHED, StudyRun, read_records, write_record
@@ -28,7 +30,6 @@ from ganbench.study.claim_list import LIST, load_list
 from ganbench.study.schema import load
 
 Say = Callable[[str], None]
-MEASURING = ("evaluate", "diagnose")
 VERSIONS = ("python", "torch", "numpy", "scipy", "commit")
 MACHINE = ("device", "processor", "cpu_capability", "blas")
 
@@ -46,7 +47,8 @@ def record(study: Path) -> list[Path]:
         The folders of the records: that of verdicts if the study has claims, that of published numbers if it names any.
 
     Raises:
-        GanbenchError: The study's tables are missing, or are older than its runs or claims.
+        GanbenchError: The study's tables are missing, or are older than its runs or claims; or a claim has the
+            identifier of a listed one and another statement.
     """
     plan = Plan(load(study))
     if not plan.tables.done:
@@ -54,6 +56,7 @@ def record(study: Path) -> list[Path]:
             f"{study}: its tables are not there, or not of the present study; run it first: snakemake "
             f"--workflow-profile workflow/profiles/local --configfile {study}"
         )
+    load_list(LIST).refuse_other_statements(plan.study.claims)
     run = _study_run(plan, study)
     folders = {"claims": CLAIMS} if plan.study.claims else {}
     folders |= {"published": PUBLISHED} if plan.study.published else {}
@@ -65,28 +68,29 @@ def record(study: Path) -> list[Path]:
 def _study_run(plan: Plan, file: Path) -> StudyRun:
     runs = Collected.read(plan.tables.task.collected).runs
     times = compared(plan, plan.folder)
-    # Of training, what the runs themselves say: a job that was resumed, or that took runs from elsewhere, worked less.
-    trained = runs.set_index("run")["train_seconds"]
-    packs = {name: float(trained[[run.id for run in pack.runs]].sum()) for name, pack in plan.packs.items()}
-    for stage in MEASURING:
-        for name, job in plan.jobs(stage).items():
-            entry = journal.read(journal.path_of(plan.folder, stage, job.path))
-            if name in plan.packs and entry is not None:
-                packs[name] = packs.get(name, 0.0) + entry.seconds
+    worked, packs = work_times(plan), Counter()
+    for (_, name), seconds in worked.items():
+        packs[name] += seconds
+    others = sum(each.actual for each in times[:-1] if each.stage not in CLOCKS)
     return StudyRun(
         study=plan.study.study,
         title=plan.study.title,
-        file=str(file),
+        file=_from_root(file),
         date=str(runs["trained_at"].max())[:10],
         machine="; ".join(_distinct(runs[list(MACHINE)].astype(str).agg(", ".join, axis=1))),
         versions={name: "; ".join(_distinct(runs[name])) for name in VERSIONS},
         runs=len(runs),
         failed=int(failed(runs).sum()),
-        core_seconds=round(sum(each.actual for each in times[:-1]), 1),
+        core_seconds=round(others + sum(worked.values()), 1),
         elapsed_seconds=round(times[-1].actual, 1) if times else 0.0,
         pack_seconds={name: round(seconds, 1) for name, seconds in packs.items()},
         protocol=plan.study.protocol,
     )
+
+
+def _from_root(file: Path) -> str:
+    """The path of a file from the folder of the project, in which commands run, whatever path was given."""
+    return Path(os.path.relpath(os.path.realpath(file), os.path.realpath("."))).as_posix()
 
 
 def _distinct(values: pd.Series) -> list[str]:

@@ -11,11 +11,13 @@ from ganbench.core.formatting import format_number, format_range, plural
 from ganbench.report.markdown import cell, runs_table, table
 from ganbench.report.verdict_records import Record
 
-HEAD = ("runs", "quantity", "ours", "published", "our 95% interval", "source")
+HEAD = ("runs", "quantity", "ours", "published", "comparison", "source")
 DIGITS = 4  # of values, as many as tables of publications have
-NOTE = """Ours is the mean over all runs, those that failed among them, with its 95% interval. Where a run has no value,
-since it diverged or was stopped early, the interval is that of the median, in which it counts as the smallest and as
-the largest of all. Below every table stands how our protocol differs from the published one.
+NOTE = """Ours is the mean over all runs, or the median if that was published, those that failed among them, with its
+95% interval. Where a run has no value, since it diverged or was stopped early, the interval is that of the median, in
+which it counts as the smallest and as the largest of all; a mean is not compared with it. Runs that all have one value
+have no interval. Where the error of the published mean is known, both numbers agree if at most 1.96 standard errors of
+their difference lie between them. Below every table stands how our protocol differs from the published one.
 """
 
 
@@ -29,7 +31,7 @@ def page(records: Sequence[Record]) -> str:
     known = [row["inside"] for row in rows if not pd.isna(row["inside"])]
     counts = f"{plural(len(rows), 'published number')} in {plural(len(records), 'study', 'studies')}"
     if known:
-        counts += f": {sum(map(bool, known))} inside our interval, {len(known) - sum(map(bool, known))} outside"
+        counts += f": our interval holds {sum(map(bool, known))} and not {len(known) - sum(map(bool, known))}"
     if len(known) < len(rows):
         counts += f"; {len(rows) - len(known)} without an interval of ours"
     parts = ["# Published numbers, and ours\n", f"{counts}.\n", NOTE]
@@ -44,9 +46,9 @@ def page(records: Sequence[Record]) -> str:
 
 
 def _row(row: dict) -> tuple[str, ...]:
-    ours = "median" if row["statistic"] == "median" else format_number(row["ours"], DIGITS)
-    if not math.isnan(row["low"]):
-        ours += f", {format_range(row['low'], row['high'], DIGITS)}"
+    ours = [] if math.isnan(row["ours"]) else [format_number(row["ours"], DIGITS)]
+    ours += [] if math.isnan(row["low"]) else [format_range(row["low"], row["high"], DIGITS)]
+    ours = ("median " if row["statistic"] == "median" else "") + ", ".join(ours)
     ours += f" ({plural(row['runs'], 'run')}"
     ours += f", {row['failed']} failed" if row["failed"] else ""
     ours += f", {row['missing']} without a value)" if row["missing"] else ")"
@@ -54,5 +56,5 @@ def _row(row: dict) -> tuple[str, ...]:
     errors = [] if pd.isna(row["error"]) else [f"{row['error_kind']} {format_number(row['error'])}"]
     errors += [] if pd.isna(row["published_runs"]) else [plural(int(row["published_runs"]), "run")]
     theirs += f" ({', '.join(errors)})" if errors else ""
-    inside = "none" if pd.isna(row["inside"]) else "**inside**" if bool(row["inside"]) else "**outside**"
-    return cell(row["label"]), cell(row["quantity"]), cell(ours), cell(theirs), inside, cell(row["source"])
+    theirs = "median " + theirs if row["published_statistic"] == "median" else theirs
+    return tuple(map(cell, (row["label"], row["quantity"], ours, theirs, row["comparison"], row["source"])))

@@ -26,15 +26,16 @@ class StudyRun:
     Attributes:
         study: Name of the study.
         title: Its title.
-        file: Path of its file.
+        file: Path of its file from the folder of the project.
         date: Day on which its last run was trained.
         machine: Processors that trained and scored, with their kernels, in words.
         versions: By name, the versions of Python and of the packages that compute, and the commit of the sources.
         runs: Number of runs.
         failed: Number of these that failed.
-        core_seconds: Time that all jobs have worked, in seconds.
-        elapsed_seconds: Time in which a job worked.
-        pack_seconds: By pack, the time that its training, evaluation and diagnoses took.
+        core_seconds: Time that all jobs have worked, in seconds, with those before them whose results they took over.
+        elapsed_seconds: Time in which a job worked, without that of earlier jobs.
+        pack_seconds: By pack, the time that its training, evaluation and diagnoses took; that of measurements of the
+            study itself under `study`.
         protocol: How the study differs from the published one, a difference a line.
     """
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ganbench.core.errors import GanbenchError
-from ganbench.study.claims import Id, unique_ids
+from ganbench.study.claims import Claim, Id, unique_ids
 from ganbench.study.strict_yaml import bullet_list, describe_errors, read_yaml
 from ganbench.study.value_types import Section
 
@@ -46,6 +46,21 @@ class ClaimList(Section):
             if claim.id[0] not in self.groups:
                 raise ValueError(f"claims: {claim.id} is of no group; groups are {', '.join(self.groups)}")
         return self
+
+    def refuse_other_statements(self, claims: Sequence[Claim]) -> None:
+        """Refuse claims of a study that have an identifier of this list and another statement.
+
+        Raises:
+            GanbenchError: There is such a claim; the message has both statements.
+        """
+        known = {claim.id: " ".join(claim.statement.split()) for claim in self.claims}
+        for claim in claims:
+            given = " ".join(claim.statement.split())
+            if given != known.get(claim.id, given):
+                raise GanbenchError(
+                    f"claims.{claim.id}.statement: is {given!r}, but {LIST} lists this claim as {known[claim.id]!r}; "
+                    f"take that sentence, or give the claim an identifier of its own, such as {claim.id}a."
+                )
 
 
 def load_list(path: Path = LIST) -> ClaimList:

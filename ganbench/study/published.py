@@ -10,6 +10,7 @@ from ganbench.study.claim_tests import ExpressionField, Number
 from ganbench.study.selectors import Selector, SelectorField
 from ganbench.study.value_types import Count, Section, refuse_boolean
 
+Statistic = Literal["mean", "median"]
 ErrorKind = Literal["standard deviation", "standard error", "95% interval"]
 
 
@@ -23,14 +24,16 @@ class Published(Section):
     quantity: ExpressionField
     """The number of each run that is averaged: `final.modes`, or an expression."""
     value: Number
-    """The published value, a mean over runs."""
+    """The published value, of all published runs."""
+    statistic: Statistic = "mean"
+    """What the value is of the published runs; the same is taken of ours."""
     error: Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, allow_inf_nan=False)] | None = None
     """The published error, in the unit of the value; needs `error_kind`."""
     error_kind: ErrorKind | None = None
     """What the error is: the standard deviation over runs, the standard error of the mean, or half of the width of its
     95% interval."""
     runs: Count | None = None
-    """The number of runs that the published value is a mean of; none where it is not said."""
+    """The number of runs that the published value is of; none where it is not said."""
     source: Annotated[str, Field(min_length=1)]
     """The publication, with the number of its table or section."""
 
@@ -38,6 +41,8 @@ class Published(Section):
     def standard_error(self) -> float | None:
         """The standard error of the published mean; None where it does not follow from what is published."""
         match self.error_kind:
+            case _ if self.statistic != "mean":
+                return None
             case "standard error":
                 return self.error
             case "95% interval":

@@ -138,7 +138,8 @@ def _check_decidable(
         if len(runs) < least:
             asked = f"at_least {test.at_least:g}" if test.at_most is None else f"at_most {test.at_most:g}"
             beside = f" (adjusted for the {statistical} such tests of the study)" if statistical > 1 else ""
+            some = f" at most, those of them with {test.among} other than 0" if test.among is not None else ""
             raise GanbenchError(
                 f"{location}: {asked} can be confirmed by {least} runs or more{beside}, but the test is about "
-                f"{len(runs)}; add seeds, or ask for less."
+                f"{len(runs)}{some}; add seeds, or ask for less."
             )

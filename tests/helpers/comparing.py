@@ -10,8 +10,8 @@ import pandas as pd
 from stored import flat, tree_of
 from workflow_project import Project
 
-# What tells when and how fast a run was trained, and so differs between runs that are the same.
-CLOCKS = {"trained_at", "train_seconds"}
+# What tells when and how fast a result was made, and so differs between results that are the same.
+CLOCKS = {"trained_at", "train_seconds", "seconds"}
 
 
 def runs_of(path: Path) -> dict[str, dict[str, Any]]:
@@ -28,7 +28,10 @@ def _bits(value: Any) -> Any:
 
 def clocks_of(path: Path) -> dict[str, dict[str, str]]:
     """By digest: when and in how many seconds a run was trained, as its file tells."""
-    return {digest: {clock: run["about"][clock] for clock in CLOCKS} for digest, run in tree_of(path)["runs"].items()}
+    return {
+        digest: {clock: value for clock, value in run["about"].items() if clock in CLOCKS}
+        for digest, run in tree_of(path)["runs"].items()
+    }
 
 
 def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ from ganbench.cli import _stage
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.verdicts import record
 from ganbench.report.verdict_records import CLAIMS, read_records
+from ganbench.study.claim_list import LIST
 from ganbench.study.schema import load
 
 pytestmark = pytest.mark.cluster
@@ -28,7 +29,7 @@ grid:
   - {game: bilinear, dynamics: [simultaneous, alternating], optimizer: sgd, learning_rate: 0.1, seed: {count: 12}}
 train: {steps: 40, precision: float64, snapshots: {count: 41}, curve_bins: 4}
 pack: {axes: [seed]}
-diagnose: [path]
+diagnose: [path, {name: logits, diagnostic: logit_gradients}]
 claims:
   - id: A1
     statement: It grows.
@@ -40,6 +41,10 @@ claims:
       - proportion: {where: {dynamics: alternating}, quantity: path.growth, above: 2, at_most: 0.4}
       - difference:
           {where: {dynamics: alternating}, baseline: {dynamics: simultaneous}, quantity: path.growth, below: 0}
+  - id: A5
+    statement: The optimum of a discriminator is one half.
+    tests:
+      - closed_form: {where: study, quantity: logits.optimal_output, equals: 0.5, within: 1e-6}
 """
 
 
@@ -48,12 +53,15 @@ def test_a_rerun_of_a_claim_agrees_with_its_record_and_a_doctored_record_does_no
     monkeypatch.chdir(tmp_path / "project")
     study = Path("tiny.yaml")
     study.write_text(STUDY)
+    LIST.parent.mkdir()
+    LIST.write_text("groups: {A: First}\nclaims:\n  - {id: A1, source: a blog, statement: It grows.}\n")
     _stage("tables", study, None)
     record(study)
     (made,) = read_records(CLAIMS)
     plan = Plan(load(study))
-    assert len(needed(plan, "A1")) == 1
-    assert len(needed(plan, "A4")) == 2
+    assert [len(needed(plan, claim)) for claim in ("A1", "A4", "A5")] == [1, 2, 2]
+    assert needed(plan, "A5")[1] == "study"
+    assert 0 < seconds(plan, made, "A5") < np.inf
     assert 0 < seconds(plan, made, "A1") < seconds(plan, made, "A4")
     again = tmp_path / "again"
     again.mkdir()
@@ -63,8 +71,11 @@ def test_a_rerun_of_a_claim_agrees_with_its_record_and_a_doctored_record_does_no
     table = made.table.copy()
     table["value"] = np.nextafter(table["value"], np.inf)  # by its last bit
     assert "value is" in faults(replace(made, table=table), "A1", tables)[0]
-    table = made.table.assign(test_verdict="refuted")
-    assert "confirmed, and refuted in the record" in faults(replace(made, table=table), "A1", tables)[0]
+    other = replace(made, table=made.table.assign(test_verdict="refuted"))
+    assert any("confirmed, and refuted in the record" in each for each in faults(other, "A1", tables))
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    assert faults(made, "A5", rerun(study, "A5", alone)) == []
 
 
 def test_claims_drawn_at_random_are_decided_as_their_records_say(tmp_path, monkeypatch):

@@ -169,18 +169,23 @@ class PackPlan(DatasetPlan):
         examples, measured = self.examples_of(run), [each for each in experiments if each.name in selected]
         judge = self.judge[dataset_of(run)] if examples and any(map(_needs_judge, measured)) else None
         needs = [train, *([examples] if examples else []), *([judge] if judge else [])]
-        weights = judge and judge.task.weights
+        weights, fitted = judge and judge.task.weights, judge and self._fitted(dataset_of(run))
         task = DiagnoseTask(
             pack=pack.name,
             members=train.task.members,
             groups=train.task.groups,
             train=train.task.train,
-            experiments=_diagnostic_configs(measured, judge),
+            experiments=_diagnostic_configs(measured, fitted),
             selected=selected,
             prepared=examples and examples.path,
             trained=train.path,
         )
         return self.file_job("diagnose", pack.name, task, needs, [weights.path] if weights else [])
+
+    def _fitted(self, dataset: str) -> FittedJudge:
+        """The judge of a data set, with the digest of the sources that judge with it."""
+        job, sources = self.judge[dataset], [self.judge_of(self.datasets[dataset]).component]
+        return FittedJudge(job.task.judge, engine_digest("scoring", sources), job.digest, job.path, job.task.weights)
 
 
 def _members(pack: Pack, digests: dict[str, str], trajectories: dict[str, str]) -> tuple[PackMember, ...]:
@@ -200,10 +205,11 @@ def _members(pack: Pack, digests: dict[str, str], trajectories: dict[str, str]) 
     )
 
 
-def _diagnostic_configs(experiments: Iterable[Experiment], judge: Job | None = None) -> dict[str, DiagnosticConfig]:
+def _diagnostic_configs(
+    experiments: Iterable[Experiment], fitted: FittedJudge | None = None
+) -> dict[str, DiagnosticConfig]:
     """The diagnostic of each experiment, with the digest of the sources that can change its results, and with the
-    judge that it needs, which the job `judge` fits."""
-    fitted = judge and FittedJudge(judge.task.judge, judge.digest, judge.path, judge.task.weights)
+    judge `fitted` if it needs one."""
     return {
         each.name: DiagnosticConfig(
             component_config(each.diagnostic),

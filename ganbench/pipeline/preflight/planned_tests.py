@@ -35,6 +35,5 @@ def planned_tests(plan: Plan) -> Table | None:
     table.add_column("runs", justify="right", no_wrap=True)
     table.add_column("would decide, with 80% power")
     for claim, check, effort in rows:
-        present = f"{effort.present:,} {effort.unit}"
-        table.add_row(claim.id, check.kind, check.test.quantity.text, present, str(effort))
+        table.add_row(claim.id, check.kind, check.test.quantity.text, effort.runs, str(effort))
     return table

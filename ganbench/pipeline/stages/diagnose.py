@@ -53,6 +53,8 @@ def run(job: Job, context: JobContext) -> None:
     task = job.task
     for config in task.experiments.values():
         verify(config.sources, [("diagnostic", config.diagnostic)], "diagnose")
+        if config.judge:
+            verify(config.judge.sources, [("judge", config.judge.judge)], "scoring")
     verify_groups(task.groups)
 
     def compute(new: list[Observation], resume: Path) -> Results:

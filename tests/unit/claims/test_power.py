@@ -105,6 +105,16 @@ def test_the_level_is_that_of_the_first_rejection_among_all_statistical_tests():
     assert [each.needed for each in found] == [int(np.ceil(np.log2(2 * 4 * harmonic / 0.05)))] * 4
 
 
+def test_of_a_share_of_some_runs_it_is_said_that_their_number_is_not_known():
+    some = effort(test_of("proportion", expected=0.9, among="outcome.failed"), [pd.Series(range(9))], 0.05)
+    assert some.runs == "at most 9 runs"
+    assert str(some).endswith(
+        " runs for a share of 0.9, of those with outcome.failed other than 0; 9 are selected at most"
+    )
+    whole = effort(test_of("proportion", expected=0.9), [pd.Series(range(9))], 0.05)
+    assert (whole.runs, whole.needed) == ("9 runs", some.needed)
+
+
 def test_words():
     found = efforts([test_of("proportion", expected=0.9), test_of("proportion")], lambda test: [pd.Series(range(9))])
     assert [str(each).partition(" ")[2] for each in found] == ["runs for a share of 0.9", "effect is stated"]

@@ -65,17 +65,49 @@ def test_failed_runs_keep_their_values_and_are_counted():
 def test_a_published_value_is_inside_our_interval_or_outside(value, inside):
     found = row(VALUES, value=value)
     assert found["inside"] == inside
-    assert (", inside our interval" in found["text"]) == inside
+    assert found["comparison"] == ("our interval holds it" if inside else "outside our interval")
     assert found["difference"] == pytest.approx(7.0 - value)
 
 
 def test_a_difference_in_words_and_in_standard_errors():
     found = row(VALUES, value=8.0, error=0.3, error_kind="standard deviation", runs=9)
-    assert found["text"].endswith("against 8 (standard deviation 0.3) published, outside our interval; 1 less (12%)")
+    assert found["comparison"] == "outside our interval; differs by 3.61 standard errors"
+    words = f"against 8 (standard deviation 0.3) published: {found['comparison']}; 1 less (12%)"
+    assert found["text"].endswith(words)
     ours = np.std(VALUES, ddof=1) / 10**0.5
     assert found["errors_apart"] == pytest.approx(-1 / math.hypot(ours, 0.1))
     assert math.isnan(row(VALUES, error=0.3, error_kind="standard deviation")["errors_apart"])
-    assert row([7.0])["text"] == "7 (1 run) against 7.5 published; too few runs with a value for an interval"
+    assert row([7.0])["text"] == "7 (1 run) against 7.5 published: no interval of ours; 0.5 less (7%)"
+
+
+def test_means_agree_within_the_errors_of_both():
+    """Ours lies 1 below, with an error of 0.258; beside one of 0.5, that is 1.78 standard errors."""
+    found = row(VALUES, value=8.0, error=0.5, error_kind="standard error")
+    assert (found["inside"], found["comparison"]) == (False, "outside our interval; agrees, 1.78 standard errors apart")
+
+
+def test_runs_of_one_value_have_no_interval():
+    found = row([8.0] * 10, value=7.9, error=0.2, error_kind="standard error")
+    assert pd.isna(found["inside"])
+    assert np.isnan((found["low"], found["high"])).all()
+    assert found["comparison"] == "all 10 runs have 8; agrees, 0.5 standard errors apart"
+    assert row([8.0] * 10, value=7.9)["comparison"] == "all 10 runs have 8"
+    assert (
+        row([8.0] * 3, value=8, error=0.0, error_kind="standard error")["comparison"]
+        == "all 3 runs have 8, as published"
+    )
+
+
+def test_a_mean_is_not_compared_with_a_median():
+    lost = row([*VALUES, NAN], value=7.0)
+    assert pd.isna(lost["inside"])
+    assert lost["comparison"] == "not compared: ours is a median, theirs a mean"
+    found = row([*VALUES, NAN], value=7.0, statistic="median")
+    assert (found["inside"], found["comparison"]) == (True, "our interval holds it")
+    skewed = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 100.0]
+    found = row(skewed, value=6.0, statistic="median", error=1.0, error_kind="standard error")
+    assert (found["statistic"], found["ours"], found["low"], found["high"]) == ("median", 5.5, 2.0, 9.0)
+    assert math.isnan(found["errors_apart"]), "the error of a mean is none of a median"
 
 
 FAULTS = {
@@ -114,5 +146,5 @@ def test_the_report_shows_the_protocol_line_by_line():
     study = {"published": [entry().model_dump(mode="json")], "protocol": "- Fewer steps.\n\n  Other nets.\n"}
     found = render_published(collected([NAN] * 3), study)
     assert found["protocol"] == ["Fewer steps.", "Other nets."]
-    assert (found["rows"][0]["ours"], found["rows"][0]["lost"]) == ("median", "3 without a value")
+    assert (found["rows"][0]["ours"], found["rows"][0]["lost"]) == ("a median", "3 without a value")
     assert render_published(collected(VALUES), {"published": [], "protocol": "x"}) is None

@@ -69,3 +69,11 @@ def test_an_unfinished_study_is_not_recorded(tmp_path):
     with pytest.raises(GanbenchError, match=r"its tables are not there, or not of the present study; run it first"):
         verdicts.record(study)
     assert not (tmp_path / "docs").exists()
+
+
+@pytest.mark.parametrize("given", ["config/tiny.yaml", "./config/../config/tiny.yaml", "{root}/config/tiny.yaml"])
+def test_a_record_names_the_study_from_the_root_whatever_path_is_given(given, tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    (project / "config").mkdir(parents=True)
+    monkeypatch.chdir(project)
+    assert verdicts._from_root(Path(given.format(root=project))) == "config/tiny.yaml"

@@ -260,7 +260,8 @@ def test_methods_are_told_apart_by_what_differs(mixed):
 
 def test_claims_are_counted_and_sorted(collected):
     found = render_claims(collected, laboratory_example.study())
-    assert (found["total"], found["counts"]) == ("4 claims", [("confirmed", 2), ("refuted", 1), ("undecided", 1)])
+    counts = [("full", [("confirmed", 2), ("refuted", 1), ("undecided", 1)])]
+    assert (found["total"], found["counts"], found["scaled"]) == ("4 claims", counts, False)
     assert [row["id"] for row in found["rows"]] == ["A2", "A10", "B1", "C1"]
     assert found["rows"][0]["deciding"] == (
         "4 of 4 runs: share 1, 95% exact interval 0.398 to 1, p < 0.001, adjusted for 2 tests p < 0.001"
@@ -269,6 +270,19 @@ def test_claims_are_counted_and_sorted(collected):
     assert found["rows"][1]["others"] == "1 more test below"
     assert found["rows"][3]["tests"][0]["limits"] == ""
     assert render_claims(collected, {"claims": []}) is render_claims(collected, {}) is None
+
+
+def test_verdicts_are_counted_by_scale_where_there_are_several(collected):
+    study = laboratory_example.study()
+    claims = [dict(claim) for claim in study["claims"]]
+    claims[0] |= {"scale": "small", "question": "Does it here?"}
+    found = render_claims(collected, study | {"claims": claims})
+    counts = {scale: dict(each) for scale, each in found["counts"]}
+    assert list(counts) == ["full", "small"]
+    assert [sum(each.values()) for each in counts.values()] == [3, 1]
+    (scaled,) = [row for row in found["rows"] if row["scale"] == "small"]
+    assert counts["small"][scaled["verdict"]] == 1
+    assert found["scaled"]
 
 
 def test_ids_are_sorted_as_people_do():

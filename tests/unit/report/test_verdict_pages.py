@@ -12,10 +12,12 @@ from repository import ROOT
 
 from ganbench.claims.decisions import COLUMNS
 from ganbench.claims.published import COLUMNS as PUBLISHED_COLUMNS
+from ganbench.claims.staleness import other_claims, other_numbers
 from ganbench.core.errors import GanbenchError
 from ganbench.report import published_page, verdict_page
 from ganbench.report.verdict_records import CLAIMS, PUBLISHED, Record, StudyRun, read_records, write_record
 from ganbench.study.claim_list import load_list
+from ganbench.study.claims import Claim
 from ganbench.study.schema import load
 
 LISTED = load_list(ROOT / "config/claims.yaml")
@@ -60,10 +62,20 @@ def test_every_claim_is_in_the_list_once_and_in_order():
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_a_study_decides_a_claim_by_the_statement_of_the_list(path):
-    known = {claim.id: claim.statement for claim in LISTED.claims}
-    for claim in load(path).claims:
-        if claim.id in known:
-            assert " ".join(claim.statement.split()) == known[claim.id], f"{path.name}: {claim.id}"
+    LISTED.refuse_other_statements(load(path).claims)
+
+
+def test_another_statement_under_a_listed_id_is_refused():
+    claim = {"id": "A6", "tests": [{"bound": {"quantity": "path.growth", "above": 1}}]}
+    same, other = (
+        Claim.model_validate(claim | {"statement": text})
+        for text in ("(0, 0) is  the solution of\nthe game.\n", "(0, 0) is no solution.")
+    )
+    LISTED.refuse_other_statements([same, other.model_copy(update={"id": "A6a"})])
+    with pytest.raises(
+        GanbenchError, match=r"claims\.A6\.statement: is '\(0, 0\) is no solution\.', but config/claims"
+    ):
+        LISTED.refuse_other_statements([other])
 
 
 def test_a_list_with_a_claim_twice_or_of_no_group_is_refused(tmp_path):
@@ -88,15 +100,17 @@ def test_the_pages_say_what_the_records_say():
         assert path.read_text() == text, f"{path.name} is not made from the records: run `ganbench claims`"
 
 
-def test_a_record_is_of_the_study_as_it_is():
-    """Its claims, their statements and scales; a study that has changed needs a new record."""
-    files = {load(path).study: load(path) for path in STUDIES}
-    for record in read_records(ROOT / CLAIMS):
-        claims = {
-            claim.id: (" ".join(claim.statement.split()), claim.scale) for claim in files[record.run.study].claims
-        }
-        found = record.table.drop_duplicates("claim").set_index("claim")[["statement", "scale"]]
-        assert {name: (" ".join(text.split()), scale) for name, text, scale in found.itertuples()} == claims
+@pytest.mark.parametrize("folder", [CLAIMS, PUBLISHED], ids=lambda folder: folder.name)
+def test_a_record_is_of_the_study_as_it_is(folder):
+    """A study whose tests or published numbers have changed needs a new record."""
+    for record in read_records(ROOT / folder):
+        study = load(ROOT / record.run.file)
+        assert study.study == record.run.study
+        asked = other_claims(record.table, study.claims) if folder == CLAIMS else []
+        asked += other_numbers(record.table, study.published) if folder == PUBLISHED else []
+        asked += ["the protocol"] if record.run.protocol != study.protocol else []
+        again = f"the record of {study.study} is not of the study as it is; `ganbench decide {record.run.file}` runs it"
+        assert not asked, f"{again}:\n" + "\n".join(asked)
 
 
 # Pages of made-up records -------------------------------------------------------------------------------------------
@@ -169,14 +183,15 @@ def test_a_doctored_record_makes_another_page(tmp_path):
 
 def test_published_numbers_have_ours_and_the_protocol_beside_them():
     given = {"label": "SGD", "quantity": "final.modes", "runs": 10, "failed": 3, "missing": 0, "statistic": "mean"}
+    given |= {"published_statistic": "mean", "comparison": "so | so"}
     values = {"ours": 7.0, "low": 6.5, "high": 7.5, "published": 8.0, "error": 0.1, "error_kind": "standard error"}
     one = {**given, **values, "inside": False, "source": "A paper, table 1"}
     lost = {**given, "statistic": "median", "missing": 9, "published": 1.0, "inside": None, "source": "B"}
     made = pd.DataFrame([one, lost], columns=list(PUBLISHED_COLUMNS))
     text = published_page.page([Record(run(protocol="- Fewer *steps*.\n"), made)])
-    assert "2 published numbers in 1 study: 0 inside our interval, 1 outside; 1 without an interval of ours." in text
-    assert "| SGD | final.modes | 7, 6.5 to 7.5 (10 runs, 3 failed) | 8 (standard error 0.1) | **outside** |" in text
-    assert "| median (10 runs, 3 failed, 9 without a value) | 1 | none | B |" in text
+    assert "2 published numbers in 1 study: our interval holds 0 and not 1; 1 without an interval of ours." in text
+    assert r"| SGD | final.modes | 7, 6.5 to 7.5 (10 runs, 3 failed) | 8 (standard error 0.1) | so \| so |" in text
+    assert "| median (10 runs, 3 failed, 9 without a value) | 1 |" in text
     assert r"- Fewer \*steps\*." in text
 
 

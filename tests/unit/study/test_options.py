@@ -143,6 +143,15 @@ def of_claim(**kind):
             ),
             "at_least 0.9 can be confirmed by 36 runs or more, but the test is about 2",
         ),
+        (
+            of_claim(
+                proportion={
+                    **{"where": {"game": "dirac"}, "quantity": "outcome.diverged", "above": 0.5, "at_least": 0.9},
+                    "among": "outcome.failed",
+                }
+            ),
+            "but the test is about 2 at most, those of them with outcome.failed other than 0; add seeds",
+        ),
         (  # 2 * 0.9^39 * (1 + 1/2) < 0.05 < 2 * 0.9^38 * (1 + 1/2)
             {
                 "id": "X",

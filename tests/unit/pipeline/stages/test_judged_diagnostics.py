@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from ganbench import lab
 from ganbench.analysis.collected import Collected
 from ganbench.core.errors import GanbenchError
+from ganbench.core.source_digests import engine_digest
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.planning import pack_jobs
 from ganbench.pipeline.preflight.trial import try_study
 from ganbench.pipeline.resources.job_costs import memory_mb
 from ganbench.pipeline.resources.stored_estimates import Estimate
@@ -118,6 +122,37 @@ def test_another_judge_is_another_observation_of_what_it_judges_alone(tmp_path):
     assert changed == {"path": False, "ours": True}
     alone = Plan(parse(STUDY | {"diagnose": ["path"], "results": str(tmp_path)}, origin="study"))
     assert not any(judge.stem in str(path) for job in alone.diagnose.values() for path in job.inputs)
+
+
+def test_other_sources_of_judging_are_other_observations_of_what_is_judged_and_are_verified(tmp_path, monkeypatch):
+    small = [STUDY["grid"][0] | {"learning_rate": 1.0e-3, "seed": [0, 1]}]
+    now = plan(tmp_path, grid=small)
+    for stage in ("prepare", "judge", "train"):
+        for job in now.jobs(stage).values():
+            run(job)
+    edited = {"scoring": "of other sources"}
+    monkeypatch.setattr(pack_jobs, "engine_digest", lambda name, used: edited.get(name) or engine_digest(name, used))
+    (one,), (other,) = now.diagnose.values(), plan(tmp_path, grid=small).diagnose.values()
+    pairs = zip(one.task.observations, other.task.observations, strict=True)
+    assert {mine.experiment for mine, its in pairs if mine.digest != its.digest} == {"ours"}
+    with pytest.raises(GanbenchError, match="source files were edited after this job was planned"):
+        run(other)
+
+
+def test_a_damaged_judge_is_refused(tmp_path):
+    found = plan(tmp_path, grid=[STUDY["grid"][0] | {"learning_rate": 1.0e-3, "seed": [0, 1]}])
+    for stage in ("prepare", "judge", "train"):
+        for job in found.jobs(stage).values():
+            run(job)
+    (judge,), (job,) = found.judge.values(), found.diagnose.values()
+    with h5py.File(judge.path, "r+") as file:  # its numbers change, their checksum does not
+        arrays = []
+        file["state"].visititems(lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None)
+        array = next(each for each in arrays if each.size and each.dtype.kind == "f")
+        array[...] = array[...] + 1
+    with pytest.raises(GanbenchError, match=re.escape(str(judge.path))):
+        run(job)
+    assert not job.path.exists()
 
 
 def test_a_job_that_judges_has_the_memory_of_judging(tmp_path):
