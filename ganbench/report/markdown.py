@@ -16,6 +16,11 @@ def cell(text: object) -> str:
     return re.sub(r"([\\|*_`\[\]])", r"\\\1", plain)
 
 
+def code(text: object) -> str:
+    """Write a text as code in a cell of a table."""
+    return f"`{' '.join(str(text).split()).replace('|', chr(92) + '|')}`"
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a table; cells are Markdown already."""
     lines = [head, ["---"] * len(head), *rows]

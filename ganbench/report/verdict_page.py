@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ganbench.claims.rendering import VERDICTS, capitalize, natural_key
-from ganbench.core.formatting import plural
-from ganbench.report.markdown import cell, runs_table, table
+from ganbench.core.formatting import format_number, plural
+from ganbench.report.markdown import cell, code, runs_table, table
 from ganbench.report.verdict_records import Record
 from ganbench.study.claim_list import ClaimList
 from ganbench.study.claims import SCALES
 
-HEAD = ("claim", "statement", "verdict", "scale", "numbers", "study")
+HEAD = ("claim", "statement", "verdict", "scale", "test", "numbers", "study")
 MARKS = {"confirmed": "**confirmed**", "refuted": "**refuted**", "undecided": "undecided"}
-NOTE = """A study decides a claim by tests, all of which must hold; the numbers are those of the test that decides, with
-95% intervals. The **scale** is part of a verdict. At the *full* scale the tests play what the claim speaks of; at the
+NOTE = """A study decides a claim by tests, all of which must hold; shown is the test that decides, with 95% intervals. Each
+quantity is explained in the study's report and in its `tables/COLUMNS.md`. The **scale** is part of a verdict. At the *full* scale the tests play what the claim speaks of; at the
 *real* scale they have the data that it names, at a smaller size or for fewer steps; at the *small* scale other, smaller
 data. At the last two they answer the question that stands below the statement, and no verdict of one scale stands for
 another. A claim whose number has a letter is a study's own: what holds beside the claim, or in its place.
@@ -36,6 +36,7 @@ class Verdict:
     question: str
     scale: str
     verdict: str
+    test: str
     numbers: str
 
 
@@ -46,16 +47,19 @@ def verdicts(records: Sequence[Record]) -> list[Verdict]:
         for claim, tests in record.table.groupby("claim", sort=False):
             first = tests.iloc[0].dropna()
             texts = {name: str(first.get(name, "")) for name in ("statement", "question", "scale", "verdict")}
-            found.append(Verdict(str(claim), record.run.study, **texts, numbers=_numbers(tests)))
+            found.append(Verdict(str(claim), record.run.study, **texts, **_deciding(tests)))
     return sorted(found, key=lambda each: (natural_key(each.claim), SCALES.index(each.scale), each.study))
 
 
-def _numbers(tests: pd.DataFrame) -> str:
-    """The result of the test that decides a claim, and the number of its other tests."""
-    deciding = tests[tests["test_verdict"] == tests["verdict"]].iloc[0]
+def _deciding(tests: pd.DataFrame) -> dict[str, str]:
+    """The test that decides a claim, its result, and the number of its other tests."""
+    row = tests[tests["test_verdict"] == tests["verdict"]].iloc[0]
     others = len(tests) - 1
     more = f"; {plural(others, 'more test')}" if others else ""
-    return capitalize(str(deciding["text"]).split("; asked: ")[0]) + more
+    equals = "= " if row["kind"] == "closed_form" else ""
+    alone = row["kind"] in ("closed_form", "bound") and row["runs"] == 1 and not row["missing"]
+    numbers = format_number(row["value"], 7) if alone else capitalize(str(row["text"]).split("; asked: ")[0])
+    return {"test": f"{row['quantity']} {equals}{row['asked']}", "numbers": numbers + more}
 
 
 def parent(claim: str) -> str:
@@ -95,11 +99,11 @@ def _row(each: Verdict) -> tuple[str, ...]:
     if each.question:
         statement += f"<br>*Asked at this scale:* {cell(each.question)}"
     name = f"↳ {cell(each.claim)}" if parent(each.claim) != each.claim else f"**{cell(each.claim)}**"
-    return name, statement, MARKS[each.verdict], each.scale, cell(each.numbers), cell(each.study)
+    return name, statement, MARKS[each.verdict], each.scale, code(each.test), cell(each.numbers), cell(each.study)
 
 
 def _open(claim: str, statement: str) -> tuple[str, ...]:
-    return f"**{cell(claim)}**", cell(statement), "open", "", "No study has decided it yet.", ""
+    return f"**{cell(claim)}**", cell(statement), "open", "", "", "No study has decided it yet.", ""
 
 
 def _counts(found: Sequence[Verdict], listed: ClaimList) -> str:

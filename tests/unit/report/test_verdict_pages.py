@@ -33,6 +33,7 @@ def run(study: str = "small-things", **over) -> StudyRun:
 
 def table(*tests: dict) -> pd.DataFrame:
     given = {"verdict": "confirmed", "scale": "full", "statement": "So it is.", "test": 1, "text": "3 of 3; asked: 1"}
+    given |= {"kind": "bound", "quantity": "path.growth", "asked": "above 1", "runs": 3, "missing": 0}
     rows = [
         {**given, **test, "test_verdict": test.get("test_verdict", test.get("verdict", "confirmed"))} for test in tests
     ]
@@ -113,6 +114,13 @@ def test_a_record_is_of_the_study_as_it_is(folder):
         assert not asked, f"{again}:\n" + "\n".join(asked)
 
 
+def test_something_holds_in_the_place_of_every_refuted_claim():
+    verdicts = verdict_page.verdicts(read_records(ROOT / CLAIMS))
+    holds = {verdict_page.parent(each.claim) for each in verdicts if each.verdict == "confirmed"}
+    refuted = {each.claim for each in verdicts if each.verdict == "refuted"} & {claim.id for claim in LISTED.claims}
+    assert not {claim for claim in refuted if claim not in holds}
+
+
 # Pages of made-up records -------------------------------------------------------------------------------------------
 
 
@@ -127,7 +135,7 @@ def test_verdicts_of_several_scales_stand_side_by_side():
     real = Record(run("real-things"), table({"claim": "D2", "scale": "real", "question": "For less?"}))
     text = page(small, real)
     found = rows(text, "D2")
-    assert [(each[2], each[3], each[5]) for each in found] == [
+    assert [(each[2], each[3], each[6]) for each in found] == [
         ("**confirmed**", "real", "real-things"),
         ("**refuted**", "small", "small-things"),
     ]
@@ -142,14 +150,29 @@ def test_what_holds_instead_stands_below_a_refuted_claim():
     text = page(Record(run(), made))
     assert [each[0] for each in rows(text, "A4")] == ["**A4**", "↳ A4a"]
     assert [each[0] for each in rows(text, "A10")] == ["**A10**", "↳ A10a"]
-    assert rows(text, "A4")[1][4] == "9 runs"
+    assert rows(text, "A4")[1][5] == "9 runs"
 
 
 def test_the_deciding_test_gives_the_numbers():
     tests = [{"claim": "A1", "verdict": "refuted", "test_verdict": "confirmed"}]
     tests += [{"claim": "A1", "verdict": "refuted", "test_verdict": "refuted", "text": "share 0.1 | all; asked: below"}]
     (found,) = rows(page(Record(run(), table(*tests))), "A1")
-    assert found[4] == r"Share 0.1 \| all; 1 more test"
+    assert found[4:6] == ["`path.growth above 1`", r"Share 0.1 \| all; 1 more test"]
+
+
+@pytest.mark.parametrize(
+    ("test", "asked", "numbers"),
+    [
+        ({"kind": "bound"}, "`sizes.error above 1`", "0.25"),
+        ({"kind": "closed_form", "asked": "2 within 0.1"}, "`sizes.error = 2 within 0.1`", "0.25"),
+        ({"kind": "bound", "runs": 2}, "`sizes.error above 1`", "3 of 3"),
+        ({"kind": "bound", "missing": 1}, "`sizes.error above 1`", "3 of 3"),
+        ({"kind": "proportion"}, "`sizes.error above 1`", "3 of 3"),
+    ],
+)
+def test_one_measured_number_stands_for_itself(test, asked, numbers):
+    made = {"claim": "A1", "quantity": "sizes.error", "runs": 1, "value": 0.25} | test
+    assert rows(page(Record(run(), table(made))), "A1")[0][4:6] == [asked, numbers]
 
 
 def test_claims_of_other_sources_are_kept_apart():
