@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
-RIDGE = 1.0  # of theta, which two maps of the same order of sizes would drive to infinity
+# Of theta, which two maps of the same order of sizes would drive to infinity; small, since names that are drawn with
+# weaker preferences than those of the maps call unrelated maps related.
+RIDGE = 0.1
 NEWTON_STEPS, LARGEST_STEP = 50, 2.0
 ROUNDS = 60  # in each, every region of a map is offered another's name
 

@@ -42,6 +42,11 @@ def test_preferences_are_those_that_the_names_were_drawn_with():
     names = relabellings(sizes, theta, 1, random)[:, 1]
     found = preferences(np.take_along_axis(sizes, np.argsort(names, axis=1), axis=1))
     np.testing.assert_allclose(found - found.mean(), theta, atol=0.15)
+    steep, sizes = 8 * theta, 0.3 * random.normal(size=(200, 5))  # shares that hardly vary from map to map
+    names = relabellings(sizes, steep, 1, random)[:, 1]
+    found = preferences(np.take_along_axis(sizes, np.argsort(names, axis=1), axis=1))
+    np.testing.assert_allclose(found - found.mean(), steep, atol=2)
+    sizes = random.normal(size=(2, 5))
     assert preferences(np.repeat(sizes[:1], 3, axis=0)).argsort().tolist() == sizes[0].argsort().tolist()
     assert np.abs(preferences(100 * sizes[:2])).max() < 10, "no preference is without bounds"
     assert not preferences(np.zeros((3, 5))).any()

@@ -168,10 +168,10 @@ def test_maps_that_agree_with_one_another_make_no_stranger_related():
     """Three copies of one map agree, and so do all together; an unrelated fourth is called related no more often than
     its p-value says, which relabelling every map by itself would not hold."""
     random, values = np.random.default_rng(4), []
-    for _ in range(50):
+    for _ in range(30):
         one, stranger = smooth_maps(random, 2)
-        found = agreements(np.stack([stranger, *[one] * 3]), SYMMETRIES, draws=39)
+        found = agreements(np.stack([stranger, *[one] * 3]), SYMMETRIES, draws=99)
         values.append(found.p_value[0])
-    assert (found.p_value[1:] < 0.05).all()
-    assert found.all_p_value < 0.05
+    assert (found.p_value[1:] <= 0.05).all()
+    assert found.all_p_value <= 0.05
     assert (np.array(values) <= 0.1).mean() < 0.2
