@@ -180,6 +180,11 @@ EVENTS = {
     "start": "first training step of the event, or the snapshot at which it was first seen",
     "end": "last training step of the event, or the last snapshot at which it was seen",
     "size": "its size, in the unit of its kind",
+    "ended": "whether the record shows that it was over: the loss came back from a spike, later bins are without the"
+    " saturation or rejection, a later snapshot has recovered from a relapse; empty for a mode hop, which is a change",
+    "held": "of a saturation or rejection, number of steps in bins in which its condition holds, without the gaps that"
+    " were joined; empty for other kinds",
+    "longest": "number of steps in the longest run of such bins without a gap; empty for other kinds",
 }
 
 MODES = {

@@ -22,18 +22,36 @@ EVENT_KINDS = {
     "relapse": "a metric is far worse than before; size: the largest distance from real data in multiples of the best",
     "mode-hop": "the mode that holds most examples changes; size: share of the examples on the new one",
 }
+# Those that are stretches of steps in which a condition holds, and those that end where a run is as it was before. The
+# others are none of either: a hop is a change, and a spike or a relapse lasts until it is over.
+STRETCHES = ("saturation", "rejection")
+ENDING = ("spike", "saturation", "rejection", "relapse")
 REJECTED = 0.05  # the probability of being real below which generated examples count as rejected
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event of a run; `of` is the series or metric that shows it, `size` has the unit of the kind."""
+    """One event of a run.
+
+    Attributes:
+        kind: one of `EVENT_KINDS`.
+        of: the series or metric that shows it.
+        start, end: its first and last step.
+        size: its size, in the unit of the kind.
+        ended: whether the record shows it to be over: a later bin without the condition of a stretch, a loss that is
+            back where it was before a spike, a snapshot that has recovered from a relapse; None of kinds not `ENDING`.
+        held: number of steps in the bins of a stretch in which its condition holds; None of kinds not `STRETCHES`.
+        longest: number of steps in the longest run of such bins without another between them; None of the others.
+    """
 
     kind: str
     of: str
     start: int
     end: int
     size: float
+    ended: bool | None = None
+    held: int | None = None
+    longest: int | None = None
 
 
 def events_of(run: RunEvidence) -> list[Event]:
@@ -72,7 +90,7 @@ def _spikes(run: RunEvidence) -> Iterator[Event]:
             settings = run.settings
             for spike in spikes(run.series[name], deviations=settings.spike_deviations, gap=settings.spike_gap):
                 if spike.recovered or spike.size >= settings.spike_size:  # otherwise a new level, a little higher
-                    yield Event("spike", name, spike.start, spike.end, spike.size)
+                    yield Event("spike", name, spike.start, spike.end, spike.size, spike.recovered)
 
 
 def _saturations(run: RunEvidence) -> Iterator[Event]:
@@ -82,33 +100,34 @@ def _saturations(run: RunEvidence) -> Iterator[Event]:
     length = min(len(real.mean), len(fake.mean))
     sure = (real.mean[:length] >= run.settings.won_real_output) & (fake.mean[:length] <= run.settings.won_fake_output)
     doubt = (1 - real.mean[:length] + fake.mean[:length]) / 2
-    for start, end, size in _stretches(run, real, sure, doubt):
-        yield Event("saturation", "real_output, fake_output", start, end, size)
+    yield from _stretches(run, "saturation", "real_output, fake_output", real, sure, doubt)
 
 
 def _rejections(run: RunEvidence) -> Iterator[Event]:
     if run.probabilities and "fake_output" in run.series:
         fake = run.series["fake_output"]
-        for start, end, size in _stretches(run, fake, fake.mean < REJECTED, fake.mean):
-            yield Event("rejection", "fake_output", start, end, size)
+        yield from _stretches(run, "rejection", "fake_output", fake, fake.mean < REJECTED, fake.mean)
 
 
 def _stretches(
-    run: RunEvidence, series: Series, holds: np.ndarray, size: np.ndarray
-) -> Iterator[tuple[int, int, float]]:
-    """The stretches in which a condition holds, those within `spike_gap` steps joined: first and last step, mean size.
+    run: RunEvidence, kind: str, of: str, series: Series, holds: np.ndarray, size: np.ndarray
+) -> Iterator[Event]:
+    """The stretches in which a condition holds, those within `spike_gap` steps joined.
 
     Args:
         run: the run.
+        kind, of: what the events are called.
         series: a series with the bins that the condition was looked at in.
         holds: in which bins it holds, (bins,) of bool.
-        size: its size in every bin, (bins,).
+        size: its size in every bin, (bins,), of which an event has the mean over all its bins.
     """
     first, last = series.first[: len(holds)], series.last[: len(holds)]
-    bins = [(int(first[index]), int(last[index])) for index in np.flatnonzero(holds)]
-    for start, end in merge(bins, run.settings.spike_gap):
+    held = [(int(first[index]), int(last[index])) for index in np.flatnonzero(holds)]
+    unbroken = merge(held, 1)  # one bin begins a step after the one before ends
+    for start, end in merge(held, run.settings.spike_gap):
         inside = (first >= start) & (last <= end)
-        yield start, end, float(size[inside].mean())
+        steps = [after - before + 1 for before, after in unbroken if start <= before and after <= end]
+        yield Event(kind, of, start, end, float(size[inside].mean()), end < last[-1], sum(steps), max(steps))
 
 
 def _relapses(run: RunEvidence) -> Iterator[Event]:
@@ -116,7 +135,8 @@ def _relapses(run: RunEvidence) -> Iterator[Event]:
         steps = run.progress.steps
         for relapse in relapses(run.progress, run.had_learned_at(steps), run.settings):
             last = steps[-1] if relapse.end is None else steps[relapse.end - 1]
-            yield Event("relapse", run.progress.metric, int(steps[relapse.start]), int(last), relapse.worst)
+            start, ended = int(steps[relapse.start]), relapse.end is not None
+            yield Event("relapse", run.progress.metric, start, int(last), relapse.worst, ended)
 
 
 def _hops(run: RunEvidence) -> Iterator[Event]:

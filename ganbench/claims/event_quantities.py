@@ -3,34 +3,42 @@
 | name | number |
 |---|---|
 | `events.<kind>` | number of events |
-| `events.<kind>_share` | share of the recorded steps that lie in an event of the kind |
-| `events.<kind>_longest` | steps of the longest event; 0 without one |
-| `lift.<kind>_near_<other>` | see `lift` |
+| `events.<kind>_ended` | number of those that were over before the record was; not of mode hops, which are changes |
+| `events.<kind>_share` | share of the recorded steps in bins in which saturation or rejection holds |
+| `events.<kind>_longest` | steps of the longest run of such bins; 0 without one |
+| `lift.<kind>_near_<other>` | see `ganbench.claims.event_lift` |
 
 Kinds are those of the table `events`, with `_` for `-`; `discriminator_spike` and `generator_spike` are the spikes of
-one loss. A run without data has no events to speak of, and no number.
+one loss. An event joins stretches that lie within `outcome.spike_gap` of one another; shares and longest runs do not
+count the steps between them. A run without data has no events to speak of, and no number.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import permutations
 
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.events import EVENT_KINDS, merge
+from ganbench.analysis.events import ENDING, EVENT_KINDS, STRETCHES
+from ganbench.analysis.outcomes._spikes import bins_for_spikes
+from ganbench.analysis.recorded_series import recorded_series
+from ganbench.claims.event_lift import Interval, lift
 from ganbench.core.errors import GanbenchError, unknown
-
-Interval = tuple[int, int]  # first and last step
 
 # By the name in claims: the kind, and the series that shows it where only those events are meant.
 KINDS: dict[str, tuple[str, str | None]] = {
     **{kind.replace("-", "_"): (kind, None) for kind in EVENT_KINDS},
     **{f"{player}_spike": ("spike", f"{player}_loss") for player in ("discriminator", "generator")},
 }
-PARTS = {f"{name}{ending}": (name, ending) for name in KINDS for ending in ("", "_share", "_longest")}
+ENDINGS = {"": EVENT_KINDS, "_ended": ENDING, "_share": STRETCHES, "_longest": STRETCHES}  # with the kinds that have it
+PARTS = {
+    f"{name}{ending}": (name, ending)
+    for name, (kind, _) in KINDS.items()
+    for ending, kinds in ENDINGS.items()
+    if kind in kinds
+}
 PAIRS = {
     f"{one}_near_{other}": (one, other) for one, other in permutations(KINDS, 2) if KINDS[one][0] != KINDS[other][0]
 }
@@ -39,7 +47,9 @@ NAMES = frozenset((*(f"events.{name}" for name in PARTS), *(f"lift.{name}" for n
 OF_PROBABILITIES = frozenset(name for name in NAMES if "saturation" in name or "rejection" in name)
 
 
-def event_quantity(source: str, what: str, events: pd.DataFrame, runs: pd.DataFrame) -> dict[str, float]:
+def event_quantity(
+    source: str, what: str, events: pd.DataFrame, runs: pd.DataFrame, curves: pd.DataFrame, snapshots: pd.DataFrame
+) -> dict[str, float]:
     """Compute a number of events in every run that trains on data.
 
     Args:
@@ -47,6 +57,8 @@ def event_quantity(source: str, what: str, events: pd.DataFrame, runs: pd.DataFr
         what: The rest of the name.
         events: The table `events`.
         runs: The table `runs`, indexed by the runs' identifiers.
+        curves: The table `curves`, whose bins events may lie at.
+        snapshots: The table `snapshots`, which events may lie at.
 
     Returns:
         By run, the number.
@@ -59,70 +71,48 @@ def event_quantity(source: str, what: str, events: pd.DataFrame, runs: pd.DataFr
         raise GanbenchError(f"{source}.{what}: {unknown('quantity of events', what, valid)}")
     one, other = valid[what]
     trained = runs[runs["dataset"].notna()]
-    mine = _intervals(events, one)
+    mine = dict(iter(_named(events, one).groupby("run")))
+    none = events.iloc[:0]
     if source == "events":
         steps = trained["steps_done"]
-        return {run: _part(other, mine.get(run, []), int(steps[run])) for run in trained.index}
-    theirs = _intervals(events, other)
-    return {
-        run: lift(mine.get(run, []), theirs.get(run, []), int(row["steps_done"]), int(row["outcome_spike_gap"]))
-        for run, row in trained.iterrows()
-    }
+        return {run: _part(other, mine.get(run, none), int(steps[run])) for run in trained.index}
+    theirs = dict(iter(_named(events, other).groupby("run")))
+    found = dict.fromkeys(trained.index, math.nan)
+    for run in trained.index[trained.index.isin(mine.keys() & theirs.keys())]:
+        cells = _cells(KINDS[one][0], curves[curves["run"] == run], snapshots[snapshots["run"] == run])
+        gap = int(trained.loc[run, "outcome_spike_gap"])
+        found[run] = lift(_intervals(mine[run]), _intervals(theirs[run]), cells, gap)
+    return found
 
 
-def _intervals(events: pd.DataFrame, name: str) -> dict[str, list[Interval]]:
-    """By run, the first and last steps of the events of a kind, in the order of the first."""
+def _named(events: pd.DataFrame, name: str) -> pd.DataFrame:
     kind, of = KINDS[name]
-    mine = events[(events["kind"] == kind) & (True if of is None else events["of"] == of)]
-    return {
-        run: sorted(zip(rows["start"].astype(int), rows["end"].astype(int), strict=True))
-        for run, rows in mine.groupby("run")
-    }
+    return events[(events["kind"] == kind) & (True if of is None else events["of"] == of)]
 
 
-def _part(ending: str, events: Sequence[Interval], steps: int) -> float:
-    if not ending:
-        return float(len(events))
-    if ending == "_longest":
-        return float(max((end - start + 1 for start, end in events), default=0))
-    if not steps:
-        return math.nan
-    return sum(end - start + 1 for start, end in _clipped(merge(list(events), 0), steps)) / steps
+def _intervals(events: pd.DataFrame) -> list[Interval]:
+    return list(zip(events["start"].astype(int), events["end"].astype(int), strict=True))
 
 
-def _clipped(intervals: Sequence[Interval], steps: int) -> list[Interval]:
-    """Intervals within the steps 1 ... `steps`; those that hold none of them are left out."""
-    inside = [(max(start, 1), min(end, steps)) for start, end in intervals]
-    return [(start, end) for start, end in inside if start <= end]
+def _part(ending: str, events: pd.DataFrame, steps: int) -> float:
+    match ending:
+        case "_ended":
+            return float(events["ended"].sum())
+        case "_longest":
+            return float(events["longest"].max()) if len(events) else 0.0
+        case "_share":
+            return float(events["held"].sum() / steps) if steps else math.nan
+        case _:
+            return float(len(events))
 
 
-def lift(events: Sequence[Interval], others: Sequence[Interval], steps: int, gap: int) -> float:
-    """Compute how much oftener events have one of another kind near them than windows at random steps have.
-
-    An event is near another if at most `gap` steps lie from the end of one to the start of the other, or if they
-    overlap. The share of events with one near is divided by the share that is expected of windows of the same lengths,
-    at all steps of the run: for each event the share of all windows of its length that have one near, then the mean
-    over events. 1 is chance. No window is drawn at random.
-
-    Args:
-        events: First and last steps of the events.
-        others: Those of the events of the other kind.
-        steps: The number of steps recorded.
-        gap: The largest distance in steps.
-
-    Returns:
-        The ratio; NaN without events of either kind, where there is nothing to compare.
-    """
-    events, others = _clipped(events, steps), _clipped(others, steps)
-    if not events or not others:
-        return math.nan
-    near = [any(start - gap <= last and first - gap <= end for first, last in others) for start, end in events]
-    expected = [_near_share(end - start, others, steps, gap) for start, end in events]
-    return float(np.mean(near) / np.mean(expected))
-
-
-def _near_share(length: int, others: Sequence[Interval], steps: int, gap: int) -> float:
-    """The share of all windows [t, t + length] within the steps 1 ... `steps` that have one of the others near."""
-    places = steps - length
-    reach = merge(sorted((first - gap - length, last + gap) for first, last in others), 1)  # of starts t
-    return sum(max(0, min(last, places) - max(first, 1) + 1) for first, last in reach) / places
+def _cells(kind: str, curves: pd.DataFrame, snapshots: pd.DataFrame) -> np.ndarray:
+    """First and last steps of the bins or snapshots of a run at which events of a kind can lie, (cells, 2)."""
+    if kind in ("relapse", "mode-hop"):  # which tell a later network from an earlier one that was trained too
+        steps = np.sort(snapshots.loc[snapshots["step"] > 0, "step"].to_numpy(dtype=np.int64))
+        return np.stack([steps, steps], axis=1)
+    series = next(iter(recorded_series(curves).values()), None)
+    if series is None:
+        return np.empty((0, 2), dtype=np.int64)
+    bins = np.stack([series.first, series.last], axis=1)
+    return bins[bins_for_spikes(series) // 2 :] if kind == "spike" else bins  # a spike stands out of a past

@@ -75,20 +75,20 @@ class LatentAgreement(Diagnostic):
                 "Agreement by chance", "The same of shuffled points: the sum of the products of the classes' shares."
             ),
             "agreement_p": share(
-                "P-value of the agreement", "Share of relabellings of the run's classes with as much agreement beyond "
-                "chance."
+                "P-value of the agreement", "Share of relabellings of the run's classes, by size alone, with as much "
+                "agreement."
             ),
             "aligned_agreement": share("Aligned agreement", f"The agreement {rotated}."),
             "aligned_by_chance": share(
-                "Aligned agreement by chance", f"The agreement of the run, its classes relabelled at random, {rotated}."
+                "Aligned agreement by chance", f"The agreement of the run, its classes relabelled so, {rotated}."
             ),
             "aligned_p": share(
                 "P-value of the aligned agreement",
-                f"Share of relabellings with as much agreement beyond chance, {rotated}.",
+                f"Share of such relabellings with as much agreement, {rotated}.",
             ),
             "all_agreement_p": share(
-                "P-value of all seeds' agreement", "One number of the setting: share of relabellings of every run's "
-                "classes with as much agreement beyond chance, mean over pairs of runs.",
+                "P-value of all seeds' agreement", "One number of the setting: share of such relabellings of every "
+                "run's classes with as much agreement, mean over pairs of runs.",
             ),
             "all_aligned_p": share(
                 "P-value of all seeds' aligned agreement", f"One number of the setting: the same {rotated}.",

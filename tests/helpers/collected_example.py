@@ -186,11 +186,12 @@ def _events(run: dict) -> list[dict]:
     found = []
     if run["outcome"] == "discriminator-won":
         about = {"kind": "saturation", "of": "real_output, fake_output", "start": run["outcome_step"], "end": STEPS}
-        found.append({"run": run["run"], **about, "size": 0.001})
+        steps = STEPS - run["outcome_step"] + 1
+        found.append({"run": run["run"], **about, "size": 0.001, "ended": False, "held": steps, "longest": steps})
     for start in (600, 1200):
         if run["steps_done"] > start + 100:
             about = {"kind": "spike", "of": "generator_loss", "start": start + 1, "end": start + 50}
-            found.append({"run": run["run"], **about, "size": 3.0})
+            found.append({"run": run["run"], **about, "size": 3.0, "ended": True, "held": None, "longest": None})
     return found
 
 

@@ -1,8 +1,8 @@
-"""Refusal of claims about outcomes and events that no run of theirs can be known to have."""
+"""Refusal of claims about outcomes, events and recorded series that no run of theirs can be known to have."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ganbench.analysis.columns import OPEN, SUCCESSES
@@ -12,7 +12,9 @@ from ganbench.analysis.outcomes._run import DIVERSITY
 from ganbench.claims import event_quantities
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import join_words
+from ganbench.core.metric_info import MetricInfo
 from ganbench.study.choices import Choice
+from ganbench.study.claim_tests import OF_CURVES, OF_EVENTS
 from ganbench.study.selectors import Selector, matches
 
 OF_MODES = ("collapsed", "partly-collapsed", "cycling")  # nothing of one mode can have these
@@ -61,6 +63,56 @@ def critics(objective: Choice | None) -> dict[str, str]:
         return {}
     why = f"with the objective {objective.signature}, whose discriminator gives scores and no probabilities"
     return dict.fromkeys(event_quantities.OF_PROBABILITIES, why)
+
+
+def unmeasured(columns: Mapping[str, MetricInfo]) -> dict[str, str]:
+    """What claims cannot name of runs whose progress no metric measures, as for `unseen`.
+
+    Args:
+        columns: The columns of the metrics that are evaluated on their data, with their meanings.
+    """
+    if any(info.best != "none" for info in columns.values()):
+        return {}
+    why = "without a metric that has a better end, by which a generator gets worse again. Add one to evaluate.metrics"
+    return {name: why for name in event_quantities.NAMES if "relapse" in name}
+
+
+def recorded(series: Collection[str], *, data: bool) -> set[str]:
+    """The numbers of series and events that claims can name of a run.
+
+    Args:
+        series: The series that the run records.
+        data: Whether it trains networks on data; other games have no events.
+    """
+    return {f"{how}.{name}" for how in OF_CURVES for name in series} | (event_quantities.NAMES if data else set())
+
+
+def refuse_unrecorded(
+    where: str,
+    names: Collection[str],
+    selectors: Sequence[Selector],
+    points: Sequence[tuple[dict[str, Any], set[str]]],
+) -> None:
+    """Refuse a test about a series or about events that none of the runs which it selects has.
+
+    Args:
+        where: The location of the test in the study, such as `claims.A1`.
+        names: The numbers that it names.
+        selectors: Its groups of runs.
+        points: All runs, each with what it has, see `recorded`.
+
+    Raises:
+        GanbenchError: A group has no run with such a number.
+    """
+    asked = sorted(name for name in names if name.partition(".")[0] in (*OF_CURVES, *OF_EVENTS))
+    for selector in selectors:
+        known = [has for point, has in points if matches(selector, point)]
+        for name in asked if known else ():
+            if not any(name in has for has in known):
+                source = name.partition(".")[0]
+                valid = sorted({other for has in known for other in has if other.partition(".")[0] == source})
+                have = f"they have {', '.join(valid)}" if valid else "none trains networks on data, as events need"
+                raise GanbenchError(f"{where}: no run of {selector} has {name}; {have}.")
 
 
 def refuse_unseen(

@@ -35,12 +35,19 @@ from ganbench.pipeline.execution import instantiation
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import component_config, components_of
-from ganbench.pipeline.preflight.claimed_outcomes import critics, refuse_unseen, unseen
+from ganbench.pipeline.preflight.claimed_outcomes import (
+    critics,
+    recorded,
+    refuse_unrecorded,
+    refuse_unseen,
+    unmeasured,
+    unseen,
+)
 from ganbench.pipeline.preflight.component_trials import ComponentTrials
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.resources.dataset_costs import Loaded
 from ganbench.study.choices import Choice
-from ganbench.study.claim_tests import OF_CURVES, OF_METRICS
+from ganbench.study.claim_tests import OF_METRICS
 from ganbench.study.claims import variables
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run
@@ -70,6 +77,7 @@ class Measuring:
         self._metrics: dict[Choice, Any] = {}
         self._panels: dict[Choice, Scorer] = {}
         self._diagnostics: dict[str, Any] = {}
+        self._series: dict[str, tuple[str, ...]] = {}  # by method, the series that its runs record
         self._measured: set[str] = set()  # names of measurements that claims may use
 
     # Data sets and judges -------------------------------------------------------------------------------------------
@@ -286,7 +294,7 @@ class Measuring:
         Raises:
             GanbenchError: A diagnostic breaks the contract.
         """
-        self._measured |= {f"{prefix}.{series}" for prefix in OF_CURVES for series in trees[0]["curves"]["series"]}
+        self._series[run.method] = tuple(trees[0]["curves"]["series"])
         for name, experiment in self.plan.experiments.items():
             choice, where = experiment.diagnostic, f"diagnose.{name}"
             if _of_study(experiment) or not matches(experiment.where, run.point):
@@ -341,7 +349,11 @@ class Measuring:
                 elif experiment.where != Selector():
                     raise GanbenchError(f"{where}: {choice.signature} cannot measure {run.method}: {fault}")
         self._measured |= {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
-        self._measured |= event_quantities.NAMES
+        of_runs = [
+            (run.point, recorded(self._series[run.method], data=run.choice("dataset") is not None))
+            for run in self.plan.runs
+        ]
+        self._measured |= event_quantities.NAMES.union(*(has for _, has in of_runs))
         datasets = dict.fromkeys(dataset for run in self.plan.runs if (dataset := run.choice("dataset")))
         hidden = {dataset: self._unseen(dataset) for dataset in datasets}
         points = [
@@ -354,6 +366,7 @@ class Measuring:
             for quantity in sorted(names - self._measured):
                 alike = {name for name in self._measured if name.partition(".")[0] == quantity.partition(".")[0]}
                 raise GanbenchError(f"{where}: " + unknown("measurement", quantity, alike or self._measured))
+            refuse_unrecorded(where, names, selectors, of_runs)
 
     def _named(self) -> Iterator[tuple[str, set[str], list[Selector]]]:
         """The measurements that tests of claims and published numbers name: location, dotted names, selected runs."""
@@ -369,8 +382,8 @@ class Measuring:
         fitting = [
             made for choice, made in self._metrics.items() if self._unsupported(choice, made, dataset)[0] is None
         ]
-        columns = {column for made in fitting for column in made.columns}
-        return unseen(columns, known_modes(self.plan.judge_of(dataset), dataset))
+        columns = {column: info for made in fitting for column, info in made.columns.items()}
+        return unseen(columns, known_modes(self.plan.judge_of(dataset), dataset)) | unmeasured(columns)
 
     def _diagnostic(self, name: str, experiment: Experiment) -> Any:
         if name not in self._diagnostics:

@@ -35,6 +35,10 @@ from ganbench.study.grid import Run
 from ganbench.study.judging import judge_of, known_modes
 from ganbench.study.sections import Evaluate, Outcome
 
+EVENT_TYPES = {
+    **{"start": int, "end": int, "size": float},
+    **{"ended": "boolean", "held": "Int64", "longest": "Int64"},  # which may be empty
+}
 STATES = ("steps", "continued_from", "train_seconds", "trained_at", "pack", "fused", "execution")
 VERSIONS = (
     *("device", "processor", "cpu_capability", "blas", "threads"),
@@ -130,7 +134,7 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
         "nulls": scores.nulls,
         "measurements": found,
         "diagnoses": pd.DataFrame(diagnoses, columns=list(DIAGNOSES)).astype({"onset": "Int64", "confidence": float}),
-        "events": pd.DataFrame(events, columns=list(EVENTS)).astype({"start": int, "end": int, "size": float}),
+        "events": pd.DataFrame(events, columns=list(EVENTS)).astype(EVENT_TYPES),
         "modes": pd.concat(modes, ignore_index=True),
         "runs": runs_table(runs, metrics),
     }

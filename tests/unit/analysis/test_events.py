@@ -86,6 +86,39 @@ def test_events_of_a_run_are_those_planted():
         assert all(event.start <= event.end and np.isfinite(event.size) for event in found)
 
 
+def test_a_stretch_counts_the_bins_in_which_its_condition_holds_and_not_the_gaps_that_it_joins():
+    """Every second bin of 12 or 13 steps, then eight in a row, then none for 50 steps and more, then the last one."""
+    run = make("healthy", 0)
+    low = np.zeros(BINS, dtype=bool)
+    low[10:30:2] = low[30:38] = low[-1] = True
+    fake = run.series["fake_output"]
+    fake.mean[:] = np.where(low, 0.01, 0.5)
+    (joined, last) = (event for event in events_of(run) if event.kind == "rejection")
+    length = LAST - FIRST + 1
+    assert (joined.start, joined.end, joined.ended) == (FIRST[10], LAST[37], True)
+    assert joined.held == length[10:30:2].sum() + length[30:38].sum() < 0.8 * (joined.end - joined.start + 1)
+    assert joined.longest == length[30:38].sum()
+    assert (last.held, last.longest, last.ended) == (length[-1], length[-1], False)
+
+
+def test_what_ended_is_what_the_record_shows_to_be_over():
+    relapses = [event for event in events_of(make("relapsing", 0)) if event.kind == "relapse"]
+    run = make("relapsing", 0)
+    at = int(np.flatnonzero(run.progress.steps == relapses[-1].start)[0])
+    assert [event.ended for event in relapses] == [True] * len(relapses)
+    run.progress.distances[at:] = run.progress.distances[at]  # it stays where it fell
+    run.progress.values[at:] = run.progress.values[at]
+    *before, never = (event for event in events_of(run) if event.kind == "relapse")
+    assert all(event.ended for event in before)
+    assert (never.start, never.end, never.ended) == (relapses[-1].start, SNAPSHOTS[-1], False)
+    for kind, ended in (("spiking", True), ("hopping", None)):
+        found = [
+            event for event in events_of(make(kind, 0)) if event.kind == {"hopping": "mode-hop"}.get(kind, "spike")
+        ]
+        assert {event.ended for event in found if event.size > 15 or ended is None} == {ended}
+        assert all(event.held is None and event.longest is None for event in found)
+
+
 # Event studies --------------------------------------------------------------------------------------------------------
 
 

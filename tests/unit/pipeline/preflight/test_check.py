@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ganbench.analysis.outcome_catalogue import catalogue
 from ganbench.contracts.networks import network_fault
 from ganbench.core.errors import GanbenchError
+from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
 from ganbench.engine.fusing import LARGEST_PARAMETERS, decide, forward_work, parameters
 from ganbench.games.gan import initial_module, trial_inputs
@@ -30,11 +31,12 @@ from ganbench.pipeline.execution.devices import acquire_device, acquire_free_gpu
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight.claimed_outcomes import critics, unseen
+from ganbench.pipeline.preflight.claimed_outcomes import critics, recorded, refuse_unrecorded, unmeasured, unseen
 from ganbench.pipeline.preflight.trial import try_study as check
 from ganbench.pipeline.stages import run
 from ganbench.study.choices import parse_choice
 from ganbench.study.schema import parse
+from ganbench.study.selectors import Selector
 
 pytestmark = pytest.mark.usefixtures("hurried")
 
@@ -289,6 +291,36 @@ def test_rejection_and_saturation_are_claimed_of_probabilities_alone():
     assert {"events.rejection", "events.saturation_longest", "lift.spike_near_rejection"} <= found.keys()
     assert "events.spike" not in found
     assert found["events.rejection"].startswith("with the objective hinge, whose discriminator gives scores")
+
+
+def test_relapses_are_claimed_where_a_metric_tells_better_from_worse():
+    neither, low = MetricInfo("Loss", "What.", "none", 0, None), MetricInfo("Distance", "How far.", "low", 0, None)
+    assert unmeasured({"loss": neither, "fcd": low}) == {}
+    for nothing in ({}, {"loss": neither}):
+        assert {"events.relapse", "events.relapse_ended", "lift.spike_near_relapse"} <= unmeasured(nothing).keys()
+        assert "events.spike" not in unmeasured(nothing)
+
+
+def test_a_number_that_no_run_of_a_group_has_is_refused():
+    toy, gan = {"game": "bilinear", "seed": 0}, {"game": "gan", "seed": 0}
+    points = [(toy, recorded(("first_loss",), data=False)), (gan, recorded(("generator_loss",), data=True))]
+    of_toys, of_all = Selector((("game", ("bilinear",)),)), Selector()
+    for fine in ("early.first_loss", "early.generator_loss", "events.spike", "final.fcd"):
+        refuse_unrecorded("claims.A1", {fine}, [of_all], points)
+    with pytest.raises(
+        GanbenchError, match=r"no run of .*bilinear.* has early\.generator_loss; they have early\.first_l"
+    ):
+        refuse_unrecorded("claims.A1", {"early.generator_loss"}, [of_all, of_toys], points)
+    for name in ("events.relapse", "lift.spike_near_rejection"):
+        with pytest.raises(GanbenchError, match=rf"claims\.A1: no run of .* has {name}; none trains networks on data"):
+            refuse_unrecorded("claims.A1", {name}, [of_toys], points)
+
+
+def test_a_claim_about_a_series_of_games_that_have_none_is_refused(tmp_path):
+    decide = [{"bound": {"where": {"game": "bilinear"}, "quantity": "late.fake_output", "below": 1}}]
+    claims = [{"id": "A1", "statement": "So.", "tests": decide}]
+    with pytest.raises(GanbenchError, match=r"claims\.A1: no run of .* has late\.fake_output; they have late\."):
+        check(toys(tmp_path, RING8, {"game": "bilinear"}, claims=claims))
 
 
 def test_the_metrics_that_outcomes_need_fill_their_columns():
