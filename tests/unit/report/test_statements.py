@@ -25,6 +25,7 @@ from ganbench.analysis.columns import (
     MEASUREMENTS,
     MODES,
     NULLS,
+    OPEN,
     OUTCOMES,
     REFERENCES,
     RUNS,
@@ -141,7 +142,8 @@ def test_counts_in_words_are_the_counts_of_the_table(collected):
     total, unknown = int(table["runs"].sum()), int(table["outcome_undetermined"].sum())
     failed = int(table["failed"].sum())
     assert failed == sum(int(table[f"outcome_{name}"].sum()) for name in FAILURES)
-    assert failed + int(table["outcome_converged"].sum()) + unknown == total
+    ended_well = sum(int(table[f"outcome_{name}"].sum()) for name in ("converged", *OPEN))
+    assert failed + ended_well + unknown == total
     if unknown == total:
         assert text.startswith(("None of", "1 run")), text
         assert "not known" in text
