@@ -8,7 +8,6 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ganbench.analysis.statistics.means import paired_mean_difference
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream
@@ -191,6 +190,8 @@ def responses(
 
 def interval(name: str, first: np.ndarray, second: np.ndarray, limit: float) -> dict[str, float]:
     """The bounds of the mean difference of responses (classes,), and the one that is nearer to a limit."""
+    from ganbench.analysis.statistics.means import paired_mean_difference  # here, since it needs SciPy, as scores do
+
     low, high = paired_mean_difference(first, second).interval()
     certain = low if low > limit else high if high < limit else np.nan
     return {f"{name}_low": low, f"{name}_high": high, f"{name}_certain": certain}
