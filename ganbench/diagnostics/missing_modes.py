@@ -33,7 +33,8 @@ class MissingModes(Diagnostic):
     their authors compare equal numbers.
 
     Every score is of equally many examples, a quarter of the held-out ones or less. In each of `draws` repetitions the
-    order in which classes go is drawn, and for every number of deleted classes a part of the examples that are left.
+    classes go in an order, and for every number of deleted classes a part of the examples that are left is drawn. An
+    order is drawn for as many repetitions as there are classes, each of which begins with another class.
     With all classes there, four parts without a common example are scored in each repetition: the variance of a score
     is the mean variance within such groups, since parts of different repetitions share examples. Halves would not do:
     one is as far from the whole as the other, so that their distances to the training examples are much alike.
@@ -42,13 +43,18 @@ class MissingModes(Diagnostic):
     clearly one sample of this size shows what is missing. `levels` numbers of deleted classes are tried at most, evenly
     spaced from 1 to half of all. Of more than `most` training or held-out examples, as many, evenly spaced, are taken.
 
+    Without one class, responses and their differences have 95% intervals (Student 1908) over the classes, each with the
+    mean response of the repetitions that it goes first in, against the whole in the same repetitions. The standard
+    deviation with all classes there is taken as known. What an interval decides is its bound that is nearer to a limit,
+    `..._certain`, which is NaN where the limit is in the interval.
+
     The numbers are of the data set and its judge alone, the same for all runs on it: one run is enough to measure.
 
     Arrays: `deleted` (levels + 1,), and for each of `fcd`, `recall` and `coverage` the mean score (levels + 1,) by that
     name, its standard deviation over repetitions `<name>_deviation`, and `<name>_response`.
     """
 
-    draws: Annotated[int, Interval(ge=2, le=1000)] = 10
+    draws: Annotated[int, Interval(ge=2, le=1000)] = 30
     levels: Annotated[int, Interval(ge=1, le=100)] = 5
     neighbours: Annotated[int, Interval(ge=1, le=100)] = 5  # k of recall and coverage
     most: Annotated[int, Interval(ge=10, le=100_000)] = 4000
@@ -74,6 +80,7 @@ class MissingModes(Diagnostic):
                     None,
                     None,
                 )
+            found |= _interval(f"{name}_response_one", f"{title}, one missing", "that response", SEEN)
             found[f"{name}_seen_from"] = MetricInfo(
                 f"{title}, seen from",
                 "Smallest number of missing classes, of those tried, at which that response is 2 or more.",
@@ -83,28 +90,37 @@ class MissingModes(Diagnostic):
                 unit="classes",
             )
         for name in ("recall", "coverage"):
-            found[f"{name}_over_fcd"] = MetricInfo(
-                f"{TITLES[name]} over Fréchet distance",
-                f"Response of the {name} over that of the Fréchet distance, without one class; above 1 where it shows "
+            title = f"{TITLES[name]} less Fréchet distance"
+            found[f"{name}_less_fcd"] = MetricInfo(
+                title,
+                f"Response of the {name} less that of the Fréchet distance, without one class; above 0 where it shows "
                 "more clearly that one is missing.",
                 "none",
                 None,
                 None,
             )
+            found |= _interval(f"{name}_less_fcd", title, "that difference", 0.0)
         return found
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
         everyone, game = len(trajectories.match.members), trajectories.match.game
         half = np.linspace(1, game.data.modes // 2, self.levels).round().astype(int)
         deleted = np.concatenate([[0], np.unique(half)])
-        scores = self._scores(trajectories.samples, game.data.modes, deleted)
-        values, arrays = responses(scores, deleted)
+        orders = self._orders(game.data.modes)
+        scores = self._scores(trajectories.samples, orders, deleted)
+        values, arrays = responses(scores, deleted, orders[:, 0])
         return DiagnosticResult(
             {name: np.full(everyone, value) for name, value in values.items()},
             {name: np.repeat(each[None], everyone, axis=0) for name, each in arrays.items()},
         )
 
-    def _scores(self, samples: RunExamples, modes: int, deleted: np.ndarray) -> dict[str, np.ndarray]:
+    def _orders(self, modes: int) -> np.ndarray:
+        """The order in which classes go in each repetition, (draws, modes)."""
+        random = stream(0, "missing-modes-orders")
+        rounds = [random.permutation(modes) for _ in range(-(-self.draws // modes))]
+        return np.stack([np.roll(rounds[draw // modes], -(draw % modes)) for draw in range(self.draws)])
+
+    def _scores(self, samples: RunExamples, orders: np.ndarray, deleted: np.ndarray) -> dict[str, np.ndarray]:
         """The score of each repetition, number of deleted classes, and part, by metric: (draws, levels + 1, PARTS); NaN
         in all parts but the first where classes are missing, and everywhere without examples enough."""
         found = {name: np.full((self.draws, len(deleted), PARTS), np.nan) for name in WORSE}
@@ -113,7 +129,6 @@ class MissingModes(Diagnostic):
         known, shown = samples.judged(real.train[train]), samples.judged(real.heldout[heldout])
         labels = real.heldout_modes[heldout]
         random = stream(0, "missing-modes")
-        orders = [random.permutation(modes) for _ in range(self.draws)]
         left = [[np.flatnonzero(~np.isin(labels, order[:count])) for count in deleted] for order in orders]
         count = min(len(labels) // PARTS, *(len(rows) for each in left for rows in each))
         metrics = (FCD(), PRDC(k=self.neighbours, most=self.most))
@@ -138,32 +153,58 @@ class MissingModes(Diagnostic):
         return found
 
 
-def responses(scores: dict[str, np.ndarray], deleted: Sequence[int]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+def responses(
+    scores: dict[str, np.ndarray], deleted: Sequence[int], first: Sequence[int]
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """The values and arrays of a diagnosis.
 
     Args:
         scores: by metric, (draws, levels + 1, parts); where classes are missing, the first part alone counts.
         deleted: the numbers of deleted classes, ascending from 0.
+        first: the class that goes first in each repetition, (draws,), with two different ones at least.
     """
-    deleted = np.asarray(deleted)
-    values, arrays = {}, {"deleted": deleted.astype(np.float64)}
+    deleted, (_, classes) = np.asarray(deleted), np.unique(first, return_inverse=True)
+    values, arrays, one = {}, {"deleted": deleted.astype(np.float64)}, {}
     for name, each in scores.items():
         groups = each[:, 0]  # (draws, parts)
         spread = np.sqrt(np.var(groups, axis=1, ddof=1).mean())
+        unit = WORSE[name] * spread if spread > 0 else np.nan
         mean = np.concatenate([[groups.mean()], each[:, 1:, 0].mean(axis=0)])
-        change = WORSE[name] * (mean - mean[0])
-        response = change / spread if spread > 0 else np.full(len(mean), np.nan)
+        response = (mean - mean[0]) / unit
+        mine = (each[:, 1, 0] - groups.mean(axis=1)) / unit  # (draws,)
+        one[name] = np.bincount(classes, mine) / np.bincount(classes)
         clear = np.flatnonzero(response >= SEEN)
         values |= {
-            f"{name}_response_one": response[1],
+            f"{name}_response_one": one[name].mean(),
             f"{name}_response_half": response[-1],
             f"{name}_seen_from": deleted[clear[0]] if len(clear) else np.nan,
         }
+        values |= interval(f"{name}_response_one", one[name], np.zeros_like(one[name]), SEEN)
         deviation = np.concatenate([[spread], each[:, 1:, 0].std(axis=0, ddof=1)])
         arrays |= {name: mean, f"{name}_deviation": deviation, f"{name}_response": response}
-    base = values["fcd_response_one"]
-    values |= {
-        f"{name}_over_fcd": values[f"{name}_response_one"] / base if base > 0 else np.nan
-        for name in ("recall", "coverage")
-    }
+    for name in ("recall", "coverage"):
+        values[f"{name}_less_fcd"] = (one[name] - one["fcd"]).mean()
+        values |= interval(f"{name}_less_fcd", one[name], one["fcd"], 0.0)
     return values, arrays
+
+
+def interval(name: str, first: np.ndarray, second: np.ndarray, limit: float) -> dict[str, float]:
+    """The bounds of the mean difference of responses (classes,), and the one that is nearer to a limit."""
+    from ganbench.analysis.statistics.means import paired_mean_difference  # here, since it needs SciPy, as scores do
+
+    low, high = paired_mean_difference(first, second).interval()
+    certain = low if low > limit else high if high < limit else np.nan
+    return {f"{name}_low": low, f"{name}_high": high, f"{name}_certain": certain}
+
+
+def _interval(name: str, title: str, what: str, limit: float) -> dict[str, MetricInfo]:
+    """The columns of `interval`."""
+    words = {
+        "low": ("lower bound", f"Lower bound of the 95% interval of {what}, over the classes."),
+        "high": ("upper bound", f"Upper bound of the 95% interval of {what}, over the classes."),
+        "certain": ("certain", f"The bound that is nearer to {limit:g}; none where {limit:g} is in the interval."),
+    }
+    return {
+        f"{name}_{key}": MetricInfo(f"{title}, {short}", text, "none", None, None)
+        for key, (short, text) in words.items()
+    }

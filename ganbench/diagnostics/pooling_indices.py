@@ -39,7 +39,10 @@ class PoolingIndices(Diagnostic):
     sources. The statistic is the mean distance d(x_ij, image_j) of pixels, in units of the mean over all pairs of
     sources and images: 1 if they do not. Its p-value is the share of `permutations` of the images with a mean distance
     at most as large, the one without a permutation among them. A permutation pairs every source and every image once,
-    so that images near to all examples, and indices whose examples are near to all images, count for nothing.
+    so that images near to all examples, and indices whose examples are near to all images, count for nothing. The size
+    of the effect is how much nearer the own image is than the others, over their mean distance. If examples and own
+    images have the correlation r, examples and others none, and all the same deviation, it is 1 - sqrt(1 - r), about
+    r / 2.
 
     Runs whose indices are fixed are measured in the same way, though they never saw others.
 
@@ -70,6 +73,14 @@ class PoolingIndices(Diagnostic):
                 "none",
                 0,
                 None,
+            ),
+            "source_effect": MetricInfo(
+                "Nearer to the source",
+                "Mean distance of examples to the images that their indices are not of, less that to the one that they "
+                "are of, over the former; 0 if indices carry nothing of it along, 1 for copies.",
+                "none",
+                None,
+                1,
             ),
             "source_p_value": MetricInfo(
                 "p-value of the distance",
@@ -118,8 +129,10 @@ class PoolingIndices(Diagnostic):
         found, random = table.trace() / len(table), stream(0, "pooling-indices")
         permuted = [table[own, random.permutation(own)].mean() for _ in range(self.permutations)]
         as_near = np.sum(np.array(permuted) <= found * (1 + 1e-12))  # but for rounding
+        others = (table.sum() - table.trace()) / (len(table) * (len(table) - 1))
         return {
             "source_distance": found / table.mean() if table.any() else np.nan,
+            "source_effect": 1 - found / others if others else np.nan,
             "source_p_value": (1 + as_near) / (1 + self.permutations),
             "source_nearest": float((apart.argmin(axis=2) == own).mean()),
         }

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
@@ -32,7 +33,15 @@ class Projection(Diagnostic):
     by the factor sqrt(16 features / latent_size). After initialisation by N(0, 0.02^2) (Radford, Metz and Chintala
     2016) there is no such difference.
 
-    Deviations are of all outputs of `latents` latent points.
+    Gradients are those of the loss sum_ij r_ij y_ij / n of n latent points, with y the outputs and r a readout of
+    standard normal numbers; sizes are root mean squares over a layer's weights, or over the latent points. Outputs are
+    passed on as they are, or normalised first by channel over the batch, as in DCGAN. As they are, dL/dW = sum_i z_i
+    r_i / n does not depend on W, and dL/dz = W r / n grows with it: with PyTorch's weights, the linear layer's dL/dW is
+    the transposed convolution's, and its dL/dz sqrt(16 features / latent_size) times that. Normalised outputs do not
+    change with the size of W, so that dL/dW falls as 1 / |W| and dL/dz does not: then the linear layer's dL/dW is
+    smaller by that factor, and its dL/dz the same.
+
+    Deviations and gradients are of `latents` latent points.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=4096)] = 100
@@ -47,6 +56,28 @@ class Projection(Diagnostic):
 
         shared = "between both layers' outputs with the same weights, over the standard deviation of the outputs"
         return {
+            **{
+                name: number(
+                    f"Difference of gradients{title}",
+                    "Largest difference between both layers' gradients with the same weights and normalised outputs, "
+                    f"over the root mean square of the gradient, of weights and latent points, in {what} "
+                    "precision.",
+                    "low",
+                )
+                for name, title, what in (
+                    ("gradient_difference", "", "single"),
+                    ("exact_gradient_difference", ", exactly", "double"),
+                )
+            },
+            **{
+                f"{what}_gradient_ratio{suffix}": number(
+                    f"Ratio of gradients, {words}{title}",
+                    f"The linear layer's gradient of the {words} over the transposed convolution's, PyTorch's initial "
+                    f"weights{title}.",
+                )
+                for suffix, title in (("", ""), ("_normalised", ", normalised outputs"))
+                for what, words in (("weight", "weights"), ("latent", "latent points"))
+            },
             "difference": number(
                 "Difference with shared weights", f"Largest difference {shared}, in single precision.", "low"
             ),
@@ -75,16 +106,26 @@ class Projection(Diagnostic):
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
         generator = torch.Generator().manual_seed(stream_seed(0, "projection"))
         latent = torch.randn(self.latents, self.latent_size, generator=generator)
+        readout = torch.randn(self.latents, self.features * SIDE**2, generator=generator)
         values: dict[str, float] = {}
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(stream_seed(0, "projection-weights"))
             transposed, linear = self.layers()
             found = [_outputs(layer, latent).std().item() for layer in (transposed, linear)]
             values |= {"transposed_deviation": found[0], "linear_deviation": found[1], "ratio": found[1] / found[0]}
+            for normalised, suffix in ((False, ""), (True, "_normalised")):
+                one, other = (gradients(layer, latent, readout, normalised) for layer in (transposed, linear))
+                for what in ("weight", "latent"):
+                    values[f"{what}_gradient_ratio{suffix}"] = _size(other[what]) / _size(one[what])
             copy_weights(transposed, linear)
-            for name, dtype in (("difference", torch.float32), ("exact_difference", torch.float64)):
-                one, other = (_outputs(layer.to(dtype), latent.to(dtype)) for layer in (transposed, linear))
-                values[name] = ((one - other).abs().max() / one.std()).item()
+            for exact, dtype in (("", torch.float32), ("exact_", torch.float64)):
+                layers = [layer.to(dtype) for layer in (transposed, linear)]
+                one, other = (_outputs(layer, latent.to(dtype)) for layer in layers)
+                values[f"{exact}difference"] = ((one - other).abs().max() / one.std()).item()
+                one, other = (gradients(layer, latent.to(dtype), readout.to(dtype), True) for layer in layers)
+                values[f"{exact}gradient_difference"] = max(
+                    (one[what] - other[what]).abs().max().item() / _size(one[what]) for what in one
+                )
             one, other = (_outputs(initialise(layer, "normal"), latent).std() for layer in self.layers())
             values["matched_ratio"] = (other / one).item()
         values["expected_transposed"] = self.expected_deviation(self.features * SIDE**2)
@@ -110,6 +151,34 @@ def copy_weights(transposed: nn.ConvTranspose2d, linear: nn.Linear) -> None:
     """Give the linear layer the weights and biases of the transposed convolution, which has one bias a channel."""
     linear.weight.copy_(transposed.weight.flatten(1).T)
     linear.bias.copy_(transposed.bias.repeat_interleave(SIDE**2))
+
+
+def gradients(layer: nn.Module, latent: Tensor, readout: Tensor, normalised: bool) -> dict[str, Tensor]:
+    """The gradients of sum_ij r_ij y_ij / n, laid out as those of the transposed convolution.
+
+    Args:
+        layer: either layer.
+        latent: latent points, (n, latent_size).
+        readout: r, (n, 16 features).
+        normalised: whether outputs are normalised by channel, over the batch and the 16 positions.
+
+    Returns:
+        Of `weight` (latent_size, 16 features) and of `latent` (n, latent_size).
+    """
+    with torch.enable_grad():
+        latent = latent.clone().requires_grad_()
+        outputs = _outputs(layer, latent)
+        if normalised:
+            maps = outputs.unflatten(1, (-1, SIDE, SIDE))
+            outputs = functional.batch_norm(maps, None, None, training=True).flatten(1)
+        loss = (outputs * readout).sum() / len(latent)
+        weight, points = torch.autograd.grad(loss, [layer.weight, latent])
+    return {"weight": weight.T if isinstance(layer, nn.Linear) else weight.flatten(1), "latent": points}
+
+
+def _size(gradient: Tensor) -> float:
+    """The root mean square."""
+    return gradient.square().mean().sqrt().item()
 
 
 def _outputs(layer: nn.Module, latent: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ LATENTS = 64  # latent points at which two generators are compared
 FORMS: dict[str, tuple[Saved, str]] = {
     "weights": (frozenset(), "the weights alone"),
     "weights_optimizer": (frozenset({OPTIMIZER}), "weights and optimizer state"),
+    "weights_streams": (frozenset({STREAMS}), "weights and random streams"),
     "without_optimizer": (frozenset({STREAMS, BUFFERS}), "all but the optimizer state"),
     "without_streams": (frozenset({OPTIMIZER, BUFFERS}), "all but the random streams"),
     "without_buffers": (frozenset({OPTIMIZER, STREAMS}), "all but buffers and moving average"),

@@ -13,7 +13,7 @@ from torch import nn
 from ganbench.architectures.fc import FC
 from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import components
-from ganbench.diagnostics import injectivity, listing, logit_gradients, network_sizes
+from ganbench.diagnostics import injectivity, listing, logit_gradients, network_sizes, projection
 from ganbench.objectives.binary_cross_entropy import BinaryCrossEntropy
 
 
@@ -129,12 +129,43 @@ def test_a_transposed_convolution_of_one_pixel_is_a_linear_layer_with_other_init
     assert found["linear_deviation"] == pytest.approx(found["expected_linear"], rel=0.02)
     assert found["ratio"] == pytest.approx(12.8, rel=0.01)
     assert found["matched_ratio"] == pytest.approx(1, rel=0.01)
+    assert found["gradient_difference"] < 1e-4
+    assert found["exact_gradient_difference"] < 1e-12
+    # Linear outputs have gradients that do not depend on the weights; normalised ones do not depend on their size.
+    assert found["weight_gradient_ratio"] == pytest.approx(1, rel=1e-5)
+    assert found["latent_gradient_ratio"] == pytest.approx(12.8, rel=0.01)
+    assert found["weight_gradient_ratio_normalised"] == pytest.approx(1 / 12.8, rel=0.02)
+    assert found["latent_gradient_ratio_normalised"] == pytest.approx(1, rel=0.02)
 
 
 def test_the_expected_ratio_holds_for_other_sizes():
     found = measured("projection", latent_size=30, features=48, latents=4000)
     assert found["ratio"] == pytest.approx(math.sqrt(16 * 48 / 30), rel=0.03)
     assert found["transposed_deviation"] == pytest.approx(found["expected_transposed"], rel=0.03)
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_gradients_are_those_by_hand(normalised):
+    """z^T g / n and g W^T / n, with g the readout, or what is left of it behind a normalisation y -> (y - m) / s:
+    (r - mean r - y' mean(r y')) / s, means over the batch and the 16 positions, y' the normalised outputs."""
+    diagnostic = part("diagnostic", "projection", latent_size=5, features=3)
+    random = torch.Generator().manual_seed(0)
+    latent, readout = (torch.randn(7, count, generator=random, dtype=torch.float64) for count in (5, 48))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layers = [layer.double() for layer in diagnostic.layers()]
+    for layer, weight in zip(layers, (layers[0].weight.flatten(1), layers[1].weight.T), strict=True):
+        upstream = readout
+        if normalised:
+            outputs = projection._outputs(layer, latent).unflatten(1, (3, 16))
+            axes = {"dim": (0, 2), "keepdim": True}
+            deviation = (outputs.var(correction=0, **axes) + 1e-5).sqrt()
+            outputs, wide = (outputs - outputs.mean(**axes)) / deviation, readout.unflatten(1, (3, 16))
+            wide = (wide - wide.mean(**axes) - outputs * (wide * outputs).mean(**axes)) / deviation
+            upstream = wide.flatten(1)
+        found = projection.gradients(layer, latent, readout, normalised)
+        torch.testing.assert_close(found["weight"], latent.T @ upstream / 7, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(found["latent"], upstream @ weight.detach().T / 7, rtol=1e-9, atol=1e-12)
 
 
 # Gradients in logits --------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -155,7 +156,7 @@ def test_deleted_classes_are_seen_the_more_the_more_are_deleted():
     samples = Planted(labelled(), [], [])
     found = diagnosed("missing_modes", samples, runs=2, modes=6, draws=6)
     values, arrays = ({name: each[0] for name, each in part.items()} for part in (found.values, found.arrays))
-    assert all(np.array_equal(*each) for each in found.values.values()), "the same for every run"
+    assert all(np.array_equal(*each, equal_nan=True) for each in found.values.values()), "the same for every run"
     np.testing.assert_array_equal(arrays["deleted"], [0, 1, 2, 3])
     # A ball of the 5 nearest of 24 others holds none of m new examples of its class if the 5 nearest of all are old.
     left = 6 - arrays["deleted"]
@@ -165,8 +166,12 @@ def test_deleted_classes_are_seen_the_more_the_more_are_deleted():
         assert arrays[f"{name}_response"][0] == 0
         assert (np.diff(arrays[f"{name}_response"]) > 0).all()
         assert values[f"{name}_seen_from"] == 1
-        assert values[f"{name}_response_one"] == arrays[f"{name}_response"][1] > missing_modes.SEEN
-    assert values["coverage_over_fcd"] == pytest.approx(values["coverage_response_one"] / values["fcd_response_one"])
+        assert values[f"{name}_response_one"] == pytest.approx(arrays[f"{name}_response"][1])
+        assert missing_modes.SEEN < values[f"{name}_response_one_certain"] == values[f"{name}_response_one_low"]
+    for name in ("recall", "coverage"):
+        difference = values[f"{name}_response_one"] - values["fcd_response_one"]
+        assert values[f"{name}_less_fcd"] == pytest.approx(difference)
+        assert values[f"{name}_less_fcd_low"] < difference < values[f"{name}_less_fcd_high"]
 
 
 def test_labels_without_meaning_are_not_missed(random):
@@ -176,16 +181,52 @@ def test_labels_without_meaning_are_not_missed(random):
     for name in ("fcd", "recall", "coverage"):
         assert abs(found.values[f"{name}_response_one"][0]) < 1.5
         assert np.isnan(found.values[f"{name}_seen_from"][0])
+        assert found.values[f"{name}_response_one_certain"][0] < missing_modes.SEEN
+    for name in ("recall", "coverage"):
+        assert np.isnan(found.values[f"{name}_less_fcd_certain"][0]), "neither shows what is not missing"
+
+
+def test_every_class_goes_first_once_in_as_many_repetitions():
+    orders = part("diagnostic", "missing_modes", draws=9)._orders(4)
+    for begin in (0, 4):
+        np.testing.assert_array_equal(np.sort(orders[begin : begin + 4, 0]), np.arange(4))
+    np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile(np.arange(4), (9, 1)))
 
 
 def test_the_spread_is_that_of_parts_without_a_common_example():
     scores = {name: np.zeros((3, 2, 2)) for name in missing_modes.WORSE}
     scores["fcd"][:, 0] = [[1, 3], [2, 2], [4, 0]]  # variances of the pairs: 2, 0 and 8
     scores["fcd"][:, 1, 0] = 7
-    values, arrays = missing_modes.responses(scores, [0, 1])
+    values, arrays = missing_modes.responses(scores, [0, 1], [0, 1, 2])
     assert arrays["fcd_deviation"][0] == pytest.approx(np.sqrt(10 / 3))
     assert values["fcd_response_one"] == pytest.approx((7 - 2) / np.sqrt(10 / 3))
     assert np.isnan(values["recall_response_one"]), "a score without spread has no response"
+    assert np.isnan(values["recall_less_fcd_certain"])
+
+
+def test_intervals_are_students_over_classes_each_of_which_counts_once():
+    scores = {name: np.zeros((3, 2, 2)) for name in missing_modes.WORSE}
+    for each in scores.values():
+        each[:, 0] = [-0.5, 0.5]  # of the standard deviation sqrt(1/2)
+    scores["fcd"][:, 1, 0] = [0, 4, 3]  # by class: 2 and 3
+    scores["recall"][:, 1, 0] = [-5, -7, -9]  # 6 and 9
+    values, _ = missing_modes.responses(scores, [0, 1], [7, 7, 2])
+    unit, reach = (
+        math.sqrt(2),
+        12.706204736 * 1 / 2,
+    )  # of classes apart by one: t(0.975, 1) s / sqrt(2), s = 1 / sqrt(2)
+    assert values["fcd_response_one"] == pytest.approx(2.5 * unit)
+    assert values["fcd_response_one_low"] == pytest.approx((2.5 - reach) * unit)
+    assert values["fcd_response_one_high"] == pytest.approx((2.5 + reach) * unit)
+    assert np.isnan(values["fcd_response_one_certain"])
+    assert values["recall_less_fcd"] == pytest.approx(5 * unit)  # 4 and 6
+    assert values["recall_less_fcd_low"] == pytest.approx((5 - 2 * reach) * unit)
+
+
+@pytest.mark.parametrize(("first", "certain"), [([3, 4, 5], "low"), ([-3, -4, -5], "high"), ([-1, 0, 1], None)])
+def test_what_an_interval_decides_is_its_bound_nearer_to_the_limit(first, certain):
+    found = missing_modes.interval("x", np.array(first, float), np.zeros(3), 0.0)
+    assert np.isnan(found["x_certain"]) if certain is None else found["x_certain"] == found[f"x_{certain}"]
 
 
 def test_too_few_examples_have_no_numbers():
@@ -229,12 +270,21 @@ def test_examples_that_carry_their_image_along_are_found_and_others_are_not(rand
     assert found["source_p_value"] == 1 / 200
     assert found["source_distance"] < 0.95
     assert found["source_nearest"] > 0.2
+    assert found["source_effect"] == pytest.approx(1 - 19 / (20 / found["source_distance"] - 1), rel=1e-9)
     # Indices that make examples brighter, and images near to all of them, say nothing of the pairs.
     p_values = []
     for _ in range(30):
         brightness = random.normal(size=(1, 20, 1, 1, 1))
         p_values.append(nearness(random.normal(size=noise.shape) + brightness, images)["source_p_value"])
     assert kstest(p_values, "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.04, 0.5, 1.0])
+def test_the_effect_is_that_of_the_correlation_with_the_own_image(random, correlation):
+    images = random.normal(size=(16, 1, 40, 40))
+    noise = random.normal(size=(8, 16, 1, 40, 40))
+    found = nearness(correlation * images + np.sqrt(1 - correlation**2) * noise, images)
+    assert found["source_effect"] == pytest.approx(1 - np.sqrt(1 - correlation), abs=0.005)
 
 
 IMAGES = np.random.default_rng(1).uniform(-1, 1, (24, 1, 16, 16)).astype(np.float32)

@@ -94,6 +94,9 @@ def test_shares_add_up_to_the_drift_by_the_weights_alone(trained):
     assert (values["complete"] == 0).all()
     assert (values["examples_at_stop"] > 0.01).all(), "batch normalisation needs its running statistics"
     assert (values["weights"] > 0).all()
+    # Adam and batch normalisation: the random streams beside the weights do not suffice, nor are they nothing.
+    assert (values["weights_streams"] > 0).all()
+    assert (values["weights_streams"] != values["weights"]).all()
 
 
 def test_from_the_last_snapshot_training_goes_on_where_it_was(trained):
@@ -126,6 +129,7 @@ def test_drift_with_momentum_is_that_of_a_recursion_by_hand():
     assert values["without_optimizer"][0] == values["weights"][0]
     assert [values[name][0] for name in SHARES] == pytest.approx([1, 0, 0])
     assert values["weights_optimizer"][0] == 0
+    assert values["weights_streams"][0] == values["weights"][0]
     assert np.isnan(values["buffers_drift"][0])
 
 
@@ -151,7 +155,7 @@ def test_plain_descent_needs_its_random_streams_only(streams):
         other, _ = moved(stopped, range(2, 2 + count))
         assert values["weights"][0] == pytest.approx(float((other - end).norm() / (end - first).norm()), rel=1e-9)
     assert values["weights"][0] > 1e-3
-    assert values["without_optimizer"][0] == values["without_buffers"][0] == 0
+    assert values["without_optimizer"][0] == values["without_buffers"][0] == values["weights_streams"][0] == 0
     assert [values[name][0] for name in SHARES] == [0, 1, 0]
     assert curves["weights"].shape == (1, count + 1)
     assert (curves["weights"][0, 0], curves["weights"][0, -1]) == (0, values["weights"][0])
