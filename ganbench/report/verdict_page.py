@@ -18,11 +18,12 @@ from ganbench.study.claims import SCALES
 
 HEAD = ("claim", "statement", "verdict", "scale", "test", "numbers", "study")
 MARKS = {"confirmed": "**confirmed**", "refuted": "**refuted**", "undecided": "undecided"}
-NOTE = """A study decides a claim by tests, all of which must hold; shown is the test that decides, with 95% intervals. Each
-quantity is explained in the study's report and in its `tables/COLUMNS.md`. The **scale** is part of a verdict. At the *full* scale the tests play what the claim speaks of; at the
-*real* scale they have the data that it names, at a smaller size or for fewer steps; at the *small* scale other, smaller
-data. At the last two they answer the question that stands below the statement, and no verdict of one scale stands for
-another. A claim whose number has a letter is a study's own: what holds beside the claim, or in its place.
+NOTE = """A study decides a claim by tests, all of which must hold; shown is the test that decides, with 95%
+intervals. Each quantity is explained in the study's report and in its `tables/COLUMNS.md`. The **scale** is part of a
+verdict. At the *full* scale the tests play what the claim speaks of; at the *real* scale they have the data that it
+names, at a smaller size or for fewer steps; at the *small* scale other, smaller data. At the last two they answer the
+question that stands below the statement, and no verdict of one scale stands for another. A claim whose number has a
+letter is a study's own: what holds beside the claim, or in its place.
 """
 
 

@@ -35,7 +35,10 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.component_trials import ComponentTrials, Say
 from ganbench.pipeline.preflight.sizes import memory_fault, memory_of, trial_size
-from ganbench.pipeline.preflight.trial_measurements import Measuring
+from ganbench.pipeline.preflight.trial_claims import refuse_claims
+from ganbench.pipeline.preflight.trial_data import DataTrials
+from ganbench.pipeline.preflight.trial_diagnostics import DiagnosticTrials
+from ganbench.pipeline.preflight.trial_metrics import MetricTrials
 from ganbench.pipeline.resources import stored_estimates
 from ganbench.pipeline.resources.estimator import Estimator
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
@@ -72,11 +75,12 @@ def try_study(
         for precision in dict.fromkeys(run.train.precision for run in plan.runs):
             check_precision(precision, timed_on(plan.study.machine.device, here))
     trial = Trial(plan, say, memory_of(plan, here=here))
-    trial.measuring.columns()
+    trial.metrics.columns()
     methods = {name: [run for run in plan.runs if run.method == name] for name in plan.methods}
     for runs in methods.values():
         trial.method(runs)
-    trial.measuring.diagnostics()
+    trial.diagnostics.columns()
+    refuse_claims(plan, trial.metrics, trial.diagnostics)
     return _timed(trial, methods, timed_on(plan.study.machine.device, here), remeasure)
 
 
@@ -85,7 +89,7 @@ def _timed(
 ) -> tuple[list[Estimate], Timings]:
     """The estimates of all methods, and the timings of all other work."""
     plan = trial.plan
-    estimator, estimates = Estimator(plan, device, trial.measuring.loaded), []
+    estimator, estimates = Estimator(plan, device, trial.data.loaded), []
     known = {} if remeasure else stored_estimates.read_estimates(plan.folder)
     for name, runs in methods.items():
         with trial.components.attempt(f"grid: {name}", runs[0].choices, ESTIMATE_SECONDS):
@@ -109,7 +113,9 @@ class Trial:
         self.plan, self.memory = plan, memory
         self.components = ComponentTrials(say)
         self.fused = plan.study.pack.fuse != "never"
-        self.measuring = Measuring(plan, self.components)
+        self.data = DataTrials(plan, self.components)
+        self.metrics = MetricTrials(plan, self.components, self.data)
+        self.diagnostics = DiagnosticTrials(plan, self.components, self.data)
 
     def method(self, runs: Sequence[Run]) -> None:
         """Try a method: its components, training steps, an evaluation and its diagnostics.
@@ -128,7 +134,7 @@ class Trial:
         dataset, architecture = run.choice("dataset"), run.choice("architecture")
         data = examples = None
         if dataset:
-            data, examples = self.measuring.data(dataset)
+            data, examples = self.data.tried(dataset)[0], self.data.training_set(dataset)
         if architecture:
             self._fits(where, runs)
             self.components.once((architecture, dataset), partial(self._architecture, architecture, dataset, data))
@@ -147,8 +153,8 @@ class Trial:
         with self.components.attempt(where, run.choices, size=trial_size(game, training)):
             trees = train(game, training, self._pair(runs, examples), device=CPU)
         if architecture:
-            self.measuring.evaluation(run, data, trees)
-        self.measuring.diagnosis(run, game, training, self._pair(runs, examples), trees)
+            self.metrics.evaluation(run, data, trees)
+        self.diagnostics.diagnosis(run, game, training, self._pair(runs, examples), trees)
 
     def _fits(self, where: str, runs: Sequence[Run]) -> None:
         """Refuse runs that do not fit into memory, before anything is allocated."""

@@ -22,7 +22,7 @@ from ganbench.engine.scoring import Scorer
 from ganbench.metrics.fcd import FCD
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight import component_trials, limits, trial_measurements
+from ganbench.pipeline.preflight import component_trials, limits, trial_data
 from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.preflight.sizes import trial_size
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
@@ -924,7 +924,7 @@ def test_a_shipped_data_set_is_loaded_once_however_long_that_takes(tmp_path, mon
         return load(dataset)
 
     monkeypatch.setattr(Ring8, "load", slow)
-    monkeypatch.setattr(trial_measurements, "LOAD_SECONDS", 0.05)
+    monkeypatch.setattr(trial_data, "LOAD_SECONDS", 0.05)
     _, timings = try_study(plan(tmp_path))
     assert len(loads) == 1
     assert 0.3 <= timings.prepare["ring8-examples-64"] < 0.6, "it is prepared by one load, too"

@@ -1,0 +1,103 @@
+"""The trial of data sets and judges, on a few examples."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from ganbench.contracts.data import draw_fault, examples_fault, few_examples, judge_fault, load_checked
+from ganbench.contracts.repeatability import call_twice
+from ganbench.core.registry import PACKAGE
+from ganbench.data import DataSpec, Examples
+from ganbench.judges import silent
+from ganbench.pipeline.execution import instantiation
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.planning.grid import component_config
+from ganbench.pipeline.preflight.component_trials import ComponentTrials
+from ganbench.pipeline.resources.dataset_costs import Loaded
+from ganbench.study.choices import Choice
+from ganbench.study.judging import known_modes, needs_weights
+
+LOAD_SECONDS = 120.0  # limit of processor time for loading a user's data set, which may decode many files
+QUICK_SECONDS = 10.0  # a data set that loads in less time is loaded twice, to compare both loads
+
+
+class DataTrials:
+    """The part of a trial that loads data.
+
+    Attributes:
+        loaded: The examples of data sets that have been tried.
+
+    Args:
+        plan: The study's plan.
+        components: The trials of components.
+    """
+
+    def __init__(self, plan: Plan, components: ComponentTrials) -> None:
+        self.plan, self.components = plan, components
+        self.loaded: dict[Choice, Loaded] = {}
+        self._tried: dict[Choice, tuple[DataSpec, Examples]] = {}
+
+    def tried(self, choice: Choice) -> tuple[DataSpec, Examples]:
+        """The specification of a data set and a few of its examples; it is tried with its judge if it has not been."""
+        if choice not in self._tried:
+            made = self.components.build("grid", choice)
+            examples = few_examples(self._examples(choice, made))
+            self._tried[choice] = made.spec, examples
+            self._judge(choice, made, examples)
+        return self._tried[choice]
+
+    def training_set(self, choice: Choice) -> instantiation.TrainingSet:
+        """A few training examples of a data set, with their labels."""
+        _, examples = self.tried(choice)
+        return instantiation.TrainingSet(examples.train, examples.train_modes)
+
+    def judged_spec(self, choice: Choice) -> DataSpec:
+        """The specification of a data set as its judge knows it: with the modes that it tells apart."""
+        spec = self.components.build("grid", choice).spec
+        return replace(spec, modes=known_modes(self.plan.judge_of(choice), choice))
+
+    def _examples(self, choice: Choice, made: Any) -> Examples:
+        """The examples of a data set: prepared ones if they exist, since they have been held to the contract."""
+        job = next(job for job in self.plan.prepare.values() if job.task.dataset == component_config(choice))
+        packaged = choice.component.path.is_relative_to(PACKAGE)  # tests load it twice; it may have millions of images
+        began = time.process_time()
+        if job.done:
+            examples = instantiation.examples(job.path)
+        else:
+            with self.components.attempt("grid", [choice], None if packaged else LOAD_SECONDS):
+                examples = made.load()
+        self.loaded[choice] = Loaded(examples, time.process_time() - began)
+        if job.done:
+            return examples
+        with self.components.attempt("grid", [choice], None if packaged else LOAD_SECONDS):
+            fault = examples_fault(made.spec, examples) or (draw_fault(made) if packaged else None)
+        self.components.refuse("grid", choice, fault)
+        if not packaged and time.process_time() - began < QUICK_SECONDS:
+            with self.components.attempt("grid", [choice], LOAD_SECONDS):
+                examples, fault = load_checked(made)
+            self.components.refuse("grid", choice, fault)
+        return examples
+
+    def _judge(self, dataset: Choice, made: Any, examples: Examples) -> None:
+        choice = self.plan.judge_of(dataset)
+        component, modes = choice.component, made.spec.modes
+        judge = self.components.build("grid", choice)
+        if needs_weights(
+            choice
+        ):  # its network takes too long for a trial; its weights are verified, and tests cover it
+            return
+
+        def fitted() -> str | None:
+            memory, fault = call_twice(lambda: judge.fit(examples, silent))
+            if fault:
+                return f"its fit() {fault}"
+            return judge_fault(judge, memory, examples.train, modes)
+
+        with self.components.attempt("grid", [choice]):
+            accuracy = {"accuracy": 0.0} if judge.tells_modes else {}
+            fault = judge_fault(judge, {**judge.untrained(examples), **accuracy}, examples.train, modes)
+        self.components.refuse("grid", choice, fault)
+        if not component.path.is_relative_to(PACKAGE):  # the package's own judges are fitted in its tests
+            self.components.hold_briefly(f"the judge of {dataset.signature}", choice, fitted, declines=True)
