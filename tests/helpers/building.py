@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.recorder import snapshot_steps
+from ganbench.core.tree import Tree
 from ganbench.engine.components import build_component, build_game, game_components
-from ganbench.engine.train import Training
+from ganbench.engine.train import Training, train
 from ganbench.games import Game, Match, Member
 from ganbench.games.gan import GAN
 from ganbench.nn.examples import TrainingExamples
@@ -83,6 +86,45 @@ def training(steps: int = 60, **changes: Any) -> Training:
         curve_bins=20,
     )
     return replace(base, **changes)
+
+
+def train_together_and_alone(
+    game: Game,
+    members: Sequence[Member],
+    how: Training,
+    alone: Training | None = None,
+    *,
+    moves: float = 0.0,
+    **within: float,
+) -> list[Tree]:
+    """Train members together and each alone, which must give the same and move every player; the former results.
+
+    Args:
+        game: the game.
+        members: the members.
+        how: their training.
+        alone: the training of a single member, if it is another.
+        moves: how far a parameter of every player must move at least.
+        within: `rtol` and `atol` of the agreement of all snapshots.
+    """
+    together = train(game, how, members, device=CPU)
+    for member, result in zip(members, together, strict=True):
+        (single,) = train(game, alone or how, [member], device=CPU)
+        assert result["diverged"] is None
+        for player in game.players:
+            found = result["snapshots"][player]
+            assert np.abs(found[-1] - found[0]).max() > moves, f"{player} does not move"
+            np.testing.assert_allclose(found, single["snapshots"][player], **{"rtol": 1e-9, "atol": 1e-12} | within)
+    return together
+
+
+def keeps_the_contract(architecture: Any, data: Any, examples: np.ndarray, batch_size: int = 4) -> None:
+    """Hold an architecture to its family's contract, and train two runs of it together as alone."""
+    assert architecture_fault(architecture, data) is None
+    game = gan(examples, data=data, architecture=architecture, batch_size=batch_size)
+    members = [Member(seed, len(examples), 0.1) for seed in (0, 1)]
+    plain = training(2, optimizer=part("optimizer", "sgd"))  # Adam would blow up the rounding of gradients near 0
+    train_together_and_alone(game, members, plain)
 
 
 def every_step(steps: int, **changes: Any) -> Training:

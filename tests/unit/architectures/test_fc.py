@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
 import pytest
 import torch
-from building import CPU, gan, part, training
+from building import gan, part, train_together_and_alone, training
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import components
 from ganbench.data import DataSpec
-from ganbench.engine.train import train
 from ganbench.games import Member
 from ganbench.games.gan import GAN, initial_module
 from ganbench.nn.network import Network
@@ -136,13 +134,7 @@ def test_runs_with_dropout_and_a_softmax_train_together_as_alone():
     architecture = part("architecture", "fc", latent_size=2, dropout=0.2, discriminator_output="softmax")
     game = gan(IMAGES, data=SMALL, architecture=architecture, batch_size=4)
     members = [Member(0, 12, 1e-3), Member(1, 8, 5e-4)]
-    together = train(game, training(12), members, device=CPU)
-    for member, result in zip(members, together, strict=True):
-        (alone,) = train(game, training(12), [member], device=CPU)
-        for player in GAN.players:
-            found = result["snapshots"][player]
-            assert np.abs(found[-1] - found[0]).max() > 1e-4, "it trains"
-            np.testing.assert_allclose(found, alone["snapshots"][player], rtol=0, atol=1e-10)
+    train_together_and_alone(game, members, training(12), moves=1e-4, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(("output", "low"), [("tanh", -1), ("sigmoid", 0)])

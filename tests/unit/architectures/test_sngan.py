@@ -8,13 +8,12 @@ import re
 import numpy as np
 import pytest
 import torch
-from building import CPU, gan, part, training
+from building import gan, part, train_together_and_alone, training
 from torch import Tensor, nn
 
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
-from ganbench.engine.train import train
 from ganbench.games import Member
 from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.nn.network import Network
@@ -315,14 +314,8 @@ def test_members_train_together_as_alone_with_second_derivatives(options):
     )
     assert game.unvectorised is None
     members = [Member(seed, 16, 1e-3) for seed in range(2)]
-    together = train(game, training(3, execution="traced"), members, device=CPU)
-    for member, result in zip(members, together, strict=True):
-        (alone,) = train(game, training(3, execution="eager"), [member], device=CPU)
-        assert result["diverged"] is None
-        for player in ("generator", "discriminator"):
-            mine, theirs = result["snapshots"][player], alone["snapshots"][player]
-            np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-9)
-            assert np.abs(mine[-1] - mine[0]).max() > 1e-4, "it moves"
+    how = [training(3, execution=form) for form in ("traced", "eager")]
+    train_together_and_alone(game, members, *how, moves=1e-4, atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 import re
 
-import numpy as np
 import pytest
 import torch
-from building import CPU, gan, part, training
+from building import gan, part, train_together_and_alone, training
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from ganbench.contracts.networks import architecture_fault
 from ganbench.contracts.steps import mixes_examples
 from ganbench.data import DataSpec
-from ganbench.engine.train import train
 from ganbench.games import Member
 from ganbench.games.gan import initial_module
 from ganbench.nn.random_numbers import RandomNumbers
@@ -141,14 +139,8 @@ def test_members_train_together_as_alone_with_r1(noise):
     assert game.unvectorised is None
     assert game.networks["generator"].random == noise
     members = [Member(seed, 16, 1e-2) for seed in range(2)]
-    together = train(game, training(3, execution="traced"), members, device=CPU)
-    for member, result in zip(members, together, strict=True):
-        (alone,) = train(game, training(3, execution="eager"), [member], device=CPU)
-        assert result["diverged"] is None
-        for player in PLAYERS:
-            mine, theirs = result["snapshots"][player], alone["snapshots"][player]
-            np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-9)
-            assert np.abs(mine[-1] - mine[0]).max() > 1e-3, "it moves"
+    how = [training(3, execution=form) for form in ("traced", "eager")]
+    train_together_and_alone(game, members, *how, moves=1e-3, atol=1e-9)
 
 
 def test_noise_is_that_of_the_key_and_as_strong_as_learned():

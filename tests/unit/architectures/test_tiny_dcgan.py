@@ -6,13 +6,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from building import CPU, gan, part, training
+from building import keeps_the_contract, part
 from torch import Tensor
 
-from ganbench.contracts.networks import architecture_fault
 from ganbench.data import DataSpec
-from ganbench.engine.train import train
-from ganbench.games import Member
 from ganbench.games.gan import GAN, initial_module
 
 STACKED, EIGHT = DataSpec((3, 28, 28), True, 64, 0), DataSpec((3, 8, 8), True, 12, 0)
@@ -106,18 +103,8 @@ def test_sides_are_halved_three_times(side, inner):
 )
 def test_every_option_keeps_the_contract_and_trains_together_as_alone(options):
     architecture = tiny(features=1, latent_size=3, **options)
-    assert architecture_fault(architecture, EIGHT) is None
     examples = np.random.default_rng(0).uniform(-1, 1, (12, *EIGHT.shape))
-    game = gan(examples, data=EIGHT, architecture=architecture, batch_size=4)
-    members = [Member(seed, 12, 0.1) for seed in (0, 1)]
-    plain = training(2, optimizer=part("optimizer", "sgd"))  # Adam would blow up the rounding of gradients near 0
-    together = train(game, plain, members, device=CPU)
-    for member, result in zip(members, together, strict=True):
-        (alone,) = train(game, plain, [member], device=CPU)
-        for player in GAN.players:
-            start, *_, end = result["snapshots"][player]
-            assert not np.array_equal(start, end)
-            np.testing.assert_allclose(end, alone["snapshots"][player][-1], rtol=1e-9, atol=1e-12)
+    keeps_the_contract(architecture, EIGHT, examples)
 
 
 def test_a_size_that_is_refused_is_told_the_nearest():
