@@ -32,6 +32,7 @@ from ganbench.claims.decisions import decide, decisions_table
 from ganbench.claims.published import published_table
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.formatting import plural
+from ganbench.core.metric_info import base_of
 from ganbench.export.snapshots import find, find_run
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.present_results import read as read_present
@@ -102,7 +103,7 @@ class Results(Collected):
         try:
             selector = TypeAdapter(SelectorField).validate_python(axes)
         except ValidationError as error:
-            raise GanbenchError(f"{'; '.join(describe_errors(error, 'select'))}.") from None
+            raise GanbenchError(f"{'; '.join(describe_errors(error, 'select')).rstrip('.')}.") from None
         chosen = _matching(self.runs, selector)
         if chosen.empty:
             raise GanbenchError(f"no run of {self._name} matches {selector}. {self._values(selector)}")
@@ -186,7 +187,11 @@ class Results(Collected):
         if len(names) > MOST_SHOWN:
             lines.append(f"  and {len(names) - MOST_SHOWN:,} more")
         filled = [f"{name} ({len(getattr(self, name)):,})" for name in TABLES if len(getattr(self, name))]
-        lines += [f"tables: {', '.join([*filled, *DERIVED])}", f"metrics: {', '.join(self.metrics)}"]
+        metrics = ", ".join(name for name in self.metrics if base_of(name) == name)
+        averages = (
+            " (and of averaged parameters, `_ema`)" if any(base_of(name) != name for name in self.metrics) else ""
+        )
+        lines += [f"tables: {', '.join([*filled, *DERIVED])}", f"metrics: {metrics}{averages}"]
         if self.plan.experiments:
             lines.append(f"experiments: {', '.join(self.plan.experiments)}")
         return "\n".join(lines)
