@@ -182,14 +182,15 @@ def _page(notes: dict[str, dict[str, str]], quantities: dict[str, MetricInfo]) -
     parts = [
         "# Columns\n\nEach table is stored twice, as CSV and as Parquet. An empty cell means that there is no value.\n"
     ]
-    parts += [_section(name, ROWS[name], "column", columns) for name, columns in notes.items()]
+    parts += [section(name, ROWS[name], "column", columns) for name, columns in notes.items()]
     if quantities:
         known = {name: describe(info) for name, info in quantities.items()}
-        parts.append(_section("quantities", "What the numbers in `measurements` mean.", "quantity", known))
+        parts.append(section("quantities", "What the numbers in `measurements` mean.", "quantity", known))
     return "\n".join(parts)
 
 
-def _section(name: str, about: str, of: str, notes: dict[str, str]) -> str:
+def section(name: str, about: str, of: str, notes: dict[str, str]) -> str:
+    """Markdown that explains the columns of a table, or other names, line by line."""
     lines = [f"| `{key}` | {_cell(text)} |" for key, text in notes.items()]
     return "\n".join([f"## {name}\n\n{about}\n", f"| {of} | meaning |", "|---|---|", *lines, ""])
 
