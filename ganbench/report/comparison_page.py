@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from ganbench.analysis.side_by_side import DIFFERENCES, SETTINGS, Side, differen
 from ganbench.analysis.statistics.multiplicity import LEVEL
 from ganbench.analysis.study_comparisons import COLUMNS, comparisons, scores_differ, shared_metrics
 from ganbench.core.atomic_files import atomic_write
-from ganbench.core.formatting import format_number, format_p_value, format_percent, format_points, plural
+from ganbench.core.formatting import format_number, format_p_value, format_percent, format_points, join_words, plural
+from ganbench.core.metric_info import base_of
 from ganbench.report import study_figures
 from ganbench.report.file_names import TABLE_NOTES
 from ganbench.report.html import data_address, stylesheet, template
@@ -134,7 +136,8 @@ def _findings(sides: Sequence[Side], tables: dict[str, pd.DataFrame]) -> Iterato
     """Sentences on what the studies share and how it compares, with whether they are warnings."""
     table, tests = tables["settings"], tables["comparisons"]
     shared = list(dict.fromkeys(label(row) for row in table[table["studies"] > 1].to_dict("records")))
-    yield f"{plural(len(shared), 'setting is', 'settings are')} in more than one of the studies.", not shared
+    counted = plural(len(shared), "setting is", "settings are") if shared else "No setting is"
+    yield f"{counted} in more than one of the studies.", not shared
     for side in sides:
         if side.collected.missing is not None:
             yield f"{side.name} is not finished: it has {side.collected.share}.", True
@@ -143,6 +146,7 @@ def _findings(sides: Sequence[Side], tables: dict[str, pd.DataFrame]) -> Iterato
             more = f", and {len(alone) - MOST_NAMED} more" if len(alone) > MOST_NAMED else ""
             named = "; ".join(label(row) for row in alone[:MOST_NAMED])
             yield f"{plural(len(alone), 'setting is', 'settings are')} in {side.name} only: {named}{more}.", False
+    yield from _what_compares(sides)
     made = int(tests[P_VALUES].notna().to_numpy().sum())
     if made:
         decided = int((tests[ADJUSTED] <= LEVEL).to_numpy().sum())
@@ -156,6 +160,21 @@ def _findings(sides: Sequence[Side], tables: dict[str, pd.DataFrame]) -> Iterato
         pairs = dict.fromkeys(f"{row['first']} and {row['second']}" for row in rows.to_dict("records"))
         more = f", and {len(pairs) - MOST_NAMED} more pairs" if len(pairs) > MOST_NAMED else ""
         yield f"{note[0].upper()}{note[1:]} ({'; '.join(list(pairs)[:MOST_NAMED])}{more}).", True
+
+
+def _what_compares(sides: Sequence[Side]) -> Iterator[tuple[str, bool]]:
+    """For every two studies and every data set of both, which scores compare, or why none do."""
+    for one, other in combinations(sides, 2):
+        mine, theirs = ({dict(key).get("dataset") for key in side.methods} - {None} for side in (one, other))
+        for dataset in sorted(mine & theirs):
+            pair = f"of {one.name} and {other.name} on {dataset}"
+            if why := scores_differ(one, other, dataset):
+                yield f"Scores {pair} do not compare: {why}.", True
+                continue
+            both = dict.fromkeys(map(base_of, shared_metrics(one, other)))
+            apart = [name for name in one.metrics if name in other.metrics and name not in both]
+            rest = f"; they measure {join_words(apart)} with different options" if apart else ""
+            yield f"Scores {pair} compare in {join_words(list(both)) or 'nothing'}{rest}.", not both
 
 
 def _difference(row: dict[str, Any]) -> str:

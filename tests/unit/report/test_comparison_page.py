@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from html_page import HOSTILE, Page
 from sides_example import other, side
 
+from ganbench.analysis.side_by_side import settings
+from ganbench.report import study_figures
 from ganbench.report.comparison_page import write
 
 
@@ -56,5 +59,31 @@ def test_every_column_is_explained(folder):
 
 def test_studies_without_a_common_setting_have_a_page_too(collected, tmp_path):
     text = write([side(collected, "one"), side(other(collected, architecture="mine"), "two")], tmp_path).read_text()
-    assert "0 settings are in more than one of the studies." in text
+    assert "No setting is in more than one of the studies." in text
+    assert "None, since no method is in two studies." in text
+    assert "Scores of one and two on digits compare in fcd, modes, high_quality and mode_kl." in text
     assert {path.name for path in tmp_path.glob("*.svg")} == {"failure-rates.svg"}
+
+
+def test_the_page_says_which_scores_compare(collected, tmp_path):
+    one, two = side(collected, "one"), side(other(collected), "two")
+    two = replace(two, judges={"digits": "c", "ring8": "b"}, metrics=two.metrics | {"modes": "modes(fair=1)"})
+    text = write([one, two], tmp_path).read_text()
+    assert "Scores of one and two on digits do not compare: the judges differ, in their settings, their data" in text
+    words = "ring8 compare in fcd, high_quality and mode_kl; they measure modes with different options."
+    assert f"Scores of one and two on {words}" in text
+    assert {path.name for path in tmp_path.glob("scores-*.svg")} == {"scores-2.svg"}, "of ring8 alone"
+
+
+def test_the_figures_have_a_mark_per_run_and_an_interval_per_setting(collected):
+    sides = [side(collected, "one"), side(other(collected, outcome="diverged", failed_step=10), "two")]
+    table = settings(sides)
+    mine = table[table["dataset"] == "digits"]
+    axes = study_figures.scores(sides, mine, "fcd", collected.metrics["fcd"]).axes[0]
+    assert axes.get_yticklabels()[0].get_text() == "digits, fc, 100 examples, rate 0.0002"
+    drawn = np.concatenate([line.get_xdata() for line in axes.lines if line.get_marker() == "o"])
+    runs = collected.runs[(collected.runs["dataset"] == "digits") & (collected.runs["outcome"] != "diverged")]
+    assert sorted(drawn[np.isfinite(drawn)]) == sorted(runs["fcd_final"].dropna()), "none of the runs that diverged"
+    lines = study_figures.failures(table, ["one", "two"]).axes[0].lines
+    ends = [tuple(line.get_xdata()) for line in lines if len(line.get_xdata()) == 2]
+    assert ends == list(zip(table["failure_low"], table["failure_high"], strict=True))
