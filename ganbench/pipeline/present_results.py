@@ -160,24 +160,30 @@ def read(plan: Plan, study: Path) -> Collected:
     _refuse_other_results(plan, study)
     folder = Path(tempfile.mkdtemp(prefix=f"ganbench-{plan.study.study}-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    present = Present.find(plan, folder)
+    try:
+        present = Present.find(plan, folder)
+    except GanbenchError as error:
+        raise GanbenchError(f"{error} {_remedy(study)}") from None
     found = Collected.read(present.gather())
     return replace(found, missing=None) if present.complete else found
 
 
 def _refuse_other_results(plan: Plan, study: Path) -> None:
     """Refuse a folder without results, and one whose results are all of other settings or sources."""
-    remedy = f"`ganbench collect {study}` makes what is missing."
     if not plan.folder.exists():
-        raise GanbenchError(f"{study}: there is no folder {plan.folder.absolute()} with its results. {remedy}")
+        raise GanbenchError(f"{study}: there is no folder {plan.folder.absolute()} with its results. {_remedy(study)}")
     for stage, digests in (("train", plan.train_digests), ("evaluate", plan.evaluate_digests)):
         folder = plan.folder / stage
         there = any(folder.glob("*.h5"))
         if there and digests and not result_files.find_runs(folder, stage, digests.values()):
             raise GanbenchError(
                 f"{study}: all results in {folder} were made with other settings than its own or with other sources "
-                f"than these. {remedy}"
+                f"than these. {_remedy(study)}"
             )
+
+
+def _remedy(study: Path) -> str:
+    return f"`ganbench collect {study}` makes what is missing, and keeps the runs that are done."
 
 
 def _lacking(statuses: list[JobStatus]) -> JobStatus:

@@ -208,6 +208,11 @@ def test_a_study_has_its_results_from_the_first_run_to_the_last_table(tmp_path):
         done.samples(one)
     with pytest.raises(GanbenchError, match=rf"run {one} plays bilinear.*, a game without networks"):
         done.generator(one)
+    more = json.loads(json.dumps(content))
+    more["grid"][0]["seed"].append(2)  # in the packs of the others, which are not done as they are asked for now
+    file.write_text(json.dumps(more))
+    with pytest.raises(GanbenchError, match=rf"no run yet whose outcome is known.*{command}, and keeps the runs"):
+        ganbench.results(file)
     file.write_text(json.dumps(content | {"train": {"steps": 30}}))
     with pytest.raises(GanbenchError, match=rf"other settings than its own or with other sources.*{command}"):
         ganbench.results(file)
