@@ -16,6 +16,7 @@ from ganbench import __version__
 from ganbench.commands import DEFAULT, AStudy, laboratory, out
 from ganbench.commands.claims import claims, decide
 from ganbench.commands.clean import clean
+from ganbench.commands.compare import compare
 from ganbench.commands.export import export
 from ganbench.commands.list_components import list_components
 from ganbench.commands.status import status
@@ -91,6 +92,7 @@ def check(
 app.command()(status)
 app.command()(clean)
 app.command()(export)
+app.command()(compare)
 app.command()(claims)
 app.command()(decide)
 

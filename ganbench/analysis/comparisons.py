@@ -7,7 +7,7 @@ the table are adjusted together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -82,18 +82,29 @@ def comparisons(collected: Collected) -> pd.DataFrame:
         One row per pair of methods with the columns `COLUMNS`, in the order of the table of runs. Without a setting in
         common, only the first four have values.
     """
-    rows, differences = [], []
-    for dataset, names in methods_by_dataset(collected):
-        for first, second in combinations(names, 2):
-            columns, difference = _compared(collected, first, second)
-            rows.append({"dataset": dataset, "first": first, "second": second} | columns)
-            differences.append(difference)
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    pairs = [
+        ({"dataset": dataset, "first": first, "second": second}, *compare_pair(collected, first, second))
+        for dataset, names in methods_by_dataset(collected)
+        for first, second in combinations(names, 2)
+    ]
+    return adjusted_table(pairs)
+
+
+def adjusted_table(pairs: Sequence[tuple[dict[str, object], dict[str, object], RateDifference | None]]) -> pd.DataFrame:
+    """Tabulate comparisons, with p-values that are adjusted together.
+
+    Args:
+        pairs: By comparison, the columns that name it, and what `compare_pair` found.
+
+    Returns:
+        One row per comparison with the columns `COLUMNS`.
+    """
+    table = pd.DataFrame([names | columns for names, columns, _ in pairs], columns=list(COLUMNS))
     table = table.astype({name: object if name in TEXTS else "float64" for name in COLUMNS})
     p_values = table[[f"{test}_p" for test in TESTS]].to_numpy(dtype=np.float64)
     adjusted = false_discovery_adjusted(p_values.ravel())
     table[[f"{test}_adjusted" for test in TESTS]] = adjusted.reshape(p_values.shape)
-    table["failure_needed"] = _needed(table, differences, adjusted)
+    table["failure_needed"] = _needed(table, [difference for *_, difference in pairs], adjusted)
     return table.astype(dict.fromkeys(COUNTS, "Int64"))
 
 
@@ -123,7 +134,7 @@ def losses_by_setting(runs: pd.DataFrame, metric: str, info: MetricInfo) -> dict
     return {setting: losses[[each == setting for each in settings]] for setting in dict.fromkeys(settings)}
 
 
-def _compared(collected: Collected, first: str, second: str) -> tuple[dict[str, object], RateDifference | None]:
+def compare_pair(collected: Collected, first: str, second: str) -> tuple[dict[str, object], RateDifference | None]:
     """The columns of one pair of methods, as far as they have values, and the difference of their failure rates."""
     both = [collected.runs[collected.runs["method"] == name] for name in (first, second)]
     common = set(keys(both[0], WITHIN)) & set(keys(both[1], WITHIN))

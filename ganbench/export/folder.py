@@ -90,7 +90,7 @@ def write(
     Raises:
         GanbenchError: see `generator`; or the folder has an export already, or cannot be written.
     """
-    snapshot = find(study, run, step, averaged)
+    snapshot = find(Path(study), run, step, averaged)
     name = f"{run}-step{snapshot.step}{'-averaged' if averaged else ''}"
     path = Path(folder or snapshot.plan.folder / "export" / name)
     if (path / MODEL).exists() and not force:

@@ -74,18 +74,29 @@ def generator(study: Path | str, run: str, step: int | None = None, *, averaged:
         GanbenchError: an unknown run, one without networks, one that is not trained, the last snapshot of one that has
             diverged or was stopped early, a step without a snapshot, or a run without averages.
     """
-    return find(study, run, step, averaged).module("generator")
+    return find(Path(study), run, step, averaged).module("generator")
 
 
 def discriminator(study: Path | str, run: str, step: int | None = None, *, averaged: bool = False) -> nn.Module:
     """The discriminator of a trained run, from examples (batch, *example) to logits (batch,); see `generator`."""
-    return find(study, run, step, averaged).module("discriminator")
+    return find(Path(study), run, step, averaged).module("discriminator")
 
 
-def find(study: Path | str, run: str, step: int | None = None, averaged: bool = False) -> Snapshot:
-    """The snapshot of a run; see `generator`."""
-    plan = Plan(load(Path(study)))
-    chosen = _run(plan, run)
+def find(study: Path, run: str, step: int | None = None, averaged: bool = False, plan: Plan | None = None) -> Snapshot:
+    """The snapshot of a run; see `generator`.
+
+    Args:
+        study: path of the study's file.
+        run: the run's id.
+        step: the snapshot; the last one by default.
+        averaged: whether to take the moving average of the parameters.
+        plan: the plan of the study, where that is made already.
+    """
+    plan = plan or Plan(load(study))
+    chosen = find_run(plan, run)
+    if chosen.choice("architecture") is None:
+        game, able = chosen.choice("game").signature, ", ".join(plan.gans) or "none"
+        raise GanbenchError(f"run {run} plays {game}, a game without networks. Methods with networks: {able}.")
     trained = _results(plan, "train", plan.train_digests[chosen.id])
     if trained is None:
         raise GanbenchError(
@@ -107,8 +118,12 @@ def find(study: Path | str, run: str, step: int | None = None, averaged: bool = 
     return Snapshot(plan, chosen, steps[index], averaged, players, buffers, metrics)
 
 
-def _run(plan: Plan, name: str) -> Run:
-    """The run with an id."""
+def find_run(plan: Plan, name: str) -> Run:
+    """The run of a study with an id.
+
+    Raises:
+        GanbenchError: an unknown run; the message names those with the nearest ids.
+    """
     runs = {run.id: run for run in plan.runs}
     if name not in runs:
         near = get_close_matches(name, runs, n=5, cutoff=0.4)
@@ -117,12 +132,6 @@ def _run(plan: Plan, name: str) -> Run:
         raise GanbenchError(
             f"unknown run {name!r} of study {plan.study.study!r}.{hint} The column 'run' of {table} has all "
             f"{len(runs):,}; the first is {plan.runs[0].id}."
-        )
-    if runs[name].choice("architecture") is None:
-        able = ", ".join(plan.gans) or "none"
-        raise GanbenchError(
-            f"run {name} plays {runs[name].choice('game').signature}, a game without networks. Methods with networks: "
-            f"{able}."
         )
     return runs[name]
 

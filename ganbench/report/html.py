@@ -57,18 +57,11 @@ def render(
     gans = collected.gans
     found = findings(collected)
     table = settings_table(gans) if len(gans.runs) else pd.DataFrame()
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("report.html.j2").render(
+    page = template("report.html.j2").render(
         title=study.get("title") or study["study"],
         name=study["study"],
         description=study.get("description") or "",
-        style=(HERE / "report.css").read_text(encoding="utf-8"),
+        style=stylesheet(),
         partial=missing_results(collected),
         claims=render_claims(collected, study),
         published=render_published(collected, study),
@@ -86,6 +79,23 @@ def render(
     )
     with atomic_write(out) as new:
         new.write_text(page, encoding="utf-8")
+
+
+def template(name: str) -> jinja2.Template:
+    """A template of this folder."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
+def stylesheet() -> str:
+    """The style of every page."""
+    return (HERE / "report.css").read_text(encoding="utf-8")
 
 
 def _details(info: MetricInfo) -> str:
@@ -107,13 +117,14 @@ def _finding(finding: Finding) -> dict[str, object]:
 def _figure(folder: Path, kind: str, of: str | None = None) -> dict[str, str]:
     """A figure as a data address: an image of its own cannot clash with ids elsewhere on the page."""
     path, info = folder / f"{figure_name(kind, of)}.svg", figure_infos()[kind]
-    found = {"title": info.title, "caption": info.caption, "still": _data_address(path) if info.animated else ""}
+    found = {"title": info.title, "caption": info.caption, "still": data_address(path) if info.animated else ""}
     if info.animated or path.stat().st_size > LARGEST_SVG:
         path = path.with_suffix(".png")
-    return found | {"source": _data_address(path)}
+    return found | {"source": data_address(path)}
 
 
-def _data_address(path: Path) -> str:
+def data_address(path: Path) -> str:
+    """An image as an address that holds it."""
     media = {".svg": "image/svg+xml", ".png": "image/png"}[path.suffix]
     return f"data:{media};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
 

@@ -50,6 +50,7 @@ ROWS = {
     "published": "One row per number that others published, with the study's own beside it.",
     "missing": "One row per missing run; these runs are in no other table.",
 }
+OF_METRICS = ("_final", "_median", "_median_low", "_median_high", "_iqm", "_iqm_low", "_iqm_high", "_min", "_max")
 
 
 def documented(collected: Collected) -> dict[str, dict[str, str]]:
@@ -75,6 +76,30 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "claims": dict(verdicts.COLUMNS),
         "published": dict(published_columns),
     }
+
+
+def described(collected: Collected) -> dict[str, pd.DataFrame]:
+    """The meaning of every column of every table, and of every quantity of `measurements`, for programs.
+
+    Returns:
+        By table, and `quantities`, one row per column: its name, its meaning, the unit of its values, and which of them
+        are better, "low" or "high"; the last two are empty where they do not apply.
+    """
+    notes = documented(collected) | {"missing": dict(MISSING)}
+    notes["quantities"] = {name: describe(info) for name, info in collected.quantities.items()}
+    infos = {f"{name}{part}": info for name, info in collected.metrics.items() for part in ("", *OF_METRICS)}
+    infos = {name: infos | collected.quantities if name == "quantities" else infos for name in notes}
+    return {
+        name: pd.DataFrame(
+            [(column, text, *_unit_and_end(infos[name].get(column))) for column, text in columns.items()],
+            columns=["column", "meaning", "unit", "better"],
+        )
+        for name, columns in notes.items()
+    }
+
+
+def _unit_and_end(info: MetricInfo | None) -> tuple[str, str]:
+    return ("", "") if info is None else (info.unit, "" if info.best == "none" else info.best)
 
 
 def describe(info: MetricInfo) -> str:
@@ -157,14 +182,15 @@ def _page(notes: dict[str, dict[str, str]], quantities: dict[str, MetricInfo]) -
     parts = [
         "# Columns\n\nEach table is stored twice, as CSV and as Parquet. An empty cell means that there is no value.\n"
     ]
-    parts += [_section(name, ROWS[name], "column", columns) for name, columns in notes.items()]
+    parts += [section(name, ROWS[name], "column", columns) for name, columns in notes.items()]
     if quantities:
         known = {name: describe(info) for name, info in quantities.items()}
-        parts.append(_section("quantities", "What the numbers in `measurements` mean.", "quantity", known))
+        parts.append(section("quantities", "What the numbers in `measurements` mean.", "quantity", known))
     return "\n".join(parts)
 
 
-def _section(name: str, about: str, of: str, notes: dict[str, str]) -> str:
+def section(name: str, about: str, of: str, notes: dict[str, str]) -> str:
+    """Markdown that explains the columns of a table, or other names, line by line."""
     lines = [f"| `{key}` | {_cell(text)} |" for key, text in notes.items()]
     return "\n".join([f"## {name}\n\n{about}\n", f"| {of} | meaning |", "|---|---|", *lines, ""])
 

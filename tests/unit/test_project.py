@@ -332,9 +332,9 @@ def test_the_architecture_of_the_readme_works_when_pasted(tmp_path):
 
 
 def test_every_python_block_of_the_readme_is_tested():
-    """Those of the laboratory run in tests/unit/lab/test_lab.py, that of trained networks in tests/unit/export."""
+    """Those of the laboratory run in tests/unit/lab/test_lab.py, those of results and networks in tests/unit/export."""
     for block in blocks("python"):
-        known = ("(Architecture)", "from ganbench import lab", "from ganbench import export")
+        known = ("(Architecture)", "from ganbench import lab", "from ganbench import export", "ganbench.results(")
         assert any(words in block for words in known), block
 
 

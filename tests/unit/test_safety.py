@@ -571,6 +571,7 @@ def test_weights_are_no_program(tmp_path, monkeypatch):
 
 # Sources --------------------------------------------------------------------------------------------------------------
 
+PAGES = ("report.html.j2", "comparison.html.j2")  # whole pages, which have a style
 PICKLING = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 RUNNING = {"eval", "exec", "compile", "__import__"}
 LOADING = {  # by object and attribute; None is any object
@@ -652,7 +653,7 @@ def test_sources_that_read_more_than_data_would_be_found(source):
 @pytest.mark.parametrize("path", sorted((PACKAGE / "report").glob("*.j2")), ids=lambda path: path.name)
 def test_templates_let_nothing_through_but_the_style(path):
     unescaped = re.findall(r"\{\{[^}]*\|\s*safe[^}]*\}\}|autoescape|Markup", path.read_text())
-    assert unescaped == (["{{ style|safe }}"] if path.name == "report.html.j2" else [])
+    assert unescaped == (["{{ style|safe }}"] if path.name in PAGES else [])
 
 
 # Words in the report --------------------------------------------------------------------------------------------------

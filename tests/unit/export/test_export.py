@@ -210,6 +210,17 @@ def test_the_notebook_of_the_readme_runs(study, plan, monkeypatch):
     assert_same_state(found["generator"], export.generator(study, RUN))
 
 
+def test_the_results_of_the_readme_are_at_hand(study, plan, monkeypatch):
+    (block,) = [part for part in (ROOT / "README.md").read_text().split("```") if "ganbench.results(" in part]
+    monkeypatch.chdir(study.parent)
+    found: dict = {}
+    exec(block.removeprefix("python\n"), found)
+    assert list(found["few"].runs["run"]) == [RUN, RUN[:-1] + "1"]
+    assert_same_state(found["generator"], export.generator(study, RUN))
+    np.testing.assert_array_equal(found["examples"], kept(plan, RUN, slice(None))[:, : found["examples"].shape[1]])
+    assert list(found["steps"]) == [0, 15, 30]
+
+
 def test_the_command_writes_beside_the_results(study, plan):
     def command(*words: str) -> str:
         return CliRunner().invoke(app, ["export", *words, "--study", str(study)], catch_exceptions=False).stdout

@@ -22,7 +22,7 @@ from ganbench.claims.decisions import decide
 from ganbench.cli import app
 from ganbench.core.errors import GanbenchError
 from ganbench.core.locks import hold_lock
-from ganbench.pipeline import partial_report, results_folder
+from ganbench.pipeline import partial_report, present_results, results_folder
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import End, Entry
 from ganbench.pipeline.plan import Plan
@@ -254,7 +254,7 @@ def test_a_pack_lacks_what_failed_rather_than_what_waits(tmp_path):
     content = {"study": "small", "results": str(tmp_path), "grid": [{**POINTS, "learning_rate": [1e-3]}]}
     plan = Plan(parse(content, origin="the study"))
     (pack,) = plan.packs
-    assert [job.stage for job in partial_report.jobs_behind_outcomes(plan, pack)] == [
+    assert [job.stage for job in present_results.jobs_behind_outcomes(plan, pack)] == [
         "prepare",
         "judge",
         "reference",
@@ -264,8 +264,8 @@ def test_a_pack_lacks_what_failed_rather_than_what_waits(tmp_path):
 
     def lacks() -> tuple[str, str]:
         standings = {each.job.stage: each for each in read_status(plan).jobs}  # one job each
-        found = partial_report._lacking(
-            [standings[job.stage] for job in partial_report.jobs_behind_outcomes(plan, pack)]
+        found = present_results._lacking(
+            [standings[job.stage] for job in present_results.jobs_behind_outcomes(plan, pack)]
         )
         return found.job.stage, found.state
 

@@ -1,0 +1,63 @@
+"""Studies compared with one another: their results are read, set side by side, and reported."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from ganbench.analysis.side_by_side import Side
+from ganbench.core.errors import GanbenchError
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.present_results import read
+from ganbench.report import comparison_page
+from ganbench.study.grid import flatten_options
+from ganbench.study.schema import load
+from ganbench.study.study_files import find_study
+
+
+def compare(studies: Sequence[Path | str], folder: Path | None = None) -> Path:
+    """Write tables, figures and a report of several studies side by side.
+
+    Args:
+        studies: The studies' files, or their names.
+        folder: The folder to write; by default `compare-<names>` beside the results of the first study.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        GanbenchError: Fewer than two studies, a study twice, two of one name, or a study without results.
+    """
+    files = [find_study(study) for study in studies]
+    twice = [str(file) for file, count in Counter(file.resolve() for file in files).items() if count > 1]
+    if len(files) < 2 or twice:
+        received = f"{twice[0]} twice" if twice else ", ".join(map(str, files)) or "none"
+        raise GanbenchError(f"a comparison is of two studies or more, each given once; received {received}.")
+    plans = [Plan(load(file)) for file in files]
+    names = [plan.study.study for plan in plans]
+    if len(set(names)) < len(names):
+        raise GanbenchError(f"studies are told apart by their names, and these are {', '.join(names)}; rename one.")
+    sides = [_side(plan, file) for plan, file in zip(plans, files, strict=True)]
+    return comparison_page.write(sides, folder or plans[0].study.results / f"compare-{'-'.join(names)}")
+
+
+def _side(plan: Plan, file: Path) -> Side:
+    collected = read(plan, file)
+    runs = {run.id: run for run in plan.runs}
+    metrics = plan.study.evaluate.metrics
+    return Side(
+        name=plan.study.study,
+        title=plan.study.title,
+        file=str(file),
+        collected=collected,
+        components={run.method: {each.family: each.signature for each in run.choices} for run in plan.runs},
+        training={name: _options(runs[name].training) for name in collected.runs["run"]},
+        judges={choice.signature: plan.judge[name].digest for name, choice in plan.datasets.items()},
+        metrics={column: metric.signature for metric in metrics for column in metric.build().columns},
+    )
+
+
+def _options(training: dict) -> dict[str, object]:
+    """The options of training by their names, those of sections by both: `snapshots_count`."""
+    return {name.removeprefix("train_"): value for name, value in flatten_options("train", training).items()}

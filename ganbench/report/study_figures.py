@@ -1,0 +1,124 @@
+"""Figures of several studies side by side: final scores and failure rates of the settings that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ganbench.analysis.comparisons import WITHIN
+from ganbench.analysis.methods import final_values
+from ganbench.analysis.side_by_side import Side
+from ganbench.core.formatting import format_number
+from ganbench.core.metric_info import MetricInfo
+from ganbench.report.plotting import style
+
+MOST_ROWS = 40  # settings of a figure
+WORDS = {"n_train": "{} examples", "learning_rate": "rate {}", "generator_learning_rate": "generator rate {}"}
+FAILURES = (
+    "The share of failed runs, whatever the failure, with its 95% Wilson interval; runs of which it is not known count"
+    " as not failed for its lower end and as failed for its upper one. One colour per study. The findings say where"
+    " studies do not look for the same failures in the same way, so that rates do not compare."
+)
+SCORES = (
+    "Every dot is a run at its end, a bar the median over all runs of the setting, of which failed ones count as worse"
+    " than any; without a bar, half of the runs or more failed. One colour per study. Runs that diverged or were"
+    " stopped early have no dot."
+)
+
+
+def failures(settings: pd.DataFrame, names: Sequence[str]) -> Figure:
+    """The failure rate of every setting that several studies have, with its interval.
+
+    Args:
+        settings: The table of `ganbench.analysis.side_by_side.settings`.
+        names: The studies.
+    """
+    rows = labels(settings)
+    if not rows:
+        return style.nothing("No setting is shared by these studies.")
+    figure, axes = _canvas(rows)
+    for study, colour, shift in _studies(names):
+        mine = settings[settings["study"] == study]
+        for row in mine.to_dict("records"):
+            at = rows.get(label(row))
+            if at is not None:
+                ends = [row["failure_low"], row["failure_high"]]
+                axes.plot(ends, [at + shift] * 2, color=colour, linewidth=1.4, solid_capstyle="butt")
+                middle = row["failure_rate"] if pd.notna(row["failure_rate"]) else np.nan
+                axes.plot([middle], [at + shift], "o", color=colour, markersize=4)
+    axes.set(xlim=(-0.02, 1.02), xlabel="share of failed runs")
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], labels=["0%", "25%", "50%", "75%", "100%"])
+    _legend(figure, names)
+    return figure
+
+
+def scores(sides: Sequence[Side], settings: pd.DataFrame, metric: str, info: MetricInfo) -> Figure:
+    """A metric at the end of every run of the settings that several studies have on a data set, and the medians.
+
+    Args:
+        sides: The studies in which the metric is the same.
+        settings: The table of `ganbench.analysis.side_by_side.settings`, of these studies and the data set.
+        metric: The metric.
+        info: Its description.
+    """
+    rows, names = labels(settings), [side.name for side in sides]
+    figure, axes = _canvas(rows)
+    drawn = []
+    for side, (_, colour, shift) in zip(sides, _studies(names), strict=True):
+        for row in settings[settings["study"] == side.name].to_dict("records"):
+            at = rows.get(label(row))
+            if at is None:
+                continue
+            runs = side.runs([row["method"]])
+            for axis in WITHIN:
+                runs = runs[runs[axis].isna() if pd.isna(row[axis]) else runs[axis] == row[axis]]
+            values = final_values(runs, metric)
+            drawn += [*values[np.isfinite(values)]]
+            axes.plot(values, np.full(len(values), at + shift), "o", color=colour, markersize=3, alpha=0.6, mew=0)
+            axes.plot([row[f"{metric}_median"]], [at + shift], "|", color=colour, markersize=11, markeredgewidth=2)
+    if drawn and min(drawn) > 0 and max(drawn) > 20 * min(drawn):
+        axes.set_xscale("log")
+    style.plain_ticks(axes, "x")
+    axes.set_xlabel(info.title)
+    _legend(figure, names)
+    return figure
+
+
+def labels(settings: pd.DataFrame) -> dict[str, int]:
+    """The settings that several studies have, by their words, with their places from the top."""
+    shared = settings[settings["studies"] > 1]
+    found = dict.fromkeys(label(row) for row in shared.to_dict("records"))
+    return {text: place for place, text in enumerate(list(found)[:MOST_ROWS])}
+
+
+def label(row: dict[str, object]) -> str:
+    """A setting in words."""
+    numbers = [words.format(format_number(row[axis])) for axis, words in WORDS.items() if pd.notna(row[axis])]
+    return ", ".join([str(row["compared"]), *numbers])
+
+
+def _canvas(rows: dict[str, int]) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(9.6, 0.42 * len(rows) + 1.5), layout="constrained")
+    axes = figure.subplots()
+    axes.set_yticks(list(rows.values()), labels=list(rows))
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(visible=True, axis="x")
+    return figure, axes
+
+
+def _studies(names: Sequence[str]) -> list[tuple[str, tuple, float]]:
+    """Every study with its colour and its place within the row of a setting."""
+    colours = sns.color_palette("colorblind", len(names))
+    shifts = np.linspace(-0.22, 0.22, len(names)) if len(names) > 1 else [0.0]
+    return list(zip(names, colours, map(float, shifts), strict=True))
+
+
+def _legend(figure: Figure, names: Sequence[str]) -> None:
+    handles = [Line2D([], [], color=colour, marker="o", label=name) for name, colour, _ in _studies(names)]
+    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(names), 3))

@@ -1,0 +1,70 @@
+"""`ganbench compare`: studies that ran, and what cannot be compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from ganbench.cli import app
+from ganbench.core.errors import GanbenchError
+from ganbench.pipeline.comparing import compare
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import run as run_job
+from ganbench.study.schema import load
+
+BLOCK = {"game": "bilinear", "optimizer": "sgd", "seed": {"count": 8}}
+
+
+def study(folder: Path, name: str, **changes: object) -> Path:
+    """A study of games of two numbers, which is trained."""
+    block = BLOCK | {"dynamics": ["simultaneous", "extragradient"], "learning_rate": [0.5]} | changes.pop("block", {})
+    content = {"study": name, "results": str(folder / "results"), "grid": [block], "train": {"steps": 200}} | changes
+    path = folder / f"{name}.yaml"
+    path.write_text(json.dumps(content))
+    plan = Plan(load(path))
+    for job in plan.train.values():
+        run_job(job)
+    return path
+
+
+def test_studies_that_ran_are_compared_by_what_they_are(tmp_path):
+    labelled = {"dynamics": {"name": "simultaneous", "label": "plain"}, "learning_rate": [0.5, 0.1]}
+    one, two = study(tmp_path, "one"), study(tmp_path, "two", block=labelled, train={"steps": 300})
+    ended = CliRunner().invoke(app, ["compare", str(one), str(two)], catch_exceptions=False)
+    folder = tmp_path / "results" / "compare-one-two"
+    assert ended.stdout.strip() == str(folder / "report.html")
+    (row,) = pd.read_csv(folder / "comparisons.csv").to_dict("records")
+    assert (row["first"], row["second"]) == ("one: bilinear-simultaneous", "two: bilinear")
+    assert (row["settings"], row["training"], row["pairs"]) == (1, "steps 200 / 300", 8)
+    table = pd.read_csv(folder / "settings.csv")
+    assert list(table["compared"]) == ["simultaneous", "extragradient", "simultaneous", "simultaneous"]
+    assert list(table["studies"]) == [2, 1, 1, 2]
+
+
+def test_the_same_runs_are_no_evidence(tmp_path):
+    one, two = study(tmp_path, "one"), study(tmp_path, "two", block={"seed": {"count": 9}})
+    report = compare([one, two], tmp_path / "here")
+    assert report == tmp_path / "here" / "report.html"
+    for row in pd.read_csv(tmp_path / "here/comparisons.csv").to_dict("records"):
+        assert row["same"] == 8
+        assert row["note"] == "not tested: 8 runs are the same in both, with equal digests"
+
+
+def test_what_is_no_comparison_is_refused(tmp_path):
+    one = study(tmp_path, "one")
+    with pytest.raises(GanbenchError, match=r"two studies or more, each given once; received .*one\.yaml\."):
+        compare([one])
+    with pytest.raises(GanbenchError, match=r"received .*one\.yaml twice"):
+        compare([one, one.parent / "." / one.name])
+    again = tmp_path / "again"
+    again.mkdir()
+    with pytest.raises(GanbenchError, match=r"told apart by their names, and these are one, one; rename one"):
+        compare([one, study(again, "one")])
+    other = tmp_path / "other.yaml"
+    other.write_text(one.read_text().replace('"study": "one"', '"study": "other"'))
+    with pytest.raises(GanbenchError, match=r"other\.yaml: there is no folder .*`ganbench collect"):
+        compare([one, other])
