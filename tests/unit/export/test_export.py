@@ -167,7 +167,9 @@ def test_the_moving_average_of_the_parameters_is_a_module_of_its_own(study, plan
     assert_same_state(export.load(folder), averaged)
     model = json.loads((folder / "model.json").read_text())
     assert model["averaged"]
-    points, real = drawn(averaged, 0, 32, 100), part("dataset", "ring8", examples=512).load().train
+    examples, judge = part("dataset", "ring8", examples=512).load(), part("judge", "mixture")
+    known = judge.fit(examples)
+    points, real = (judge.judge(known, each).features for each in (drawn(averaged, 0, 32, 100), examples.train))
     assert frechet_distance(points, frechet_reference(real)) == pytest.approx(model["metrics"]["fcd_ema"], rel=1e-4)
     assert model["metrics"]["fcd_ema"] != pytest.approx(model["metrics"]["fcd"], rel=1e-3)
     with pytest.raises(GanbenchError, match=rf"run {RUN} keeps no average of its parameters; `train: .ema_decay"):
