@@ -20,7 +20,8 @@ def schedule_fault(schedule: Any) -> str | None:
     """
     lengths = [steps for steps in LENGTHS if schedule.fault(steps) is None]
     if not lengths:
-        return f"its fault() refuses every training that it is tried on, of {join_words([str(steps) for steps in LENGTHS])} steps"
+        tried = join_words([str(steps) for steps in LENGTHS])
+        return f"its fault() refuses every training that it is tried on, of {tried} steps"
     for steps in lengths:
         factors, fault = call_twice(lambda steps=steps: [schedule.factor(step, steps) for step in range(steps)])
         if fault:
