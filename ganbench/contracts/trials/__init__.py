@@ -103,6 +103,8 @@ def trial(component: ComponentInfo, within: Within = nullcontext) -> Iterator[Tr
     made: list[Any] = []
 
     def fault() -> str | None:
+        if not _decorated(component):  # which Python would tell as an argument that the class does not take
+            return f"its class {component.cls} must be a frozen dataclass, whose fields are its options"
         with world(1) as surroundings:
             made.append(games.built(component))
         return component_fault(component.family.key, made[0]) or surroundings.fault
@@ -126,6 +128,13 @@ def _tried(check: Check, path: Path, within: Within) -> Tried:
         found = find_line(error, [path])
         return Tried(check.what, False, describe_exception(error), found[1] if found else None)
     return Tried(check.what, fault is None, fault or "", _line_of(fault, check.at, path) if fault else None)
+
+
+def _decorated(component: ComponentInfo) -> bool:
+    """Whether the component's class has a decorator, or is not at the top of its file."""
+    tree = ast.parse(component.path.read_text(encoding="utf-8"))
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == component.cls]
+    return all(node.decorator_list for node in classes)
 
 
 def _line_of(fault: str, at: str, path: Path) -> int | None:

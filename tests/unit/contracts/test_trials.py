@@ -123,6 +123,7 @@ BROKEN = {
         *("game", "value), {}", 'value), {"energy": value.detach()}'),
         *("its loss() gives ['energy'], but its `series` names []", "def loss("),
     ),
+    "no-dataclass": ("metric", "@dataclass(frozen=True)", "", "must be a frozen dataclass", "class Own("),
     "not-frozen": ("metric", "@dataclass(frozen=True)", "@dataclass", "must be a frozen dataclass", "class Own("),
     "import": (
         "metric",
