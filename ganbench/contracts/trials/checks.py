@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganbench.contracts import supports_fault
 from ganbench.contracts.data import few_examples
 from ganbench.contracts.steps import CPU, STEPS, dynamics_fault, game_fault, steps_fault
 from ganbench.core import registry
@@ -43,6 +44,26 @@ class Check:
     what: str
     fault: Callable[[], str | None]
     at: str = ""
+
+
+def supports_some(answers: Sequence[Any], tried: Iterable[str]) -> str | None:
+    """The fault of answers of `supports`, as a clause; None if they are valid.
+
+    Args:
+        answers: what it answered.
+        tried: names of what it was asked about.
+
+    Raises:
+        LeftOpen: it supports nothing of this trial, as what is made for other games or data.
+    """
+    if fault := next(filter(None, map(supports_fault, answers)), None):
+        return fault
+    if None not in answers:
+        raise LeftOpen(
+            f"it refuses all of {', '.join(tried)} ({answers[0]}); `ganbench check` tries it with the data and games of a "
+            "study"
+        )
+    return None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from ganbench.contracts import supports_fault
 from ganbench.contracts.networks import architecture_fault
 from ganbench.contracts.steps import dynamics_fault, game_fault, steps_fault
 from ganbench.contracts.trials.checks import (
@@ -21,6 +20,7 @@ from ganbench.contracts.trials.checks import (
     needed_parts,
     part,
     points,
+    supports_some,
     toy,
     training,
     training_fault,
@@ -107,9 +107,7 @@ def of_architecture(subject: Subject) -> list[Check]:
         return architecture_fault(architecture, data) or _range_fault(architecture, data)
 
     def some() -> str | None:
-        answers = [architecture.supports(data) for data in SHAPES.values()]
-        fault = next(filter(None, map(supports_fault, answers)), None)
-        return fault or (None if None in answers else f"its supports() refuses all of {', '.join(SHAPES)}")
+        return supports_some([architecture.supports(data) for data in SHAPES.values()], SHAPES)
 
     def trains() -> str | None:
         for make in IN_TRAINING.values():

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ganbench.contracts import supports_fault
 from ganbench.contracts.measuring import diagnosis_fault, metric_fault
 from ganbench.contracts.repeatability import call_twice
 from ganbench.contracts.steps import CPU
@@ -23,6 +22,7 @@ from ganbench.contracts.trials.checks import (
     members,
     part,
     points,
+    supports_some,
     toy,
     training,
 )
@@ -60,8 +60,7 @@ def of_metric(subject: Subject) -> list[Check]:
 
     def some() -> str | None:
         answers = [metric.supports(make()[0]) for make in SCORED.values()]
-        fault = columns_fault(metric.columns) or next(filter(None, map(supports_fault, answers)), None)
-        return fault or (None if None in answers else f"its supports() refuses all of {', '.join(SCORED)}")
+        return columns_fault(metric.columns) or supports_some(answers, SCORED)
 
     def scores(make: Callable[[], Data]) -> str | None:
         spec, real, generated = _judged(metric, make())
@@ -179,9 +178,7 @@ def of_diagnostic(subject: Subject) -> list[Check]:
         ]
 
     def some() -> str | None:
-        answers = [diagnostic.supports(make()) for make in GAMES.values()]
-        fault = next(filter(None, map(supports_fault, answers)), None)
-        return fault or (None if None in answers else f"its supports() refuses all of {', '.join(GAMES)}")
+        return supports_some([diagnostic.supports(make()) for make in GAMES.values()], GAMES)
 
     def measures(where: str, make: Callable[[], Game]) -> str | None:
         game = make()
@@ -223,7 +220,9 @@ def _runs(diagnostic: Any, game: Game, data: Callable[[], Data] | None) -> Traje
     if data is not None:
         spec, examples = data()
 
-        def judging(stored: np.ndarray) -> JudgedExamples:
+        def judging(stored: np.ndarray) -> JudgedExamples | None:
+            if not np.isfinite(stored).all():
+                return None  # as of a run that diverged
             return _known(spec, stored, np.arange(len(stored)) % spec.modes, examples.train)
 
         seen = {"real": examples, "judging": judging if diagnostic.needs_judge else None}

@@ -184,6 +184,21 @@ def test_a_doubtful_best_end_is_left_open_and_said(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("answer", "held", "said"),
+    [
+        ("'it is for sounds'", None, "(it is for sounds); `ganbench check` tries it"),
+        ("False", False, "None or a sentence"),
+    ],
+)
+def test_what_supports_nothing_of_the_trial_is_left_open_and_a_wrong_answer_is_not(tmp_path, answer, held, said):
+    source = written("metric", "own").replace(
+        "    def reference", f"    def supports(self, data):\n        return {answer}\n\n    def reference"
+    )
+    _, (_, asked, *_) = tried(tmp_path, source)
+    assert (asked.held, said in asked.said) == (held, True), asked
+
+
+@pytest.mark.parametrize(
     ("source", "said"),
     [
         ("x = 1\n", "it has none"),
