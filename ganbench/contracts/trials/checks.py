@@ -60,8 +60,8 @@ def supports_some(answers: Sequence[Any], tried: Iterable[str]) -> str | None:
         return fault
     if None not in answers:
         raise LeftOpen(
-            f"it refuses all of {', '.join(tried)} ({answers[0]}); `ganbench check` tries it with the data and games of a "
-            "study"
+            f"it refuses all of {', '.join(tried)} ({answers[0]}); `ganbench check` tries it with the data and games "
+            "of a study"
         )
     return None
 

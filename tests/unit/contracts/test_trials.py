@@ -186,7 +186,7 @@ def test_a_doubtful_best_end_is_left_open_and_said(tmp_path):
 @pytest.mark.parametrize(
     ("answer", "held", "said"),
     [
-        ("'it is for sounds'", None, "(it is for sounds); `ganbench check` tries it"),
+        ("'for sounds'", None, "(for sounds); `ganbench check` tries it"),
         ("False", False, "None or a sentence"),
     ],
 )
