@@ -19,6 +19,7 @@ from ganbench.commands.clean import clean
 from ganbench.commands.compare import compare
 from ganbench.commands.export import export
 from ganbench.commands.list_components import list_components
+from ganbench.commands.own_components import new, try_component
 from ganbench.commands.status import status
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError, unknown
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 STAGES_PANEL = "Stages, in their order: each first does the work of earlier stages that it needs"
 FIRST = "Work of earlier stages that it needs is done first."
+OWN = "Components of your own"
 LABORATORY = "The laboratory: one game, without a study"
 AnOnly = Annotated[str | None, typer.Option(help="Do one job only: name its data set, its pack or a run of the pack.")]
 
@@ -55,6 +57,8 @@ def main() -> None:
 
 
 app.command("list")(list_components)
+app.command(rich_help_panel=OWN)(new)
+app.command("try", rich_help_panel=OWN)(try_component)
 
 
 @app.command()

@@ -50,6 +50,9 @@ def list_components(
                 table.add_row(each, info.summary)
             out.print(table)
         out.print("`ganbench list FAMILY` shows options; `ganbench list FAMILY NAME` everything about one component.")
+        out.print(
+            "`ganbench new FAMILY NAME` writes one of your own, and `ganbench try FILE` holds it to its contract."
+        )
 
 
 def _table(title: str, *columns: str) -> Table:

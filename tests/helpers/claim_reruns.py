@@ -21,8 +21,8 @@ from ganbench.study.selectors import matches
 
 ASKED = ("statement", "question", "scale", "kind", "selection", "quantity", "asked", "expected")
 NUMBERS = ("runs", "missing", "value", "low", "high", "p_value")
-# Of a test's largest number: what another kind of processor may change where no training amplifies it, see "The same
-# numbers elsewhere" of the README. Numbers that are nearly 0, as distances from a closed form, differ by rounding.
+# Of a test's largest number: what another kind of processor may change where no training amplifies it, see
+# docs/reproducibility.md. Numbers that are nearly 0, as distances from a closed form, differ by rounding.
 ELSEWHERE, ROUNDING = 1e-4, 1e-12
 TINY = np.finfo(float).tiny
 

@@ -1,4 +1,4 @@
-"""The project as a whole: its floors, its pins, and that what the README says is so."""
+"""The project as a whole: its floors, its pins, and that what its pages say is so."""
 
 from __future__ import annotations
 
@@ -14,21 +14,19 @@ from pathlib import Path
 
 import pytest
 import yaml
+from documentation import PAGES, blocks
 from faces import write_images
 from repository import PACKAGE, ROOT
 
 from ganbench.cli import app
-from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry
-from ganbench.data import DataSpec
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.trial import try_study
 from ganbench.study.schema import parse
 
-README = (ROOT / "README.md").read_text()
-CLUSTER = (ROOT / "workflow/CLUSTER.md").read_text()
-THREATS = (ROOT / "docs/threat-model.md").read_text()
+README, THREATS = PAGES["README.md"], PAGES["docs/threat-model.md"]
+TUTORIAL = "docs/tutorial.md"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 # Imports point down only: a room may use those on lower floors, and its own.
@@ -275,11 +273,7 @@ def test_the_lock_pins_every_dependency_exactly_and_names_no_host():
     assert not unexplained, "say in pyproject why each dependency is there"
 
 
-# README ---------------------------------------------------------------------------------------------------------------
-
-
-def blocks(language: str, text: str = README) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+# Pages ----------------------------------------------------------------------------------------------------------------
 
 
 def test_the_readme_shows_every_room():
@@ -297,8 +291,8 @@ def test_the_threat_model_names_files_that_exist_and_is_linked():
     assert "docs/threat-model.md" in README
 
 
-@pytest.mark.parametrize("page", [README, CLUSTER], ids=["README", "CLUSTER"])
-def test_commands_of_the_pages_exist(page):
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_and_files_of_the_pages_exist(page):
     makefile = (ROOT / "Makefile").read_text()
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     seen = 0
@@ -314,27 +308,16 @@ def test_commands_of_the_pages_exist(page):
         else:
             continue
         seen += 1
-    assert seen >= 5
-    for named in re.findall(r"`((?:workflow|ganbench|config|tests)/[\w./-]+)`", page):
-        if "residual" not in named:
-            assert (ROOT / named).exists(), named
+    assert seen >= 5 or page not in ("README.md", "workflow/CLUSTER.md")
+    for named in re.findall(r"`((?:workflow|ganbench|config|tests)/[\w./-]+)`", PAGES[page]):
+        assert (ROOT / named).exists() or "/my_" in named, named
 
 
-def test_the_architecture_of_the_readme_works_when_pasted(tmp_path):
-    (source,) = [block for block in blocks("python") if "(Architecture)" in block]
-    path = tmp_path / "residual.py"
-    path.write_text(source)
-    member = registry.find("architecture", str(path))
-    assert member.summary.startswith("Residual")
-    for spec in (DataSpec((2,), False, 10, 8), DataSpec((1, 8, 8), True, 10, 10)):
-        assert architecture_fault(member.build(member.complete({})), spec) is None
-    assert len(source.strip().splitlines()) <= 45
-
-
-def test_every_python_block_of_the_readme_is_tested():
-    """Those of the laboratory run in tests/unit/lab/test_lab.py, those of results and networks in tests/unit/export."""
+def test_every_python_block_of_the_pages_is_tested():
+    """Those of the laboratory run in tests/unit/lab/test_lab.py, those of results and trained networks in tests/unit/export, and
+    those of components of one's own are the templates of tests/unit/contracts."""
     for block in blocks("python"):
-        known = ("(Architecture)", "from ganbench import lab", "from ganbench import export", "ganbench.results(")
+        known = ("class My", "from ganbench import lab", "from ganbench import export", "ganbench.results(")
         assert any(words in block for words in known), block
 
 
@@ -344,22 +327,28 @@ STUDIES = {  # runs
 
 
 def planned(name: str, folder: Path) -> Plan:
-    """The plan of a study of the README, whose results and images are in a folder."""
+    """The plan of a study of the pages, whose results and images are in a folder. That of the tutorial, which names a
+    file of one's own, has a test of its own."""
     images = write_images(folder / "faces", 20, side=32)
-    texts = {yaml.safe_load(text)["study"]: text.replace("data/faces", str(images)) for text in blocks("yaml")}
+    found = blocks("yaml", *(page for page in PAGES if page != TUTORIAL))
+    texts = {
+        yaml.safe_load(text)["study"]: text.replace("data/faces", str(images))
+        for text in found
+        if text.startswith("study:")
+    }
     assert texts.keys() == STUDIES.keys()
-    return Plan(parse(yaml.safe_load(texts[name]) | {"results": str(folder)}, origin="README"))
+    return Plan(parse(yaml.safe_load(texts[name]) | {"results": str(folder)}, origin="pages"))
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_the_studies_of_the_readme_are_valid(tmp_path, name):
+def test_the_studies_of_the_pages_are_valid(tmp_path, name):
     assert len(planned(name, tmp_path).runs) == STUDIES[name]
 
 
 @pytest.mark.parametrize(
     "name", [name if name == "circles" else pytest.param(name, marks=pytest.mark.slow) for name in STUDIES]
 )
-def test_the_studies_of_the_readme_can_start(tmp_path, hurried, name):
+def test_the_studies_of_the_pages_can_start(tmp_path, hurried, name):
     plan = planned(name, tmp_path)
     results_folder.prepare(plan)
     assert sum(estimate.runs for estimate in try_study(plan)[0]) == STUDIES[name]

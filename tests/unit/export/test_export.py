@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from building import part
+from documentation import blocks
 from PIL import Image
 from repository import ROOT
 from safetensors.torch import load_file
@@ -20,6 +21,7 @@ from typer.testing import CliRunner
 
 from ganbench import export
 from ganbench.cli import app
+from ganbench.contracts.templates import written
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.games.gan import latent_points
@@ -43,8 +45,7 @@ BATCH = 16
 def study(tmp_path_factory) -> Path:
     """A study's file: a shipped architecture, one of a user's own, runs that diverge, and a game of two numbers."""
     folder = tmp_path_factory.mktemp("study")
-    (residual,) = [part for part in (ROOT / "README.md").read_text().split("```") if "(Architecture)" in part]
-    (folder / "residual.py").write_text(residual.removeprefix("python\n"))
+    (folder / "residual.py").write_text(written("architecture", "residual"))
     ring = {"dataset": {"name": "ring8", "examples": 512}, "seed": 0}
     content = {
         "study": "small",
@@ -201,22 +202,22 @@ def test_the_script_of_a_folder_draws_what_evaluation_drew(study, plan, tmp_path
         np.testing.assert_allclose(np.loadtxt(folder / "samples.csv", delimiter=","), known[:64], rtol=1e-4, atol=1e-6)
 
 
-def test_the_notebook_of_the_readme_runs(study, plan, monkeypatch):
-    (block,) = [part for part in (ROOT / "README.md").read_text().split("```") if "import export" in part]
+def test_the_notebook_of_the_pages_runs(study, plan, monkeypatch):
+    (block,) = [block for block in blocks("python") if "import export" in block]
     named = {name: 0 for name in re.findall(r"digits-[a-z0-9.-]+", block)}
     assert len(named) == 1, "one run"
     monkeypatch.chdir(study.parent)
     found: dict = {}
-    exec(block.removeprefix("python\n").replace(*named, RUN).replace("step=2500", "step=30"), found)
+    exec(block.replace(*named, RUN).replace("step=2500", "step=30"), found)
     assert found["images"].shape == (64, 1, 8, 8)
     assert_same_state(found["generator"], export.generator(study, RUN))
 
 
-def test_the_results_of_the_readme_are_at_hand(study, plan, monkeypatch):
-    (block,) = [part for part in (ROOT / "README.md").read_text().split("```") if "ganbench.results(" in part]
+def test_the_results_of_the_pages_are_at_hand(study, plan, monkeypatch):
+    (block,) = [block for block in blocks("python") if "ganbench.results(" in block]
     monkeypatch.chdir(study.parent)
     found: dict = {}
-    exec(block.removeprefix("python\n"), found)
+    exec(block, found)
     assert list(found["few"].runs["run"]) == [RUN, RUN[:-1] + "1"]
     assert_same_state(found["generator"], export.generator(study, RUN))
     np.testing.assert_array_equal(found["examples"], kept(plan, RUN, slice(None))[:, : found["examples"].shape[1]])

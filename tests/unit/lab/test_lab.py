@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from documentation import blocks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from repository import ROOT
@@ -27,12 +28,7 @@ from ganbench.lab import terminal
 from ganbench.lab.component_specs import parse_component_spec
 from ganbench.optimizers.sgd import SGD
 
-README = (ROOT / "README.md").read_text()
 SOUND = {"game": "bilinear", "learning_rate": 0.1, "steps": 3}
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
 # Closed forms ---------------------------------------------------------------------------------------------------------
@@ -621,18 +617,18 @@ def test_numbers_that_are_zero_but_for_rounding_are_shown_as_zero():
     assert terminal._complex(-1 - 1e-20j) == "-1"
 
 
-# README ---------------------------------------------------------------------------------------------------------------
+# Pages ----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.cluster
-def test_what_the_readme_shows_of_the_laboratory_runs(tmp_path, monkeypatch):
+def test_what_the_pages_show_of_the_laboratory_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     snippets = [block for block in blocks("python") if block.startswith("from ganbench import lab")]
     lines = [line for line in "\n".join(blocks("sh")).splitlines() if re.match(r"ganbench (play|field) ", line)]
     assert snippets
     assert lines
     for snippet in snippets:
-        exec(compile(snippet, "README.md", "exec"), {})
+        exec(compile(snippet, "docs/laboratory.md", "exec"), {})
     assert (tmp_path / "field.png").exists()
     (tmp_path / "field.png").unlink()
     for line in lines:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from building import names, part
+from documentation import PAGES
 
 from ganbench.core.metric_info import values_fault
 from ganbench.core.result_files import create_file, open_file, read_tree, write_tree
@@ -17,14 +17,13 @@ from ganbench.engine.evaluate import Scorer
 from ganbench.judges import JudgedExamples
 from ganbench.judges.classifier import ClassifierJudge
 
-README = Path(__file__).resolve().parents[3] / "README.md"
 METRICS = [name for name in names("metric") if name != "fid"]  # tests/unit/metrics/test_fid.py has its weights
 IMAGES = DataSpec((1, 16, 16), True, 60, 6)
 OF_IMAGES = [name for name in METRICS if part("metric", name).supports(IMAGES) is None]
 
 
-def test_the_readme_names_every_metric_with_its_columns():
-    rows = re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+) \|", README.read_text(), re.MULTILINE)
+def test_the_page_of_metrics_names_every_metric_with_its_columns():
+    rows = re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+) \|", PAGES["docs/metrics.md"], re.MULTILINE)
     assert {name: re.findall(r"`(\w+)`", columns) for name, columns in rows} == {
         name: list(part("metric", name).columns) for name in names("metric")
     }

@@ -1,8 +1,8 @@
 """Results do not hang on the machine: on its cores and environment not at all, on its processor as little as is said.
 
-README promises: the same bits on one kind of processor with the same versions, whatever the number of cores; and of the
-same networks scores within a tolerance on any. Jobs run here as processes whose libraries are told to take other
-numbers of threads, and the kernels of other processors.
+docs/reproducibility.md promises: the same bits on one kind of processor with the same versions, whatever the number of
+cores; and of the same networks scores within a tolerance on any. Jobs run here as processes whose libraries are told to
+take other numbers of threads, and the kernels of other processors.
 """
 
 from __future__ import annotations
