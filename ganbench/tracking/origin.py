@@ -104,6 +104,9 @@ class Origin:
         return [*paragraphs, "This command trains the run, where its results are not there:", command]
 
 
+UNKNOWN = Origin()
+
+
 def _plain(text: Any) -> str:
     """A text without meaning in Markdown or HTML."""
     return MARKUP.sub(r"\\\1", str(text))

@@ -73,7 +73,7 @@ def _draw_images(images: np.ndarray, path: Path) -> None:
 
 
 class Canvas:
-    """A plot whose parts that change from picture to picture are drawn over a copy of the rest.
+    """A plot whose parts that change from picture to picture are drawn over a copy of the rest, but under the legend.
 
     Matplotlib needs ten times as long for the axes, their numbers and the legend as for the points.
     """
@@ -88,7 +88,7 @@ class Canvas:
         self._canvas = FigureCanvasAgg(figure)
         self.axes: Axes = figure.add_subplot(**axes)
         self.axes.set_title(" ", fontsize=9)
-        self._still = None
+        self._still = None  # the rest, in matplotlib's form and as pixels
 
     def draw(self, moving: Artist, caption: str, path: Path) -> None:
         """Draw a picture.
@@ -100,18 +100,29 @@ class Canvas:
         """
         from PIL import Image
 
-        title, legend = self.axes.title, self.axes.get_legend()
-        above = (moving, title, legend)
+        title = self.axes.title
         if self._still is None:
-            for part in above:
+            for part in (moving, title):
                 part.set_animated(True)
             self._canvas.draw()
-            self._still = self._canvas.copy_from_bbox(self.axes.figure.bbox)
+            self._still = self._canvas.copy_from_bbox(self.axes.figure.bbox), self._pixels()
+        region, still = self._still
         title.set_text(caption)
-        self._canvas.restore_region(self._still)
-        for part in above:
+        self._canvas.restore_region(region)
+        for part in (moving, title):
             self.axes.draw_artist(part)
-        Image.fromarray(np.asarray(self._canvas.buffer_rgba())).convert("RGB").save(path)
+        pixels, legend = self._pixels(), self._legend()
+        pixels[legend] = still[legend]
+        Image.fromarray(pixels).save(path)
+
+    def _pixels(self) -> np.ndarray:
+        """What is drawn, shape (height, width, 3)."""
+        return np.array(self._canvas.buffer_rgba())[:, :, :3].copy()
+
+    def _legend(self) -> tuple[slice, slice]:
+        """The rows and columns of the legend."""
+        box, height = self.axes.get_legend().get_window_extent(), self.SIZE * self.DPI
+        return slice(int(height - box.y1), int(height - box.y0) + 1), slice(int(box.x0), int(box.x1) + 1)
 
     def redraw(self) -> None:
         """Draw the rest anew with the next picture, since it has changed too."""

@@ -21,7 +21,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, FAILURES, RUNS, setting_columns
-from ganbench.tracking.origin import DataUse, Origin
+from ganbench.tracking.origin import UNKNOWN, DataUse, Origin
 from ganbench.tracking.points import ONCE, run_points
 
 PARAMS = (*AXES, "steps", "discriminator_parameters", "generator_parameters")
@@ -72,7 +72,7 @@ class Record:
         return sums.hexdigest()
 
 
-def records(collected: Collected, origin: Origin) -> Iterator[Record]:
+def records(collected: Collected, origin: Origin = UNKNOWN) -> Iterator[Record]:
     """The records of all runs of a study.
 
     Args:

@@ -22,7 +22,7 @@ from ganbench.pipeline.jobs import Job
 from ganbench.tracking.address import redact_credentials, sqlite_path
 from ganbench.tracking.environment import QUIET_SETTINGS, environment_variables, silence_logs
 from ganbench.tracking.mlflow_store import MlflowStore
-from ganbench.tracking.origin import Origin
+from ganbench.tracking.origin import UNKNOWN, Origin
 from ganbench.tracking.pictures import Frame, make_frame
 from ganbench.tracking.records import Record, records
 from ganbench.tracking.saved_views import experiment_tags
@@ -62,7 +62,7 @@ def track(
     *,
     study: str,
     uri: str,
-    origin: Origin | None = None,
+    origin: Origin = UNKNOWN,
     report: Callable[[int, int], None] | None = None,
 ) -> Tracked:
     """Bring MLflow up to date with a study's collected results.
@@ -71,7 +71,7 @@ def track(
         collected: The study's collected results.
         study: The name of the study, and of the MLflow experiment.
         uri: `sqlite:///path/to/file.db` (pictures go to `path/to/file-artifacts`), or the http(s) address of a server.
-        origin: Where the study and its data come from; None if that is not known.
+        origin: Where the study and its data come from.
         report: Called as `report(done, total)` after every batch of runs.
 
     Returns:
@@ -97,7 +97,7 @@ def track(
         frames: dict[str, Frame] = {}  # by data set
         created = metrics = artifacts = done = 0
         shown: dict[str, tuple] = {}  # the point of the grid of each record, by the record's content
-        for batch in _batches(records(collected, origin or Origin())):
+        for batch in _batches(records(collected, origin)):
             shown |= {record.content: record.axes for record in batch}
             new = [record for record in batch if record.content not in complete]
             for record in new:
