@@ -117,7 +117,7 @@ class Canvas:
 
     def _pixels(self) -> np.ndarray:
         """What is drawn, shape (height, width, 3)."""
-        return np.array(self._canvas.buffer_rgba())[:, :, :3].copy()
+        return np.asarray(self._canvas.buffer_rgba())[:, :, :3].copy()
 
     def _legend(self) -> tuple[slice, slice]:
         """The rows and columns of the legend."""

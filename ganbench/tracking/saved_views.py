@@ -7,7 +7,7 @@ no saved views.
 
 MLflow 3 opens an experiment on a page for language models, which is empty here, unless it takes the experiment for one
 of training. Earlier pages of version 3 go by the tag of the experiment's kind. That of 3.17 goes by a switch that each
-browser keeps, or by the address, so links name it.
+browser keeps, or by the address, so the links of the description name it.
 """
 
 from __future__ import annotations
