@@ -48,9 +48,9 @@ def experiment_tags(collected: Collected, identifier: str) -> dict[str, str]:
     for key, (name, state) in _views(collected).items():
         envelope = {"name": name, "createdAt": at, "updatedAt": at, "state": json.dumps(state)}
         tags[VIEW + key] = json.dumps(envelope)
-    for metric, info in list(collected.metrics.items())[:1]:
+    for metric in _telling(collected)[:1]:
         tags["mlflow.experiment.primaryMetric.name"] = f"{FINAL}/{metric}"
-        tags["mlflow.experiment.primaryMetric.greaterIsBetter"] = str(info.best == "high").lower()
+        tags["mlflow.experiment.primaryMetric.greaterIsBetter"] = str(collected.metrics[metric].best == "high").lower()
     address = f"#/experiments/{identifier}/runs?{TRAINING}&viewStateShareKey="
     tags[NOTE] = (
         f"{collected.share}. Views: [runs by method, averaged over seeds]({address}{METHODS}), "
@@ -64,7 +64,7 @@ def experiment_tags(collected: Collected, identifier: str) -> dict[str, str]:
 
 def _views(collected: Collected) -> dict[str, tuple[str, dict[str, Any]]]:
     """The saved views: by key, the name and the state of the page."""
-    metrics = list(collected.metrics)[:SHOWN_METRICS]
+    metrics = _telling(collected)[:SHOWN_METRICS]
     varied = [f"params.`{axis}`" for axis in AXES if collected.runs[axis].nunique(dropna=False) > 1]
     final = [f"metrics.`{FINAL}/{metric}`" for metric in metrics if f"{metric}_final" in collected.runs]
     common = {
@@ -85,6 +85,11 @@ def _views(collected: Collected) -> dict[str, tuple[str, dict[str, Any]]]:
         "selectedColumns": ["attributes.`Description`", "tags.`outcome`", "tags.`failed_step`", *final, *varied],
     }
     return {METHODS: ("Runs by method", methods), FAILED: ("Failed runs", failed)}
+
+
+def _telling(collected: Collected) -> list[str]:
+    """The metrics of which one end is better, the most telling first; all metrics if there is none."""
+    return [name for name, info in collected.metrics.items() if info.best != "none"] or list(collected.metrics)
 
 
 def _charts(collected: Collected, metrics: Iterable[str]) -> dict[str, Any]:
