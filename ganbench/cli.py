@@ -121,7 +121,7 @@ def show_version() -> None:
 
 
 def _stage(stage: str, study: Path, only: str | None) -> None:
-    plan = Plan(load(study))
+    plan = Plan(load(study), study)
     results_folder.prepare(plan)
     targets = _chosen(plan, stage, only)
     with hold_lock(plan.folder / results_folder.LOCK, f"the results folder {plan.folder}"):

@@ -40,7 +40,7 @@ class PartialPlan(Plan):
     """
 
     def __init__(self, whole: Plan, done: Callable[[Job], bool], folder: Path) -> None:
-        self.study, self.experiments, self.folder = whole.study, whole.experiments, folder
+        self.study, self.file, self.experiments, self.folder = whole.study, whole.file, whole.experiments, folder
         self.prepare, self.judge, self.reference = whole.prepare, whole.judge, whole.reference
         kept = {name: pack for name, pack in whole.packs.items() if all(map(done, jobs_behind_outcomes(whole, name)))}
         self.packs = kept

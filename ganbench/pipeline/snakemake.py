@@ -71,9 +71,10 @@ def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), v
             missing.
     """
     with _plain_errors():
-        for file in files:
-            read_yaml(Path(file))
-        plan = Plan(parse(config, origin=origin))
+        paths = [Path(file) for file in files]
+        for path in paths:
+            read_yaml(path)
+        plan = Plan(parse(config, origin=origin), paths[0] if len(paths) == 1 else None)
         if verify:
             results_folder.verify(plan)
             for archive in plan.missing_archives:

@@ -192,6 +192,8 @@ class TrackTask:
     uri: str | None  # as in the study; None for the store beside the results
     store: Path
     collected: Path
+    file: Path  # the study's file; empty if the study was not read from one file
+    data: dict[str, str]  # digests of the prepared data, by the name of the data set in the tables
 
     @property
     def address(self) -> str:

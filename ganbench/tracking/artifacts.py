@@ -19,19 +19,22 @@ class LocalArtifacts:
         database: file of the store, with MLflow's tables.
         experiment: MLflow's identifier of the experiment.
         name: name of the experiment.
+
+    Attributes:
+        location: address of the experiment's artifacts.
     """
 
     def __init__(self, database: Path, experiment: str, name: str) -> None:
-        location = f"{database.stem}-artifacts/{name}"
-        self._folder = database.parent / location
+        self.location = f"{database.stem}-artifacts/{name}"
+        self._folder = database.parent / self.location
         with closing(sqlite3.connect(database)) as connection, connection:
             connection.execute(
-                "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (location, int(experiment))
+                "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (self.location, int(experiment))
             )
             connection.execute(
                 "UPDATE runs SET artifact_uri = ? || '/' || run_uuid || '/artifacts' "
                 "WHERE experiment_id = ? AND artifact_uri LIKE '%/' || ? || '/' || run_uuid || '/artifacts'",
-                (location, int(experiment), location),
+                (self.location, int(experiment), self.location),
             )
 
     def folder(self, run: str, path: str) -> Path:

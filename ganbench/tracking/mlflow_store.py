@@ -1,14 +1,15 @@
 """An MLflow store whose failures are reported as one error with the remedy.
 
 The tag `ganbench.content` of an MLflow run is a checksum of the content written to it, including the digest of the run.
-The tag `ganbench.complete` is written last.
+On a server, the tag `ganbench.complete` is written last; in a file, a run is written whole.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,11 +26,16 @@ from ganbench.tracking.experiment import (
     active_runs,
     get_or_create_experiment,
 )
+from ganbench.tracking.local_runs import CONTEXT, LocalRuns
+from ganbench.tracking.origin import NOTE, DataUse
 from ganbench.tracking.pictures import Frame, draw_samples
 from ganbench.tracking.records import Record
+from ganbench.tracking.saved_views import METHODS
 
 if TYPE_CHECKING:  # importing MLflow takes seconds, which only processes that track should take
-    from mlflow.entities import Run
+    from mlflow.entities import DatasetInput, Run
+
+COMPLETE = "ganbench.complete"
 
 
 class MlflowStore:
@@ -47,11 +53,26 @@ class MlflowStore:
     def __init__(self, uri: str, experiment: str, database: Path | None):
         from mlflow import MlflowClient
 
-        self._uri = uri
+        self._uri, self._local = uri, None
         with self._one_error("be opened", patience=CONNECT_SETTINGS):
             self._client = MlflowClient(tracking_uri=uri)
-            self._experiment = get_or_create_experiment(self._client, experiment)
-            self._pictures = None if database is None else LocalArtifacts(database, self._experiment, experiment)
+            self.experiment = get_or_create_experiment(self._client, experiment)
+            self._pictures = None if database is None else LocalArtifacts(database, self.experiment, experiment)
+            if database is not None:
+                self._local = LocalRuns(database, self.experiment, self._pictures.location)
+
+    def describe(self, tags: Mapping[str, str]) -> None:
+        """Set tags of the experiment. A description that a user has written is kept.
+
+        Args:
+            tags: the tags by name.
+        """
+        with self._one_error("be written"):
+            known = self._client.get_experiment(self.experiment).tags
+            for name, text in tags.items():
+                own = name != NOTE or METHODS in known.get(name, METHODS)
+                if own and known.get(name) != text:
+                    self._client.set_experiment_tag(self.experiment, name, text)
 
     def complete_runs(self, writing: set[str]) -> dict[str, Run]:
         """Read the complete runs, and delete incomplete or duplicate runs of interrupted or simultaneous writers.
@@ -64,44 +85,59 @@ class MlflowStore:
         """
         complete: dict[str, Run] = {}
         with self._one_error("be read"):
-            for run in active_runs(self._client, self._experiment):
+            for run in active_runs(self._client, self.experiment):
                 content = run.data.tags.get("ganbench.content")
-                if run.data.tags.get("ganbench.complete") == "true" and content not in complete:
+                if run.data.tags.get(COMPLETE) == "true" and content not in complete:
                     complete[content] = run
                 elif content is not None and run.data.tags["ganbench.run"] in writing:
                     self._client.delete_run(run.info.run_id)
         return complete
 
-    def write(self, record: Record, frame: Frame | None) -> int:
-        """Write one run, and finally mark it as complete.
+    def write(self, records: Sequence[Record], frames: Mapping[str, Frame]) -> int:
+        """Write runs.
 
         Args:
-            record: the record of the run.
-            frame: the plot for samples that are points; None for images.
+            records: the records of the runs.
+            frames: the plots for samples that are points, by data set.
 
         Returns:
             The number of pictures.
         """
-        from mlflow.entities import Metric, Param
-
         with self._one_error("be written"):
-            tags = {**record.tags, "ganbench.content": record.content}
-            run = self._client.create_run(self._experiment, record.start_ms, tags, record.run).info.run_id
-            params = [Param(name, text) for name, text in record.params.items()]
-            for first in range(0, len(params), PARAMS_PER_BATCH):
-                self._client.log_batch(run, params=params[first : first + PARAMS_PER_BATCH])
-            for first in range(0, len(record.points), POINTS_PER_BATCH):
-                batch = record.points[first : first + POINTS_PER_BATCH]
-                self._client.log_batch(run, metrics=[Metric(*point) for point in batch])
-            drawn = self._draw(record, frame, run)
-            self._client.set_terminated(run, record.status, record.end_ms)
-            self._client.set_tag(run, "ganbench.complete", "true")
+            if self._local is not None:
+                return self._put(records, frames)
+            return sum(self._send(record, frames) for record in records)
+
+    def _put(self, records: Sequence[Record], frames: Mapping[str, Frame]) -> int:
+        """Write runs into the tables of an SQLite store, after their pictures."""
+        runs = [(uuid.uuid4().hex, record, {**_tags(record), COMPLETE: "true"}) for record in records]
+        drawn = sum(self._draw(record, frames, run) for run, record, _ in runs)
+        self._local.write(runs)
         return drawn
 
-    def _draw(self, record: Record, frame: Frame | None, run: str) -> int:
+    def _send(self, record: Record, frames: Mapping[str, Frame]) -> int:
+        """Send one run to a server, and finally mark it as complete."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        run = self._client.create_run(self.experiment, record.start_ms, _tags(record), record.run).info.run_id
+        params = [Param(name, text) for name, text in record.params.items()]
+        metrics = [Metric(*point) for point in record.points]
+        sizes = (PARAMS_PER_BATCH, POINTS_PER_BATCH - PARAMS_PER_BATCH)  # MLflow limits their sum too
+        while params or metrics:
+            self._client.log_batch(run, params=params[: sizes[0]], metrics=metrics[: sizes[1]])
+            params, metrics = params[sizes[0] :], metrics[sizes[1] :]
+        if record.data is not None:
+            self._client.log_inputs(run, [_dataset_input(record.data)])
+        drawn = self._draw(record, frames, run)
+        self._client.set_terminated(run, record.status, record.end_ms)
+        self._client.log_batch(run, tags=[RunTag(COMPLETE, "true")])
+        return drawn
+
+    def _draw(self, record: Record, frames: Mapping[str, Frame], run: str) -> int:
         """Draw the samples of a run into its artifacts, and return the number of pictures."""
         if not len(record.sample_steps):
             return 0
+        frame = frames.get(record.params.get("dataset", ""))
         if self._pictures is not None:
             return draw_samples(record, frame, self._pictures.folder(run, "samples"))
         with tempfile.TemporaryDirectory() as folder:
@@ -135,7 +171,7 @@ class MlflowStore:
     def delete_live(self) -> None:
         """Delete the streamed runs. Either the files have them, or a killed job will stream them again."""
         with self._one_error("be written"):
-            for run in active_runs(self._client, self._experiment, LIVE_FILTER):
+            for run in active_runs(self._client, self.experiment, LIVE_FILTER):
                 self._client.delete_run(run.info.run_id)
 
     @contextmanager
@@ -163,3 +199,15 @@ class MlflowStore:
                 f"the MLflow store {address} could not {what}. {remedy}; nothing is lost: tracking again adds what is "
                 f"missing. The cause: {cause}"
             ) from error
+
+
+def _tags(record: Record) -> dict[str, str]:
+    """All tags of a run but the mark that it is complete."""
+    return {**record.tags, **record.about, "ganbench.content": record.content}
+
+
+def _dataset_input(data: DataUse) -> DatasetInput:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(data.name, data.digest, "code", data.source, data.schema, data.profile)
+    return DatasetInput(dataset, [InputTag(CONTEXT, "training")])

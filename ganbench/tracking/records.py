@@ -1,4 +1,4 @@
-"""Records of runs for MLflow: parameters, tags, times, points of every series, measurements and samples.
+"""Records of runs for MLflow: parameters, tags, times, points of every series, the data set, and samples.
 
 Numbers are unchanged, with one exception. MLflow stores NaN, but its SQL stores replace infinity by the largest float.
 So infinite values are left out and counted in the tag `ganbench.infinite_left_out`.
@@ -20,11 +20,12 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import AXES, RUNS, setting_columns
+from ganbench.analysis.columns import AXES, FAILURES, RUNS, setting_columns
+from ganbench.tracking.origin import UNKNOWN, DataUse, Origin
+from ganbench.tracking.points import ONCE, run_points
 
 PARAMS = (*AXES, "steps", "discriminator_parameters", "generator_parameters")
 TAGS = tuple(name for name in RUNS if name not in (*PARAMS, "run", "trained_at", "train_seconds", "mode_forgetting"))
-EXTREMES = "_loss"  # ending of the series whose extremes are logged too, since means hide spikes
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,15 @@ class Record:
 
     Attributes:
         run: name of the run in the tables.
-        status: "FAILED" for a diverged run, "KILLED" for one that was stopped early, else "FINISHED".
+        status: "FAILED" for a failed run, one that was stopped early included, else "FINISHED".
         start_ms, end_ms: start and end of training, in milliseconds since 1970.
         params: parameters by name.
         tags: tags by name.
-        points: tuples (series, value, time in milliseconds since 1970, step).
+        points: tuples (name, value, time in milliseconds since 1970, step).
         sample_steps: steps of the snapshots with samples, shape (S,).
         samples: n generated examples of every snapshot, shape (S, n, *shape).
+        data: the data set and the number of its examples; None for a game without data.
+        about: tags of MLflow's own that depend on where and how the study is run, and not on its results.
     """
 
     run: str
@@ -51,6 +54,8 @@ class Record:
     points: list[tuple[str, float, int, int]]
     sample_steps: np.ndarray
     samples: np.ndarray
+    data: DataUse | None
+    about: dict[str, str]
 
     @property
     def axes(self) -> tuple[str | None, ...]:
@@ -59,32 +64,37 @@ class Record:
 
     @cached_property
     def content(self) -> str:
-        """SHA-256 of the whole record, which reveals new numbers under an old digest."""
-        text = repr((self.run, self.status, self.start_ms, self.end_ms, self.params, self.tags, self.points))
+        """SHA-256 of the record without `about`, which reveals new numbers under an old digest."""
+        text = repr((self.run, self.status, self.start_ms, self.end_ms, self.params, self.tags, self.points, self.data))
         sums = hashlib.sha256(text.encode())
         sums.update(repr((self.sample_steps.tolist(), self.samples.shape)).encode())
         sums.update(np.ascontiguousarray(self.samples).tobytes())
         return sums.hexdigest()
 
 
-def records(collected: Collected) -> Iterator[Record]:
+def records(collected: Collected, origin: Origin = UNKNOWN) -> Iterator[Record]:
     """The records of all runs of a study.
 
     Args:
         collected: the collected results of the study.
+        origin: where the study and its data come from.
     """
     curves = dict(iter(collected.curves.groupby("run", sort=False)))
-    snapshots = dict(iter(collected.snapshots.groupby("run", sort=False)))
+    snapshots = dict(iter(collected.snapshots.sort_values("step").groupby("run", sort=False)))
     measured = dict(iter(collected.measurements.groupby("run", sort=False)))
     settings = setting_columns(collected.runs.columns, collected.metrics)
     for row in collected.runs.to_dict("records"):
         run = row["run"]
-        own_snapshots = snapshots.get(run, collected.snapshots.iloc[:0]).sort_values("step")
-        points = [
-            *_curve_points(curves.get(run, collected.curves.iloc[:0])),
-            *_metric_points(collected, row, own_snapshots),
-            *_measured_points(measured.get(run, collected.measurements.iloc[:0]), row["steps_done"]),
-        ]
+        own_snapshots = snapshots.get(run, collected.snapshots.iloc[:0])
+        points = list(
+            run_points(
+                collected,
+                row,
+                curves.get(run, collected.curves.iloc[:0]),
+                own_snapshots,
+                measured.get(run, collected.measurements.iloc[:0]),
+            )
+        )
         finite = [point for point in points if not math.isinf(point[1])]
         end = pd.Timestamp(row["trained_at"])
         end_ms = round((end.tz_localize("UTC") if end.tzinfo is None else end).timestamp() * 1000)
@@ -97,24 +107,25 @@ def records(collected: Collected) -> Iterator[Record]:
         steps, samples = collected.samples(run) if len(own_snapshots) else (np.empty(0, int), np.empty(0))
         yield Record(
             run=run,
-            status=_status(row),
+            status="FAILED" if failed(row) else "FINISHED",
             start_ms=start_ms,
             end_ms=end_ms,
             params=_texts(row, (*PARAMS, *settings)),
             tags=tags,
             points=[
-                (name, float(value), min(round(start_ms + step_ms * step), end_ms), int(step))
+                (name, float(value), end_ms if step == ONCE else min(round(start_ms + step_ms * step), end_ms), step)
                 for name, value, step in finite
             ],
             sample_steps=steps,
             samples=samples,
+            data=origin.data_of(row, samples.shape[2:]),
+            about=origin.tags(row),
         )
 
 
-def _status(row: dict[str, Any]) -> str:
-    if row["outcome"] == "diverged":
-        return "FAILED"
-    return "FINISHED" if pd.isna(row["stopped_step"]) else "KILLED"
+def failed(row: dict[str, Any]) -> bool:
+    """Whether a run in the table of runs counts as failed: its most severe outcome says so, or it was stopped early."""
+    return row["outcome"] in FAILURES or not pd.isna(row["stopped_step"])
 
 
 def _texts(row: dict[str, Any], names: Sequence[str]) -> dict[str, str]:
@@ -123,32 +134,3 @@ def _texts(row: dict[str, Any], names: Sequence[str]) -> dict[str, str]:
     if "n_train" in cells:  # the column holds floats, since its cells are empty for games without data
         cells["n_train"] = int(cells["n_train"])
     return {name: str(value) for name, value in cells.items()}
-
-
-def _curve_points(curves: pd.DataFrame) -> Iterator[tuple[str, float, int]]:
-    """The mean of every bin at its last step, and for losses the extremes of bins with several steps."""
-    for series, bins in curves.groupby("series", sort=False):
-        wide = bins[bins["first_step"] < bins["last_step"]] if series.endswith(EXTREMES) else bins.iloc[:0]
-        for key, column, rows in (("", "mean", bins), (".min", "min", wide), (".max", "max", wide)):
-            for value, step in zip(rows[column], rows["last_step"], strict=True):
-                yield f"{series}{key}", value, step
-
-
-def _metric_points(
-    collected: Collected, row: dict[str, Any], snapshots: pd.DataFrame
-) -> Iterator[tuple[str, float, int]]:
-    """The values of every metric at the run's snapshots; its final value and what was forgotten at the last one."""
-    for name in collected.metrics:
-        values = snapshots[name].dropna() if name in snapshots else pd.Series(dtype=float)
-        for index, value in values.items():
-            yield name, value, snapshots.at[index, "step"]
-        if len(snapshots) and not pd.isna(row.get(f"{name}_final", math.nan)):
-            yield f"{name}_final", row[f"{name}_final"], snapshots["step"].iloc[-1]
-    if not pd.isna(row["mode_forgetting"]):
-        yield "mode_forgetting", row["mode_forgetting"], snapshots["step"].iloc[-1]
-
-
-def _measured_points(measured: pd.DataFrame, step: int) -> Iterator[tuple[str, float, int]]:
-    """Every value that a diagnostic measured of a run, at the run's last step."""
-    for quantity, value in zip(measured["quantity"], measured["value"], strict=True):
-        yield quantity, value, step

@@ -131,10 +131,10 @@ def means(runs: dict[str, Recorder]) -> list[Point]:
 def tracked(collected: Collected) -> list[Point]:
     """What `track` is to show of curves: the means, and the extremes of a loss's bins of several steps."""
     return sorted(
-        (row.run, row.series + ending, row.last_step, repr(float(value)))
+        (row.run, name.format(row.series), row.last_step, repr(float(value)))
         for row in collected.curves.itertuples()
-        for ending, value in (("", row.mean), (".min", row.min), (".max", row.max))
-        if not ending or (row.series.endswith("_loss") and row.first_step < row.last_step)
+        for name, value in (("{}", row.mean), ("range/{}_min", row.min), ("range/{}_max", row.max))
+        if name == "{}" or (row.series.endswith("_loss") and row.first_step < row.last_step)
     )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import itertools
+import json
 import logging
 import math
 import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -34,7 +37,11 @@ from tracked_example import (
 from tracking_server import MlflowServer
 
 from ganbench.core.errors import GanbenchError
+from ganbench.pipeline.stages import track as stage
 from ganbench.pipeline.stages.track import Tracked, track
+from ganbench.tracking import local_runs, mlflow_store
+from ganbench.tracking.local_runs import LocalRuns
+from ganbench.tracking.origin import Origin
 from ganbench.tracking.pictures import draw_samples, make_frame
 from ganbench.tracking.records import Record
 
@@ -98,7 +105,7 @@ def test_everything_arrives_exactly_once(tmp_path, uri, study):
     assert_exactly_once(collected, uri, study)
     points = sum(len(expected_points(collected, run)) for run in collected.runs["run"])
     assert dataclasses.asdict(tracked) == ALL_NEW | {"metrics": points}
-    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert calls == [(4, 4)]
 
 
 def test_params_tags_status_and_times(tmp_path, uri, study):
@@ -133,7 +140,8 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
         **dict.fromkeys(("judged_on", "evaluated_on", "diagnosed_on", "collected_on"), "text"),
         **{"commit": "text", "digest": "d01", "outcomes_judged": "text", "failures_not_judged": "text"},
     }
-    assert [tracked[f"{name}-d0"].info.status for name in RUN_NAMES] == ["FINISHED", "FAILED", "FINISHED", "FINISHED"]
+    # The second run has diverged, the third has collapsed.
+    assert [tracked[f"{name}-d0"].info.status for name in RUN_NAMES] == ["FINISHED", "FAILED", "FAILED", "FINISHED"]
     end = pd.Timestamp("2025-03-01T12:00:00Z").timestamp() * 1000
     assert (run.info.start_time, run.info.end_time) == (end - 60_000, end)
     times = [point.timestamp for point in client_of(uri).get_metric_history(run.info.run_id, "real_output")]
@@ -145,7 +153,7 @@ def test_values_that_are_not_numbers_are_shown_truthfully(tmp_path, uri, study):
     track(tiny_collected(tmp_path / "collected"), study=study, uri=uri)
     tracked = {run.info.run_name: run for run in runs_of(uri, study)}
     run = tracked.pop("grey-d0")
-    history = client_of(uri).get_metric_history(run.info.run_id, "generator_loss.max")
+    history = client_of(uri).get_metric_history(run.info.run_id, "range/generator_loss_max")
     assert [(point.step, math.isnan(point.value)) for point in history] == [(10, False), (30, True)]
     # Eight means and two maxima of losses are infinite, which no SQL store of MLflow can hold.
     assert run.data.tags["ganbench.infinite_left_out"] == "10"
@@ -169,13 +177,14 @@ def test_a_game_without_data_shows_what_it_has(tmp_path, uri, study):
         **{"learning_rate": "0.0002", "seed": "3"},
         **{"steps": "40", "discriminator_parameters": "12", "generator_parameters": "34", "train_precision": "float32"},
     }
-    assert {name.split(".")[0] for name in run.data.metrics} == {*TOY, "path"}
-    assert "x_loss.max" in run.data.metrics
-    assert run.data.metrics["path.growth"] == 7.5
-    assert math.isnan(run.data.metrics["path.turns"]), "a diagnostic measured and found nothing: that is no gap"
+    extremes = {f"range/{player}_loss_{end}" for player in "xy" for end in ("min", "max")}
+    assert set(run.data.metrics) == {*TOY, *extremes, "measured/path.growth", "measured/path.turns"}
+    assert run.data.metrics["measured/path.growth"] == 7.5
+    assert math.isnan(run.data.metrics["measured/path.turns"]), "a diagnostic measured and found nothing: no gap"
+    assert run.inputs.dataset_inputs == []
     assert run.data.tags["ganbench.infinite_left_out"] == "1"
-    (point,) = client_of(uri).get_metric_history(run.info.run_id, "path.growth")
-    assert (point.step, point.timestamp) == (30, run.info.end_time), "what is measured after training is its last point"
+    (point,) = client_of(uri).get_metric_history(run.info.run_id, "measured/path.growth")
+    assert (point.step, point.timestamp) == (0, run.info.end_time), "MLflow's page draws bars of what is at step 0"
     assert client_of(uri).list_artifacts(run.info.run_id) == []
 
 
@@ -243,8 +252,10 @@ def test_twice_adds_nothing(tmp_path, uri, study):
 
 
 @pytest.mark.parametrize("calls", [0, 1, 3, 4])
-def test_an_interrupted_writer_is_made_up_for(tmp_path, uri, study, monkeypatch, calls):
+def test_an_interrupted_writer_is_made_up_for(tmp_path, server, study, monkeypatch, calls):
     from mlflow import MlflowClient
+
+    uri = server
 
     collected = tiny_collected(tmp_path / "collected")
     log_batch, left = MlflowClient.log_batch, iter(range(calls))
@@ -259,8 +270,120 @@ def test_an_interrupted_writer_is_made_up_for(tmp_path, uri, study, monkeypatch,
         with pytest.raises(KeyboardInterrupt):
             track(collected, study=study, uri=uri)
     tracked = track(collected, study=study, uri=uri)
-    assert (tracked.created, tracked.present) == (4 - calls // 2, calls // 2)  # two calls a run: params, metrics
+    assert (tracked.created, tracked.present) == (4 - calls // 2, calls // 2)  # two calls a run, the last one marks it
     assert_exactly_once(collected, uri, study)
+
+
+@pytest.mark.parametrize("rows", ["runs", "latest_metrics", "input_tags"])
+def test_a_file_has_whole_runs_or_none(tmp_path, migrated, study, monkeypatch, rows):
+    """A writer that is interrupted within a batch leaves nothing of it, and the batches before it."""
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    uri, collected = f"sqlite:///{tmp_path}/mlflow.db", tiny_collected(tmp_path / "collected")
+    monkeypatch.setattr(stage, "RUNS_PER_BATCH", 1)
+    with monkeypatch.context() as patch:
+        write = LocalRuns.write
+
+        def failing(self, runs):
+            if runs[0][1].run == "colour-d0":
+                patch.setitem(local_runs.INSERT, rows, "INSERT INTO absent VALUES (?)")
+            write(self, runs)
+
+        patch.setattr(LocalRuns, "write", failing)
+        with pytest.raises(GanbenchError, match="no such table: absent"):
+            track(collected, study=study, uri=uri)
+    assert {run.info.run_name for run in runs_of(uri, study)} == {"points-d0", "grey-d0"}
+    tracked = track(collected, study=study, uri=uri)
+    assert (tracked.created, tracked.present) == (2, 2)
+    assert_exactly_once(collected, uri, study)
+
+
+def rows_of(database: Path) -> dict[str, list[tuple]]:
+    """All rows of the tables that hold runs, without what differs between two stores: identifiers, and the marks."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        names = dict(connection.execute("SELECT run_uuid, name FROM runs"))
+        names |= {key: name for name, key in connection.execute("SELECT name, dataset_uuid FROM datasets")}
+        inputs = connection.execute("SELECT input_uuid, source_id, destination_id FROM inputs")
+        names |= {key: f"{names[source]} of {names[run]}" for key, source, run in inputs}
+        tables = {}
+        for table in local_runs.INSERT:
+            found = connection.execute(f"SELECT * FROM {table}")
+            columns = [column[0] for column in found.description]
+            rows = [dict(zip(columns, [names.get(cell, cell) for cell in row], strict=True)) for row in found]
+            tables[table] = sorted(repr(row | {"artifact_uri": None}) for row in rows)
+    return tables
+
+
+def test_the_rows_in_a_file_are_those_of_mlflow_s_own_client(tmp_path, migrated, monkeypatch):
+    collected = tiny_collected(tmp_path / "collected")
+    twice = pd.concat([collected.curves, collected.curves.iloc[:3]])  # points that are there already
+    collected = dataclasses.replace(collected, curves=twice)
+    databases = {}
+    for how in ("tables", "client"):
+        (tmp_path / how).mkdir()
+        databases[how] = shutil.copy(migrated, tmp_path / how / "mlflow.db")
+        if how == "client":
+            put = lambda store, records, frames: sum(store._send(record, frames) for record in records)  # noqa: E731
+            monkeypatch.setattr(mlflow_store.MlflowStore, "_put", put)
+        track(collected, study="s", uri=f"sqlite:///{databases[how]}")
+    own, theirs = map(rows_of, databases.values())
+    assert own.keys() == theirs.keys()
+    for table, rows in own.items():
+        assert rows, table
+        assert rows == theirs[table], table
+
+
+def test_the_origin_shows(tmp_path, uri, study):
+    from mlflow.data import get_source
+    from mlflow.data.schema import TensorDatasetSchema
+
+    collected = tiny_collected(tmp_path / "collected")
+    collected.runs["commit"] = "0123456789ab+"
+    origin = Origin(Path("config/my study.yaml"), {"grey": "of-the-file"})
+    track(collected, study=study, uri=uri, origin=origin)
+    tracked = {run.info.run_name: run for run in runs_of(uri, study)}
+    tags = tracked["grey-d0"].data.tags
+    assert tags["mlflow.source.name"] == "config/my study.yaml"
+    assert (tags["mlflow.source.git.commit"], tags["mlflow.source.git.dirty"]) == ("0123456789ab", "true")
+    assert tags["mlflow.note.content"].startswith("diverged since step 30: text.\n")
+    assert tags["mlflow.note.content"].endswith("\n\n    ganbench train 'config/my study.yaml' --only grey-d0")
+    (used,) = tracked["grey-d0"].inputs.dataset_inputs
+    assert [(tag.key, tag.value) for tag in used.tags] == [("mlflow.data.context", "training")]
+    assert (used.dataset.name, len(used.dataset.digest)) == ("grey", 8)
+    assert json.loads(used.dataset.profile) == {"num_rows": 100, "shape": [1, 6, 5]}
+    schema = TensorDatasetSchema.from_dict(json.loads(used.dataset.schema))
+    assert schema.features.inputs[0].shape == (-1, 1, 6, 5)
+    assert "grey" in json.dumps(get_source(used.dataset).to_dict())
+    # The same results from elsewhere are the same runs; other data are another data set.
+    assert track(collected, study=study, uri=uri, origin=Origin(Path("elsewhere.yaml"), origin.data)) == NOTHING_NEW
+    assert track(collected, study=study, uri=uri, origin=Origin(None, {"grey": "other"})).created == 1
+
+
+def test_the_page_is_prepared(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    track(collected, study=study, uri=uri)
+    client = client_of(uri)
+    experiment = client.get_experiment_by_name(study)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert experiment.tags["mlflow.experiment.primaryMetric.name"] == "final/distance"
+    views = {}
+    for key in ("ganbench-methods", "ganbench-failed"):
+        assert f"viewStateShareKey={key}" in experiment.tags["mlflow.note.content"]
+        view = json.loads(experiment.tags[f"mlflow.sharedViewState.{key}"])
+        assert {type(view[name]) for name in ("createdAt", "updatedAt")} == {int}
+        views[key] = json.loads(view["state"])
+        shown = {chart["metricKey"] for chart in views[key]["compareRunCharts"]}
+        assert shown == {"discriminator_loss", "generator_loss", "distance", "modes", "final/distance", "final/modes"}
+        sections = {section["uuid"] for section in views[key]["compareRunSections"]}
+        assert {chart["metricSectionId"] for chart in views[key]["compareRunCharts"]} <= sections
+    assert views["ganbench-methods"]["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "method"}]
+    found = client.search_runs([experiment.experiment_id], views["ganbench-failed"]["searchFilter"])
+    assert {run.info.run_name for run in found} == {"grey-d0", "colour-d0"}
+    track(tiny_collected(tmp_path / "second", digest="e1"), study=study, uri=uri)
+    found = client.search_runs([experiment.experiment_id], views["ganbench-methods"]["searchFilter"])
+    assert {run.info.run_name for run in found} == {f"{name}-e1" for name in RUN_NAMES}, "no superseded runs"
+    client.set_experiment_tag(experiment.experiment_id, "mlflow.note.content", "my own words")
+    track(collected, study=study, uri=uri)
+    assert client.get_experiment(experiment.experiment_id).tags["mlflow.note.content"] == "my own words"
 
 
 TRACK_AND_PRINT = """
@@ -272,7 +395,8 @@ from ganbench.pipeline.stages.track import track
 folder, study, uri, dies = sys.argv[1:]
 if dies == "dies":
     from mlflow import MlflowClient
-    MlflowClient.set_terminated = lambda *args: os._exit(9)
+    from ganbench.tracking.local_runs import LocalRuns
+    MlflowClient.set_terminated = LocalRuns.write = lambda *args: os._exit(9)
 tracked = track(Collected.read(Path(folder)), study=study, uri=uri)
 print(tracked.created, tracked.present)
 """
@@ -288,7 +412,7 @@ def test_a_killed_process_is_made_up_for(tmp_path, uri, study):
     killed = start_tracking(collected.folder, study, uri, "dies")
     killed.communicate(timeout=LIMIT_SECONDS)
     assert killed.returncode == 9
-    assert [run.info.status for run in runs_of(uri, study)] == ["RUNNING"]
+    assert [run.info.status for run in runs_of(uri, study)] == ([] if uri.startswith("sqlite") else ["RUNNING"])
     assert track(collected, study=study, uri=uri).created == 4
     assert_exactly_once(collected, uri, study)
 
@@ -425,7 +549,7 @@ def test_a_wrong_uri_is_one_clear_error(tmp_path, uri, says):
 def test_samples_that_are_not_numbers_are_drawn_as_such(tmp_path, shape):
     samples = np.zeros((1, 4, *shape))
     samples[0, 1] = math.nan
-    record = Record("run", "FINISHED", 0, 1, {}, {}, [], np.array([5]), samples)
+    record = Record("run", "FINISHED", 0, 1, {}, {}, [], np.array([5]), samples, None, {})
     assert draw_samples(record, make_frame(np.ones((3, *shape))), tmp_path) == 1
     with Image.open(tmp_path / "step_00000005.png") as picture:
         if len(shape) == 3:

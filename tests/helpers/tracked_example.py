@@ -115,18 +115,20 @@ def expected_points(collected: Collected, run: str) -> list[tuple[str, int, str]
     for row in collected.curves[collected.curves["run"] == run].itertuples():
         points.append((row.series, row.last_step, row.mean))
         if row.series.endswith("_loss") and row.last_step > row.first_step:
-            points += [(f"{row.series}.min", row.last_step, row.min), (f"{row.series}.max", row.last_step, row.max)]
+            points.append((f"range/{row.series}_min", row.last_step, row.min))
+            points.append((f"range/{row.series}_max", row.last_step, row.max))
     for row in collected.snapshots[collected.snapshots["run"] == run].itertuples():
         points.append(("distance", row.step, row.distance))
         if run.startswith("points"):
             points.append(("modes", row.step, row.modes))
     final = collected.runs.set_index("run").loc[run]
     if not run.startswith("toy"):
-        points.append(("distance_final", 30, final["distance_final"]))
+        points.append(("final/distance", 0, final["distance_final"]))
     if run.startswith("points"):
-        points.append(("modes_final", 30, final["modes_final"]))
-        points.append(("mode_forgetting", 30, final["mode_forgetting"]))
-    points += [(quantity, 30, value) for quantity, value in MEASURED.get(run.partition("-")[0], {}).items()]
+        points.append(("final/modes", 0, final["modes_final"]))
+        points.append(("final/mode_forgetting", 0, final["mode_forgetting"]))
+    measured = MEASURED.get(run.partition("-")[0], {})
+    points += [(f"measured/{quantity}", 0, value) for quantity, value in measured.items()]
     return sorted((name, step, repr(float(value))) for name, step, value in points if not math.isinf(value))
 
 

@@ -252,7 +252,8 @@ def test_the_workflow_reads_the_study_s_file_itself(tmp_path):
     with pytest.raises(SystemExit, match="key 'title' stands twice"):
         plan_of(read, "study.yaml", files=[str(path)], verify=True)
     path.write_text(study("title: b"))
-    assert plan_of(read, "study.yaml", files=[str(path)], verify=True).study.title == "b"
+    plan = plan_of(read, "study.yaml", files=[str(path)], verify=True)
+    assert (plan.study.title, plan.file) == ("b", path)
 
 
 @pytest.mark.parametrize(

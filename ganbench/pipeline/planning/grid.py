@@ -23,13 +23,14 @@ class GridPlan:
 
     Args:
         study: The study.
+        file: The file that the study was read from; None if it was not read from one file.
 
     Raises:
         GanbenchError: The grid is not valid, a judge fits no data set, or an experiment or a claim selects no run.
     """
 
-    def __init__(self, study: Study) -> None:
-        self.study = study
+    def __init__(self, study: Study, file: Path | None = None) -> None:
+        self.study, self.file = study, file
         self.folder = study.results / study.study
         self.runs = expand(study)
         self.packs = {pack.name: pack for pack in group_into_packs(study, self.runs)}

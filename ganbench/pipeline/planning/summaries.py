@@ -11,6 +11,7 @@ from ganbench.core import checksums
 from ganbench.core.registry import PACKAGE
 from ganbench.core.source_digests import digest, sources_digest
 from ganbench.pipeline.jobs import CollectTask, Job, Task, without_members
+from ganbench.pipeline.planning.grid import dataset_of
 from ganbench.pipeline.planning.pack_jobs import PackPlan
 from ganbench.pipeline.stages import OF_DATASETS, STAMPS
 from ganbench.pipeline.tasks import FiguresTask, ReportTask, TablesTask, TrackTask, identity, without_locations
@@ -50,7 +51,12 @@ class SummaryPlan(PackPlan):
     def track(self) -> Job:
         """The job that writes the results to MLflow."""
         store = self.study.results / "mlflow.db"
-        return self._summary("track", TrackTask(self.study.study, self.study.track.uri, store, self._tables))
+        data = {}
+        for run in self.runs:
+            if run.choice("dataset"):
+                data[str(run.point["dataset"])] = self.prepare[dataset_of(run)].digest
+        task = TrackTask(self.study.study, self.study.track.uri, store, self._tables, self.file or Path(), data)
+        return self._summary("track", task)
 
     @cached_property
     def tables(self) -> Job:

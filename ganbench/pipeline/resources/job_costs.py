@@ -13,7 +13,7 @@ from ganbench.report.figure_info import figure_infos
 # Times of the stages that run once per study, measured on studies of ten to a few hundred runs on one core.
 COLLECT_SECONDS = 0.03  # per run
 TRACK_SECONDS = 4.0  # MLflow's imports and its store
-TRACK_RUN_SECONDS = 0.15  # per run
+TRACK_RUN_SECONDS = 0.06  # per run, most of them for pictures
 TABLES_SECONDS = 2.0
 FIGURE_SECONDS = 1.0  # per figure
 FILM_SECONDS = 5.0  # per figure of a dozen frames

@@ -8,9 +8,10 @@ deleted after the runs from the files have been written.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from ganbench.analysis.collected import Collected
@@ -21,8 +22,12 @@ from ganbench.pipeline.jobs import Job
 from ganbench.tracking.address import redact_credentials, sqlite_path
 from ganbench.tracking.environment import QUIET_SETTINGS, environment_variables, silence_logs
 from ganbench.tracking.mlflow_store import MlflowStore
+from ganbench.tracking.origin import UNKNOWN, Origin
 from ganbench.tracking.pictures import Frame, make_frame
-from ganbench.tracking.records import records
+from ganbench.tracking.records import Record, records
+from ganbench.tracking.saved_views import experiment_tags
+
+RUNS_PER_BATCH = 50  # runs that are written together; an interruption loses as many at most
 
 
 @dataclass(frozen=True)
@@ -47,18 +52,27 @@ def run(job: Job, context: JobContext) -> list[Path]:
         collected = Collected.read(task.collected)
         report(1)
     with context.progress(f"track {task.study}", len(collected.runs), "runs") as report:
-        track(collected, study=task.study, uri=task.address, report=lambda done, _: report(done))
+        origin = Origin(task.file if task.file.name else None, task.data)
+        track(collected, study=task.study, uri=task.address, origin=origin, report=lambda done, _: report(done))
     return []
 
 
-def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, int], None] | None = None) -> Tracked:
+def track(
+    collected: Collected,
+    *,
+    study: str,
+    uri: str,
+    origin: Origin = UNKNOWN,
+    report: Callable[[int, int], None] | None = None,
+) -> Tracked:
     """Bring MLflow up to date with a study's collected results.
 
     Args:
         collected: The study's collected results.
         study: The name of the study, and of the MLflow experiment.
         uri: `sqlite:///path/to/file.db` (pictures go to `path/to/file-artifacts`), or the http(s) address of a server.
-        report: Called as `report(done, total)` after every run.
+        origin: Where the study and its data come from.
+        report: Called as `report(done, total)` after every batch of runs.
 
     Returns:
         The counts of MLflow runs, metric points and pictures.
@@ -78,24 +92,31 @@ def track(collected: Collected, *, study: str, uri: str, report: Callable[[int, 
         silence_logs(),
     ):
         store = MlflowStore(uri, study, database)
+        store.describe(experiment_tags(collected, store.experiment))
         complete = store.complete_runs(writing=set(collected.runs["run"]))
         frames: dict[str, Frame] = {}  # by data set
-        created = metrics = artifacts = 0
+        created = metrics = artifacts = done = 0
         shown: dict[str, tuple] = {}  # the point of the grid of each record, by the record's content
-        for done, record in enumerate(records(collected), start=1):
-            shown[record.content] = record.axes
-            if record.content not in complete:
+        for batch in _batches(records(collected, origin)):
+            shown |= {record.content: record.axes for record in batch}
+            new = [record for record in batch if record.content not in complete]
+            for record in new:
                 dataset = record.params.get("dataset", "")
                 if record.samples.ndim == 3 and dataset not in frames:
                     frames[dataset] = make_frame(collected.real(dataset))
-                artifacts += store.write(record, frames.get(dataset))
-                metrics += len(record.points)
-                created += 1
+            artifacts += store.write(new, frames)
+            metrics += sum(len(record.points) for record in new)
+            created += len(new)
+            done += len(batch)
             if report is not None:
                 report(done, len(collected.runs))
         superseded = store.mark_superseded(complete, shown)
         store.delete_live()
     return Tracked(created, len(shown) - created, superseded, metrics, artifacts)
+
+
+def _batches(every: Iterator[Record]) -> Iterator[list[Record]]:
+    return iter(lambda: list(islice(every, RUNS_PER_BATCH)), [])
 
 
 def _say_waiting(what: str, holder: str) -> None:

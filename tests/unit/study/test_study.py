@@ -757,6 +757,15 @@ def test_where_things_lie_is_in_no_digest(place, monkeypatch):
         assert (ones == others) == (stage not in shown), stage
 
 
+def test_mlflow_is_told_of_the_study_s_file_and_of_its_data():
+    """The file is a location, and in no digest: whoever makes the plan, with or without it, finds the same stamp."""
+    one, other = plan(BASE), Plan(parse(BASE, origin="test"), Path("config/study.yaml"))
+    assert (one.track.task.file, other.track.task.file) == (Path(), Path("config/study.yaml"))
+    assert one.track.path == other.track.path
+    assert one.track.task.data == {name: job.digest for name, job in one.prepare.items()}
+    assert Job.decode(json.loads(json.dumps(encode(other.track)))) == other.track
+
+
 def test_members_of_one_s_own_are_known_by_what_they_say_wherever_they_lie(tmp_path):
     """In every family, in experiments too: only the words that a job is told differ, and not what Snakemake knows them
     by."""

@@ -14,6 +14,7 @@ import pytest
 from stored import flat, tree_of
 
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import FAILURES
 from ganbench.analysis.findings import findings
 from ganbench.analysis.methods import failed, failure_times, final_losses, outcome_indicator
 from ganbench.analysis.settings import settings_table
@@ -128,7 +129,7 @@ def test_mlflow_is_told(collected):
     found = {record.run: record for record in records(collected)}
     for row in collected.runs.to_dict("records"):
         record, stopped = found[row["run"]], not pd.isna(row["stopped_step"])
-        assert record.status == ("KILLED" if stopped else "FINISHED")
+        assert record.status == ("FAILED" if stopped or row["outcome"] in FAILURES else "FINISHED")
         told = {"stopped_step": str(row["stopped_step"]), "stopped_for": "unstable"} if stopped else {}
         assert {name: record.tags[name] for name in record.tags if name.startswith("stopped")} == told
 
