@@ -8,6 +8,7 @@ from ganbench.report.figure_info import figure_infos
 
 TABLES = (
     *("runs", "snapshots", "curves", "references", "nulls", "settings", "comparisons", "measurements"),
+    *("ranking", "ranking_tests"),
     *("diagnoses", "events", "modes", "claims", "published"),
 )
 TABLE_FORMATS = ("csv", "parquet")

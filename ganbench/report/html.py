@@ -29,6 +29,7 @@ from ganbench.report.figure_info import figure_infos
 from ganbench.report.file_names import figure_name
 from ganbench.report.partial import missing_results
 from ganbench.report.provenance import config, environment_facts, references, run_list, stage_times
+from ganbench.report.ranking_section import rankings
 
 HERE = Path(__file__).parent
 
@@ -63,6 +64,7 @@ def render(
         description=study.get("description") or "",
         style=stylesheet(),
         partial=missing_results(collected),
+        rankings=rankings(gans),
         claims=render_claims(collected, study),
         published=render_published(collected, study),
         summary=[_finding(each) for each in found if each.method is None or each.kind == "method"],
