@@ -16,7 +16,7 @@ TABLE_NOTES = "COLUMNS.md"
 PAPER = "paper"  # folder of the tables that the report shows
 PAPER_TABLES = (
     *("ranking", "outcomes", "scores", "claims", "claim-tests", "published"),
-    *("references", "laboratory", "stages", "runs"),
+    *("references", "laboratory", "runs"),
 )
 PAPER_FORMATS = ("tex", "csv")
 FIGURE_FORMATS = ("svg", "png")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 PREAMBLE = (
     "% Needs \\usepackage{booktabs, longtable} and, with pdfLaTeX, \\usepackage[T1]{fontenc};"
     " names that are not in Latin letters need LuaLaTeX or XeLaTeX.\n"
@@ -45,20 +43,22 @@ def long_table(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str
         caption: What the table shows.
         label: Its label, of letters, digits, hyphens and colons.
     """
-    frame = pd.DataFrame([[escaped(cell) for cell in row] for row in rows], columns=range(len(heads)), dtype=object)
     columns = [[row[index] for row in rows] for index in range(len(heads))]
-    text = frame.to_latex(
-        index=False,
-        escape=False,
-        longtable=True,
-        header=[escaped(head) for head in heads],
-        caption=escaped(caption),
-        label=label,
-        column_format="".join(map(_alignment, columns)),
-    )
-    # pandas repeats the whole caption on every further page.
-    again = f"\\multicolumn{{{len(heads)}}}{{l}}{{\\tablename\\ \\thetable{{}} (continued)}}"
-    return text.replace(f"\\caption[]{{{escaped(caption)}}}", again)
+    head = [r"\toprule", _row(heads), r"\midrule"]
+    lines = [
+        f"\\begin{{longtable}}{{{''.join(map(_alignment, columns))}}}",
+        f"\\caption{{{escaped(caption)}}} \\label{{{label}}} \\\\",
+        *(*head, r"\endfirsthead"),
+        f"\\multicolumn{{{len(heads)}}}{{l}}{{\\tablename\\ \\thetable{{}} (continued)}} \\\\",
+        *(*head, r"\endhead", r"\midrule", r"\endfoot", r"\bottomrule", r"\endlastfoot"),
+        *map(_row, rows),
+        r"\end{longtable}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"{' & '.join(map(escaped, cells))} \\\\"
 
 
 def _alignment(cells: Sequence[str]) -> str:

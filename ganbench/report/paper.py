@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.stage_time import StageTime
 from ganbench.core.atomic_files import atomic_write
 from ganbench.report.file_names import PAPER_TABLES
 from ganbench.report.latex import PREAMBLE, long_table
@@ -18,7 +17,7 @@ from ganbench.report.paper_tables import PaperTable, paper_tables
 NONE = "% The report has no such table.\n"
 
 
-def write(collected: Collected, study: dict, stages: Iterable[StageTime], folder: Path) -> None:
+def write(collected: Collected, study: dict, folder: Path) -> None:
     """Write the files of `ganbench.report.file_names.paper_files`: a LaTeX file and a CSV file per kind of table.
 
     A kind may have a table per method, data set or experiment. The LaTeX file has one after the other, and the CSV file
@@ -27,11 +26,10 @@ def write(collected: Collected, study: dict, stages: Iterable[StageTime], folder
     Args:
         collected: The study's results.
         study: Its resolved configuration.
-        stages: The actual and the estimated time of its stages.
         folder: The folder to write; created if missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found = paper_tables(collected, study, stages)
+    found = paper_tables(collected, study)
     for name in PAPER_TABLES:
         filled = [table for table in found[name] if table.rows]
         with atomic_write(folder / f"{name}.tex") as new:

@@ -5,7 +5,7 @@ Every caption states the number of runs that the table rests on, how many of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -13,13 +13,12 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import methods
 from ganbench.analysis.settings import settings_table
-from ganbench.analysis.stage_time import StageTime
 from ganbench.claims.published import render_published
 from ganbench.claims.rendering import render_claims
 from ganbench.report.diagnostics import experiments
 from ganbench.report.file_names import PAPER_TABLES
 from ganbench.report.method_tables import method_tables, occurring
-from ganbench.report.provenance import references, run_list, stage_times
+from ganbench.report.provenance import references, run_list
 from ganbench.report.ranking_section import rankings
 from ganbench.report.run_counts import counted
 
@@ -41,8 +40,12 @@ class PaperTable:
     rows: Sequence[Sequence[str]]
 
 
-def paper_tables(collected: Collected, study: dict, stages: Iterable[StageTime]) -> dict[str, list[PaperTable]]:
-    """The tables of the report by kind, in the order of `PAPER_TABLES`; those of missing results are not among them."""
+def paper_tables(collected: Collected, study: dict) -> dict[str, list[PaperTable]]:
+    """The tables of the report by kind, in the order of `PAPER_TABLES`.
+
+    Those of missing results and of the time that stages took are not among them: they are of one execution, and not of
+    what was found.
+    """
     gans, runs = collected.gans, counted(collected.runs)
     table = settings_table(gans) if len(gans.runs) else pd.DataFrame()
     of_methods = {name: method_tables(gans, table, name) for name in methods(gans)}
@@ -59,7 +62,6 @@ def paper_tables(collected: Collected, study: dict, stages: Iterable[StageTime])
         "published": list(_published(collected, study, runs)),
         "references": [_references(collected)],
         "laboratory": [_experiment(collected, each) for each in experiments(collected, study)],
-        "stages": [_stages(stages, runs)],
         "runs": [PaperTable("", f"The runs: {runs}.{left}", listed["heads"], listed["rows"])],
     }
     assert tuple(tables) == PAPER_TABLES
@@ -186,12 +188,6 @@ def _experiment(collected: Collected, experiment: dict) -> PaperTable:
     )
     heads = [experiment["by"], *experiment["heads"][1:], "runs", *experiment["titles"]]
     return PaperTable(name, caption.strip(), heads, rows)
-
-
-def _stages(stages: Iterable[StageTime], runs: str) -> PaperTable:
-    rows = [[row["stage"], row["jobs"], row["estimated"], row["actual"]] for row in stage_times(stages)]
-    caption = f"Estimated and actual time of the stages in minutes, summed over jobs, for {runs}."
-    return PaperTable("", caption, ["Stage", "Jobs", "Estimated", "Actual"], rows)
 
 
 def _cell(text: str, *more: str) -> str:

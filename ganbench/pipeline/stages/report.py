@@ -26,6 +26,6 @@ def run(job: Job, context: JobContext) -> list[Path]:
         times = compared(Plan(parse(task.study, origin="the study that report was given")), task.folder)
         study = without_locations(task.study)
         render(collected, study, task.figures, list(task.shown), out, times)
-        paper.write(collected, study, times, task.folder / PAPER)
+        paper.write(collected, study, task.folder / PAPER)
         report(2)
     return [out, *(task.folder / PAPER / name for name in paper_files())]
