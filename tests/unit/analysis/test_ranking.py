@@ -85,6 +85,23 @@ def test_methods_that_are_not_told_apart_share_a_rank(collected):
     assert np.isnan(table["median"][2])
 
 
+def test_within_a_rank_the_share_of_healthy_runs_comes_before_the_median(collected):
+    table, _ = ranked(
+        study(
+            collected,
+            {
+                "sharp": {ONE: runs("f" * 10, "cc")},
+                "late": {ONE: runs("f" * 12, value=3.5)},
+                "safe": {ONE: runs("f" * 12, value=3.0)},
+            },
+        )
+    )
+    assert set(table["rank"]) == {1}
+    assert list(table["method"]) == ["safe", "late", "sharp"]
+    assert table["median"][2] < table["median"][0]
+    assert list(table["next"].fillna("")) == ["late", "sharp", ""]
+
+
 def test_scores_decide_where_healthy_runs_do_not(collected):
     table, tests = ranked(study(collected, {"worse": {ONE: runs("f" * 12, value=20.0)}, "a": {ONE: runs("f" * 12)}}))
     assert list(table["method"]) == ["a", "worse"]
