@@ -222,6 +222,8 @@ OUTCOMES = {
 FAILURES = {name: info.what for name, info in catalogue().items() if info.kind == "failure"}
 OPEN = tuple(name for name, info in catalogue().items() if info.kind == "open")
 SUCCESSES = tuple(name for name, info in catalogue().items() if info.kind == "success")
+# Runs that somebody would use. One that has learned nothing did not fail, but a method of such runs is of no use.
+HEALTHY = (*SUCCESSES, *(name for name in OPEN if name != "not-learned-yet"))
 
 TABLES = {
     "runs": RUNS,

@@ -25,7 +25,7 @@ from ganbench.analysis.methods import (
     undetermined,
 )
 from ganbench.analysis.pairing import compare_failures, keys, runs_needed
-from ganbench.analysis.statistics.improvement import probability_of_improvement
+from ganbench.analysis.statistics.improvement import Improvement, probability_of_improvement
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted, level_of_next
 from ganbench.analysis.statistics.rate_differences import RateDifference
 from ganbench.analysis.statistics.survival import log_rank
@@ -128,21 +128,43 @@ def methods_by_dataset(collected: Collected) -> Iterator[tuple[str, list[str]]]:
         yield dataset, [name for name in names if dataset_of(collected, name) == dataset]
 
 
-def losses_by_setting(runs: pd.DataFrame, metric: str, info: MetricInfo) -> dict[tuple, np.ndarray]:
+def losses_by_setting(
+    runs: pd.DataFrame, metric: str, info: MetricInfo, within: Sequence[str] = WITHIN
+) -> dict[tuple, np.ndarray]:
     """The final losses of one method's runs by their setting, see `final_losses`."""
-    losses, settings = final_losses(runs, metric, info), keys(runs, WITHIN)
+    losses, settings = final_losses(runs, metric, info), keys(runs, within)
     return {setting: losses[[each == setting for each in settings]] for setting in dict.fromkeys(settings)}
+
+
+def improvement(
+    both: Sequence[pd.DataFrame], metric: str, info: MetricInfo, within: Sequence[str] = WITHIN
+) -> Improvement:
+    """The probability that a run of the first method beats one of the second, of runs at the settings of both.
+
+    Args:
+        both: The runs of each method.
+        metric: The metric by which a run beats another.
+        info: What the metric is.
+        within: The columns in which runs of one setting agree.
+    """
+    mine, others = (losses_by_setting(runs, metric, info, within) for runs in both)
+    return probability_of_improvement(list(mine.values()), [others[key] for key in mine])
+
+
+def at_common_settings(collected: Collected, first: str, second: str) -> list[pd.DataFrame]:
+    """The runs of each of two methods at the settings that both were run at; two empty tables where there are none."""
+    both = [collected.runs[collected.runs["method"] == name] for name in (first, second)]
+    common = set(keys(both[0], WITHIN)) & set(keys(both[1], WITHIN))
+    return [runs[[key in common for key in keys(runs, WITHIN)]] for runs in both]
 
 
 def compare_pair(collected: Collected, first: str, second: str) -> tuple[dict[str, object], RateDifference | None]:
     """The columns of one pair of methods, as far as they have values, and the difference of their failure rates."""
-    both = [collected.runs[collected.runs["method"] == name] for name in (first, second)]
-    common = set(keys(both[0], WITHIN)) & set(keys(both[1], WITHIN))
-    if not common:
+    both = at_common_settings(collected, first, second)
+    if both[0].empty:
         return {"settings": 0}, None
-    both = [runs[[key in common for key in keys(runs, WITHIN)]] for runs in both]
     unknown = sum(int(undetermined(runs).sum()) for runs in both)
-    row: dict[str, object] = {"settings": len(common), "undetermined": unknown}
+    row: dict[str, object] = {"settings": len(set(keys(both[0], WITHIN))), "undetermined": unknown}
     for name, runs in zip(("first", "second"), both, strict=True):
         row |= {f"{name}_runs": len(runs), f"{name}_failed": int(failed(runs).sum())}
     difference = compare_failures(*both, [*WITHIN, "seed"])
@@ -152,8 +174,7 @@ def compare_pair(collected: Collected, first: str, second: str) -> tuple[dict[st
     row["log_rank_p"] = log_rank_within_settings(pd.concat(both))
     metric = headline(collected, first)
     if metric is not None:
-        mine, others = (losses_by_setting(runs, metric, collected.metrics[metric]) for runs in both)
-        found = probability_of_improvement([mine[key] for key in mine], [others[key] for key in mine])
+        found = improvement(both, metric, collected.metrics[metric])
         row |= {"metric": metric, "improvement": found.value, "improvement_p": found.p_value}
         row |= {"improvement_low": found.low, "improvement_high": found.high}
     return row, difference

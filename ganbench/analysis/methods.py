@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import FAILURES, OUTCOMES, UNDETERMINED
+from ganbench.analysis.columns import FAILURES, HEALTHY, OUTCOMES, UNDETERMINED
 from ganbench.analysis.statistics.medians import median, median_interval
 from ganbench.analysis.statistics.rates import Rate, wilson
 from ganbench.core.metric_info import MetricInfo
@@ -27,6 +27,11 @@ def failed(runs: pd.DataFrame) -> pd.Series:
     return runs["outcome"].isin(list(FAILURES))
 
 
+def healthy(runs: pd.DataFrame) -> pd.Series:
+    """Whether each run was seen to be of use at its end: it had learned by then, and had not failed."""
+    return runs["outcome"].isin(HEALTHY)
+
+
 def undetermined(runs: pd.DataFrame) -> pd.Series:
     """Whether it is unknown for each run if it failed, because a possible failure was not measured."""
     return runs["outcome"] == UNDETERMINED
@@ -35,6 +40,11 @@ def undetermined(runs: pd.DataFrame) -> pd.Series:
 def failure_rate(runs: pd.DataFrame) -> Rate:
     """Failure rate of the runs, with the number of runs for which it is unknown whether they failed."""
     return wilson(int(failed(runs).sum()), len(runs), unknown=int(undetermined(runs).sum()))
+
+
+def healthy_rate(runs: pd.DataFrame) -> Rate:
+    """Share of healthy runs, with the number of runs for which it is unknown whether they are."""
+    return wilson(int(healthy(runs).sum()), len(runs), unknown=int(undetermined(runs).sum()))
 
 
 def failure_times(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

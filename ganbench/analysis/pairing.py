@@ -1,8 +1,8 @@
-"""Failure rates of two groups of runs, compared pair by pair where every run has a partner."""
+"""Failure rates and other shares of two groups of runs, compared pair by pair where every run has a partner."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -25,6 +25,25 @@ def compare_failures(
 ) -> RateDifference | None:
     """Compare the failure rates of two groups of runs.
 
+    Args:
+        first, second, by, confidence: As for `compare_shares`.
+
+    Returns:
+        The first rate minus the second; None where it is not known of every run whether it failed.
+    """
+    return compare_shares(first, second, by, failed, confidence=confidence)
+
+
+def compare_shares(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    by: Sequence[str],
+    event: Callable[[pd.DataFrame], pd.Series],
+    *,
+    confidence: float = CONFIDENCE,
+) -> RateDifference | None:
+    """Compare the shares of two groups of runs that ended in some way.
+
     Pairs count as independent. Runs of one seed share random streams over settings, so that a seed may count as more
     evidence than it is where its luck is the same at all of them.
 
@@ -32,18 +51,19 @@ def compare_failures(
         first, second: Rows of the table of runs, at least one each.
         by: The columns in which the two runs of a pair agree. Where every run has exactly one partner, runs are
             compared in pairs, and as independent runs otherwise.
+        event: Whether each run ended so, such as `ganbench.analysis.methods.failed`.
         confidence: The coverage of the interval, in (0, 1).
 
     Returns:
-        The first rate minus the second; None where it is not known of every run whether it failed.
+        The first share minus the second; None where it is not known of every run how it ended.
     """
     if undetermined(first).any() or undetermined(second).any():
         return None
-    one, two = (dict(zip(keys(runs, by), failed(runs), strict=True)) for runs in (first, second))
+    one, two = (dict(zip(keys(runs, by), event(runs), strict=True)) for runs in (first, second))
     if len(one) == len(first) and len(two) == len(second) and one.keys() == two.keys():
         alone = [sum(mine[key] and not other[key] for key in mine) for mine, other in ((one, two), (two, one))]
         return paired_difference(*alone, len(one), confidence=confidence)
-    counts = [(int(failed(runs).sum()), len(runs)) for runs in (first, second)]
+    counts = [(int(event(runs).sum()), len(runs)) for runs in (first, second)]
     return independent_difference(*counts, confidence=confidence)
 
 

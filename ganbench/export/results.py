@@ -27,6 +27,8 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import TABLES
 from ganbench.analysis.comparisons import comparisons
 from ganbench.analysis.methods import failed, methods
+from ganbench.analysis.ranking import ranking
+from ganbench.analysis.ranking_tests import ranking_tests
 from ganbench.analysis.settings import settings_table
 from ganbench.claims.decisions import decide, decisions_table
 from ganbench.claims.published import published_table
@@ -45,7 +47,14 @@ from ganbench.study.train_axes import COLUMNS
 
 OF_RUNS = ("snapshots", "curves", "measurements", "diagnoses", "events", "modes")  # the tables with a column `run`
 OF_DATASETS = ("references", "nulls")
-DERIVED = ("settings", "comparisons", "claims", "published")  # made of the others when they are asked for
+DERIVED = (
+    "settings",
+    "comparisons",
+    "ranking",
+    "ranking_tests",
+    "claims",
+    "published",
+)  # made of the others when they are asked for
 ALL = Selector()
 MOST_SHOWN = 12  # methods in a representation, and values in a message
 
@@ -75,6 +84,16 @@ class Results(Collected):
     def comparisons(self) -> pd.DataFrame:
         """One row per pair of methods of a data set, of the runs here; p-values are adjusted within this table."""
         return comparisons(self.gans)
+
+    @cached_property
+    def ranking_tests(self) -> pd.DataFrame:
+        """One row per pair of methods of a data set: whether the runs here show one to be the better one."""
+        return ranking_tests(self.gans)
+
+    @cached_property
+    def ranking(self) -> pd.DataFrame:
+        """One row per method: its place among the methods of its data set, by the runs here."""
+        return ranking(self.gans, self.ranking_tests)
 
     @cached_property
     def claims(self) -> pd.DataFrame:

@@ -8,16 +8,28 @@ from ganbench.report.figure_info import figure_infos
 
 TABLES = (
     *("runs", "snapshots", "curves", "references", "nulls", "settings", "comparisons", "measurements"),
+    *("ranking", "ranking_tests"),
     *("diagnoses", "events", "modes", "claims", "published"),
 )
 TABLE_FORMATS = ("csv", "parquet")
 TABLE_NOTES = "COLUMNS.md"
+PAPER = "paper"  # folder of the tables that the report shows
+PAPER_TABLES = (
+    *("ranking", "outcomes", "scores", "claims", "claim-tests", "published"),
+    *("references", "laboratory", "runs"),
+)
+PAPER_FORMATS = ("tex", "csv")
 FIGURE_FORMATS = ("svg", "png")
 
 
 def table_files() -> list[str]:
     """File names that `ganbench.report.tables.write` leaves in its folder."""
     return [f"{name}.{format}" for name in TABLES for format in TABLE_FORMATS] + [TABLE_NOTES]
+
+
+def paper_files() -> list[str]:
+    """File names that `ganbench.report.paper.write` leaves in its folder."""
+    return [f"{name}.{format}" for name in PAPER_TABLES for format in PAPER_FORMATS]
 
 
 def figure_name(kind: str, of: str | None = None) -> str:

@@ -7,28 +7,26 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import jinja2
-import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import OUTCOMES
-from ganbench.analysis.failures import not_judged
 from ganbench.analysis.findings import Finding, findings
-from ganbench.analysis.methods import measured_metrics, methods
-from ganbench.analysis.nulls import null_of
-from ganbench.analysis.outcome import ESSENTIAL
-from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
+from ganbench.analysis.methods import methods
+from ganbench.analysis.settings import settings_table
 from ganbench.analysis.stage_time import StageTime
 from ganbench.claims.published import render_published
 from ganbench.claims.rendering import render_claims
 from ganbench.core.atomic_files import atomic_write
-from ganbench.core.formatting import format_number, format_percent, format_range
+from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report.diagnostics import experiments
 from ganbench.report.figure_info import figure_infos
 from ganbench.report.file_names import figure_name
+from ganbench.report.method_tables import hint, method_tables, occurring
 from ganbench.report.partial import missing_results
 from ganbench.report.provenance import config, environment_facts, references, run_list, stage_times
+from ganbench.report.ranking_section import rankings
 
 HERE = Path(__file__).parent
 
@@ -63,13 +61,14 @@ def render(
         description=study.get("description") or "",
         style=stylesheet(),
         partial=missing_results(collected),
+        rankings=rankings(gans),
         claims=render_claims(collected, study),
         published=render_published(collected, study),
         summary=[_finding(each) for each in found if each.method is None or each.kind == "method"],
         figures=[_figure(figures, kind) for kind, of in shown if of is None],
         methods=[_method(gans, table, found, name, figures, shown) for name in methods(gans)],
         laboratory=[_experiment(each, figures, shown) for each in experiments(collected, study)],
-        outcomes={name: OUTCOMES[name] for name in _occurring(gans.runs)},
+        outcomes={name: OUTCOMES[name] for name in occurring(gans.runs)},
         metrics=[(info.title, info.what, _details(info)) for info in collected.metrics.values()],
         references=references(collected),
         config=config(study),
@@ -137,104 +136,17 @@ def _method(
     figures: Path,
     shown: Sequence[tuple[str, str | None]],
 ) -> dict:
-    rows, runs = table[table["method"] == name], collected.runs[collected.runs["method"] == name]
-    metrics, outcomes = measured_metrics(collected, name), _occurring(collected.runs)
     return {
         "name": name,
         "findings": [_finding(each) for each in found if each.method == name],
-        "axes": [AXIS_WORDS[axis] for axis in _varying(rows)],
-        "outcomes": [_outcome_row(row, rows, outcomes) for _, row in rows.iterrows()],
-        "not_judged": [(failure, why, failure in outcomes) for failure, why, _ in not_judged(runs)],
-        "metrics": [(collected.metrics[metric].title, _hint(collected.metrics[metric])) for metric in metrics],
-        "scores": _value_rows(rows, metrics, collected),
-        "nulls": _null_cells(rows, metrics, collected),
+        **method_tables(collected, table, name),
         "figures": [
             _figure(figures, kind, name) for kind, of in shown if of == name and figure_infos()[kind].scope == "method"
         ],
     }
 
 
-def _occurring(runs: pd.DataFrame) -> list[str]:
-    """The outcomes that hold for some run, primary or not, and those that a success needs ruled out but that were not
-    judged, the most severe first."""
-    found = {failure for failure, _, _ in not_judged(runs) if failure in ESSENTIAL}
-    found |= {name for names in runs["outcomes"].fillna("") for name in names.split(", ")} | set(runs["outcome"])
-    return [name for name in OUTCOMES if name in found]
-
-
-def _outcome_row(row: pd.Series, rows: pd.DataFrame, shown: list[str]) -> dict[str, object]:
-    counts = [None if pd.isna(row[f"outcome_{name}"]) else int(row[f"outcome_{name}"]) for name in shown]
-    bounds = f"{format_percent(row['failure_low'])} to {format_percent(row['failure_high'])}"
-    return {
-        "setting": _setting(row, rows),
-        "runs": int(row["runs"]),
-        "counts": counts,
-        "rate": format_percent(row["failure_rate"]),
-        "bounds": bounds,
-    }
-
-
-def _null_cells(rows: pd.DataFrame, metrics: list[str], collected: Collected) -> list[dict[str, str]]:
-    """What real data score in each metric, and in which interval; empty if that is known of none."""
-    found = [null_of(collected, rows["dataset"].iloc[0], metric) for metric in metrics]
-    cells = [
-        {"mean": "–", "range": ""}
-        if null is None
-        else {
-            "mean": format_number(null.mean),
-            "range": format_range(null.low, null.high) if null.low < null.high else "",
-        }
-        for null in found
-    ]
-    return cells if any(found) else []
-
-
-def _value_rows(rows: pd.DataFrame, metrics: list[str], collected: Collected) -> list[dict[str, object]]:
-    """Cells of the metrics table: median, range over seeds, number of runs with a value; the best medians are marked,
-    where there are several, and those within the metric's null."""
-    infos = collected.metrics
-    nulls = {metric: null_of(collected, rows["dataset"].iloc[0], metric) for metric in metrics}
-    best: dict[str, set] = {}
-    for metric in metrics:
-        losses = ranked(rows, metric, infos[metric])
-        differ = infos[metric].best != "none" and losses.min() < losses.max()
-        best[metric] = set(losses.index[losses == losses.min()]) if differ else set()
-    written = []
-    for index, row in rows.iterrows():
-        cells = [
-            {
-                "median": format_number(row[f"{metric}_median"]),
-                "range": format_range(row[f"{metric}_min"], row[f"{metric}_max"])
-                if row[f"{metric}_values"] > 1 or (row[f"{metric}_values"] and np.isnan(row[f"{metric}_median"]))
-                else "",
-                "missing": ""
-                if row[f"{metric}_values"] == row["runs"]
-                else f"{int(row[f'{metric}_values'])} of {int(row['runs'])} runs",
-                "best": index in best[metric],
-                "alike": nulls[metric] is not None
-                and infos[metric].best != "none"
-                and nulls[metric].contains(row[f"{metric}_median"]),
-            }
-            for metric in metrics
-        ]
-        written.append({"setting": _setting(row, rows), "cells": cells})
-    return written
-
-
-def _varying(rows: pd.DataFrame) -> list[str]:
-    """The axes that tell a method's settings apart; the learning rate where there is one setting."""
-    return varying(rows) or ["learning_rate"]
-
-
-def _setting(row: pd.Series, rows: pd.DataFrame) -> list[str]:
-    return [format_number(row[axis]) for axis in _varying(rows)]
-
-
-def _hint(info: MetricInfo) -> str:
-    return {"low": "lower is better", "high": "higher is better", "none": ""}[info.best]
-
-
 def _range(info: MetricInfo) -> str:
     low = "" if info.lower is None else f"from {format_number(info.lower)}"
     high = "" if info.upper is None else f"to {format_number(info.upper)}"
-    return ", ".join(part for part in (_hint(info), f"{low} {high}".strip()) if part)
+    return ", ".join(part for part in (hint(info), f"{low} {high}".strip()) if part)

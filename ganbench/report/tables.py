@@ -23,6 +23,10 @@ from ganbench.analysis.columns import (
 )
 from ganbench.analysis.comparisons import COLUMNS as comparison_columns
 from ganbench.analysis.comparisons import comparisons
+from ganbench.analysis.ranking import COLUMNS as ranking_columns
+from ganbench.analysis.ranking import ranking
+from ganbench.analysis.ranking_tests import COLUMNS as ranking_test_columns
+from ganbench.analysis.ranking_tests import ranking_tests
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings_table
 from ganbench.claims import decisions as verdicts
@@ -41,6 +45,8 @@ ROWS = {
     "references": "One row per data set and quantity measured on real data: what a perfect generator would score.",
     "nulls": "One row per data set and metric: what as many real examples score in place of generated ones.",
     "comparisons": "One row per pair of methods of one data set.",
+    "ranking": "One row per method: its place among the methods of its data set, and what its runs showed.",
+    "ranking_tests": "One row per pair of methods of one data set: whether the runs show one to be the better one.",
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
     "diagnoses": "One row per run and outcome that holds, or that was not judged.",
@@ -69,6 +75,8 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "nulls": dict(NULLS),
         "settings": settings_columns(metrics),
         "comparisons": dict(comparison_columns),
+        "ranking": dict(ranking_columns),
+        "ranking_tests": dict(ranking_test_columns),
         "measurements": dict(MEASUREMENTS),
         "diagnoses": dict(DIAGNOSES),
         "events": dict(EVENTS),
@@ -140,6 +148,7 @@ def write(
     if odd:
         raise ValueError(f"table measurements: quantities.json does not say what {odd} mean")
     folder.mkdir(parents=True, exist_ok=True)
+    tests = ranking_tests(collected.gans)
     tables = {
         "runs": collected.runs,
         "snapshots": collected.snapshots,
@@ -148,6 +157,8 @@ def write(
         "nulls": collected.nulls,
         "settings": settings_table(collected),
         "comparisons": comparisons(collected.gans),
+        "ranking": ranking(collected.gans, tests),
+        "ranking_tests": tests,
         "measurements": collected.measurements,
         "diagnoses": collected.diagnoses,
         "events": collected.events,

@@ -23,6 +23,7 @@ class Improvement:
     high: float
     p_value: float  # of the hypothesis that it is 1/2, in both directions
     settings: int  # number of settings that were compared
+    runs: float  # number of runs of a share that varies as much as the mean over settings may
 
 
 def probability_of_improvement(
@@ -65,7 +66,7 @@ def probability_of_improvement(
     high = float(stats.beta.isf(tail, won + 1, lost)) if lost > 0 else 1.0
     more, fewer = max(won, lost), min(won, lost)
     p_value = min(1.0, 2 * float(stats.beta.cdf(0.5, more, fewer + 1)))  # of a binomial, the probability of `more` wins
-    return Improvement(value, low, high, p_value, len(pairs))
+    return Improvement(value, low, high, p_value, len(pairs), runs)
 
 
 def _share_better(first: np.ndarray, second: np.ndarray) -> float:

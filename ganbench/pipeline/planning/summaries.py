@@ -15,7 +15,7 @@ from ganbench.pipeline.planning.grid import dataset_of
 from ganbench.pipeline.planning.pack_jobs import PackPlan
 from ganbench.pipeline.stages import OF_DATASETS, STAMPS
 from ganbench.pipeline.tasks import FiguresTask, ReportTask, TablesTask, TrackTask, identity, without_locations
-from ganbench.report.file_names import figure_files, figures, table_files
+from ganbench.report.file_names import PAPER, figure_files, figures, paper_files, table_files
 
 # Parts of a study that change no number and no page. They enter no digest.
 WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
@@ -83,11 +83,12 @@ class SummaryPlan(PackPlan):
 
     @cached_property
     def report(self) -> Job:
-        """The job that writes the HTML report."""
+        """The job that writes the HTML report, and its tables as LaTeX and CSV."""
         study = self.study.model_dump(mode="json", exclude=WHERE)
         task = ReportTask(study, tuple(self.shown), self._tables, self.folder, self.folder / "figures")
         pages = [path for path in sorted((PACKAGE / "report").iterdir()) if path.suffix in (".j2", ".css")]
-        return self._summary("report", task, [self.folder / "report.html"], [self.figures], pages)
+        outputs = [self.folder / "report.html", *(self.folder / PAPER / name for name in paper_files())]
+        return self._summary("report", task, outputs, [self.figures], pages)
 
     @property
     def _tables(self) -> Path:

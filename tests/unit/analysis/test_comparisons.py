@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from compared_methods import runs, study
 
-from ganbench.analysis.collected import Collected
 from ganbench.analysis.comparison_sentences import compared
 from ganbench.analysis.comparisons import COLUMNS, comparisons
 from ganbench.analysis.methods import failed
@@ -18,26 +18,6 @@ from ganbench.analysis.statistics.multiplicity import false_discovery_adjusted
 from ganbench.analysis.statistics.rate_differences import independent_difference, paired_difference
 from ganbench.analysis.statistics.sample_sizes import pairs_for_two_rates
 from ganbench.analysis.statistics.survival import log_rank
-
-
-def study(collected: Collected, methods: dict[str, dict[tuple[int, float], list[tuple[float, str]]]]) -> Collected:
-    """By method and setting (examples, rate), the final value and the outcome of each seed, all on one data set."""
-    template = collected.runs.iloc[0]
-    rows = [
-        {**template, "run": f"{method}{setting}{seed}", "method": method, "seed": seed, "outcome": outcome}
-        | {"n_train": setting[0], "learning_rate": setting[1], "fcd_final": value, "steps_done": 2000}
-        | {"failed_step": 100 * (seed + 1) if outcome == "collapsed" else None}
-        for method, settings in methods.items()
-        for setting, members in settings.items()
-        for seed, (value, outcome) in enumerate(members)
-    ]
-    return dataclasses.replace(collected, runs=pd.DataFrame(rows), snapshots=collected.snapshots[:0])
-
-
-def runs(*outcomes: str, value: float = 1.0) -> list[tuple[float, str]]:
-    """Runs by the first letters of their outcomes, of which the later ones score worse."""
-    names = {"f": "converged", "c": "collapsed", "u": "undetermined"}
-    return [(value + seed, names[letter]) for seed, letter in enumerate("".join(outcomes))]
 
 
 def test_only_settings_of_both_count_and_runs_are_paired(collected):

@@ -23,13 +23,14 @@ from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.stages import tables as stage
 from ganbench.pipeline.tasks import TablesTask
-from ganbench.report import figures, html, run_selection, tables
+from ganbench.report import figures, html, paper, run_selection, tables
 from ganbench.report.diagnostic_results import DiagnosticArrays
 from ganbench.report.diagnostics import ROWS, experiments
 from ganbench.report.display_names import method_names, shorten_signatures
 from ganbench.report.figure_info import figure_infos
 from ganbench.report.file_names import figure_files
 from ganbench.report.file_names import figures as figures_of
+from ganbench.report.paper_tables import paper_tables
 from ganbench.report.plotting import histograms, style
 from ganbench.report.plotting.run_samples import RunSamples
 from ganbench.study.claims import Claim
@@ -74,6 +75,21 @@ def words(page: str) -> str:
 
 
 # Tables
+
+
+def test_the_laboratory_and_claims_have_tables_for_papers(mixed, tmp_path):
+    paper.write(mixed, laboratory_example.study(), tmp_path)
+    found = paper_tables(mixed, laboratory_example.study())
+    for name in ("claims", "claim-tests", "laboratory"):
+        rows = (tmp_path / f"{name}.tex").read_text().split(r"\endlastfoot")[1:]
+        assert sum(part.partition(r"\end{longtable}")[0].count(r" \\") for part in rows) == sum(
+            len(table.rows) for table in found[name]
+        )
+        assert len(pd.read_csv(tmp_path / f"{name}.csv")) > 0
+    assert {row[0] for table in found["claims"] for row in table.rows} == {claim.id for claim in CLAIMS}
+    assert [table.of for table in found["claim-tests"]] == [row[0] for row in found["claims"][0].rows]
+    for table in found["laboratory"]:
+        assert re.search(r"\d+ runs?, of which \d+ failed \(|no runs", table.caption)
 
 
 def test_every_quantity_is_documented(mixed, tmp_path):

@@ -75,7 +75,7 @@ def test_tables_are_the_promised_files_with_every_column_documented(collected, t
         assert len(read) == len(typed)
         assert len(read) > 0 or name in ("measurements", "claims", "published")
         numbers = typed.select_dtypes("number").columns
-        pd.testing.assert_frame_equal(read[numbers], typed[numbers], check_dtype=False, rtol=1e-12)
+        pd.testing.assert_frame_equal(read[numbers].astype(float), typed[numbers].astype(float), rtol=1e-12)
 
 
 def test_undocumented_columns_are_refused(collected, tmp_path):

@@ -38,8 +38,8 @@ from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report import tables
 from ganbench.report.figures import draw
-from ganbench.report.html import _value_rows as value_rows
 from ganbench.report.html import render
+from ganbench.report.method_tables import value_rows
 from ganbench.report.plotting import style
 from ganbench.report.provenance import environment_facts
 from ganbench.study.claims import Claim

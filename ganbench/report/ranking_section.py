@@ -1,0 +1,86 @@
+"""The first section of the report: the methods of every data set in order, and which of them one would use."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.ranking import pair_of, ranking
+from ganbench.analysis.ranking_sentences import answers, effort_words
+from ganbench.analysis.ranking_tests import ranking_tests
+from ganbench.core.formatting import format_number, format_percent, format_range
+from ganbench.report.run_counts import counted
+
+
+def rankings(collected: Collected) -> list[dict]:
+    """What the report shows of every data set with several methods, in the order of the table of runs.
+
+    Returns:
+        By data set: its name, the answer with what it rests on, cautions, the title of the metric and whether lower or
+        higher is better, a caption that counts the runs, and a row of texts per method.
+    """
+    tests = ranking_tests(collected)
+    table = ranking(collected, tests)
+    shown = []
+    for answer in answers(collected, table, tests):
+        rows = table[table["dataset"] == answer.dataset]
+        metric = rows["metric"].iloc[0]
+        info = None if pd.isna(metric) else collected.metrics[metric]
+        runs = collected.runs[collected.runs["method"].isin(rows["method"])]
+        shown.append(
+            {
+                "dataset": answer.dataset,
+                "use": answer.use,
+                "sure": answer.sure,
+                "cautions": [{"text": text, "warning": True} for text in answer.cautions],
+                "metric": "" if info is None else info.title,
+                "better": "" if info is None else f"{info.best}er is better",
+                "caption": f"{len(rows)} methods on {answer.dataset}: {counted(runs)}.",
+                "rows": [_row(row, tests) for _, row in rows.iterrows()],
+            }
+        )
+    return shown
+
+
+def _row(row: pd.Series, tests: pd.DataFrame) -> dict[str, str]:
+    """The texts of a method."""
+    ended = [
+        f"{row[column]} {words}"
+        for column, words in (("failed", "failed"), ("not_learned", "not learned yet"), ("undetermined", "not known"))
+        if row[column]
+    ]
+    found = {
+        "rank": format_range(row["rank"], row["rank_last"]),
+        "method": row["method"],
+        "healthy": f"{row['healthy']} of {row['runs']}",
+        "bounds": format_range_of_shares(row["healthy_low"], row["healthy_high"]),
+        "others": ", ".join(ended),
+        "median": format_number(row["median"]),
+        "interval": "" if np.isnan(row["median_low"]) else format_range(row["median_low"], row["median_high"]),
+        **{"chance": "", "chance_bounds": "", "apart": "", "effort": ""},
+    }
+    if pd.isna(row["next"]):
+        return found
+    pair, _ = pair_of(tests, row["method"], row["next"])
+    if pd.notna(row["next_improvement"]):
+        found["chance"] = format_percent(row["next_improvement"])
+        found["chance_bounds"] = format_range_of_shares(row["next_low"], row["next_high"])
+    return found | _apart(row, pair)
+
+
+def _apart(row: pd.Series, pair: pd.Series) -> dict[str, str]:
+    """Whether a method and the next are told apart, and what would tell them."""
+    if pd.notna(row["next_by"]):
+        worse = "" if pair["better"] == row["method"] else ", the next one being better"
+        return {"apart": f"yes, by {row['next_by']}{worse}"}
+    if pair["settings"] == 0:
+        return {"apart": "no setting in common"}
+    if pd.isna(pair["healthy_p"]) and pd.isna(pair["improvement_p"]):
+        return {"apart": "not tested"}
+    return {"apart": "no", "effort": "" if pd.isna(row["next_needed"]) else f"{effort_words(pair)}, would do"}
+
+
+def format_range_of_shares(low: float, high: float) -> str:
+    """The bounds of a share: "49% to 97%"."""
+    return f"{format_percent(low)} to {format_percent(high)}"

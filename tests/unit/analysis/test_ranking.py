@@ -1,0 +1,224 @@
+"""Methods in order: healthy runs first, then scores; ranks that tests leave open; and how many runs would tell more."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+import pandas as pd
+import pytest
+from compared_methods import runs, study
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import FAILURES, HEALTHY, OUTCOMES
+from ganbench.analysis.methods import healthy_rate
+from ganbench.analysis.ranking import COLUMNS, ranking
+from ganbench.analysis.ranking_sentences import Answer, answers
+from ganbench.analysis.ranking_tests import COLUMNS as TEST_COLUMNS
+from ganbench.analysis.ranking_tests import ranking_tests
+from ganbench.analysis.statistics.medians import median_interval
+from ganbench.analysis.statistics.multiplicity import false_discovery_adjusted
+from ganbench.analysis.statistics.rates import wilson
+from ganbench.analysis.statistics.sample_sizes import pairs_for_two_rates, runs_for_rate
+
+ONE = (100, 0.1)
+
+
+def ranked(made: Collected) -> tuple[pd.DataFrame, pd.DataFrame]:
+    tests = ranking_tests(made)
+    return ranking(made, tests), tests
+
+
+def answer(made: Collected) -> Answer:
+    (found,) = answers(made, *ranked(made))
+    return found
+
+
+def test_a_healthy_run_has_learned_and_has_not_failed(collected):
+    assert set(HEALTHY) == {"converged", "still-improving"}
+    assert set(OUTCOMES) - set(HEALTHY) == {*FAILURES, "not-learned-yet", "undetermined"}
+    few = study(collected, {"a": {ONE: runs("fffcnu")}}).runs
+    rate = healthy_rate(few)
+    assert (rate.count, rate.total, rate.unknown) == (3, 6, 1)
+    assert (rate.lower, rate.upper) == (wilson(3, 6).lower, wilson(4, 6).upper)
+
+
+def test_a_method_that_never_learns_does_not_lead_by_not_failing(collected):
+    """Not even with better scores: shares of healthy runs come first."""
+    table, tests = ranked(
+        study(collected, {"idle": {ONE: runs("n" * 12)}, "works": {ONE: runs("f" * 11, "c", value=9.0)}})
+    )
+    assert list(table) == list(COLUMNS)
+    assert list(tests) == list(TEST_COLUMNS)
+    assert list(table["method"]) == ["works", "idle"]
+    assert list(table["rank"]) == list(table["rank_last"]) == [1, 2]
+    assert list(table["not_learned"]) == [0, 12]
+    assert list(table["failed"]) == [1, 0]
+    (row,) = tests.to_dict("records")
+    assert (row["better"], row["by"], row["healthy_p"]) == ("works", "healthy runs", 2 * 0.5**11)
+    assert row["improvement"] > 0.5, "the scores of the other"
+    assert table["next_improvement"][0] == pytest.approx(1 - row["improvement"])
+    assert table["next_low"][0] == pytest.approx(1 - row["improvement_high"])
+
+
+def test_methods_that_are_not_told_apart_share_a_rank(collected):
+    made = study(
+        collected,
+        {
+            "bad": {ONE: runs("c" * 12)},
+            "good": {ONE: runs("f" * 12)},
+            "fine": {ONE: runs("f" * 12, value=2.0)},
+        },
+    )
+    table, tests = ranked(made)
+    assert list(table["method"]) == ["good", "fine", "bad"]
+    assert list(table["rank"]) == [1, 1, 3]
+    assert list(table["rank_last"]) == [2, 2, 3]
+    p_values = tests[["healthy_p", "improvement_p"]].to_numpy().ravel()
+    adjusted = tests[["healthy_adjusted", "improvement_adjusted"]].to_numpy().ravel()
+    np.testing.assert_allclose(adjusted, false_discovery_adjusted(p_values))
+    # Of these six, four are 2 / 2^12: Benjamini and Yekutieli's factor is 6 / 4 of 1 + 1/2 + ... + 1/6.
+    assert adjusted.min() == pytest.approx(2 / 2**12 * 6 / 4 * 2.45)
+    assert list(table["next_by"].fillna("")) == ["", "healthy runs", ""]
+    assert table["median"][0] == 6.5
+    assert (table["median_low"][0], table["median_high"][0]) == median_interval(np.arange(1.0, 13.0))
+    assert np.isnan(table["median"][2])
+
+
+def test_within_a_rank_the_share_of_healthy_runs_comes_before_the_median(collected):
+    table, _ = ranked(
+        study(
+            collected,
+            {
+                "sharp": {ONE: runs("f" * 10, "cc")},
+                "late": {ONE: runs("f" * 12, value=3.5)},
+                "safe": {ONE: runs("f" * 12, value=3.0)},
+            },
+        )
+    )
+    assert set(table["rank"]) == {1}
+    assert list(table["method"]) == ["safe", "late", "sharp"]
+    assert table["median"][2] < table["median"][0]
+    assert list(table["next"].fillna("")) == ["late", "sharp", ""]
+
+
+def test_scores_decide_where_healthy_runs_do_not(collected):
+    table, tests = ranked(study(collected, {"worse": {ONE: runs("f" * 12, value=20.0)}, "a": {ONE: runs("f" * 12)}}))
+    assert list(table["method"]) == ["a", "worse"]
+    assert list(table["rank"]) == list(table["rank_last"]) == [1, 2]
+    assert list(tests["by"]) == ["score"]
+    assert pd.isna(tests["needed"][0])
+
+
+def test_the_effort_is_that_of_the_test_that_would_tell_first(collected):
+    """Ten pairs, two of which differ; of two tests, one more is decided at 0.05 / (2 (1 + 1/2))."""
+    level = 0.05 / 3
+    _, tests = ranked(study(collected, {"a": {ONE: runs("f" * 10)}, "b": {ONE: runs("f" * 8, "cc")}}))
+    (row,) = tests.to_dict("records")
+    by_shares, by_scores = (
+        pairs_for_two_rates(0.2, 0.0, level=level),
+        runs_for_rate(row["improvement"], 0.5, level=level),
+    )
+    assert by_shares < by_scores
+    assert (row["needed"], row["needed_by"]) == (by_shares, "healthy runs")
+    # Two settings of six runs: a mean over both varies as a share among twelve runs.
+    two = {(100, 0.1): runs("f" * 6), (400, 0.1): runs("f" * 6)}
+    better = {(100, 0.1): runs("f" * 6, value=0.5), (400, 0.1): runs("f" * 6, value=0.5)}
+    _, tests = ranked(study(collected, {"a": better, "b": two}))
+    (row,) = tests.to_dict("records")
+    wins = runs_for_rate(row["improvement"], 0.5, level=level)
+    assert (row["settings"], row["needed"], row["needed_by"]) == (2, ceil(wins * 12 / 12), "score")
+
+
+def test_methods_of_one_learning_rate_each_are_compared_at_their_own(collected):
+    own = {"sgd": {(100, 0.1): runs("f" * 12)}, "adam": {(100, 0.001): runs("c" * 12)}}
+    table, tests = ranked(study(collected, own))
+    (row,) = tests.to_dict("records")
+    assert (row["own_rates"], row["settings"], row["pairs"], row["better"]) == (True, 1, 12, "sgd")
+    assert list(table["rank"]) == [1, 2]
+    assert "sgd and adam were run at one learning rate each" in " ".join(answer(study(collected, own)).cautions)
+    several = own | {"adam": {(100, 0.001): runs("c" * 12), (100, 0.002): runs("c" * 12)}}
+    made = study(collected, several)
+    table, tests = ranked(made)
+    assert list(tests["settings"]) == [0]
+    assert list(table["rank"]) == [1, 1]
+    found = answer(made)
+    assert found.use == "No method comes first, since no two of them could be tested against one another."
+    assert found.sure == "adam was run at no setting of it."
+
+
+def test_every_data_set_has_a_ranking_and_an_answer_where_it_has_several_methods(collected):
+    table, tests = ranked(collected)
+    assert table.groupby("dataset", sort=False)["place"].apply(list).to_dict() == {"digits": [1, 2], "ring8": [1]}
+    assert table["runs"].sum() == len(collected.runs)
+    assert (table["healthy"] + table["failed"] + table["not_learned"] + table["undetermined"] == table["runs"]).all()
+    assert [each.dataset for each in answers(collected, table, tests)] == ["digits"]
+
+
+def test_no_runs_have_no_ranking(collected):
+    table, tests = ranked(study(collected, {"a": {ONE: runs("f")}}))
+    assert (len(table), len(tests)) == (1, 0)
+    assert answers(collected, table, tests) == []
+
+
+# Sentences
+
+
+def test_a_method_that_is_shown_to_be_best_is_the_one_to_use(collected):
+    found = answer(study(collected, {"a": {ONE: runs("f" * 12)}, "b": {ONE: runs("c" * 12)}}))
+    assert found.use == (
+        "a is the one to use: 12 of 12 runs are healthy (100%, 95% interval 76% to 100%), and the median Fréchet"
+        " classifier distance is 6.5 (95% interval 3 to 10)."
+    )
+    assert found.sure == (
+        "It is shown to be better than the other method, by healthy runs (adjusted p < 0.001): more seeds are not"
+        " expected to change that."
+    )
+    assert found.cautions == ()
+
+
+def test_an_open_order_says_how_many_runs_would_tell(collected):
+    made = study(collected, {"a": {ONE: runs("f" * 10)}, "b": {ONE: runs("f" * 8, "cc")}})
+    found = answer(made)
+    needed = int(ranking_tests(made)["needed"][0])
+    assert found.use.startswith("a comes first: 10 of 10 runs are healthy (100%")
+    assert found.sure == (
+        f"b is not told apart from it, and may be the better one. If the shares are as seen, about {needed} runs of"
+        f" each ({needed - 10} more), by their healthy runs, would tell it from b."
+    )
+
+
+def test_runs_that_do_not_differ_are_said_not_to(collected):
+    found = answer(study(collected, {"a": {ONE: runs("f" * 10)}, "b": {ONE: runs("f" * 10)}}))
+    assert found.sure.endswith("From b these runs show no difference at all.")
+    assert "more)" not in found.sure
+
+
+def test_what_is_not_known_is_said_and_does_not_recommend(collected):
+    made = study(collected, {"a": {ONE: runs("u" * 12)}, "b": {ONE: runs("u" * 12, value=20.0)}})
+    found = answer(made)
+    assert found.use.startswith(
+        "a comes first: 0 of 12 runs are healthy, and of 12 it is not known (95% interval 0% to"
+    )
+    assert "by scores" in found.sure
+    assert found.cautions[0].startswith("Of 24 of 24 runs it is not known whether they are healthy")
+
+
+def test_a_recommendation_names_what_speaks_against_it(collected):
+    """More runs of one method are healthy, and the runs of the other that are score better."""
+    made = study(
+        collected,
+        {"safe": {ONE: runs("f" * 40, value=100.0)}, "risky": {ONE: runs("f" * 31, "n" * 9)}},
+    )
+    found = answer(made)
+    assert found.use.startswith("safe is the one to use")
+    (caution,) = found.cautions
+    assert caution.startswith("A run of risky scores better than one of safe with a probability of 100% (95% interval")
+    seldom = answer(study(collected, {"a": {ONE: runs("ffff", "c" * 6)}, "b": {ONE: runs("c" * 10)}}))
+    assert "Of no method here half of the runs are healthy" in seldom.cautions[0]
+
+
+def test_methods_at_other_settings_are_said_to_be(collected):
+    more = {ONE: runs("f" * 12), (400, 0.1): runs("c" * 12)}
+    found = answer(study(collected, {"a": {ONE: runs("f" * 12)}, "b": more}))
+    assert "a and b were not run at the same settings" in " ".join(found.cautions)
