@@ -314,8 +314,8 @@ def test_commands_and_files_of_the_pages_exist(page):
 
 
 def test_every_python_block_of_the_pages_is_tested():
-    """Those of the laboratory run in tests/unit/lab/test_lab.py, those of results and trained networks in tests/unit/export, and
-    those of components of one's own are the templates of tests/unit/contracts."""
+    """Those of the laboratory run in tests/unit/lab/test_lab.py, those of results and trained networks in
+    tests/unit/export, and those of components of one's own are the templates of tests/unit/contracts."""
     for block in blocks("python"):
         known = ("class My", "from ganbench import lab", "from ganbench import export", "ganbench.results(")
         assert any(words in block for words in known), block
