@@ -169,6 +169,7 @@ def test_samples_arrays_and_examples_have_names(results):
         results.arrays("path")
 
 
+@pytest.mark.cluster
 def test_a_study_has_its_results_from_the_first_run_to_the_last_table(tmp_path):
     file = tmp_path / "turning.yaml"
     content = GAMES | {"results": str(tmp_path / "results")}

@@ -16,6 +16,8 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import run as run_job
 from ganbench.study.schema import load
 
+pytestmark = pytest.mark.cluster  # each trains two studies of games first
+
 BLOCK = {"game": "bilinear", "optimizer": "sgd", "seed": {"count": 8}}
 
 
