@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from ganbench.analysis.columns import TABLES
 from ganbench.core import checksums
 from ganbench.core.registry import PACKAGE
 from ganbench.core.source_digests import digest, sources_digest
@@ -20,7 +19,8 @@ from ganbench.report.file_names import PAPER, figure_files, figures, paper_files
 # Parts of a study that change no number and no page. They enter no digest.
 WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
 COLLECTED = (
-    *(f"{name}.parquet" for name in TABLES),
+    *("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "nulls.parquet"),
+    *("measurements.parquet", "diagnoses.parquet", "events.parquet", "modes.parquet"),
     *("metrics.json", "quantities.json", "samples.h5", "arrays.h5", checksums.FILE_NAME),
 )
 OF_PACKS = ("train", "evaluate", "diagnose")
