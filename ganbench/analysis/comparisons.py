@@ -82,12 +82,16 @@ def comparisons(collected: Collected) -> pd.DataFrame:
         One row per pair of methods with the columns `COLUMNS`, in the order of the table of runs. Without a setting in
         common, only the first four have values.
     """
-    pairs = [
-        ({"dataset": dataset, "first": first, "second": second}, *compare_pair(collected, first, second))
-        for dataset, names in methods_by_dataset(collected)
-        for first, second in combinations(names, 2)
-    ]
-    return adjusted_table(pairs)
+    return adjusted_table(
+        [(pair, *compare_pair(collected, pair["first"], pair["second"])) for pair in method_pairs(collected)]
+    )
+
+
+def method_pairs(collected: Collected) -> Iterator[dict[str, str]]:
+    """Every two methods of a data set: the columns `dataset`, `first` and `second` of a table of their tests."""
+    for dataset, names in methods_by_dataset(collected):
+        for first, second in combinations(names, 2):
+            yield {"dataset": dataset, "first": first, "second": second}
 
 
 def adjusted_table(pairs: Sequence[tuple[dict[str, object], dict[str, object], RateDifference | None]]) -> pd.DataFrame:

@@ -9,7 +9,6 @@ comparisons, so that the order does not depend on questions that it does not ask
 
 from __future__ import annotations
 
-from itertools import combinations
 from math import ceil
 
 import numpy as np
@@ -17,7 +16,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES
-from ganbench.analysis.comparisons import WITHIN, at_common_settings, improvement, methods_by_dataset
+from ganbench.analysis.comparisons import WITHIN, at_common_settings, improvement, method_pairs
 from ganbench.analysis.methods import headline, healthy
 from ganbench.analysis.pairing import compare_shares, keys, runs_needed
 from ganbench.analysis.statistics.improvement import Improvement
@@ -73,11 +72,7 @@ def ranking_tests(collected: Collected) -> pd.DataFrame:
         One row per pair of methods with the columns `COLUMNS`, in the order of the table of runs. Without a setting in
         common, only the first four have values.
     """
-    pairs = [
-        ({"dataset": dataset, "first": first, "second": second}, *_test(collected, first, second))
-        for dataset, names in methods_by_dataset(collected)
-        for first, second in combinations(names, 2)
-    ]
+    pairs = [(pair, *_test(collected, pair["first"], pair["second"])) for pair in method_pairs(collected)]
     table = pd.DataFrame([names | columns for names, columns, _ in pairs], columns=list(COLUMNS))
     table = table.astype({name: object if name in (*TEXTS, "own_rates") else "float64" for name in COLUMNS})
     p_values = table[[f"{way}_p" for way in WAYS]].to_numpy(dtype=np.float64)
