@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from comparing import differences, differing_tables, runs_of
+from comparing import assert_same_runs, differences, differing_tables
 from kubernetes_cluster import PERMISSIONS, Cluster, Pod, image_of, missing, missing_plugin
 from needs import need
 from repository import ROOT
@@ -52,7 +52,8 @@ IN_PODS = [  # not `track`
 ]
 
 # Files that tell when something was done or how long it took.
-CLOCKED = ("mlflow", "tiny/benchmarks/", "tiny/train/", "tiny/collect/", "tiny/tables/runs.", "tiny/report.html")
+CLOCKED = ("mlflow", "tiny/benchmarks/", "tiny/train/", "tiny/evaluate/", "tiny/collect/")
+CLOCKED += ("tiny/tables/runs.", "tiny/paper/runs.", "tiny/report.html")
 CLOCKED += ("tiny/.done/tables-", "tiny/.done/report-")  # which list checksums of these
 
 
@@ -159,8 +160,6 @@ def assert_asked_for(plan: Plan, pods: list[Pod]) -> None:
 def assert_same(one: Project, other: Project) -> None:
     """All files of two projects are the same, but for what tells the time."""
     assert [name for name in differences(one.state(), other.state()) if not name.startswith(CLOCKED)] == []
-    trained = [runs_of(project.file("train", "ring8-mlp")) for project in (one, other)]
-    assert trained[0].keys() == trained[1].keys()
-    for digest, run in trained[0].items():
-        assert differences(run, trained[1][digest]) == []
+    for made in ("train", "evaluate"):
+        assert_same_runs(one, other, made, "ring8-mlp")
     assert differing_tables(one, other) == []
