@@ -17,8 +17,10 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES, ORIGINS, UNDETERMINED
 from ganbench.analysis.comparison_sentences import compared
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
-from ganbench.analysis.methods import failed, final_losses, final_values, headline, methods, undetermined
+from ganbench.analysis.methods import headline, methods, undetermined
 from ganbench.analysis.nulls import Null, null_of
+from ganbench.analysis.reference_sentences import ALIKE, reference_sentences
+from ganbench.analysis.region_sentences import region_sentences
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
 from ganbench.analysis.statistics.rates import wilson
 from ganbench.core.formatting import format_number, format_percent, format_proportion, format_range, join_words, plural
@@ -26,7 +28,6 @@ from ganbench.core.metric_info import base_of
 
 # With fewer seeds than this, a caution warns about the shares and medians of a single setting.
 FEW_SEEDS = 10
-ALIKE = "indistinguishable from real data"  # of a value within its null
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,10 @@ def findings(collected: Collected) -> list[Finding]:
     ]
     found += [
         *(Finding(text, "comparison") for text in compared(gans)),
+        *(Finding(text, "axis") for text in region_sentences(gans)),
         *(Finding(text, "seeds") for text in failures.over_seeds(table)),
         *_forgotten(gans, gans.runs, lost),
-        *_references(gans),
+        *(Finding(text, "reference") for text in reference_sentences(gans)),
     ]
     found += [*_cautions(gans), *_few_seeds(table), *_mixtures(collected.runs)]
     for name, mine in rows.items():
@@ -198,33 +200,6 @@ def _forgotten(
     if untold:
         text += f" Of {plural(untold, 'more run')} this is not known: fewer than two snapshots have a value."
     yield Finding(text, "forgetting", method)
-
-
-def _references(collected: Collected) -> Iterator[Finding]:
-    """State what real data score and, of the runs that were not seen to fail, the best final value and how many score
-    like real data, for every data set."""
-    first = collected.runs.drop_duplicates("dataset")
-    for dataset, method in zip(first["dataset"], first["method"], strict=True):
-        metric = headline(collected, method)
-        if metric is None:
-            continue
-        info = collected.metrics[metric]
-        null = null_of(collected, dataset, metric)
-        runs = collected.runs[collected.runs["dataset"] == dataset]
-        text = f"{dataset}: what a perfect generator would score in {info.title} was not measured"
-        if null is not None:
-            reach = f" ({format_range(null.low, null.high)} in 95% of samples)" if null.low < null.high else ""
-            text = f"{dataset}: a perfect generator would score {format_number(null.mean)}{reach} in {info.title}"
-        runs = runs[~failed(runs)]
-        losses = final_losses(runs, metric, info)
-        if np.isfinite(losses).any():
-            best = runs.iloc[int(losses.argmin())]
-            value = format_number(best[f"{metric}_final"])
-            text += f"; the best final value of {plural(len(runs), 'run')} not seen to fail is {value} ({best['run']})"
-            if null is not None:
-                alike = sum(map(null.contains, final_values(runs, metric)))
-                text += f"; {alike or 'none'} of them {'are' if alike > 1 else 'is'} {ALIKE}"
-        yield Finding(f"{text}.", "reference")
 
 
 def _cautions(collected: Collected) -> Iterator[Finding]:

@@ -8,14 +8,14 @@ from ganbench.report.figure_info import figure_infos
 
 TABLES = (
     *("runs", "snapshots", "curves", "references", "nulls", "settings", "comparisons", "measurements"),
-    *("ranking", "ranking_tests"),
+    *("ranking", "ranking_tests", "working_regions"),
     *("diagnoses", "events", "modes", "claims", "published"),
 )
 TABLE_FORMATS = ("csv", "parquet")
 TABLE_NOTES = "COLUMNS.md"
 PAPER = "paper"  # folder of the tables that the report shows
 PAPER_TABLES = (
-    *("ranking", "outcomes", "scores", "claims", "claim-tests", "published"),
+    *("ranking", "working-regions", "outcomes", "scores", "claims", "claim-tests", "published"),
     *("references", "laboratory", "runs"),
 )
 PAPER_FORMATS = ("tex", "csv")

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import methods
+from ganbench.analysis.methods import healthy, methods
 from ganbench.analysis.settings import settings_table
+from ganbench.analysis.working_regions import axis_words, working_regions
 from ganbench.claims.published import render_published
 from ganbench.claims.rendering import render_claims
+from ganbench.core.formatting import format_number, format_range
 from ganbench.report.diagnostics import experiments
 from ganbench.report.file_names import PAPER_TABLES
 from ganbench.report.method_tables import method_tables, occurring
@@ -55,6 +57,7 @@ def paper_tables(collected: Collected, study: dict) -> dict[str, list[PaperTable
     left = f" {listed['left']} more are listed in tables/runs.csv." if listed["left"] else ""
     tables = {
         "ranking": [_ranking(each) for each in rankings(gans)],
+        "working-regions": list(_regions(gans)),
         "outcomes": [_outcomes(name, each, shown, counts[name]) for name, each in of_methods.items()],
         "scores": [_scores(name, each, counts[name]) for name, each in of_methods.items() if each["metrics"]],
         "claims": [_claims(claims, runs)] if claims else [],
@@ -82,6 +85,31 @@ def _ranking(item: dict) -> PaperTable:
         f" probability. {item['use']} {item['sure']}"
     )
     return PaperTable(item["dataset"], caption.strip(), [*heads, "Told apart from the next"], rows)
+
+
+def _regions(collected: Collected) -> Iterator[PaperTable]:
+    found = working_regions(collected)
+    for dataset in dict.fromkeys(each.dataset for each in found):
+        mine = [each for each in found if each.dataset == dataset]
+        rows = []
+        for each in mine:
+            region = each.region()
+            ends = (region.pieces[0][0], region.pieces[-1][1]) if region.pieces else ()
+            beyond = [
+                text for open_end, text in ((region.open_below, "below"), (region.open_above, "above")) if open_end
+            ]
+            cells = [axis_words(each.axis), each.group, f"{len(each.values)}", format_range(*each.values[[0, -1]])]
+            cells += [f"{healthy(each.runs).sum()} of {len(each.runs)}"]
+            cells += [format_range(*(10**end for end in ends)) if ends else "none", " and ".join(beyond)]
+            rows.append([*cells, _cell(format_number(region.width), format_range(region.low, region.high))])
+        caption = (
+            f"Where on {dataset} more than half of the runs are healthy, along every numeric axis:"
+            f" {counted(collected.runs[collected.runs['dataset'] == dataset])}. The width in decades, within the values"
+            " that were run, with its 95% interval from simultaneous Clopper and Pearson bounds; infinite where the"
+            " region may leave these values."
+        )
+        heads = ["Axis", "Runs of", "Values", "From, to", "Healthy runs", "Region", "Open", "Decades"]
+        yield PaperTable(dataset, caption, heads, rows)
 
 
 def _outcomes(name: str, tables: dict, shown: Sequence[str], runs: str) -> PaperTable:

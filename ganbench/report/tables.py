@@ -29,6 +29,8 @@ from ganbench.analysis.ranking_tests import COLUMNS as ranking_test_columns
 from ganbench.analysis.ranking_tests import ranking_tests
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.settings import settings_table
+from ganbench.analysis.working_regions import COLUMNS as working_region_columns
+from ganbench.analysis.working_regions import working_regions_table
 from ganbench.claims import decisions as verdicts
 from ganbench.claims.published import COLUMNS as published_columns
 from ganbench.claims.published import published_table
@@ -47,6 +49,7 @@ ROWS = {
     "comparisons": "One row per pair of methods of one data set.",
     "ranking": "One row per method: its place among the methods of its data set, and what its runs showed.",
     "ranking_tests": "One row per pair of methods of one data set: whether the runs show one to be the better one.",
+    "working_regions": "One row per group of runs that differ in one numeric axis and their seeds alone.",
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
     "diagnoses": "One row per run and outcome that holds, or that was not judged.",
@@ -77,6 +80,7 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "comparisons": dict(comparison_columns),
         "ranking": dict(ranking_columns),
         "ranking_tests": dict(ranking_test_columns),
+        "working_regions": dict(working_region_columns),
         "measurements": dict(MEASUREMENTS),
         "diagnoses": dict(DIAGNOSES),
         "events": dict(EVENTS),
@@ -159,6 +163,7 @@ def write(
         "comparisons": comparisons(collected.gans),
         "ranking": ranking(collected.gans, tests),
         "ranking_tests": tests,
+        "working_regions": working_regions_table(collected.gans),
         "measurements": collected.measurements,
         "diagnoses": collected.diagnoses,
         "events": collected.events,

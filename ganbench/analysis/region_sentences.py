@@ -1,0 +1,62 @@
+"""Sentences on the regions of an axis in which methods work: how wide each is, and whether the widths differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isinf, isnan
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.statistics.multiplicity import LEVEL
+from ganbench.analysis.statistics.regions import Region
+from ganbench.analysis.working_regions import WorkingRegion, axis_words, decades_in_words, working_regions
+from ganbench.core.formatting import format_number, format_range, join_words, plural
+
+MOST_GROUPS = 4  # of more groups along an axis, only the widest and the narrowest have their numbers in the sentence
+
+
+def region_sentences(collected: Collected) -> Iterator[str]:
+    """Compare the groups that were run at the same values of an axis, for every data set and axis."""
+    alike: dict[tuple, list[WorkingRegion]] = {}
+    for each in working_regions(collected):
+        alike.setdefault((each.dataset, each.axis, tuple(each.values)), []).append(each)
+    for (dataset, axis, values), groups in alike.items():
+        regions = [each.region() for each in groups]
+        order = sorted(range(len(groups)), key=lambda index: (isnan(regions[index].width), -regions[index].width))
+        half = MOST_GROUPS // 2
+        shown = order if len(order) <= MOST_GROUPS else [*order[:half], *order[-half:]]
+        parts = [f"{_width(regions[index])} for {groups[index].group}" for index in shown]
+        text = (
+            f"{dataset}: along the {axis_words(axis)}, run at {len(values)} values from"
+            f" {format_range(values[0], values[-1])}, more than half of the runs are healthy over {join_words(parts)}."
+        )
+        if len(shown) < len(order):
+            text += (
+                f" These are the widest and the narrowest of {len(order)} regions; the table `working_regions` has all."
+            )
+        yield text + _apart(groups, order)
+
+
+def _width(region: Region) -> str:
+    """A width with its interval: "at least 1.2 decades (95% interval 0.4 or more)"."""
+    bounds = format_range(region.low, region.high) if not isinf(region.high) else f"{format_number(region.low)} or more"
+    if isnan(region.width):
+        return f"a width that undetermined runs leave open (95% interval {bounds} decades)"
+    number = "none of it" if region.width == 0 else decades_in_words(region.width)
+    least = "at least " if region.width and (region.open_below or region.open_above) else ""
+    pieces = f" in {plural(len(region.pieces), 'piece')}" if len(region.pieces) > 1 else ""
+    return f"{least}{number}{pieces} (95% interval {bounds})"
+
+
+def _apart(groups: Sequence[WorkingRegion], order: Sequence[int]) -> str:
+    """Tell whether the widest and the narrowest region differ, by intervals that hold for all groups at once.
+
+    Two intervals that do not meet contradict equal widths: each bound fails with half of the level, divided by the
+    number of groups.
+    """
+    if len(groups) < 2:
+        return ""
+    together = [each.region(1 - LEVEL / len(groups)) for each in groups]
+    first, last = (together[index] for index in (order[0], order[-1]))
+    if first.low > last.high:
+        return " The widest and the narrowest differ, by intervals that hold for all of them at once."
+    return " These runs do not tell the widest and the narrowest apart."

@@ -1,0 +1,184 @@
+"""Over how many decades of a numeric axis a method works: learning rates, numbers of examples, weights of penalties.
+
+A method works at a value of the axis where more than half of its runs are healthy: they had learned by their end, and
+had not failed. Failures alone would call any learning rate good that is too small to learn with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import AXES, setting_columns
+from ganbench.analysis.methods import healthy, healthy_rate
+from ganbench.analysis.pairing import keys
+from ganbench.analysis.settings import AXIS_WORDS
+from ganbench.analysis.statistics.rates import CONFIDENCE, Rate
+from ganbench.analysis.statistics.regions import Region, region_above
+from ganbench.core.formatting import format_number
+from ganbench.core.registry import CHOICES
+from ganbench.study.choices import split_label
+
+LIMIT = 0.5  # share of healthy runs above which a method works
+FEWEST_VALUES = 3  # of an axis: with two, a region has one crossing at most, and that between the only two points
+
+COLUMNS = {
+    "dataset": AXES["dataset"],
+    "axis": "column of the table of runs that is the axis: a setting with three positive values or more",
+    "group": "what was run along the axis, all other settings being equal: a method, or methods that differ in the axis"
+    " alone",
+    "values": "number of values of the axis at which it was run",
+    "first": "smallest of these values",
+    "last": "largest of these values",
+    "runs": "number of runs at these values",
+    "healthy": "number of these that are healthy: they had learned by their end and had not failed",
+    "undetermined": "number of these of which it is not known whether they failed",
+    "left_out": "number of further runs, at values of zero, which a logarithmic axis does not have",
+    "start": "value at which the region in which more than half of the runs are healthy starts; empty without a region",
+    "end": "value at which it ends",
+    "pieces": "number of pieces of the region; with more than one, its width is that of all of them together",
+    "open_below": "whether the method works at the smallest value, so that the region may start below it",
+    "open_above": "whether the method works at the largest value, so that the region may end above it",
+    "width": "width of the region in decades, within the values that were run; empty with undetermined runs",
+    "width_low": "lower bound of the width's 95% interval",
+    "width_high": "upper bound of it; infinite where the region may leave the values that were run",
+}
+COUNTS = ("values", "runs", "healthy", "undetermined", "left_out", "pieces")
+
+
+@dataclass(frozen=True)
+class WorkingRegion:
+    """One group of runs along one axis.
+
+    Attributes:
+        dataset: The data set.
+        axis: The column of the axis.
+        group: What was run along it.
+        values: The values of the axis, rising, shape (V,).
+        rates: The share of healthy runs at every value.
+        runs: Rows of the table of runs at these values.
+        left_out: The number of runs at values of zero.
+    """
+
+    dataset: str
+    axis: str
+    group: str
+    values: np.ndarray
+    rates: tuple[Rate, ...]
+    runs: pd.DataFrame
+    left_out: int
+
+    def region(self, confidence: float = CONFIDENCE) -> Region:
+        """The region in decades, with the interval of its width at some confidence."""
+        counts, totals, unknown = zip(*((each.count, each.total, each.unknown) for each in self.rates), strict=True)
+        positions = np.log10(self.values)
+        return region_above(positions, counts, totals, unknown=unknown, limit=LIMIT, confidence=confidence)
+
+
+def axis_words(axis: str) -> str:
+    """A numeric axis in words: "learning rate", "regularizer gamma"."""
+    return AXIS_WORDS.get(axis, axis.replace("_", " "))
+
+
+def decades_in_words(width: float) -> str:
+    """A width with its unit: "1 decade", "0.35 decades"."""
+    number = format_number(width, 2)
+    return f"{number} {'decade' if number == '1' else 'decades'}"
+
+
+def working_regions(collected: Collected) -> list[WorkingRegion]:
+    """Every group of runs along every numeric axis with three positive values or more, by data set and axis."""
+    found = []
+    for dataset, runs in collected.runs.groupby("dataset", sort=False):
+        for axis in _numeric_axes(collected, runs):
+            found += _along(runs, str(dataset), axis)
+    return found
+
+
+def working_regions_table(collected: Collected) -> pd.DataFrame:
+    """Tabulate the regions: one row per group with the columns `COLUMNS`."""
+    rows = [_row(each) for each in working_regions(collected)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table if rows else table.astype(dict.fromkeys(COUNTS, "int64"))
+
+
+def _row(found: WorkingRegion) -> dict[str, object]:
+    region = found.region()
+    ends = [10 ** region.pieces[0][0], 10 ** region.pieces[-1][1]] if region.pieces else [np.nan, np.nan]
+    return {
+        "dataset": found.dataset,
+        "axis": found.axis,
+        "group": found.group,
+        "values": len(found.values),
+        "first": found.values[0],
+        "last": found.values[-1],
+        "runs": len(found.runs),
+        "healthy": int(healthy(found.runs).sum()),
+        "undetermined": sum(rate.unknown for rate in found.rates),
+        "left_out": found.left_out,
+        "start": ends[0],
+        "end": ends[1],
+        "pieces": len(region.pieces),
+        "open_below": region.open_below,
+        "open_above": region.open_above,
+        "width": region.width,
+        "width_low": region.low,
+        "width_high": region.high,
+    }
+
+
+def _numeric_axes(collected: Collected, runs: pd.DataFrame) -> Iterator[str]:
+    """The axes with enough values: those within a method, and numeric options of components and of training."""
+    options = [
+        column
+        for column in setting_columns(runs.columns, collected.metrics)
+        if column.partition("_")[0] in (*CHOICES, "train")
+        and pd.api.types.is_numeric_dtype(runs[column])
+        and not pd.api.types.is_bool_dtype(runs[column])
+    ]
+    for axis in (*AXIS_WORDS, *options):
+        if (runs[axis].dropna().astype(float).drop_duplicates() > 0).sum() >= FEWEST_VALUES:
+            yield axis
+
+
+def _along(runs: pd.DataFrame, dataset: str, axis: str) -> Iterator[WorkingRegion]:
+    """The groups of runs of a data set that differ in nothing but an axis and their seeds."""
+    known = runs[runs[axis].notna()]
+    if axis in AXIS_WORDS:
+        by = ["method", *(other for other in AXIS_WORDS if other != axis)]
+        alike = keys(known, by)
+    else:  # the signature of the component, or of the training options, holds the option: compare the others alone
+        family = axis.partition("_")[0]
+        by = [each for each in AXES if each not in ("seed", "block", family)]
+        by += [column for column in known.columns if column.startswith(f"{family}_") and column != axis]
+        names = known[family].map(lambda text: split_label(str(text))[1].partition("(")[0])
+        alike = [(name, *key) for name, key in zip(names, keys(known, by), strict=True)]
+    groups: dict[tuple, list[int]] = {}
+    for place, key in enumerate(alike):
+        groups.setdefault(key, []).append(place)
+    members = [known.iloc[places] for places in groups.values()]
+    for mine in members:
+        numbers = mine[axis].astype(float)
+        positive = mine[numbers > 0]
+        values = np.unique(numbers[numbers > 0])
+        if len(values) < FEWEST_VALUES:
+            continue
+        rates = tuple(healthy_rate(positive[positive[axis].astype(float) == value]) for value in values)
+        name = _name(mine, runs, axis)
+        yield WorkingRegion(dataset, axis, name, values, rates, positive, len(mine) - len(positive))
+
+
+def _name(mine: pd.DataFrame, runs: pd.DataFrame, axis: str) -> str:
+    """A group's name: what the slugs of its methods share, and the other axes that tell it from other groups."""
+    slugs = [slug.split("-") for slug in dict.fromkeys(mine["method"])]
+    words = ["-".join(part for part in slugs[0] if all(part in slug for slug in slugs))]
+    for other, text in AXIS_WORDS.items():
+        peers = runs[runs["method"].isin(mine["method"])]
+        if other != axis and peers[other].nunique(dropna=False) > 1 and pd.notna(mine[other].iloc[0]):
+            number = format_number(mine[other].iloc[0])
+            words.append(f"{number} {text}" if other == "n_train" else f"{text} {number}")
+    return ", ".join(words)

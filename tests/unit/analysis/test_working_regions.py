@@ -1,0 +1,77 @@
+"""The regions in which methods work, of made-up runs along learning rates and along an option of a component."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from compared_methods import runs, study
+
+from ganbench.analysis.region_sentences import region_sentences
+from ganbench.analysis.working_regions import COLUMNS, working_regions, working_regions_table
+from ganbench.report.figures import draw
+from ganbench.report.paper_tables import paper_tables
+
+RATES = (0.001, 0.01, 0.1)
+
+
+@pytest.fixture(scope="module")
+def made(collected):
+    """A method that works at all rates, and one that works at the middle one, twelve runs a rate."""
+    wide = {(100, rate): runs("f" * 12) for rate in RATES}
+    narrow = dict(zip(wide, (runs("n" * 12), runs("f" * 12), runs("c" * 12)), strict=True))
+    return study(collected, {"wide": wide, "narrow": narrow})
+
+
+def test_runs_that_have_not_learned_do_not_work(made):
+    table = working_regions_table(made)
+    assert list(table) == list(COLUMNS)
+    wide, narrow = table.to_dict("records")
+    assert (wide["width"], wide["width_low"], wide["width_high"]) == pytest.approx((2, 2, np.inf))
+    assert (wide["open_below"], wide["open_above"], wide["healthy"]) == (True, True, 36)
+    assert narrow["width"] == pytest.approx(1)
+    assert (narrow["start"], narrow["end"]) == pytest.approx((10**-2.5, 10**-1.5))
+    assert (narrow["open_below"], narrow["open_above"], narrow["healthy"], narrow["runs"]) == (False, False, 12, 36)
+    assert 0 < narrow["width_low"] < 1 < narrow["width_high"] < 2
+
+
+def test_a_sentence_compares_the_widest_with_the_narrowest(made, collected):
+    (text,) = region_sentences(made)
+    assert "at least 2 decades (95% interval 2 or more) for wide and 1 decade (95% interval" in text
+    assert text.endswith("differ, by intervals that hold for all of them at once.")
+    few = {"a": {(100, rate): runs("fff") for rate in RATES}, "b": {(100, rate): runs("ccc") for rate in RATES}}
+    (text,) = region_sentences(study(collected, few))
+    assert "none of it (95% interval 0 or more) for b." in text
+    assert text.endswith("do not tell the widest and the narrowest apart.")
+
+
+def test_two_values_are_no_axis(collected):
+    two = study(collected, {"a": {(100, rate): runs("ffff") for rate in RATES[:2]}})
+    assert working_regions(two) == []
+    assert working_regions_table(two).empty
+    assert list(region_sentences(two)) == []
+
+
+def test_methods_that_differ_in_an_option_alone_lie_on_one_axis(collected):
+    """Of the weights 0, 0.1, 1 and 10 of a penalty, zero has no place on the axis; the other penalty is apart."""
+    base = study(collected, {f"net-r1-{weight}": {(100, 0.1): runs("ffff")} for weight in (0, 0.1, 1, 10)})
+    weights = base.runs["method"].str.rpartition("-")[2].astype(float)
+    signatures = [f"strong = r1(gamma={weight})" for weight in weights]
+    other = base.runs.assign(regularizer="r2", regularizer_gamma=0.5, method="net-r2").iloc[:4]
+    table = base.runs.assign(regularizer=signatures, regularizer_gamma=weights)
+    mixed = dataclasses.replace(base, runs=type(table)([*table.to_dict("records"), *other.to_dict("records")]))
+    (found,) = working_regions(mixed)
+    assert (found.axis, found.group, found.values.tolist()) == ("regularizer_gamma", "net-r1", [0.1, 1, 10])
+    assert (len(found.runs), found.left_out) == (12, 4)
+    assert next(region_sentences(mixed)).startswith("digits: along the regularizer gamma, run at 3 values")
+
+
+def test_the_figure_and_the_paper_show_every_group(made):
+    (axes,) = draw(made, "working_regions").axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["wide (≥ 2 decades)", "narrow (1 decade)"]
+    bars = [line.get_xdata() for line in axes.lines if line.get_linewidth() == 4]
+    np.testing.assert_allclose(bars, [[0.001, 0.1], [10**-2.5, 10**-1.5]])
+    (table,) = paper_tables(made, {"study": "example", "grid": {}, "train": {}})["working-regions"]
+    assert [row[5:7] for row in table.rows] == [["0.001 to 0.1", "below and above"], ["0.00316 to 0.0316", ""]]
+    assert all(len(row) == len(table.heads) for row in table.rows)
