@@ -17,6 +17,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES, ORIGINS, UNDETERMINED
 from ganbench.analysis.comparison_sentences import compared
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
+from ganbench.analysis.interaction_sentences import interaction_sentences
 from ganbench.analysis.methods import headline, methods, undetermined
 from ganbench.analysis.nulls import Null, null_of
 from ganbench.analysis.reference_sentences import ALIKE, reference_sentences
@@ -63,6 +64,7 @@ def findings(collected: Collected) -> list[Finding]:
     found += [
         *(Finding(text, "comparison") for text in compared(gans)),
         *(Finding(text, "axis") for text in region_sentences(gans)),
+        *(Finding(text, "axis") for text in interaction_sentences(gans)),
         *(Finding(text, "seeds") for text in failures.over_seeds(table)),
         *_forgotten(gans, gans.runs, lost),
         *(Finding(text, "reference") for text in reference_sentences(gans)),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from ganbench.analysis.axis_interactions import COLUMNS as interaction_columns
+from ganbench.analysis.axis_interactions import interactions_table
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import (
     CURVES,
@@ -50,6 +52,7 @@ ROWS = {
     "ranking": "One row per method: its place among the methods of its data set, and what its runs showed.",
     "ranking_tests": "One row per pair of methods of one data set: whether the runs show one to be the better one.",
     "working_regions": "One row per group of runs that differ in one numeric axis and their seeds alone.",
+    "interactions": "One row per pair of grid axes of one data set that were crossed.",
     "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
     "diagnoses": "One row per run and outcome that holds, or that was not judged.",
@@ -81,6 +84,7 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "ranking": dict(ranking_columns),
         "ranking_tests": dict(ranking_test_columns),
         "working_regions": dict(working_region_columns),
+        "interactions": dict(interaction_columns),
         "measurements": dict(MEASUREMENTS),
         "diagnoses": dict(DIAGNOSES),
         "events": dict(EVENTS),
@@ -164,6 +168,7 @@ def write(
         "ranking": ranking(collected.gans, tests),
         "ranking_tests": tests,
         "working_regions": working_regions_table(collected.gans),
+        "interactions": interactions_table(collected.gans),
         "measurements": collected.measurements,
         "diagnoses": collected.diagnoses,
         "events": collected.events,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import failure_rate, methods
+from ganbench.analysis.statistics.rates import Rate
 from ganbench.core.formatting import format_number
 from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.failure_cells import draw_cells, draw_scale
 from ganbench.report.plotting.setting_panels import Levels, panel_title, rows_of, settings_of
-from ganbench.report.plotting.style import FAINT, INK
 
 FIGURE = FigureInfo(
     title="Where runs fail",
@@ -23,9 +22,6 @@ FIGURE = FigureInfo(
         " cells in which it is not known of every run whether it failed."
     ),
 )
-
-# From nearly white to the dark end of one hue: reads the same in grey and with any colour vision.
-COLOURS = sns.light_palette("#a63a00", as_cmap=True)
 
 
 def draw(collected: Collected) -> Figure:
@@ -45,38 +41,12 @@ def draw(collected: Collected) -> Figure:
             axes.set_axis_off()
             continue
         name = names[index]
-        shape = (len(levels[name].n_train), len(levels[name].learning_rate))
-        rates, labels = np.full(shape, np.nan), np.full(shape, "", dtype=object)
-        for cell, _, mine in settings_of(collected.runs[collected.runs["method"] == name]):
-            if len(mine):
-                rate = failure_rate(mine)
-                rates[cell], labels[cell] = rate.value, f"{rate.count}/{rate.total}"
-                if rate.unknown:
-                    labels[cell] = f"≥{rate.count}/{rate.total}" if rate.count else f"?/{rate.total}"
-        sns.heatmap(
-            rates,
-            ax=axes,
-            mask=np.isnan(rates),
-            annot=labels,
-            fmt="",
-            cmap=COLOURS,
-            vmin=0,
-            vmax=1,
-            cbar=False,
-            linewidths=1.5,
-            linecolor="white",
-            xticklabels=levels[name].rate_words,
-            yticklabels=[format_number(count) for count in levels[name].n_train],
-        )
-        axes.set_facecolor(FAINT)
-        for row, column in np.argwhere(np.isnan(rates)):  # cells without a colour, which seaborn does not annotate
-            axes.text(column + 0.5, row + 0.5, labels[row, column], ha="center", va="center", color=INK)
+        cells: list[list[Rate | None]] = [[None] * len(levels[name].learning_rate) for _ in levels[name].n_train]
+        for (row, column), _, mine in settings_of(collected.runs[collected.runs["method"] == name]):
+            cells[row][column] = failure_rate(mine) if len(mine) else None
+        rows_in_words = [format_number(count) for count in levels[name].n_train]
+        draw_cells(axes, cells, levels[name].rate_words, rows_in_words)
         panel_title(axes, name)
         axes.set(xlabel="learning rate", ylabel="" if index % columns else "training examples")
-        axes.tick_params(length=0, rotation=0)
-    # The panels' own scale: seaborn's colour bar would belong to one of them.
-    bar = figure.colorbar(panels[0, 0].collections[0], ax=panels.ravel().tolist(), shrink=0.8, aspect=25, pad=0.01)
-    bar.set_ticks([0, 0.5, 1], labels=["0%", "50%", "100%"])
-    bar.set_label("failed")
-    bar.outline.set_visible(False)
+    draw_scale(figure, panels)
     return figure
