@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,6 +13,7 @@ from matplotlib.lines import Line2D
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES
 from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.many_runs import Course, draw_courses, draw_failures, short_name
 from ganbench.report.plotting.setting_panels import count_failed, grid, settings_of, size
 from ganbench.report.plotting.style import (
     INK,
@@ -28,13 +31,17 @@ FIGURE = FigureInfo(
     scope="method",
     caption=(
         "One line per seed and player: the mean loss over a bin of steps, with a band from the smallest to the"
-        " largest loss in the bin. A triangle at the top marks the step since which the first failure of a run holds;"
-        " its colour gives the most severe one. A square at the bottom marks the step after which a run was stopped"
-        " early."
+        " largest loss in the bin. Of more than thirty runs of a setting, the lines are medians, the bands hold 50% and"
+        " 90% of the runs that have a value, up to three runs farthest outside are drawn and named by their seeds, and"
+        " a bar at the right edge shows the share of every failure. A triangle at the top marks the step since which"
+        " the first failure of a run holds; its colour gives the most severe one. A square at the bottom marks the step"
+        " after which a run was stopped early."
     ),
 )
 
 STOPPED = {"marker": "s", "color": INK}  # the mark of a run that was stopped early
+
+NO_CURVE = dict.fromkeys(("middle", "min", "mean", "max"), np.array([]))  # of a run that ended before its first bin
 
 # Losses of a run that diverges pass any scale; beyond this many times the usual size they leave the panel.
 TALLEST = 100
@@ -51,17 +58,15 @@ def draw(collected: Collected, method: str) -> Figure:
     figure = Figure(figsize=(width, height + 1.0), layout="constrained")
     panels = grid(figure, runs)[0]
     _scale(panels[0, 0], curves)
-    by_run = dict(list(curves.groupby("run")))
+    by_run = _by_run(curves)
     for position, _, mine in settings_of(runs):
         axes = panels[position]
         count_failed(axes, mine)
-        for _, run in mine.iterrows():
-            if run["run"] in by_run:
-                _curves(axes, by_run[run["run"]])
-            if run["outcome"] in FAILURES and pd.notna(run["failed_step"]):
-                _mark(axes, run["failed_step"], 1.0, marker="v", color=OUTCOME_COLOURS[run["outcome"]])
-            if pd.notna(run["stopped_step"]):
-                _mark(axes, run["stopped_step"], 0.0, **STOPPED)
+        draw_failures(axes, mine)
+        _curves(axes, mine, by_run)
+        for outcome, those in mine[mine["outcome"].isin(list(FAILURES))].groupby("outcome", sort=False):
+            _mark(axes, those["failed_step"], 1.0, marker="v", color=OUTCOME_COLOURS[outcome])
+        _mark(axes, mine["stopped_step"], 0.0, **STOPPED)
     panels[0, 0].set_xlim(0, runs["steps"].max())
     for axes in panels.flat:
         plain_ticks(axes, "x", count=4)
@@ -80,20 +85,43 @@ def draw(collected: Collected, method: str) -> Figure:
     return figure
 
 
-def _curves(axes: Axes, curves: pd.DataFrame) -> None:
+def _curves(axes: Axes, runs: pd.DataFrame, curves: dict[tuple[str, str], dict[str, np.ndarray]]) -> None:
+    """Draw the losses of both players in the runs of a setting, from the recorded series by run."""
     top = axes.get_ylim()[1] * 10
-    for series, mine in curves.groupby("series"):
-        mine = mine.sort_values("first_step")
-        middle = (mine["first_step"] + mine["last_step"]).to_numpy() / 2
-        low, mean, high = (np.clip(mine[name].to_numpy(dtype=np.float64), -top, top) for name in ("min", "mean", "max"))
-        colour = PLAYER_COLOURS[series]
-        axes.fill_between(middle, low, high, color=colour, alpha=0.13, linewidth=0)
-        axes.plot(middle, mean, color=colour, linewidth=0.9, alpha=0.9)
+    for series, colour in PLAYER_COLOURS.items():
+        courses, bands = [], []
+        for _, run in runs.iterrows():
+            mine = curves.get((run["run"], series), NO_CURVE)
+            middle, low, mean, high = (mine[name] for name in NO_CURVE)
+            courses.append(Course(short_name(run), middle, np.clip(mean, -top, top)))
+            bands.append((np.clip(low, -top, top), np.clip(high, -top, top)))
+        draw_courses(axes, courses, partial(_curve, axes, courses, bands, colour), colour)
 
 
-def _mark(axes: Axes, step: float, height: float, **style: str) -> None:
-    edge = {"markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 7}
-    axes.plot(step, height, transform=axes.get_xaxis_transform(), clip_on=False, zorder=5, **edge, **style)
+def _by_run(curves: pd.DataFrame) -> dict[tuple[str, str], dict[str, np.ndarray]]:
+    """By run and series, the steps in the middle of bins and the losses in these, as arrays: frames would be slow for
+    hundreds of runs."""
+    curves = curves.sort_values(["run", "series", "first_step"], kind="stable")
+    columns = {"middle": (curves["first_step"] + curves["last_step"]).to_numpy(dtype=np.float64) / 2}
+    columns |= {name: curves[name].to_numpy(dtype=np.float64) for name in ("min", "mean", "max")}
+    keys = curves[["run", "series"]].drop_duplicates().itertuples(index=False, name=None)
+    changed = (curves[["run", "series"]] != curves[["run", "series"]].shift()).any(axis=1).to_numpy()
+    parts = {name: np.split(values, np.flatnonzero(changed)[1:]) for name, values in columns.items()}
+    return {key: {name: parts[name][index] for name in parts} for index, key in enumerate(keys)}
+
+
+def _curve(axes: Axes, courses: list[Course], bands: list[tuple[np.ndarray, np.ndarray]], colour: str, at: int) -> None:
+    axes.fill_between(courses[at].x, *bands[at], color=colour, alpha=0.13, linewidth=0)
+    axes.plot(courses[at].x, courses[at].y, color=colour, linewidth=0.9, alpha=0.9)
+
+
+def _mark(axes: Axes, steps: pd.Series, height: float, **style: str) -> None:
+    steps = steps.dropna().to_numpy(dtype=np.float64)
+    if not len(steps):  # a line without points has no place, and would leave none to the panels
+        return
+    edge = {"markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 7, "linestyle": ""}
+    place = {"transform": axes.get_xaxis_transform(), "clip_on": False, "zorder": 5}
+    axes.plot(steps, np.full(len(steps), height), **place, **edge, **style)
 
 
 def _scale(axes: Axes, curves: pd.DataFrame) -> None:

@@ -12,10 +12,12 @@ from ganbench.analysis.columns import FAILURES
 from ganbench.analysis.methods import dataset_of, measured_metrics
 from ganbench.analysis.nulls import null_of
 from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.many_runs import Course, draw_courses, draw_failures, short_name
 from ganbench.report.plotting.null_band import draw_null, null_legend, shown_with
 from ganbench.report.plotting.setting_panels import better, count_failed, grid, metric_scale, settings_of, size
 from ganbench.report.plotting.step_axis import step_axis
 from ganbench.report.plotting.style import (
+    INK,
     OUTCOME_COLOURS,
     heading,
     nothing,
@@ -29,9 +31,12 @@ FIGURE = FigureInfo(
     scope="method",
     caption=(
         "One line per seed, in the colour of the run's outcome. Dots are measurements; a cross marks the last finite"
-        " value of a run that has none at the end, such as one that diverged or was stopped early. The dashed line is"
-        " what as many real examples score, the grey band the interval in which they do so 19 times of 20: values in it"
-        " are indistinguishable from real data. A line that moves away from it again shows forgetting."
+        " value of a run that has none at the end, such as one that diverged or was stopped early. Of more than thirty"
+        " runs of a setting, the dark line is the median and the bands hold 50% and 90% of the runs that have a value;"
+        " up to three runs farthest outside are drawn and named by their seeds, and a bar at the right edge shows the"
+        " share of every failure. The dashed line is what as many real examples score, the grey band the interval in"
+        " which they do so 19 times of 20: values in it are indistinguishable from real data. A line that moves away"
+        " from it again shows forgetting."
     ),
 )
 
@@ -74,17 +79,25 @@ def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapsho
         count_failed(axes, mine)
         if len(mine):
             draw_null(axes, null)
-        for _, run in mine.iterrows():
-            if run["run"] in by_run:
-                _line(axes, by_run[run["run"]], metric, run["outcome"], run["steps"])
+        draw_failures(axes, mine)
+        _lines(axes, mine, by_run, metric)
     plain_ticks(panels[0, 0], "y", count=4)
 
 
-def _line(axes: Axes, snapshots: pd.DataFrame, metric: str, outcome: str, steps: int) -> None:
-    snapshots = snapshots.sort_values("step")
-    known = np.isfinite(snapshots[metric].to_numpy(dtype=np.float64))
-    x, y = snapshots["step"].to_numpy()[known], snapshots[metric].to_numpy(dtype=np.float64)[known]
-    colour = OUTCOME_COLOURS[outcome]
-    axes.plot(x, y, color=colour, linewidth=1.1, marker="o", markersize=2.2, zorder=3 if outcome in FAILURES else 2)
-    if len(x) and x[-1] < steps:
+def _lines(axes: Axes, runs: pd.DataFrame, snapshots: dict[str, pd.DataFrame], metric: str) -> None:
+    """Draw a metric in the runs of a setting, from the snapshots by run."""
+    runs = runs[runs["run"].isin(snapshots.keys())]
+    courses = []
+    for _, run in runs.iterrows():
+        mine = snapshots[run["run"]].sort_values("step")
+        courses.append(Course(short_name(run), mine["step"].to_numpy(), mine[metric].to_numpy(dtype=np.float64)))
+    draw_courses(axes, courses, lambda index: _line(axes, courses[index], runs.iloc[index]), INK)
+
+
+def _line(axes: Axes, course: Course, run: pd.Series) -> None:
+    known = np.isfinite(course.y)
+    x, y, colour = course.x[known], course.y[known], OUTCOME_COLOURS[run["outcome"]]
+    above = 3 if run["outcome"] in FAILURES else 2
+    axes.plot(x, y, color=colour, linewidth=1.1, marker="o", markersize=2.2, zorder=above)
+    if len(x) and x[-1] < run["steps"]:
         axes.plot(x[-1], y[-1], color=colour, marker="X", markersize=6, markeredgecolor="white", zorder=4)

@@ -14,6 +14,7 @@ from ganbench.analysis.nulls import null_of
 from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.many_runs import draw_values
 from ganbench.report.plotting.null_band import draw_null, null_legend, shown_with
 from ganbench.report.plotting.setting_panels import Levels, better, metric_scale, settings_of
 from ganbench.report.plotting.style import (
@@ -33,9 +34,11 @@ FIGURE = FigureInfo(
     scope="study",
     order=2,
     caption=(
-        "One mark per run at its last measured value; shape and colour give the outcome. The bar is the median of the"
+        "One mark per run at its last measured value; shape and colour give the outcome; of more than"
+        " thirty runs of a setting, a histogram on its side in the colours of outcomes, with marks and seeds of up to"
+        " three runs farthest outside the middle 90%. The dark line is the median of the"
         " setting, in which a run that failed or has no value counts as worse than any other, and an undetermined run"
-        " by its value; there is no bar if at least half of the runs failed or have no value. The dashed line is what"
+        " by its value; there is no line if at least half of the runs failed or have no value. The dashed line is what"
         " as many real examples score, the grey band the interval in which they do so 19 times of 20: values in it are"
         " indistinguishable from real data. Runs without a value are counted above the panel (n/a)."
     ),
@@ -102,10 +105,12 @@ def _setting(axes: Axes, x: float, runs: pd.DataFrame, metric: str, info: Metric
     runs = runs.sort_values("seed")
     values = runs[f"{metric}_final"].to_numpy(dtype=np.float64)
     known = np.isfinite(values)
-    offsets = np.linspace(-0.26, 0.26, len(runs)) if len(runs) > 1 else np.zeros(len(runs))
-    for position, value, outcome in zip(x + offsets[known], values[known], runs["outcome"][known], strict=True):
+
+    def single(position: float, value: float, outcome: str) -> None:
         style = {"color": OUTCOME_COLOURS[outcome], "marker": OUTCOME_MARKERS[outcome]}
         axes.plot(position, value, markersize=5.5, markeredgecolor="white", markeredgewidth=0.5, zorder=3, **style)
+
+    draw_values(axes, x, 0.37, runs, values, single)
     median = median_value(runs, metric, info)
     if np.isfinite(median):
         axes.hlines(median, x - 0.38, x + 0.38, color=INK, linewidth=1.6, zorder=2)

@@ -1,0 +1,133 @@
+"""Figures of many seeds: distributions in place of runs, with the odd runs named and the failures in sight."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from many_seeds import ODD, many_seeds
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ganbench.analysis.collected import Collected
+from ganbench.report.figures import draw
+from ganbench.report.plotting import style
+from ganbench.report.plotting.many_runs import BAR, MOST_SINGLE, NAMED, Course, draw_courses, draw_values
+from ganbench.report.plotting.style import OUTCOME_COLOURS
+
+SEEDS = 40
+METHOD = "digits-net"
+
+
+@pytest.fixture(scope="module")
+def many(collected) -> Collected:
+    return many_seeds(collected, SEEDS)
+
+
+def panel() -> Axes:
+    return Figure().add_subplot()
+
+
+def drawn_by(axes: Axes, courses: list[Course]) -> list[int]:
+    """The courses that are drawn one by one."""
+    alone: list[int] = []
+    draw_courses(axes, courses, alone.append, "#000000")
+    return alone
+
+
+def names(axes: Axes) -> set[str]:
+    return {name for text in axes.texts for name in text.get_text().split(", ")}
+
+
+def test_few_runs_are_drawn_one_by_one():
+    courses = [Course(f"s{seed}", np.arange(3.0), np.full(3, seed)) for seed in range(MOST_SINGLE)]
+    axes = panel()
+    assert drawn_by(axes, courses) == list(range(MOST_SINGLE))
+    assert not axes.lines
+    assert not axes.collections
+    assert not axes.texts
+
+
+def test_bands_are_quantiles_and_the_farthest_runs_are_named():
+    """Of the values 0 to 100, one of them moved to 500: the quantiles are the values themselves."""
+    levels = np.arange(101.0)
+    levels[37] = 500.0
+    expected = np.quantile(levels, [0.05, 0.95, 0.25, 0.75, 0.5])
+    axes = panel()
+    axes.set_ylim(0, 600)
+    alone = drawn_by(axes, [Course(f"s{seed}", np.arange(4.0), np.full(4, level)) for seed, level in enumerate(levels)])
+    assert alone[0] == 37
+    assert len(alone) == NAMED
+    assert {f"s{seed}" for seed in alone} == names(axes)
+    (median,) = axes.lines
+    assert median.get_ydata().tolist() == [expected[4]] * 4
+    reach = [sorted({point[1] for point in band.get_paths()[0].vertices}) for band in axes.collections]
+    assert reach == [pytest.approx(expected[:2]), pytest.approx(expected[2:4])]
+
+
+def test_runs_that_ended_are_in_the_bands_until_then():
+    whole = [Course(f"s{seed}", np.arange(5.0), np.full(5, 1.0)) for seed in range(40)]
+    short = [Course(f"t{seed}", np.arange(2.0), np.full(2, 9.0)) for seed in range(60)]
+    gone = [Course("u", np.array([]), np.array([])), Course("v", np.arange(5.0), np.full(5, np.nan))]
+    axes = panel()
+    drawn_by(axes, [*whole, *short, *gone])
+    assert axes.lines[0].get_ydata().tolist() == [9, 9, 1, 1, 1]
+    assert drawn_by(panel(), gone * 20) == [], "without any value there is nothing to draw"
+
+
+def test_a_histogram_holds_every_value_by_its_outcome(many):
+    runs = many.runs[many.runs["learning_rate"] == 0.01]
+    values = runs["fcd_final"].to_numpy()
+    axes, alone = panel(), []
+    axes.set_yscale("log")
+    axes.set_ylim(1, 100)
+    draw_values(axes, 2.0, 0.4, runs, values, lambda *mark: alone.append(mark))
+    for outcome in ("converged", "collapsed"):
+        bars = [bar for bar in axes.patches if bar.get_facecolor()[:3] == pytest.approx(rgb(outcome))]
+        lengths = np.array([bar.get_width() for bar in bars])
+        total = sum(bar.get_width() for bar in axes.patches)
+        share = (runs["outcome"][np.isfinite(values)] == outcome).mean()
+        assert lengths.sum() / total == pytest.approx(share)
+        assert all(1.6 <= bar.get_x() <= bar.get_x() + bar.get_width() <= 2.4 + 1e-9 for bar in bars)
+    assert len(alone) == NAMED
+    assert len(names(axes)) == NAMED
+
+
+def rgb(outcome: str) -> tuple[float, ...]:
+    return to_rgb(OUTCOME_COLOURS[outcome])
+
+
+@pytest.mark.parametrize("kind", ["losses", "progress", "quality"])
+def test_figures_of_many_seeds_show_failures_and_the_odd_run(many, kind):
+    with style.applied():
+        figure = draw(many, kind, None if kind == "quality" else METHOD)
+    assert any(f"s{ODD}" in names(axes) for axes in figure.axes)
+    if kind != "quality":
+        bars = [patch for patch in figure.axes[1].patches if isinstance(patch, Rectangle) and patch.get_x() == BAR[0]]
+        assert sorted(bar.get_height() for bar in bars) == pytest.approx(heights(many))
+        first = [patch for patch in figure.axes[0].patches if patch.get_x() == BAR[0]]
+        assert [bar.get_height() for bar in first] == [1], "none failed"
+    lines = sum(len(axes.lines) for axes in figure.axes)
+    assert lines < 30, "not one line per run"
+
+
+def heights(many: Collected) -> list[float]:
+    runs = many.runs[many.runs["learning_rate"] == 0.01]
+    shares = [(runs["outcome"] == outcome).mean() for outcome in ("collapsed", "diverged")]
+    return sorted([*shares, 1.0])
+
+
+def test_time_grows_no_faster_than_the_number_of_runs_and_what_is_drawn_not_at_all():
+    spent, parts = [], []
+    for seeds in (500, 4000):
+        values = np.random.default_rng(5).normal(size=(seeds, 100))
+        courses = [Course(f"s{seed}", np.arange(100.0), each) for seed, each in enumerate(values)]
+        axes, start = panel(), time.process_time()
+        drawn_by(axes, courses)
+        spent.append(time.process_time() - start)
+        parts.append((len(axes.lines), len(axes.collections)))
+    assert spent[1] < 2 * 8 * spent[0]
+    assert parts[0] == parts[1] == (1, 2)
