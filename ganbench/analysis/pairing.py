@@ -20,6 +20,21 @@ def keys(runs: pd.DataFrame, by: Sequence[str]) -> list[tuple]:
     return [tuple(None if pd.isna(value) else value for value in row) for row in rows]
 
 
+def paired_runs(
+    first: pd.DataFrame, second: pd.DataFrame, by: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """The runs of two groups, the partners of pairs in the same rows; None unless every run has exactly one partner.
+
+    Args:
+        first, second: Rows of the table of runs.
+        by: The columns in which the two runs of a pair agree.
+    """
+    places = [{key: place for place, key in enumerate(keys(runs, by))} for runs in (first, second)]
+    if not len(places[0]) == len(first) == len(second) == len(places[1]) or places[0].keys() != places[1].keys():
+        return None
+    return first, second.iloc[[places[1][key] for key in places[0]]]
+
+
 def compare_failures(
     first: pd.DataFrame, second: pd.DataFrame, by: Sequence[str], *, confidence: float = CONFIDENCE
 ) -> RateDifference | None:
@@ -59,10 +74,10 @@ def compare_shares(
     """
     if undetermined(first).any() or undetermined(second).any():
         return None
-    one, two = (dict(zip(keys(runs, by), event(runs), strict=True)) for runs in (first, second))
-    if len(one) == len(first) and len(two) == len(second) and one.keys() == two.keys():
-        alone = [sum(mine[key] and not other[key] for key in mine) for mine, other in ((one, two), (two, one))]
-        return paired_difference(*alone, len(one), confidence=confidence)
+    pairs = paired_runs(first, second, by)
+    if pairs is not None:
+        one, two = (event(runs).to_numpy(dtype=bool) for runs in pairs)
+        return paired_difference(int((one & ~two).sum()), int((two & ~one).sum()), len(one), confidence=confidence)
     counts = [(int(event(runs).sum()), len(runs)) for runs in (first, second)]
     return independent_difference(*counts, confidence=confidence)
 

@@ -14,7 +14,7 @@ from ganbench.analysis.nulls import null_of
 from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report.figure_info import FigureInfo
-from ganbench.report.plotting.many_runs import draw_values
+from ganbench.report.plotting.many_runs import draw_values, short_name
 from ganbench.report.plotting.null_band import draw_null, null_legend, shown_with
 from ganbench.report.plotting.setting_panels import Levels, better, metric_scale, settings_of
 from ganbench.report.plotting.style import (
@@ -110,7 +110,8 @@ def _setting(axes: Axes, x: float, runs: pd.DataFrame, metric: str, info: Metric
         style = {"color": OUTCOME_COLOURS[outcome], "marker": OUTCOME_MARKERS[outcome]}
         axes.plot(position, value, markersize=5.5, markeredgecolor="white", markeredgewidth=0.5, zorder=3, **style)
 
-    draw_values(axes, x, 0.37, runs, values, single)
+    names = [short_name(run) for _, run in runs.iterrows()]
+    draw_values(axes, x, 0.37, values, runs["outcome"].to_numpy(), names, single)
     median = median_value(runs, metric, info)
     if np.isfinite(median):
         axes.hlines(median, x - 0.38, x + 0.38, color=INK, linewidth=1.6, zorder=2)

@@ -25,28 +25,33 @@ FIGURE = FigureInfo(
         " its 95% interval as a band where a data set has at most four methods. A run that was not seen to fail is"
         " censored at its last step: it counts until then, and a short upright line marks it. So is an undetermined"
         " run, in which a possible failure was not measured: with such runs, which the legend counts, the curve and"
-        " its band lie too high by what was not seen. A run that was stopped early failed where its failure began. The"
-        " p-value is that of the log-rank test, which compares methods at the settings that they share; it is not"
-        " adjusted for the number of data sets."
+        " its band lie too high by what was not seen. A run that was stopped early failed where its failure began."
+        " Where a data set has at most eight methods, the numbers of runs at risk, which had neither failed nor ended"
+        " before the step, stand below it in the colour of their method. The p-value is that of the log-rank test,"
+        " which compares methods at the settings that they share; it is not adjusted for the number of data sets."
     ),
 )
 
+MOST_COUNTED = 8  # methods of a data set whose numbers at risk have room below its panel
+FIRST_ROW, ROW = 32, 9  # distance of the first row of these from the axis, and height of a row, points
 BEYOND = 1.02  # the end of the axis, in last steps: what fails at the last step is seen to fall
 
 
 def draw(collected: Collected) -> Figure:
     """Survival curves: one panel per data set, one curve per method, over all of its settings."""
     groups = list(methods_by_dataset(collected))
-    figure, panels = data_panels(len(groups), max(len(names) for _, names in groups))
+    most = max(len(names) for _, names in groups)
+    figure, panels = data_panels(len(groups), most + min(most, MOST_COUNTED))
     for axes, (dataset, names) in zip(panels, groups, strict=True):
         runs = collected.runs[collected.runs["method"].isin(names)]
         last = float(runs["steps"].max())
-        handles = []
+        handles, at_risk = [], []
         for name, style in zip(names, method_styles(len(names)), strict=True):
             mine = runs[runs["method"] == name]
             steps, failed = failure_times(mine)
             curve = kaplan_meier(steps, failed)
             _curve(axes, curve, steps[~failed], BEYOND * last, style, band=len(names) <= MOST_BANDS)
+            at_risk.append((steps, style["color"]))
             handles.append(Line2D([], [], label=f"{name} ({failures_in_words(mine)})", **style))
         axes.set(
             xlim=(-0.01 * last, BEYOND * last), ylim=(-0.03, 1.05), xlabel="training step", ylabel="not seen to fail"
@@ -59,8 +64,25 @@ def draw(collected: Collected) -> Figure:
                 f"log-rank test within settings: {format_p_value(p_value)}", loc="right", fontsize=8, color=QUIET
             )
         plain_ticks(axes, "x")
-        draw_legend(axes, handles)
+        draw_legend(axes, handles, below=_counts(axes, at_risk, last))
     return figure
+
+
+def _counts(axes: Axes, at_risk: list[tuple[np.ndarray, str]], last: float) -> float:
+    """Write the numbers of runs at risk below the ticks, one row per method; return the height of all rows, points."""
+    if len(at_risk) > MOST_COUNTED:
+        return 0.0
+    ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= last]
+    font = {"fontsize": 7, "va": "top", "textcoords": "offset points"}
+    for row, (steps, colour) in enumerate([(None, INK), *at_risk]):
+        down = -FIRST_ROW - ROW * row
+        if steps is None:
+            axes.annotate("at risk", (0, 0), (-4, down), xycoords="axes fraction", color=QUIET, ha="left", **font)
+            continue
+        for tick in ticks:
+            place = {"xycoords": axes.get_xaxis_transform(), "ha": "center", "color": colour}
+            axes.annotate(f"{(steps >= tick).sum()}", (tick, 0), (0, down), **place, **font)
+    return ROW * (len(at_risk) + 1)
 
 
 def _curve(axes: Axes, curve: SurvivalCurve, censored: np.ndarray, last: float, style: dict, *, band: bool) -> None:

@@ -84,8 +84,16 @@ def draw_courses(axes: Axes, courses: Sequence[Course], single: Callable[[int], 
     axes.plot(x, median, color=colour, linewidth=1.8, zorder=5)
 
 
-def draw_values(axes: Axes, at: float, reach: float, runs: pd.DataFrame, values: np.ndarray, single: Callable) -> None:
-    """Draw one number of every run of a setting at a place of the x-axis, in the order of the runs.
+def draw_values(
+    axes: Axes,
+    at: float,
+    reach: float,
+    values: np.ndarray,
+    outcomes: np.ndarray,
+    names: Sequence[str],
+    single: Callable[[float, float, str], object],
+) -> None:
+    """Draw one number of every run of a setting, or of every pair of runs, at a place of the x-axis, in their order.
 
     Of many, a histogram lies on its side: its bars are divided by the outcomes of runs.
 
@@ -93,13 +101,14 @@ def draw_values(axes: Axes, at: float, reach: float, runs: pd.DataFrame, values:
         axes: The panel, with the scale and limits of its y-axis.
         at: The place.
         reach: The distance to which marks may go on either side.
-        runs: Rows of the table of runs.
         values: The numbers, shape (runs,); those that are not finite are left out, for the caller to count.
+        outcomes: The outcome of each run, shape (runs,).
+        names: The short name of each run.
         single: Draws one run, from its place, its value and its outcome.
     """
-    outcomes, known = runs["outcome"].to_numpy(), np.isfinite(values)
-    if len(runs) <= MOST_SINGLE:
-        offsets = np.linspace(-0.7 * reach, 0.7 * reach, len(runs)) if len(runs) > 1 else np.zeros(len(runs))
+    known = np.isfinite(values)
+    if len(values) <= MOST_SINGLE:
+        offsets = np.linspace(-0.7 * reach, 0.7 * reach, len(values)) if len(values) > 1 else np.zeros(len(values))
         for offset, value, outcome in zip(offsets[known], values[known], outcomes[known], strict=True):
             single(at + offset, value, outcome)
         return
@@ -120,7 +129,7 @@ def draw_values(axes: Axes, at: float, reach: float, runs: pd.DataFrame, values:
     for index in _farthest(column, np.array([low]), np.array([high]), np.array([median])):
         place = int(np.flatnonzero(known)[index])
         single(at, values[place], outcomes[place])
-        places.append((short_name(runs.iloc[place]), at, values[place]))
+        places.append((names[place], at, values[place]))
     _name(axes, places)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 
 from ganbench.analysis.methods import failure_rate
 
@@ -52,6 +53,8 @@ def failures_in_words(runs: pd.DataFrame) -> str:
     return f"{seen}{rate.unknown} of {rate.total} undetermined"
 
 
-def draw_legend(axes: Axes, handles: list[Line2D]) -> None:
-    """Put a legend below a panel, one line per entry."""
-    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.02, -0.2), fontsize=7.5, borderaxespad=0)
+def draw_legend(axes: Axes, handles: list[Line2D], *, below: float = 0.0) -> None:
+    """Put a legend below a panel, one line per entry, and lower by as many points as are needed for something else."""
+    lowered = axes.transAxes + ScaledTranslation(0, -below / 72, axes.figure.dpi_scale_trans)
+    place = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.2), "bbox_transform": lowered}
+    axes.legend(handles=handles, fontsize=7.5, borderaxespad=0, **place)

@@ -84,7 +84,8 @@ def test_a_histogram_holds_every_value_by_its_outcome(many):
     axes, alone = panel(), []
     axes.set_yscale("log")
     axes.set_ylim(1, 100)
-    draw_values(axes, 2.0, 0.4, runs, values, lambda *mark: alone.append(mark))
+    shown = [f"s{seed}" for seed in runs["seed"]]
+    draw_values(axes, 2.0, 0.4, values, runs["outcome"].to_numpy(), shown, lambda *mark: alone.append(mark))
     for outcome in ("converged", "collapsed"):
         bars = [bar for bar in axes.patches if bar.get_facecolor()[:3] == pytest.approx(rgb(outcome))]
         lengths = np.array([bar.get_width() for bar in bars])

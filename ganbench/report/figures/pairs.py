@@ -1,0 +1,133 @@
+"""Two methods run by run: the difference of final scores in pairs of runs of one setting and seed."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.comparisons import WITHIN, at_common_settings, methods_by_dataset
+from ganbench.analysis.methods import final_losses, headline
+from ganbench.analysis.pairing import keys, paired_runs
+from ganbench.analysis.statistics.medians import median_interval
+from ganbench.core.formatting import format_number
+from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.many_runs import draw_values
+from ganbench.report.plotting.method_lines import COLOURS
+from ganbench.report.plotting.style import INK, QUIET, REFERENCE, nothing, plain_ticks
+
+FIGURE = FigureInfo(
+    title="Methods in pairs of equal seeds",
+    scope="study",
+    order=4,
+    caption=(
+        "Every dot is a pair of runs of two methods that are alike in setting and seed, so that luck which both share"
+        " cancels: the final value of the second method less that of the first. Above the dashed line the method named"
+        " first is better, where lower values are, and below it where higher ones are. Of more than thirty pairs, a"
+        " histogram, with up to three pairs farthest outside named by their seeds. A pair in which one run alone failed"
+        " or has no value has no difference; it counts as a win of the other, and pairs in which both did as ties: the"
+        " numbers stand above the panel. The dark bar is the 95% interval of the median over all pairs, failures"
+        " included, and is not drawn where it is infinite or where there are fewer than six pairs. The pairs of methods"
+        " with the most one-sided wins are shown, six at most of a data set; methods are compared by the metric that"
+        " leads the tables."
+    ),
+)
+
+MOST_COLUMNS = 6  # pairs of methods of a data set
+WIDE = 30.0  # times the middle distance from 0, beyond which differences need a scale that is linear around 0 alone
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two methods, and the losses of the runs of every pair, infinite where a run failed or has no value."""
+
+    methods: tuple[str, str]
+    names: tuple[str, ...]
+    losses: np.ndarray  # shape (2, pairs)
+
+    @property
+    def wins(self) -> tuple[int, int]:
+        """The number of pairs in which the first method is better, and in which the second is."""
+        return int((self.losses[0] < self.losses[1]).sum()), int((self.losses[1] < self.losses[0]).sum())
+
+    @property
+    def differences(self) -> np.ndarray:
+        """The loss of the second less that of the first, infinite where one run alone is bad, 0 where both are."""
+        equal = self.losses[0] == self.losses[1]
+        return np.subtract(self.losses[1], self.losses[0], out=np.zeros(len(equal)), where=~equal)
+
+
+def draw(collected: Collected) -> Figure:
+    """One panel per data set, one column of dots per pair of methods."""
+    shown = {}
+    for dataset, names in methods_by_dataset(collected):
+        found = list(_paired(collected, names))
+        found.sort(key=lambda pairs: -abs(pairs.wins[0] - pairs.wins[1]) / len(pairs.names))
+        if found:
+            shown[dataset] = found[:MOST_COLUMNS]
+    if not shown:
+        return nothing("No two methods of a data set have runs in pairs, alike in setting and seed, with a score.")
+    widest = max(map(len, shown.values()))
+    figure = Figure(figsize=(max(5.0, 1.7 * widest + 1.0), 3.6 * len(shown) + 0.3), layout="constrained")
+    panels = figure.subplots(len(shown), 1, squeeze=False).ravel()
+    for axes, (dataset, found) in zip(panels, shown.items(), strict=True):
+        info = collected.metrics[headline(collected, found[0].methods[0])]
+        sign = -1.0 if info.best == "high" else 1.0
+        _panel(axes, found, sign)
+        axes.set_title(dataset, fontweight="bold", pad=22)
+        axes.set_ylabel(f"difference in\n{info.title}")
+    return figure
+
+
+def _paired(collected: Collected, names: list[str]) -> Iterator[Pairs]:
+    """Every two of some methods of one data set whose runs come in pairs."""
+    metric = headline(collected, names[0])
+    if metric is None:
+        return
+    for index, first in enumerate(names):
+        for second in names[index + 1 :]:
+            pairs = paired_runs(*at_common_settings(collected, first, second), [*WITHIN, "seed"])
+            if pairs is None or pairs[0].empty:
+                continue
+            losses = np.stack([final_losses(runs, metric, collected.metrics[metric]) for runs in pairs])
+            seeds = tuple(f"s{format_number(key[0])}" for key in keys(pairs[0], ["seed"]))
+            yield Pairs((first, second), seeds, losses)
+
+
+def _panel(axes: Axes, found: list[Pairs], sign: float) -> None:
+    """Draw the columns of a data set; differences of losses become those of the metric by the sign."""
+    finite = np.concatenate([each.differences[np.isfinite(each.losses).all(axis=0)] for each in found])
+    size = abs(finite[finite != 0])
+    if len(size):
+        room = 1.12 * size.max()
+        axes.set_ylim(-room, room)
+        if size.max() > WIDE * np.median(size):
+            axes.set_yscale("symlog", linthresh=float(np.median(size)))
+    axes.axhline(0, zorder=1, **REFERENCE)
+    for x, pairs in enumerate(found):
+        whole = np.isfinite(pairs.losses).all(axis=0)
+        values = np.where(whole, sign * pairs.differences, np.nan)
+        dot = partial(_dot, axes)
+        draw_values(axes, x, 0.37, values, np.full(len(values), "converged"), pairs.names, dot)
+        low, high = median_interval(pairs.differences)
+        if np.isfinite([low, high]).all():
+            axes.vlines(x + 0.42, sign * low, sign * high, color=INK, linewidth=2.5, zorder=4)
+        wins = pairs.wins
+        lost = int((~whole).sum())
+        words = f"{wins[0]} to {wins[1]} of {len(values)}" + (f"\n{lost} without a difference" if lost else "")
+        place = {"xycoords": axes.get_xaxis_transform(), "xytext": (0, 3), "textcoords": "offset points"}
+        axes.annotate(words, (x, 1), ha="center", va="bottom", fontsize=7, color=QUIET, **place)
+    labels = ["\nand ".join("\n".join(textwrap.wrap(name, 24)) for name in each.methods) for each in found]
+    axes.set_xticks(range(len(found)), labels, fontsize=7)
+    axes.set_xlim(-0.6, len(found) - 0.4)
+    plain_ticks(axes, "y")
+
+
+def _dot(axes: Axes, x: float, y: float, _: str) -> None:
+    axes.plot(x, y, marker="o", markersize=4.5, markeredgecolor="white", color=COLOURS[0], zorder=3)
