@@ -14,6 +14,7 @@ from ganbench.analysis.events import EVENT_KINDS
 from ganbench.analysis.methods import methods
 from ganbench.core.formatting import plural
 from ganbench.report.figure_info import FigureInfo
+from ganbench.report.plotting.many_runs import draw_spans
 from ganbench.report.plotting.style import FAINT, INK, PLAYER_COLOURS, QUIET, nothing, plain_ticks
 
 FIGURE = FigureInfo(
@@ -21,10 +22,12 @@ FIGURE = FigureInfo(
     scope="study",
     order=3,
     caption=(
-        "Left: when events happened, one row per method and kind, one mark per event of any run, wide where it lasted."
-        " Right: the mean course of the discriminator's loss and of the generator's gradient around the starts of"
-        " spikes of the generator's loss, in robust standard deviations of a run. The band holds 95% of such means"
-        " around as many random steps of the same runs; p is of one test over the whole window."
+        "Left: when events happened, one row per method and kind, one mark per event of any run, wide where it lasted;"
+        " of a method with more than thirty runs, the height of a curve is the share of its runs with an event there,"
+        " whose largest value stands at the right. Right: the mean course of the discriminator's loss and of the"
+        " generator's gradient around the starts of spikes of the generator's loss, in robust standard deviations of a"
+        " run. The band holds 95% of such means around as many random steps of the same runs; p is of one test over the"
+        " whole window."
     ),
 )
 
@@ -48,7 +51,7 @@ def draw(collected: Collected) -> Figure:
     rows = [(name, kind) for name in methods(collected) for kind in KINDS if (name, kind) in seen]
     figure = Figure(figsize=(10.8, max(3.4, 0.3 * len(rows) + 1.6)), layout="constrained")
     panels = figure.subplots(1, 1 + len(STUDIED), width_ratios=[1.7, *(1 for _ in STUDIED)])
-    _raster(panels[0], events, rows, runs["steps"])
+    _raster(panels[0], events, rows, runs)
     for axes, (series, (words, colour)) in zip(panels[1:], STUDIED.items(), strict=True):
         axes.set_title(words)
         _study(axes, study_of(collected, series), colour)
@@ -80,16 +83,16 @@ def study_of(collected: Collected, series: str) -> EventStudy | None:
     return event_study(courses, starts, before=BEFORE, after=AFTER, draws=DRAWS, generator=generator)
 
 
-def _raster(axes: Axes, events: pd.DataFrame, rows: list[tuple[str, str]], steps: pd.Series) -> None:
+def _raster(axes: Axes, events: pd.DataFrame, rows: list[tuple[str, str]], runs: pd.DataFrame) -> None:
     """Events over the share of training, so that runs of different lengths lie above one another."""
+    runs_of = runs["method"].value_counts()
     for y, (name, kind) in enumerate(rows):
         mine = events[(events["method"] == name) & (events["kind"] == kind)]
-        length = mine["run"].map(steps).to_numpy(dtype=np.float64)
+        length = mine["run"].map(runs["steps"]).to_numpy(dtype=np.float64)
         # A hop is dated by the two snapshots between which it happened: it is drawn at the later one.
         start = mine["end" if kind == "mode-hop" else "start"].to_numpy()
         left, right = start / length, mine["end"].to_numpy() / length
-        style = {"color": KINDS[kind], "alpha": 0.45, "linewidth": 0, "height": 0.6}
-        axes.barh(np.full(len(mine), y), np.maximum(right - left, 0.004), left=left, **style)
+        draw_spans(axes, y, left, right, mine["run"].to_numpy(), runs_of[name], KINDS[kind])
     first = [y == 0 or rows[y - 1][0] != name for y, (name, _) in enumerate(rows)]
     axes.set_yticks(range(len(rows)), [name if new else "" for (name, _), new in zip(rows, first, strict=True)])
     axes.tick_params(axis="y", length=0)

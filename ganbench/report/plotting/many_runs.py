@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from ganbench.analysis.columns import FAILURES
-from ganbench.core.formatting import format_number
+from ganbench.core.formatting import format_number, format_percent
 from ganbench.report.plotting.style import FAINT, INK, OUTCOME_COLOURS, outcomes_present
 
 # As many runs of a setting are drawn one by one. Thirty lines of a point each take a quarter of a panel's height, and
@@ -27,6 +27,7 @@ NAMED = 3  # runs outside the wider band that are drawn and named in a panel: mo
 LINE = 0.09  # height of a name, in heights of the panel
 BAR = (1.008, 0.022)  # left edge and width of the bar of failures, in widths of the panel
 BINS = 24  # of a histogram
+SPANS = 80  # parts of training in which the runs that have a span are counted
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,36 @@ def draw_values(
         single(at, values[place], outcomes[place])
         places.append((names[place], at, values[place]))
     _name(axes, places)
+
+
+def draw_spans(
+    axes: Axes, at: float, left: np.ndarray, right: np.ndarray, owners: np.ndarray, runs: int, colour: str
+) -> None:
+    """Draw spans of training, such as events, in a row of a panel whose y-axis points down.
+
+    Of many runs, the height of a curve is the share of runs that have a span there, over the largest such share, which
+    stands at the right of the row.
+
+    Args:
+        axes: The panel, over shares of training.
+        at: The place of the row on the y-axis; rows are 1 apart.
+        left, right: The ends of each span, in [0, 1], shape (spans,).
+        owners: The run of each span, shape (spans,).
+        runs: The number of all runs of the row.
+        colour: The colour of the row.
+    """
+    style = {"color": colour, "linewidth": 0}
+    if runs <= MOST_SINGLE:
+        axes.barh(np.full(len(left), at), np.maximum(right - left, 0.004), left=left, height=0.6, alpha=0.45, **style)
+        return
+    first, last = (np.clip((SPANS * ends).astype(int), 0, SPANS - 1) for ends in (left, right))
+    known = np.unique(owners, return_inverse=True)[1]
+    touched = [known[index] * SPANS + np.arange(first[index], last[index] + 1) for index in range(len(left))]
+    shares = np.bincount(np.unique(np.concatenate(touched)) % SPANS, minlength=SPANS) / runs
+    edges, heights = np.linspace(0, 1, SPANS + 1), np.append(shares, shares[-1]) / shares.max()
+    axes.fill_between(edges, at + 0.4, at + 0.4 - 0.8 * heights, step="post", alpha=0.7, **style)
+    place = {"xycoords": axes.get_yaxis_transform(), "xytext": (3, 0), "textcoords": "offset points", "va": "center"}
+    axes.annotate(format_percent(float(shares.max())), (1, at), fontsize=6.5, color=INK, **place)
 
 
 def draw_failures(axes: Axes, runs: pd.DataFrame) -> None:

@@ -15,7 +15,16 @@ from matplotlib.patches import Rectangle
 from ganbench.analysis.collected import Collected
 from ganbench.report.figures import draw
 from ganbench.report.plotting import style
-from ganbench.report.plotting.many_runs import BAR, MOST_SINGLE, NAMED, Course, draw_courses, draw_values
+from ganbench.report.plotting.many_runs import (
+    BAR,
+    MOST_SINGLE,
+    NAMED,
+    SPANS,
+    Course,
+    draw_courses,
+    draw_spans,
+    draw_values,
+)
 from ganbench.report.plotting.style import OUTCOME_COLOURS
 
 SEEDS = 40
@@ -95,6 +104,22 @@ def test_a_histogram_holds_every_value_by_its_outcome(many):
         assert all(1.6 <= bar.get_x() <= bar.get_x() + bar.get_width() <= 2.4 + 1e-9 for bar in bars)
     assert len(alone) == NAMED
     assert len(names(axes)) == NAMED
+
+
+def test_spans_of_many_runs_are_shares_of_runs():
+    """Ten of forty runs have a span over the first half, one of them twice: once more within it."""
+    owners = np.array([*range(10), 0])
+    left, right = np.zeros(11), np.array([0.499] * 10 + [0.1])
+    axes = panel()
+    draw_spans(axes, 2.0, left, right, owners, 40, "#000000")
+    assert axes.texts[0].get_text() == "25%"
+    heights = 2.4 - axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert heights.max() == pytest.approx(0.8)
+    x, y = axes.collections[0].get_paths()[0].vertices.T
+    assert x[2.4 - y > 0.4].max() == pytest.approx(0.5, abs=1 / SPANS)
+    few = panel()
+    draw_spans(few, 2.0, left, right, owners, MOST_SINGLE, "#000000")
+    assert len(few.patches) == 11
 
 
 def rgb(outcome: str) -> tuple[float, ...]:
