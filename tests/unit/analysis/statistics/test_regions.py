@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from ganbench.analysis.statistics.regions import pieces_above, region_above
 
@@ -69,3 +72,12 @@ def test_undetermined_runs_count_either_way():
 def test_odd_counts_are_refused(positions, counts, totals):
     with pytest.raises(ValueError, match="expected"):
         region_above(positions, counts, totals)
+
+
+def test_the_interval_holds_the_true_width():
+    """Over all outcomes of three runs at each of three values."""
+    found = {counts: region_above([0, 1, 2], counts, [3, 3, 3]) for counts in product(range(4), repeat=3)}
+    for true in ((0.45, 0.45, 0.45), (0.1, 0.9, 0.1), (0.2, 0.55, 0.3)):
+        width = sum(end - start for start, end in pieces_above([0, 1, 2], true, 0.5))
+        held = [counts for counts, each in found.items() if each.low <= width <= each.high]
+        assert stats.binom.pmf(held, 3, true).prod(axis=1).sum() >= 0.95
