@@ -18,12 +18,8 @@ def interaction_sentences(collected: Collected) -> Iterator[str]:
         if row["failure_adjusted"] <= LEVEL:
             parts.append(_failures(row))
         if row["rank_adjusted"] <= LEVEL:
-            parts.append(
-                f"the ranks of {collected.metrics[row['metric']].title} at the end show it too"
-                if parts
-                else f"the ranks of {collected.metrics[row['metric']].title} at the end show it"
-            )
-            parts[-1] += f" ({_p_values(row, 'rank')})"
+            title, too = collected.metrics[row["metric"]].title, " too" if parts else ""
+            parts.append(f"the ranks of {title} at the end show it{too} ({_p_values(row, 'rank')})")
         if parts:
             first, second = axis_words(row["first"]), axis_words(row["second"])
             yield (

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -90,14 +91,13 @@ def _paired(collected: Collected, names: list[str]) -> Iterator[Pairs]:
     metric = headline(collected, names[0])
     if metric is None:
         return
-    for index, first in enumerate(names):
-        for second in names[index + 1 :]:
-            pairs = paired_runs(*at_common_settings(collected, first, second), [*WITHIN, "seed"])
-            if pairs is None or pairs[0].empty:
-                continue
-            losses = np.stack([final_losses(runs, metric, collected.metrics[metric]) for runs in pairs])
-            seeds = tuple(f"s{format_number(key[0])}" for key in keys(pairs[0], ["seed"]))
-            yield Pairs((first, second), seeds, losses)
+    for first, second in combinations(names, 2):
+        pairs = paired_runs(*at_common_settings(collected, first, second), [*WITHIN, "seed"])
+        if pairs is None or pairs[0].empty:
+            continue
+        losses = np.stack([final_losses(runs, metric, collected.metrics[metric]) for runs in pairs])
+        seeds = tuple(f"s{format_number(key[0])}" for key in keys(pairs[0], ["seed"]))
+        yield Pairs((first, second), seeds, losses)
 
 
 def _panel(axes: Axes, found: list[Pairs], sign: float) -> None:
