@@ -42,8 +42,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def spared() -> None:
-    """Spare collections of garbage, which the engine asks for, what earlier modules imported and keep."""
-    gc.unfreeze()  # or what one of them no longer keeps would stay
+    """Spare collections of garbage, which the engine asks for, what earlier modules imported and keep.
+
+    What is spared once stays so: to look through all of it for every module takes longer than many modules.
+    """
     gc.collect()
     gc.freeze()
 

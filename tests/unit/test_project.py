@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from inspect import isclass, isfunction
@@ -81,21 +82,28 @@ def room(path: Path) -> str:
     return parts[0] if parts[0] != "__init__" else "core"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_down(path):
-    here = room(path)
+def misplaced(path: Path) -> Iterator[str]:
+    """What is wrong with a module's imports."""
+    here, shown = room(path), path.relative_to(PACKAGE)
     for name in imported(path):
         parts = name.split(".")
         if parts[0] != "ganbench" or len(parts) == 1 or parts[1].startswith("__"):
             continue
         there = parts[1]
-        assert FLOOR[there] < FLOOR[here] or there == here, f"{here} imports {name}, which lives above or beside it"
+        if FLOOR[there] >= FLOOR[here] and there != here:
+            yield f"{shown} imports {name}, which lives above or beside {here}"
         if here == there and here in FAMILIES and len(parts) > 2 and not path.stem.startswith("_"):
             shared = parts[2].startswith("_") or not (PACKAGE / here / f"{parts[2]}.py").exists()
-            assert shared, f"{path.name} imports {name}: components of a family never import one another"
+            if not shared:
+                yield f"{shown} imports {name}: components of a family never import one another"
     if here in NO_TORCH:
         heavy = {name.split(".")[0] for name in imported(path)} & {"torch", "torchvision", "snakemake"}
-        assert not heavy, f"{here} does without {heavy}"
+        if heavy:
+            yield f"{shown} imports {heavy}, which {here} does without"
+
+
+def test_imports_point_down():
+    assert [fault for path in MODULES for fault in misplaced(path)] == []
 
 
 def test_every_room_has_a_floor():

@@ -627,9 +627,9 @@ def faults(tree: ast.AST) -> Iterator[str]:
                 yield name
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_source_reads_more_than_data(path):
-    assert {*faults(ast.parse(path.read_text()))} == ({"torch.save"} if path == COMPARING else set())
+def test_no_source_reads_more_than_data():
+    found = {path: {*faults(ast.parse(path.read_text()))} for path in PACKAGE.rglob("*.py")}
+    assert {path: names for path, names in found.items() if names} == {COMPARING: {"torch.save"}}
 
 
 @pytest.mark.parametrize(

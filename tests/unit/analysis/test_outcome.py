@@ -476,7 +476,7 @@ def test_the_course_of_the_distance_decides_what_was_learned():
 def test_exactly_one_of_the_four_holds(knows_noise):
     rng = np.random.default_rng(0)
     four = {"not-learned-yet", "still-improving", "converged", "forgetting"}
-    for _ in range(100):
+    for _ in range(30):
         distances = 1000 * np.exp(-np.abs(rng.normal(0, 2, len(SNAPSHOTS))))
         distances[0] = 1000
         run = measured(make("healthy", 0), fcd=distances, high_quality=0.6 * rng.random(len(SNAPSHOTS)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from math import ceil, log
 
 import numpy as np
@@ -81,19 +82,23 @@ def test_a_run_alone_is_stopped_as_in_a_pack():
         assert np.allclose(alone["snapshots"]["x"], result["snapshots"]["x"], rtol=1e-12)
 
 
+@cache
+def undisturbed() -> tuple[list[dict], dict[int, dict]]:
+    """The results of the pack, some of whose runs are stopped, and the states of training by their steps."""
+    states: dict[int, dict] = {}
+    keep = {"at_chunk": lambda now: states.setdefault(now.step, now.state())}
+    return train(GAME, EACH_STEP, players(*RATES), device=CPU, stop=FAR_OFF, **keep), states
+
+
 @pytest.mark.parametrize("at", range(CHUNK, STEPS, CHUNK))
 def test_training_that_is_interrupted_stops_the_same_runs_at_the_same_steps(at, tmp_path):
     """Before, at and after the steps at which runs are stopped."""
-    states = {}
-    how = {"device": CPU, "stop": FAR_OFF}
-    whole = train(
-        GAME, EACH_STEP, players(*RATES), **how, at_chunk=lambda now: states.setdefault(now.step, now.state())
-    )
+    whole, states = undisturbed()
     with result_files.create_file(tmp_path / "state.h5", "resume") as file:
         result_files.write_tree(file.create_group("saved"), states[at])
     with result_files.open_file(tmp_path / "state.h5", "resume") as file:
         state = result_files.read_tree(file["saved"])
-    again = train(GAME, EACH_STEP, players(*RATES), **how, resume=state)
+    again = train(GAME, EACH_STEP, players(*RATES), device=CPU, stop=FAR_OFF, resume=state)
     for one, other in zip(whole, again, strict=True):
         assert_same(one | {"about": None}, other | {"about": None})
 
