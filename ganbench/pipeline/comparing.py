@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from ganbench.analysis.collected import Collected
 from ganbench.analysis.side_by_side import Side
 from ganbench.core.errors import GanbenchError
-from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.plan import Plan, distinct_names
 from ganbench.pipeline.present_results import read
 from ganbench.report import comparison_page
 from ganbench.study.grid import flatten_options
@@ -35,15 +36,19 @@ def compare(studies: Sequence[Path | str], folder: Path | None = None) -> Path:
         received = f"{twice[0]} twice" if twice else ", ".join(map(str, files)) or "none"
         raise GanbenchError(f"a comparison is of two studies or more, each given once; received {received}.")
     plans = [Plan(load(file)) for file in files]
-    names = [plan.study.study for plan in plans]
-    if len(set(names)) < len(names):
-        raise GanbenchError(f"studies are told apart by their names, and these are {', '.join(names)}; rename one.")
-    sides = [_side(plan, file) for plan, file in zip(plans, files, strict=True)]
+    names = distinct_names(plans)
+    sides = [side(plan, file, read(plan, file)) for plan, file in zip(plans, files, strict=True)]
     return comparison_page.write(sides, folder or plans[0].study.results / f"compare-{'-'.join(names)}")
 
 
-def _side(plan: Plan, file: Path) -> Side:
-    collected = read(plan, file)
+def side(plan: Plan, file: Path | str, collected: Collected) -> Side:
+    """A study as one side of a comparison.
+
+    Args:
+        plan: The study's plan.
+        file: The study's file, for the report.
+        collected: The study's results.
+    """
     runs = {run.id: run for run in plan.runs}
     metrics = plan.study.evaluate.metrics
     return Side(

@@ -9,9 +9,10 @@ figures, the report) have plain names; a stamp whose name carries their digest s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.planning.summaries import SummaryPlan
 from ganbench.pipeline.stages import STAGES
@@ -51,3 +52,15 @@ class Plan(SummaryPlan):
             inputs = (makers[path] for path in job.inputs if path in makers)
             waiting += [maker for maker in inputs if not maker.done and maker.path not in found]
         return sorted(found.values(), key=lambda job: STAGES.index(job.stage))
+
+
+def distinct_names(plans: Sequence[SummaryPlan]) -> list[str]:
+    """The names of studies.
+
+    Raises:
+        GanbenchError: Two studies have one name.
+    """
+    names = [plan.study.study for plan in plans]
+    if len(set(names)) < len(names):
+        raise GanbenchError(f"studies are told apart by their names, and these are {', '.join(names)}; rename one.")
+    return names

@@ -11,7 +11,7 @@ from ganbench.core import checksums, result_files, strict_json
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.jobs import Job
-from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.plan import Plan, distinct_names
 from ganbench.pipeline.stages import STAMPS
 
 MARK = ".ganbench.json"  # file that records the version of the file format
@@ -55,7 +55,8 @@ def verify(plan: Plan) -> None:
     """Verify that the study can go on from the content of its results folder. Changes nothing.
 
     Raises:
-        GanbenchError: The folder holds results of another format, or damaged or foreign files.
+        GanbenchError: The folder holds results of another format, or damaged or foreign files; or a study that this
+            one is compared with has no results.
     """
     folder, mark = plan.folder, plan.folder / MARK
     try:
@@ -69,6 +70,13 @@ def verify(plan: Plan) -> None:
             f"{__version__}, format {result_files.FORMAT}. Use that version, or name another 'results' folder."
         )
     faults = [fault for job in plan.all_jobs() for fault in _faults(plan, job)]
+    distinct_names([plan, *plan.compared.values()])
+    for file, other in plan.compared.items():
+        if not other.collect.done:
+            faults.append(
+                f"compare: {file}: study {other.study.study} has no collected results of its present settings and of "
+                f"these sources in {other.folder}. `ganbench collect {file}` makes what is missing."
+            )
     if faults:
         raise GanbenchError("\n".join(faults))
 

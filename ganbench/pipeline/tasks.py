@@ -229,6 +229,8 @@ class ReportTask:
     collected: Path
     folder: Path
     figures: Path
+    file: Path  # the study's file; empty if the study was not read from one file
+    compared: tuple[Path, ...]  # files of the studies that this one stands beside
 
 
 def identity(task: Any) -> Any:

@@ -14,6 +14,7 @@ TABLES = (
 TABLE_FORMATS = ("csv", "parquet")
 TABLE_NOTES = "COLUMNS.md"
 PAPER = "paper"  # folder of the tables that the report shows
+COMPARISON = "compare"  # folder of the report of the study beside others
 PAPER_TABLES = (
     *("ranking", "working-regions", "outcomes", "scores", "claims", "claim-tests", "published"),
     *("references", "laboratory", "runs"),

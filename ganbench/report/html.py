@@ -59,6 +59,7 @@ def render(
         title=study.get("title") or study["study"],
         name=study["study"],
         description=study.get("description") or "",
+        compared=study.get("compare", []),
         style=stylesheet(),
         partial=missing_results(collected),
         rankings=rankings(gans),

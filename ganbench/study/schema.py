@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from ganbench.core.errors import GanbenchError
 from ganbench.study.blocks import Block
@@ -25,6 +25,7 @@ from ganbench.study.value_types import (
     Folder,
     Section,
     Slug,
+    distinct,
     limit_grid_size,
     merge_values,
 )
@@ -49,6 +50,8 @@ class Study(Section):
     """Claims, with the tests that decide them."""
     published: list[Published] = Field(default=[])
     """Numbers that others published; the report sets the study's own beside them."""
+    compare: Annotated[list[str], AfterValidator(distinct)] = Field(default=[])
+    """Other studies with collected results, by name or file; a second report stands the study beside them."""
     protocol: str = ""
     """How the study differs from the published ones, one difference a line; shown beside the numbers."""
     train: TrainAxes = TrainAxes()

@@ -14,7 +14,9 @@ from ganbench.pipeline.planning.grid import dataset_of
 from ganbench.pipeline.planning.pack_jobs import PackPlan
 from ganbench.pipeline.stages import OF_DATASETS, STAMPS
 from ganbench.pipeline.tasks import FiguresTask, ReportTask, TablesTask, TrackTask, identity, without_locations
-from ganbench.report.file_names import PAPER, figure_files, figures, paper_files, table_files
+from ganbench.report.file_names import COMPARISON, PAPER, figure_files, figures, paper_files, table_files
+from ganbench.study.schema import load
+from ganbench.study.study_files import find_study
 
 # Parts of a study that change no number and no page. They enter no digest.
 WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
@@ -85,10 +87,19 @@ class SummaryPlan(PackPlan):
     def report(self) -> Job:
         """The job that writes the HTML report, and its tables as LaTeX and CSV."""
         study = self.study.model_dump(mode="json", exclude=WHERE)
-        task = ReportTask(study, tuple(self.shown), self._tables, self.folder, self.folder / "figures")
+        shown, places = tuple(self.shown), (self._tables, self.folder, self.folder / "figures")
+        task = ReportTask(study, shown, *places, self.file or Path(), tuple(self.compared))
         pages = [path for path in sorted((PACKAGE / "report").iterdir()) if path.suffix in (".j2", ".css")]
         outputs = [self.folder / "report.html", *(self.folder / PAPER / name for name in paper_files())]
-        return self._summary("report", task, outputs, [self.figures], pages)
+        outputs += [self.folder / COMPARISON / "report.html"] if self.compared else []
+        needs = [self.figures, *(plan.collect for plan in self.compared.values())]
+        return self._summary("report", task, outputs, needs, pages)
+
+    @cached_property
+    def compared(self) -> dict[Path, SummaryPlan]:
+        """The plans of the studies that the report stands this one beside, by their files."""
+        files = map(find_study, self.study.compare)
+        return {file: SummaryPlan(load(file), file) for file in files}
 
     @property
     def _tables(self) -> Path:

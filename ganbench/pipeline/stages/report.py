@@ -7,25 +7,40 @@ from pathlib import Path
 from ganbench.analysis.collected import Collected
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.jobs import Job
-from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.plan import Plan, distinct_names
 from ganbench.pipeline.resources.stage_times import compared
-from ganbench.pipeline.tasks import without_locations
+from ganbench.pipeline.tasks import ReportTask, without_locations
 from ganbench.report import paper
-from ganbench.report.file_names import PAPER, paper_files
+from ganbench.report.file_names import COMPARISON, PAPER, paper_files
 from ganbench.report.html import render
-from ganbench.study.schema import parse
+from ganbench.study.schema import load, parse
 
 
 def run(job: Job, context: JobContext) -> list[Path]:
     """Write the report and its tables; returns their paths."""
     task = job.task
     out = task.folder / "report.html"
-    with context.progress("report", 2, "parts") as report:
+    with context.progress("report", 3, "parts") as report:
         collected = Collected.read(task.collected)
         report(1)
-        times = compared(Plan(parse(task.study, origin="the study that report was given")), task.folder)
+        plan = Plan(parse(task.study, origin="the study that report was given"))
+        times = compared(plan, task.folder)
         study = without_locations(task.study)
         render(collected, study, task.figures, list(task.shown), out, times)
         paper.write(collected, study, task.folder / PAPER)
         report(2)
-    return [out, *(task.folder / PAPER / name for name in paper_files())]
+        beside = [_beside(plan, collected, task)] if task.compared else []
+        report(3)
+    return [out, *(task.folder / PAPER / name for name in paper_files()), *beside]
+
+
+def _beside(plan: Plan, collected: Collected, task: ReportTask) -> Path:
+    """Write the report of the study beside those that it is compared with; returns its path."""
+    from ganbench.pipeline.comparing import side  # with matplotlib, which other reports do without
+    from ganbench.report import comparison_page
+
+    others = {file: Plan(load(file), file) for file in task.compared}
+    distinct_names([plan, *others.values()])
+    sides = [side(plan, task.file, collected)]
+    sides += [side(other, file, Collected.read(other.collect.path.parent)) for file, other in others.items()]
+    return comparison_page.write(sides, task.folder / COMPARISON)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -70,3 +71,40 @@ def test_what_is_no_comparison_is_refused(tmp_path):
     other.write_text(one.read_text().replace('"study": "one"', '"study": "other"'))
     with pytest.raises(GanbenchError, match=r"other\.yaml: there is no folder .*`ganbench collect"):
         compare([one, other])
+
+
+def test_a_study_that_cites_another_is_reported_beside_it(tmp_path):
+    one = study(tmp_path, "one")
+    two = study(tmp_path, "two", block={"seed": {"count": 9}}, compare=[str(one)])
+    ended = CliRunner().invoke(app, ["report", str(two)])
+    assert ended.exit_code == 1
+    assert "study one has no collected results" in str(ended.exception)
+    assert f"`ganbench collect {one}` makes what is missing" in str(ended.exception)
+
+    for asked in (["collect", str(one)], ["report", str(two)]):
+        CliRunner().invoke(app, asked, catch_exceptions=False)
+    folder = tmp_path / "results" / "two"
+    table = pd.read_csv(folder / "compare/comparisons.csv")
+    assert list(table["first"]) == ["two: bilinear-simultaneous", "two: bilinear-extragradient"]
+    assert list(table["second"]) == ["one: bilinear-simultaneous", "one: bilinear-extragradient"]
+    assert list(table["same"]) == [8, 8]
+    assert re.search('href="compare/report.html"', (folder / "report.html").read_text())
+    assert Plan(load(two), two).report.done
+
+    one.write_text(one.read_text().replace('"steps": 200', '"steps": 201'))
+    assert not Plan(load(two), two).report.done, "the other study has changed"
+
+
+@pytest.mark.parametrize(
+    ("compare", "message"),
+    [(["self"], "and these are self, self"), (["no-such"], "no-such")],
+)
+def test_a_study_that_cites_itself_or_nothing_is_refused(tmp_path, monkeypatch, compare, message):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/self.yaml").write_text(
+        json.dumps({"study": "self", "grid": [BLOCK | {"learning_rate": [0.5]}], "compare": compare})
+    )
+    monkeypatch.chdir(tmp_path)
+    ended = CliRunner().invoke(app, ["collect", "config/self.yaml"])
+    assert ended.exit_code == 1
+    assert message in str(ended.exception)
