@@ -1,236 +1,347 @@
 "use strict";
-// What a page does beyond its text: tables of runs that sort, filter and compare, runs and pictures that open in
-// dialogs. Without this script the page has the same numbers. Words of a study become text nodes, never markup.
+// What a page does beyond its text: a table of runs that sorts and filters, runs that open and compare, large pictures.
+// The page says the same without it. Words of a study become text nodes and attributes, never markup.
 
-const make = (name, given = {}, ...inside) => {
-  const svg = ["svg", "path", "line", "text", "circle", "g"].includes(name);
-  const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
+const SVG = ["svg", "path", "line", "text", "circle", "g"];
+
+// An element with attributes, listeners (names with "on") and content, of which nulls and falsehoods are left out.
+function make(name, given = {}, ...inside) {
+  const space = SVG.includes(name) ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml";
+  const element = document.createElementNS(space, name);
   for (const [key, value] of Object.entries(given)) {
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (value !== false && value !== null) element.setAttribute(key, value === true ? "" : value);
+    else element.setAttribute(key, value);
   }
-  element.append(...inside.flat().filter((each) => each !== null && each !== undefined));
+  element.append(...inside.flat(Infinity).filter((each) => each !== null && each !== false));
   return element;
-};
-const dialog = (id, label) => {
+}
+
+const button = (text, onclick, more = {}) => make("button", { type: "button", onclick, ...more }, text);
+const note = (...text) => make("p", { class: "note" }, text);
+const fact = ([name, value]) => [make("dt", {}, name), make("dd", {}, value)];
+const facts = (rows) => make("dl", { class: "facts" }, rows.map(fact));
+const says = (name) => name.replaceAll("_", " ");
+
+function dialog(id) {
   const body = make("div");
-  const close = make("button", { type: "button", class: "close", onclick: () => whole.close() }, "Close");
-  const whole = make("dialog", { id, "aria-label": label, onclick: (event) => event.target === whole && whole.close() }, close, body);
+  const whole = make("dialog", { id }, button("Close", () => whole.close(), { class: "close" }), body);
+  whole.addEventListener("click", (event) => event.target === whole && whole.close());
   document.body.append(whole);
-  return { whole, body };
-};
-const table = (caption, heads, rows) => make("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption },
-  make("table", { class: "small" }, make("caption", {}, caption),
-    heads && make("thead", {}, make("tr", {}, heads.map((head) => make("th", { scope: "col" }, head)))),
-    make("tbody", {}, rows.map(([head, ...cells]) => make("tr", {}, make("th", { scope: "row" }, head), cells.map((cell) => make("td", {}, cell)))))));
+  const open = (label) => {
+    whole.setAttribute("aria-label", label);
+    if (!whole.open) whole.showModal();
+  };
+  return { whole, body, open };
+}
+
+function table(caption, heads, rows) {
+  const row = ([head, ...cells]) =>
+    make("tr", {}, make("th", { scope: "row" }, head), cells.map((cell) => make("td", {}, cell)));
+  return make("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption },
+    make("table", { class: "small" },
+      make("caption", {}, caption),
+      make("thead", {}, make("tr", {}, heads.map((head) => make("th", { scope: "col" }, head)))),
+      make("tbody", {}, rows.map(row))));
+}
 
 // Curves ---------------------------------------------------------------------------------------------------------------
 
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
 const TOP = DIGITS.length ** 2 - 4;
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#808080", "#8c6d31"];
-const DASHES = ["", "6 3", "2 3"];
+const DASHES = ["none", "6 3", "2 3"];
 const MOST = COLOURS.length * DASHES.length;
-const number = (value) => !Number.isFinite(value) ? String(value) : Math.abs(value) >= 1e5 || (value && Math.abs(value) < 1e-3)
-  ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+const GAPS = [["NaN", NaN], ["+∞", Infinity], ["−∞", -Infinity]];
+const pen = (at) => (
+  { stroke: COLOURS[at % COLOURS.length], "stroke-dasharray": DASHES[Math.floor(at / COLOURS.length)] });
+const steps = (count) => count.toLocaleString("en");
 
-function decode(text, low, high) {
-  const values = [];
-  for (let at = 0; at < text.length; at += 2) {
-    const code = 64 * DIGITS.indexOf(text[at]) + DIGITS.indexOf(text[at + 1]);
-    const special = [NaN, Infinity, -Infinity][code - TOP - 1];
-    values.push(special === undefined ? Math.sinh(low + (code / TOP) * (high - low)) : special);
-  }
-  return values;
+function number(value) {
+  const size = Math.abs(value);
+  const plain = !Number.isFinite(value) || value === 0 || (size < 1e5 && size >= 1e-3);
+  return plain ? String(Number(value.toPrecision(3))) : value.toExponential(1);
 }
 
-// Numbers that are none, in words: a gap in a curve has a reason.
-function lost(values) {
-  const count = (name, is) => { const found = values.filter(is).length; return found ? `${name} at ${found} of ${values.length} points` : ""; };
-  return [count("NaN", Number.isNaN), count("+∞", (each) => each === Infinity), count("−∞", (each) => each === -Infinity)].filter(Boolean).join(", ");
+// The values that `ganbench/report/run_records.py` coded.
+function decode(text, low, high) {
+  const codes = text.match(/../g).map(([one, two]) => 64 * DIGITS.indexOf(one) + DIGITS.indexOf(two));
+  return codes.map((code) => (code > TOP ? GAPS[code - TOP - 1][1] : Math.sinh(low + (code / TOP) * (high - low))));
+}
+
+// A gap in a curve has a reason: how many of its values are no finite numbers, in words.
+function gaps(values) {
+  const counts = GAPS.map(([name, value]) => [name, values.filter((each) => Object.is(each, value)).length]);
+  const found = counts.filter(([, count]) => count > 0);
+  return found.map(([name, count]) => `${name} at ${count} of ${values.length} points`).join(", ");
 }
 
 function chart(title, curves) {
-  const [wide, high, left, under] = [560, 190, 58, 26];
+  const [wide, high, left, right, above, below] = [560, 190, 58, 548, 12, 164];
   const finite = curves.flatMap((curve) => curve.values.filter(Number.isFinite));
   const sizes = finite.map(Math.abs).sort((one, other) => one - other);
-  // Where the largest value dwarfs the middle one, the axis is linear around zero and logarithmic beyond.
-  const unit = sizes.length && sizes.at(-1) > 30 * sizes[sizes.length >> 1] ? sizes[sizes.length >> 1] || 1 : 0;
-  const bend = (value) => unit ? Math.asinh(value / unit) : value;
-  const [low, top] = finite.length ? [finite.reduce((a, b) => Math.min(a, b)), finite.reduce((a, b) => Math.max(a, b))] : [0, 1];
-  const last = Math.max(1, ...curves.flatMap((curve) => curve.steps));
-  const x = (step) => left + (wide - left - 12) * (step / last);
-  const y = (value) => top > low ? high - under - (high - under - 12) * ((bend(value) - bend(low)) / (bend(top) - bend(low))) : (high - under) / 2;
-  const marks = top > low ? [low, unit ? unit * Math.sinh((bend(low) + bend(top)) / 2) : (low + top) / 2, top] : finite.length ? [low] : [];
-  const drawn = curves.map((curve) => {
-    let path = "", pen = false;
-    const dots = [];
-    curve.values.forEach((value, at) => {
-      const shown = Number.isFinite(value);
-      if (shown) path += `${pen ? "L" : "M"}${x(curve.steps[at]).toFixed(1)} ${y(value).toFixed(1)}`;
-      if (shown && !pen && !Number.isFinite(curve.values[at + 1])) dots.push([x(curve.steps[at]), y(value)]);
-      pen = shown;
-    });
-    return make("g", { stroke: curve.colour, fill: "none", "stroke-width": 1.6 }, make("path", { d: path, "stroke-dasharray": curve.dash }),
-      dots.map(([cx, cy]) => make("circle", { cx, cy, r: 2.2, fill: curve.colour })));
-  });
-  const told = curves.map((curve) => ({ curve, gaps: lost(curve.values) }));
-  const words = told.map(({ curve, gaps }) => `${curve.label}: ${number(curve.values[0])} at step ${curve.steps[0]}, ${number(curve.values.at(-1))} at step ${curve.steps.at(-1)}${gaps ? `, ${gaps}` : ""}`).join("; ");
-  return make("figure", { class: "curves" }, make("figcaption", {}, title, unit ? " (axis linear near zero, logarithmic beyond)" : ""),
-    make("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": `${title}. ${words}` },
-      marks.map((value) => make("g", {}, make("line", { x1: left, x2: wide - 12, y1: y(value), y2: y(value), class: "grid" }),
-        make("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, number(value)))),
-      make("text", { x: left, y: high - 8 }, "0"), make("text", { x: wide - 12, y: high - 8, "text-anchor": "end" }, `step ${last.toLocaleString("en")}`), drawn),
-    told.some(({ gaps }) => gaps) && make("p", { class: "note" }, "Gaps: ", told.filter(({ gaps }) => gaps).map(({ curve, gaps }) => `${curve.label} is ${gaps}`).join("; "), "."));
+  const middle = sizes[sizes.length >> 1] || 1;
+  // Where the largest value dwarfs the middle one, the axis is linear near zero and logarithmic beyond.
+  const bent = sizes.length > 0 && sizes.at(-1) > 30 * middle;
+  const bend = (value) => (bent ? Math.asinh(value / middle) : value);
+  const low = finite.reduce((one, other) => Math.min(one, other), Infinity);
+  const top = finite.reduce((one, other) => Math.max(one, other), -Infinity);
+  const last = curves.flatMap((curve) => curve.steps).reduce((one, other) => Math.max(one, other), 1);
+  const x = (step) => (left + (right - left) * (step / last)).toFixed(1);
+  const share = (value) => (top > low ? (bend(value) - bend(low)) / (bend(top) - bend(low)) : 0.5);
+  const y = (value) => (below - (below - above) * share(value)).toFixed(1);
+  const half = bent ? middle * Math.sinh((bend(low) + bend(top)) / 2) : (low + top) / 2;
+  const marks = !finite.length ? [] : top > low ? [low, half, top] : [low];
+  const draw = ({ values, steps: at, ink }) => {
+    const there = values.map(Number.isFinite);
+    const go = (value, i) => (there[i] ? `${there[i - 1] ? "L" : "M"}${x(at[i])} ${y(value)}` : "");
+    const alone = values.flatMap((value, i) => (there[i] && !there[i - 1] && !there[i + 1] ? [i] : []));
+    const dot = (i) => make("circle", { cx: x(at[i]), cy: y(values[i]), r: 2.2, fill: ink.stroke });
+    return make("g", { ...ink, fill: "none", "stroke-width": 1.6 }, make("path", { d: values.map(go).join("") }), alone.map(dot));
+  };
+  const line = (value) => [
+    make("line", { x1: left, x2: right, y1: y(value), y2: y(value), class: "grid" }),
+    make("text", { x: left - 6, y: Number(y(value)) + 4, "text-anchor": "end" }, number(value)),
+  ];
+  const broken = curves.filter((curve) => gaps(curve.values));
+  const missing = broken.map((curve) => `${curve.label} is ${gaps(curve.values)}`).join("; ");
+  const ends = ({ label, values, steps: at }) =>
+    `${label}: ${number(values[0])} at step ${at[0]}, ${number(values.at(-1))} at step ${at.at(-1)}`;
+  const label = `${title}. ${curves.map(ends).join("; ")}`;
+  return make("figure", { class: "curves" },
+    make("figcaption", {}, title, bent && " (axis linear near zero, logarithmic beyond)"),
+    make("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": label },
+      marks.map(line),
+      make("text", { x: left, y: high - 8 }, "0"),
+      make("text", { x: right, y: high - 8, "text-anchor": "end" }, `step ${steps(last)}`),
+      curves.map(draw)),
+    missing !== "" && note("Gaps: ", missing, "."));
 }
 
-// Runs -----------------------------------------------------------------------------------------------------------------
+// The table of runs ----------------------------------------------------------------------------------------------------
 
-function runs(place) {
-  const data = JSON.parse(document.getElementById("run-records").textContent);
-  const whole = place.querySelector("table"), body = whole.tBodies[0], heads = [...whole.tHead.rows[0].cells];
-  const text = (at) => data.texts[at];
-  const all = [...body.rows].map((row, at) => ({ ...data.runs[at], row, id: row.id, name: row.cells[0].textContent, at }));
-  const known = new Map(all.map((run) => [run.id, run]));
-  const column = Object.fromEntries(heads.map((head, at) => [head.textContent, at]));
-  const cell = (run, head) => head in column ? run.row.children[column[head] + 1].textContent : "";
-  const setting = (run, at) => { for (let i = 0; i < run.apart.length; i += 2) if (run.apart[i] === at) return data.settings[at][1][run.apart[i + 1]]; return data.settings[at][1][0]; };
-  const says = (name) => name.replaceAll("_", " ");
+// A text of a cell as what it sorts by: a number, of durations in seconds, or itself.
+function key(text) {
+  if (text === "∞" || text === "-∞") return text === "∞" ? Infinity : -Infinity;
+  const [, value, unit] = /^(-?[\d.]+(?:e[+-]?\d+)?)(?: (s|min|h|d))?$/.exec(text) ?? [];
+  return value === undefined ? text : Number(value) * { s: 1, min: 60, h: 3600, d: 86400 }[unit ?? "s"];
+}
 
-  // The choice of runs to compare, and a link in place of a form.
-  const chosen = new Set();
-  const compare = make("button", { type: "button", disabled: true, onclick: () => { location.hash = `compare-${[...chosen].map((run) => run.id.slice(4)).join(",")}`; } }, "Compare runs");
-  const choose = (run, box) => {
-    box.checked ? chosen.add(run) : chosen.delete(run);
-    compare.disabled = chosen.size < 2 || chosen.size > MOST;
-    compare.textContent = chosen.size > MOST ? `Compare at most ${MOST} runs` : chosen.size > 1 ? `Compare ${chosen.size} runs` : "Compare runs";
-  };
-  whole.tHead.rows[0].prepend(make("td", { class: "pick" }));
-  for (const run of all) {
-    run.box = make("input", { type: "checkbox", "aria-label": `Compare ${run.name}`, onchange: (event) => choose(run, event.target) });
-    run.row.prepend(make("td", { class: "pick" }, run.box));
-    run.text = run.row.textContent.toLowerCase();
-  }
+// Numbers by size, then texts by their letters, and dashes last in either direction.
+function order(one, other, sign = 1) {
+  const rank = (each) => (typeof each === "number" ? 0 : each === "–" || each === "" ? 2 : 1);
+  if (rank(one) !== rank(other)) return rank(one) - rank(other);
+  const by = rank(one) ? one.localeCompare(other, "en", { numeric: true }) : one === other ? 0 : one - other;
+  return sign * by;
+}
 
-  // Sorting: numbers and durations by size, what is neither after them by its letters.
-  const seconds = { s: 1, min: 60, h: 3600, d: 86400, "": 1 };
-  const key = (words) => {
-    const found = /^(-?[\d.]+(?:e[+-]?\d+)?) ?(s|min|h|d)?$/.exec(words);
-    return words === "∞" ? Infinity : words === "-∞" ? -Infinity : found ? Number(found[1]) * seconds[found[2] ?? ""] : words;
-  };
-  const order = (one, other) => typeof one === "number" && typeof other === "number" ? one - other
-    : typeof one !== typeof other ? (typeof one === "number" ? -1 : 1) : one.localeCompare(other, "en", { numeric: true });
+function sortable(heads, all, body) {
   heads.forEach((head, at) => {
     const sort = () => {
       const down = head.getAttribute("aria-sort") === "ascending";
       heads.forEach((each) => each.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const keyed = all.map((run) => [key(run.row.children[at + 1].textContent), run]);
-      keyed.sort((one, other) => (down ? -1 : 1) * order(one[0], other[0]) || one[1].at - other[1].at);
+      const keyed = all.map((run) => [key(run.cells[at]), run]);
+      keyed.sort((one, other) => order(one[0], other[0], down ? -1 : 1) || one[1].at - other[1].at);
       body.append(...keyed.map(([, run]) => run.row));
     };
-    head.replaceChildren(make("button", { type: "button", onclick: sort }, head.textContent));
+    head.replaceChildren(button(head.textContent, sort));
   });
+}
 
-  // Filters, each of which may be left open.
-  const menu = (name, of) => {
-    const values = [...new Set(all.map(of))].sort((one, other) => order(key(one), key(other)));
-    const select = make("select", { onchange: () => filter() }, make("option", { value: "" }, "any"), values.map((value, at) => make("option", { value: at + 1 }, value)));
-    return { label: make("label", {}, name, " ", select), holds: (run) => !select.selectedIndex || of(run) === values[select.selectedIndex - 1] };
-  };
-  const menus = [menu("Method", (run) => text(run.method)), menu("Outcome", (run) => cell(run, "outcome")), menu("Seed", (run) => cell(run, "seed"))];
-  const words = make("input", { type: "search", oninput: () => filter() });
+function filters(all, choices, more) {
   const shown = make("span", { role: "status" });
-  const filter = () => {
-    const asked = words.value.toLowerCase().split(/\s+/);
-    const left = all.filter((run) => { run.row.hidden = !(menus.every((each) => each.holds(run)) && asked.every((word) => run.text.includes(word))); return !run.row.hidden; });
-    shown.textContent = `${left.length} of ${all.length} runs`;
-  };
-  place.querySelector(".scroll").before(make("form", { class: "tools", "aria-label": "Runs to show", onsubmit: (event) => event.preventDefault() },
-    menus.map((each) => each.label), make("label", {}, "Text ", words), compare, shown));
-  filter();
-
-  // A run, and several.
-  const { whole: window_, body: inside } = dialog("run-dialog", "Run");
-  const curves = (several) => data.series.map((name, series) => {
-    const mine = several.flatMap((run, at) => run.curves.filter((curve) => curve[0] === series).map(([, steps, low, high, codes]) => ({
-      label: several.length > 1 ? run.name : name, steps: data.steps[steps], values: decode(codes, low, high), colour: COLOURS[at % COLOURS.length], dash: DASHES[Math.floor(at / COLOURS.length)] })));
-    return mine.length ? chart(name[0].toUpperCase() + name.slice(1), mine) : null;
+  const words = make("input", { type: "search", oninput: () => update() });
+  const menus = choices.map(([name, of]) => {
+    const values = [...new Set(all.map(of))].sort((one, other) => order(key(one), key(other)));
+    const options = ["any", ...values].map((value) => make("option", {}, value));
+    const select = make("select", { onchange: () => update() }, options);
+    const holds = (run) => select.selectedIndex === 0 || of(run) === values[select.selectedIndex - 1];
+    return { label: make("label", {}, `${name} `, select), holds };
   });
-  const pairs = (rows) => make("dl", { class: "facts" }, rows.map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
-  const file = (path) => make("code", {}, path);
-  const one = (run) => {
-    const mine = data.settings.map(([name, values], at) => ({ name: says(name), value: setting(run, at), usual: values[0], several: values.length > 1 })).filter((each) => each.value !== null);
-    const group = (title, list) => list.length ? [make("h3", {}, title), pairs(list.map((each) => [each.name, each.value]))] : [];
-    const scores = data.metrics.map((title, at) => [title, run.scores[at]]).filter((row) => row[1] !== null);
-    const method = text(run.method), files = data.files[text(run.pack)] ?? [], pictures = data.samples[method] ?? [];
-    const command = ([before, after]) => make("code", {}, before + run.name + after);
-    const why = run.outcomes.map(([outcome, onset, evidence]) => [text(outcome) + (onset === null ? "" : ` since step ${onset.toLocaleString("en")}`), text(evidence) || "–"]);
-    return [make("h2", {}, run.name),
-      pairs([["Method", method in data.sections ? make("a", { href: `#${data.sections[method]}` }, method) : method], ["Outcome", cell(run, "outcome")], ["At step", cell(run, "at step")],
-        ...(run.failed === null ? [] : [["First failure found", `since step ${run.failed.toLocaleString("en")}`]]), ...(run.stopped === null ? [] : [["Stopped early", `after step ${run.stopped.toLocaleString("en")}`]]), ["Training time", cell(run, "training time")]]),
-      table("Outcomes that hold, the decisive one first, with their evidence", null, why.length ? why : [[cell(run, "outcome"), cell(run, "why")]]),
-      text(run.unjudged) ? make("details", {}, make("summary", {}, "Failures that were not judged"), make("p", {}, text(run.unjudged))) : null,
-      group("Settings apart from those of most runs", mine.filter((each) => each.several && each.value !== each.usual)),
-      make("h3", {}, "Curves"), run.curves.length ? [curves([run]), make("p", { class: "note" }, "Losses are means over bins of steps; tables/curves.csv has all bins.")] : make("p", {}, "No curve was recorded."),
-      scores.length ? table("Scores of the last networks", null, scores) : null,
-      make("h3", {}, "Samples and files"),
-      pairs([...pictures.map(([title, path]) => [title, make("a", { href: path }, file(path))]), ...files.map((path, at) => [at ? "" : "Results", file(path)]), ["Digest", make("span", { class: "digest" }, cell(run, "digest"))]]),
-      make("h3", {}, "Commands"), pairs([["Train it, where its results are not there", command(data.commands.train)], ...(run.data ? [["Export its networks", command(data.commands.export)]] : [])]),
-      group("Settings that most runs share", mine.filter((each) => each.several && each.value === each.usual)),
-      make("details", {}, make("summary", {}, "Settings of every run"), pairs(mine.filter((each) => !each.several).map((each) => [each.name, each.value])))];
+  const update = () => {
+    const asked = words.value.toLowerCase().split(/\s+/);
+    const text = (run) => run.cells.join(" ").toLowerCase();
+    for (const run of all) {
+      run.row.hidden = !menus.every((menu) => menu.holds(run)) || !asked.every((word) => text(run).includes(word));
+    }
+    shown.textContent = `${all.filter((run) => !run.row.hidden).length} of ${all.length} runs`;
   };
-  const many = (several) => {
-    const differing = data.settings.map(([name], at) => [says(name), ...several.map((run) => setting(run, at) ?? "–")]).filter(([, ...values]) => new Set(values).size > 1);
-    const legend = several.map((run, at) => make("li", {}, make("svg", { viewBox: "0 0 30 8", class: "key", "aria-hidden": "true" },
-      make("line", { x1: 0, x2: 30, y1: 4, y2: 4, stroke: COLOURS[at % COLOURS.length], "stroke-width": 2.4, "stroke-dasharray": DASHES[Math.floor(at / COLOURS.length)] })), " ", make("a", { href: `#${run.id}` }, run.name)));
-    const scores = data.metrics.map((title, at) => [title, ...several.map((run) => run.scores[at] ?? "–")]).filter(([, ...values]) => values.some((value) => value !== "–"));
-    return [make("h2", {}, `${several.length} runs side by side`), make("ul", { class: "legend" }, legend),
-      table("What became of the runs, and the settings that differ", ["", ...several.map((run) => run.name)],
-        [["outcome", ...several.map((run) => cell(run, "outcome"))], ["at step", ...several.map((run) => cell(run, "at step"))], ...differing, ...scores]),
-      curves(several)];
+  update();
+  const form = { class: "tools", "aria-label": "Runs to show", onsubmit: (event) => event.preventDefault() };
+  return make("form", form, menus.map((menu) => menu.label), make("label", {}, "Text ", words), more, shown);
+}
+
+function runs(place, data) {
+  const whole = place.querySelector("table.runs");
+  const heads = [...whole.tHead.rows[0].cells];
+  const names = heads.map((head) => head.textContent);
+  const all = [...whole.tBodies[0].rows].map((row, at) => {
+    const cells = [...row.cells].map((cell) => cell.textContent);
+    return { ...data.runs[at], row, at, cells, id: row.id, name: cells[0] };
+  });
+  const known = new Map(all.map((run) => [run.id, run]));
+  const cell = (run, head) => run.cells[names.indexOf(head)];
+  const method = (run) => data.texts[run.method];
+
+  const chosen = new Set();
+  const compare = button("Compare", () => {
+    location.hash = `compare-${[...chosen].map((run) => run.id.slice(4)).join(",")}`;
+  });
+  const choose = (run, on) => {
+    if (on) chosen.add(run);
+    else chosen.delete(run);
+    compare.disabled = chosen.size < 2 || chosen.size > MOST;
+    compare.textContent = `Compare (${chosen.size > MOST ? `at most ${MOST} runs` : `${chosen.size} runs chosen`})`;
   };
+  choose(null, false);
+  sortable(heads, all, whole.tBodies[0]);
+  whole.tHead.rows[0].prepend(make("td", { class: "pick" }));
+  for (const run of all) {
+    const onchange = (event) => choose(run, event.target.checked);
+    const box = make("input", { type: "checkbox", "aria-label": `Compare ${run.name}`, onchange });
+    run.row.prepend(make("td", { class: "pick" }, box));
+  }
+  const choices = [["Method", method]];
+  for (const head of ["outcome", "seed"]) choices.push([head[0].toUpperCase() + head.slice(1), (run) => cell(run, head)]);
+  place.querySelector(".scroll").before(filters(all, choices, compare));
+
+  const { whole: shown, body, open } = dialog("run-dialog");
   const route = () => {
-    const id = decodeURIComponent(location.hash.slice(1));
-    const wanted = id.startsWith("compare-") ? id.slice(8).split(",").map((each) => known.get(`run-${each}`)) : [known.get(id)];
-    if (!wanted.every(Boolean) || wanted.length > MOST) { if (window_.open) window_.close(); return; }
-    inside.replaceChildren(...(wanted.length > 1 ? many(wanted) : one(wanted[0])).flat(3).filter(Boolean));
-    window_.setAttribute("aria-label", inside.querySelector("h2").textContent);
-    if (!window_.open) window_.showModal();
-    window_.scrollTop = 0;
+    const id = location.hash.slice(1);
+    const ids = id.startsWith("compare-") ? id.slice(8).split(",").map((each) => `run-${each}`) : [id];
+    const wanted = ids.map((each) => known.get(each));
+    if (!wanted.every(Boolean) || wanted.length > MOST) return shown.close();
+    body.replaceChildren(wanted.length > 1 ? several(wanted, data, cell) : single(wanted[0], data, cell));
+    open(body.querySelector("h2").textContent);
+    shown.scrollTop = 0;
   };
-  window_.addEventListener("close", () => { if (/^#(run|compare)-/.test(location.hash)) history.replaceState(null, "", "#runs"); });
+  const left = () => /^#(run|compare)-/.test(location.hash) && history.replaceState(null, "", "#runs");
+  shown.addEventListener("close", left);
   window.addEventListener("hashchange", route);
   route();
+}
+
+// Runs that are open ---------------------------------------------------------------------------------------------------
+
+function setting(run, at, data) {
+  const place = run.apart.findIndex((each, i) => i % 2 === 0 && each === at);
+  return data.settings[at][1][place < 0 ? 0 : run.apart[place + 1]];
+}
+
+function curves(all, data) {
+  return data.series.map((name, series) => {
+    const mine = all.flatMap((run, at) => {
+      const label = all.length > 1 ? run.name : name;
+      const own = run.curves.filter((curve) => curve[0] === series);
+      return own.map(([, place, low, high, codes]) => (
+        { label, steps: data.steps[place], values: decode(codes, low, high), ink: pen(at) }));
+    });
+    return mine.length > 0 && chart(name[0].toUpperCase() + name.slice(1), mine);
+  });
+}
+
+function single(run, data, cell) {
+  const text = (at) => data.texts[at];
+  const code = (words) => make("code", {}, words);
+  const listed = (list) => facts(list.map((each) => [each.name, each.value]));
+  const group = (title, list) => list.length > 0 && [make("h3", {}, title), listed(list)];
+  const folded = (title, inside) => make("details", {}, make("summary", {}, title), inside);
+  const since = (step) => (step === null ? "" : ` since step ${steps(step)}`);
+  const all = data.settings.map(([name, values], at) => (
+    { name: says(name), value: setting(run, at, data), usual: values[0], varies: values.length > 1 }));
+  const set = all.filter((each) => each.value !== null);
+  const method = text(run.method);
+  const section = data.sections[method];
+  const ended = [
+    ["Method", section ? make("a", { href: `#${section}` }, method) : method],
+    ["Outcome", `${cell(run, "outcome")}${cell(run, "at step") === "–" ? "" : `, step ${cell(run, "at step")}`}`],
+    ...(run.failed === null ? [] : [["First failure", `step ${steps(run.failed)}`]]),
+    ...(run.stopped === null ? [] : [["Stopped early", `after step ${steps(run.stopped)}`]]),
+    ["Training time", cell(run, "training time")],
+  ];
+  const evidence = run.outcomes.map(([outcome, onset, why]) => [`${text(outcome)}${since(onset)}`, text(why)]);
+  const scores = data.metrics.map((title, at) => [title, run.scores[at]]).filter(([, score]) => score !== null);
+  const command = ([before, after]) => code(before + run.name + after);
+  return make("article", {},
+    make("h2", {}, run.name),
+    facts(ended),
+    evidence.length > 0 && table("Outcomes that hold, the run's outcome first", ["Outcome", "Evidence"], evidence),
+    text(run.unjudged) !== "" && folded("Failures that were not judged", make("p", {}, text(run.unjudged))),
+    group("Settings apart from those of most runs", set.filter((each) => each.value !== each.usual)),
+    scores.length > 0 && table("Scores of the last networks", ["Metric", "Score"], scores),
+    make("h3", {}, "Curves"),
+    run.curves.length ? curves([run], data) : make("p", {}, "No curve was recorded."),
+    run.curves.length > 0 && note("Losses are means over bins of steps; tables/curves.csv has all bins."),
+    make("h3", {}, "Samples and files"),
+    facts([
+      ...(data.samples[method] ?? []).map(([title, path]) => [title, make("a", { href: path }, code(path))]),
+      ["Results", (data.files[text(run.pack)] ?? []).map((path) => make("div", {}, code(path)))],
+      ["Digest", make("span", { class: "digest" }, cell(run, "digest"))],
+    ]),
+    make("h3", {}, "Commands"),
+    facts([
+      ["Train it, where its results are not there", command(data.commands.train)],
+      ...(run.data ? [["Export its networks", command(data.commands.export)]] : []),
+    ]),
+    group("Settings that most runs share", set.filter((each) => each.varies && each.value === each.usual)),
+    folded("Settings of every run", listed(set.filter((each) => !each.varies))));
+}
+
+function several(all, data, cell) {
+  const differs = ([, ...values]) => new Set(values).size > 1;
+  const settings = data.settings.map(([name], at) => [says(name), ...all.map((run) => setting(run, at, data) ?? "–")]);
+  const scores = data.metrics.map((title, at) => [title, ...all.map((run) => run.scores[at] ?? "–")]);
+  const ended = ["outcome", "at step"].map((head) => [head, ...all.map((run) => cell(run, head))]);
+  const ink = (at) => make("svg", { viewBox: "0 0 30 8", class: "key", "aria-hidden": "true" },
+    make("line", { x1: 0, x2: 30, y1: 4, y2: 4, "stroke-width": 2.4, ...pen(at) }));
+  const scored = ([, ...values]) => values.some((value) => value !== "–");
+  const entry = (run, at) => make("li", {}, ink(at), " ", make("a", { href: `#${run.id}` }, run.name));
+  const rows = [...ended, ...settings.filter(differs), ...scores.filter(scored)];
+  return make("article", {},
+    make("h2", {}, `${all.length} runs side by side`),
+    table("Outcomes, settings that differ, and scores", ["Run", ...all.map((run) => run.name)], rows),
+    make("ul", { class: "legend" }, all.map(entry)),
+    curves(all, data));
 }
 
 // Pictures -------------------------------------------------------------------------------------------------------------
 
 function pictures(figures) {
-  const { whole, body } = dialog("picture-dialog", "Picture");
-  const image = make("img", { alt: "" }), words = make("p"), note = make("p", { class: "note", role: "status" });
-  const step = (by) => make("button", { type: "button", onclick: () => show(at + by) }, by > 0 ? "Next" : "Previous");
+  const { whole, body, open } = dialog("picture-dialog");
+  const [image, words, missing] = [make("img", { alt: "" }), make("p"), make("p", { class: "note", role: "status" })];
   let at = 0;
   const show = (index) => {
     at = (index + figures.length) % figures.length;
-    const small = figures[at].querySelector("img"), link = figures[at].querySelector("a.large");
-    note.textContent = "";
-    image.onerror = () => { image.onerror = null; image.src = small.src; note.textContent = `The large file ${link.getAttribute("href")} does not lie beside this page: this is the page's own copy.`; };
-    image.alt = small.alt;
-    words.textContent = small.alt;
+    const [small, link] = [figures[at].querySelector("img"), figures[at].querySelector("a.large")];
+    image.onerror = () => {
+      image.onerror = null;
+      image.src = small.src;
+      missing.textContent = `${link.getAttribute("href")} does not lie beside this page, which shows its own copy.`;
+    };
+    missing.textContent = "";
     image.src = link.href;
-    whole.setAttribute("aria-label", small.alt);
-    if (!whole.open) whole.showModal();
+    image.alt = words.textContent = small.alt;
+    open(small.alt);
   };
-  body.append(make("div", { class: "tools" }, step(-1), step(1)), make("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Picture" }, image), words, note);
-  whole.addEventListener("keydown", (event) => { const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key]; if (by) { event.preventDefault(); show(at + by); } });
+  const turns = [["Previous", -1], ["Next", 1]].map(([text, by]) => button(text, () => show(at + by)));
+  const box = make("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Picture" }, image);
+  body.append(make("div", { class: "tools" }, turns), box, words, missing);
+  whole.addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (by) event.preventDefault();
+    if (by) show(at + by);
+  });
   figures.forEach((figure, index) => {
-    const open = (event) => { event.preventDefault(); show(index); };
-    figure.querySelector("a.large").addEventListener("click", open);
-    figure.querySelector("img").addEventListener("click", open);
+    for (const each of figure.querySelectorAll("a.large, img")) {
+      each.addEventListener("click", (event) => {
+        event.preventDefault();
+        show(index);
+      });
+    }
   });
 }
 
-const drawn = [...document.querySelectorAll("main figure")].filter((each) => each.querySelector("a.large"));
-if (drawn.length) pictures(drawn);
-if (document.getElementById("run-records")) runs(document.getElementById("runs"));
+const withFiles = [...document.querySelectorAll("main figure:has(a.large)")];
+if (withFiles.length) pictures(withFiles);
+const kept = document.getElementById("run-records");
+if (kept) runs(document.getElementById("runs"), JSON.parse(kept.textContent));
