@@ -97,7 +97,7 @@ def _study(side: Side) -> dict[str, str]:
 
 
 def _figures(sides: Sequence[Side], table: pd.DataFrame, figures: Figures) -> Iterator[dict]:
-    """Draw the figures into their folder: scores by data set, of the studies in which they compare, and failure rates."""
+    """Draw the figures: scores by data set, of the studies in which they compare, and failure rates."""
     shared = table[table["studies"] > 1]
     with style.applied():
         drawn = []

@@ -134,9 +134,7 @@ def _method(
         "name": name,
         "findings": [_finding(each) for each in found if each.method == name],
         **method_tables(collected, table, name),
-        "figures": [
-            figure(kind, name) for kind, of in shown if of == name and figure_infos()[kind].scope == "method"
-        ],
+        "figures": [figure(kind, name) for kind, of in shown if of == name and figure_infos()[kind].scope == "method"],
     }
 
 

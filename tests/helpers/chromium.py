@@ -43,9 +43,9 @@ class Browser:
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, HIGH) for end in (hears, said)]
         os.close(hears)
         os.close(said)
+        shell = ("bash", "-c", f'exec "$@" 3<&{ends[0]} 4>&{ends[1]}', "bash")
         self._process = subprocess.Popen(
-            ["bash", "-c", f'exec "$@" 3<&{ends[0]} 4>&{ends[1]}', "bash", PROGRAM, *FLAGS]
-            + [f"--user-data-dir={self._profile}", "about:blank"],
+            [*shell, PROGRAM, *FLAGS, f"--user-data-dir={self._profile}", "about:blank"],
             pass_fds=ends,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

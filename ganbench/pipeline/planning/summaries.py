@@ -13,7 +13,15 @@ from ganbench.pipeline.jobs import CollectTask, Job, Task, without_members
 from ganbench.pipeline.planning.grid import dataset_of
 from ganbench.pipeline.planning.pack_jobs import PackPlan
 from ganbench.pipeline.stages import OF_DATASETS, STAMPS
-from ganbench.pipeline.tasks import FiguresTask, ReportTask, ResultFiles, TablesTask, TrackTask, identity, without_locations
+from ganbench.pipeline.tasks import (
+    FiguresTask,
+    ReportTask,
+    ResultFiles,
+    TablesTask,
+    TrackTask,
+    identity,
+    without_locations,
+)
 from ganbench.report.file_names import PAPER, figure_files, figures, paper_files, table_files
 
 # Parts of a study that change no number and no page. They enter no digest.
@@ -90,9 +98,7 @@ class SummaryPlan(PackPlan):
             name: ResultFiles(*(jobs[name].path if name in jobs else None for jobs in of_packs)) for name in self.packs
         }
         figures = self.folder / "figures"
-        task = ReportTask(
-            study, tuple(self.shown), self._tables, self.folder, figures, self.file or Path(), results
-        )
+        task = ReportTask(study, tuple(self.shown), self._tables, self.folder, figures, self.file or Path(), results)
         pages = [path for path in sorted((PACKAGE / "report").iterdir()) if path.suffix in (".j2", ".css", ".js")]
         outputs = [self.folder / "report.html", *(self.folder / PAPER / name for name in paper_files())]
         return self._summary("report", task, outputs, [self.figures], pages)
