@@ -44,7 +44,7 @@ function table(caption, heads, rows) {
       make("tbody", {}, rows.map(row))));
 }
 
-// Curves ---------------------------------------------------------------------------------------------------------------
+// Curves --------------------------------------------------------------------------------------------------------------
 
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
 const TOP = DIGITS.length ** 2 - 4;
@@ -96,7 +96,8 @@ function chart(title, curves) {
     const go = (value, i) => (there[i] ? `${there[i - 1] ? "L" : "M"}${x(at[i])} ${y(value)}` : "");
     const alone = values.flatMap((value, i) => (there[i] && !there[i - 1] && !there[i + 1] ? [i] : []));
     const dot = (i) => make("circle", { cx: x(at[i]), cy: y(values[i]), r: 2.2, fill: ink.stroke });
-    return make("g", { ...ink, fill: "none", "stroke-width": 1.6 }, make("path", { d: values.map(go).join("") }), alone.map(dot));
+    const path = make("path", { d: values.map(go).join("") });
+    return make("g", { ...ink, fill: "none", "stroke-width": 1.6 }, path, alone.map(dot));
   };
   const line = (value) => [
     make("line", { x1: left, x2: right, y1: y(value), y2: y(value), class: "grid" }),
@@ -117,7 +118,7 @@ function chart(title, curves) {
     missing !== "" && note("Gaps: ", missing, "."));
 }
 
-// The table of runs ----------------------------------------------------------------------------------------------------
+// The table of runs ---------------------------------------------------------------------------------------------------
 
 // A text of a cell as what it sorts by: a number, of durations in seconds, or itself.
 function key(text) {
@@ -201,27 +202,31 @@ function runs(place, data) {
     const box = make("input", { type: "checkbox", "aria-label": `Compare ${run.name}`, onchange });
     run.row.prepend(make("td", { class: "pick" }, box));
   }
-  const choices = [["Method", method]];
-  for (const head of ["outcome", "seed"]) choices.push([head[0].toUpperCase() + head.slice(1), (run) => cell(run, head)]);
+  const choices = [["Method", method], ["Outcome", (run) => cell(run, "outcome")]];
+  choices.push(["Seed", (run) => cell(run, "seed")]);
   place.querySelector(".scroll").before(filters(all, choices, compare));
 
   const { whole: shown, body, open } = dialog("run-dialog");
+  let here = ""; // the address of what is open
   const route = () => {
     const id = location.hash.slice(1);
     const ids = id.startsWith("compare-") ? id.slice(8).split(",").map((each) => `run-${each}`) : [id];
     const wanted = ids.map((each) => known.get(each));
-    if (!wanted.every(Boolean) || wanted.length > MOST) return shown.close();
+    here = wanted.every(Boolean) && wanted.length <= MOST ? location.hash : "";
+    if (here === "") return shown.close();
     body.replaceChildren(wanted.length > 1 ? several(wanted, data, cell) : single(wanted[0], data, cell));
     open(body.querySelector("h2").textContent);
     shown.scrollTop = 0;
   };
-  const left = () => /^#(run|compare)-/.test(location.hash) && history.replaceState(null, "", "#runs");
-  shown.addEventListener("close", left);
+  // Closed by hand, it leaves its address behind; closed by the address of another place, it does not.
+  shown.addEventListener("close", () => {
+    if (here !== "" && location.hash === here) history.replaceState(null, "", "#runs");
+  });
   window.addEventListener("hashchange", route);
   route();
 }
 
-// Runs that are open ---------------------------------------------------------------------------------------------------
+// Runs that are open --------------------------------------------------------------------------------------------------
 
 function setting(run, at, data) {
   const place = run.apart.findIndex((each, i) => i % 2 === 0 && each === at);
@@ -304,7 +309,7 @@ function several(all, data, cell) {
     curves(all, data));
 }
 
-// Pictures -------------------------------------------------------------------------------------------------------------
+// Pictures ------------------------------------------------------------------------------------------------------------
 
 function pictures(figures) {
   const { whole, body, open } = dialog("picture-dialog");

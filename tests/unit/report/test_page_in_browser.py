@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import collected_example
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.cluster
 
 SHOWN = [("outcomes", None), ("losses", "ring8-mlp"), ("film", "ring8-mlp")]
 DIALOG = "document.getElementById('run-dialog')"
+# Elements by a selector, and those of them for which a condition on `each` holds.
+ALL = "[...document.querySelectorAll('{}')].filter((each) => {})"
 ROWS = "[...document.querySelectorAll('#runs tbody tr')].filter((row) => !row.hidden)"
 
 
@@ -65,7 +68,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def at(browser, page):
-    """A page that is open, at whatever place; nothing may complain, and no address but the page's files be asked for."""
+    """A page that is open, at a place of it; nothing may complain, and nothing but its own files be asked for."""
 
     def go(place: str = "", path: Path = page, **size: int) -> Browser:
         browser.open(path.as_uri() + place, **size)
@@ -129,11 +132,9 @@ def test_columns_sort_both_ways_by_size(at, study):
 
 def test_filters_hold_together(at, study):
     browser, outcome = at(), study.runs["outcome"].iloc[-1]
-    browser.js(
-        "(([method, outcome, seed]) => { outcome.value = %r; seed.value = '4';"
-        " for (const each of [outcome, seed]) each.dispatchEvent(new Event('change')); })"
-        "(document.querySelectorAll('#runs select'))" % outcome
-    )
+    for at_menu, value in ((1, outcome), (2, "4")):
+        menu = f"document.querySelectorAll('#runs select')[{at_menu}]"
+        browser.js(f"{menu}.value = '{value}'; {menu}.dispatchEvent(new Event('change'))")
     wanted = study.runs[(study.runs["outcome"] == outcome) & (study.runs["seed"] == 4)]["run"]
     names = f"{ROWS}.map((row) => row.querySelector('th').textContent)"
     assert browser.js(names) == list(wanted)
@@ -152,9 +153,8 @@ def test_runs_are_compared_in_settings_and_curves(at, study):
     heads = browser.js(f"[...{DIALOG}.querySelectorAll('tbody th')].map((head) => head.textContent)")
     assert "seed" in heads
     assert "dataset" not in heads, "all runs have it"
-    assert browser.js(
-        f"[...{DIALOG}.querySelectorAll('figure svg')].map((each) => each.querySelectorAll('path').length)"
-    ) == [3, 3, 3]
+    charts = f"[...{DIALOG}.querySelectorAll('figure svg')]"
+    assert browser.js(f"{charts}.map((each) => each.querySelectorAll('path').length)") == [3, 3, 3]
     browser.js(f"{DIALOG}.querySelectorAll('.legend a')[1].click()")
     browser.wait(f"location.hash === '{address(study, 1)}'")
     browser.js("history.back()")
@@ -196,10 +196,8 @@ def test_hostile_words_are_words(at, study):
 
 def test_nothing_overflows_a_telephone(at, study):
     browser = at(width=360, height=740)
-    wide = (
-        "[...document.querySelectorAll('main *, dialog[open] *')].filter((each) => each.getBoundingClientRect().right > 361"
-        " && !each.closest('.scroll, pre, nav')).map((each) => each.outerHTML.slice(0, 80))"
-    )
+    outside = "each.getBoundingClientRect().right > 361 && !each.closest('.scroll, pre, nav')"
+    wide = f"{ALL.format('main *, dialog[open] *', outside)}.map((each) => each.outerHTML.slice(0, 80))"
     assert browser.js("document.documentElement.scrollWidth") <= 360
     assert browser.js(wide) == []
     browser = at(address(study), width=360, height=740)
@@ -211,25 +209,25 @@ def test_a_screen_reader_finds_names_and_headings_in_order(at):
     browser = at()
     assert browser.js("document.documentElement.lang") == "en"
     assert browser.js("document.querySelectorAll('h1').length") == 1
-    levels = browser.js(
-        "[...document.querySelectorAll('main h1, main h2, main h3, main h4')].map((each) => Number(each.tagName[1]))"
-    )
+    levels = browser.js(f"{ALL.format('main :is(h1, h2, h3, h4)', 'true')}.map((each) => Number(each.tagName[1]))")
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
-    assert browser.js("[...document.querySelectorAll('table')].filter((each) => !each.caption).length") == 0
-    assert browser.js("[...document.querySelectorAll('th')].filter((each) => !each.scope).length") == 0
-    unnamed = "[...document.querySelectorAll('input, select, [tabindex]')].filter((each) => !each.ariaLabel && !each.closest('label')).length"
-    assert browser.js(unnamed) == 0
-    assert browser.js("[...document.images].filter((each) => each.closest('main') && each.alt.length < 20).length") == 0
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    for what, condition in {
+        "table": "!each.caption",
+        "th": "!each.scope",
+        "input, select, [tabindex]": "!each.ariaLabel && !each.closest('label')",
+        "main img": "each.alt.length < 20",
+    }.items():
+        assert browser.js(f"{ALL.format(what, condition)}.length") == 0, what
 
 
 def test_paper_has_the_tables_and_pictures_and_nothing_to_press(at):
     browser = at("#runs")
     browser.call("Emulation.setEmulatedMedia", media="print")
-    shown = "[...document.querySelectorAll('button, nav, dialog, input, select, a.large')].filter((each) => each.offsetParent && !each.closest('th'))"
-    assert browser.js(f"{shown}.map((each) => each.outerHTML.slice(0, 80))") == []
-    boxes = "[...document.querySelectorAll('.scroll')].filter((each) => getComputedStyle(each).overflowY !== 'visible').length"
-    assert browser.js(boxes) == 0
+    pressed = ALL.format("button, nav, dialog, input, select, a.large", "each.offsetParent && !each.closest('th')")
+    assert browser.js(f"{pressed}.map((each) => each.outerHTML.slice(0, 80))") == []
+    boxes = ALL.format("main .scroll", "getComputedStyle(each).overflowY !== 'visible'")
+    assert browser.js(f"{boxes}.length") == 0
     pdf = base64.b64decode(browser.call("Page.printToPDF")["data"])
     browser.call("Emulation.setEmulatedMedia", media="")
     assert pdf.startswith(b"%PDF")
