@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import OUTCOMES
 from ganbench.analysis.findings import Finding, findings
-from ganbench.analysis.methods import methods
+from ganbench.analysis.methods import headline, methods
 from ganbench.analysis.settings import settings_table
 from ganbench.analysis.stage_time import StageTime
 from ganbench.claims.published import render_published
@@ -99,9 +100,18 @@ def _runs(
     figure: Figures,
     shown: Sequence[tuple[str, str | None]],
 ) -> dict:
-    """The table of runs, and what the page shows of each when it is opened."""
-    runs, listed = collected.runs, run_list(collected.runs, len(collected.runs))
-    sections = {name: f"method-{number}" for number, name in enumerate(methods(collected.gans), start=1)}
+    """The table of runs, with outcomes and leading scores first, and what the page shows of each when it is opened."""
+    runs, gans, listed = collected.runs, collected.gans, run_list(collected.runs, len(collected.runs))
+    leading = dict.fromkeys(filter(None, (headline(gans, name) for name in methods(gans))))
+    *settings, outcome, step, why, time, digest = range(len(listed["heads"]))
+    order = [outcome, step, *settings, why, time, digest]
+    heads = [listed["heads"][place] for place in order]
+    heads[2:2] = [collected.metrics[name].title for name in leading]
+    rows = [[row[place] for place in order] for row in listed["rows"]]
+    for name in reversed(leading):
+        for row, value in zip(rows, runs[f"{name}_final"].to_numpy(dtype=np.float64, na_value=np.nan), strict=True):
+            row.insert(2, format_number(value))
+    sections = {name: f"method-{number}" for number, name in enumerate(methods(gans), start=1)}
     samples = {
         name: [
             [figure_infos()[kind].title, figure.link(figure_name(kind, of))]
@@ -111,8 +121,8 @@ def _runs(
         for name in sections
     }
     return {
-        "heads": listed["heads"],
-        "rows": list(zip(keys(runs), runs["run"], listed["rows"], strict=True)),
+        "heads": heads,
+        "rows": list(zip(keys(runs), runs["run"], rows, strict=True)),
         "commands": asked,
         "records": records(collected, results) | {"commands": asked, "sections": sections, "samples": samples},
     }

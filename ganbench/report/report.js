@@ -161,9 +161,8 @@ function filters(all, choices, more) {
   });
   const update = () => {
     const asked = words.value.toLowerCase().split(/\s+/);
-    const text = (run) => run.cells.join(" ").toLowerCase();
     for (const run of all) {
-      run.row.hidden = !menus.every((menu) => menu.holds(run)) || !asked.every((word) => text(run).includes(word));
+      run.row.hidden = !menus.every((menu) => menu.holds(run)) || !asked.every((word) => run.text.includes(word));
     }
     shown.textContent = `${all.filter((run) => !run.row.hidden).length} of ${all.length} runs`;
   };
@@ -178,7 +177,7 @@ function runs(place, data) {
   const names = heads.map((head) => head.textContent);
   const all = [...whole.tBodies[0].rows].map((row, at) => {
     const cells = [...row.cells].map((cell) => cell.textContent);
-    return { ...data.runs[at], row, at, cells, id: row.id, name: cells[0] };
+    return { ...data.runs[at], row, at, cells, id: row.id, name: cells[0], text: cells.join(" ").toLowerCase() };
   });
   const known = new Map(all.map((run) => [run.id, run]));
   const cell = (run, head) => run.cells[names.indexOf(head)];

@@ -15,7 +15,7 @@ from typing import Any
 
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MISSING = None if PROGRAM else "this needs Chromium: install the Debian package 'chromium'"
-PATIENCE = 20.0  # seconds that an answer may take
+PATIENCE = 60.0  # seconds that an answer may take
 KEYS = {"Escape": 27, "Enter": 13, "ArrowRight": 39, "ArrowLeft": 37, "Tab": 9, " ": 32}
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
