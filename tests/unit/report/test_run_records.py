@@ -133,3 +133,7 @@ def test_runs_without_curves_and_diagnoses_have_records(collected):
     found = records(bare, {})
     assert all(run["curves"] == [] and run["outcomes"] == [] for run in found["runs"])
     assert found["files"] == {}
+
+
+def test_a_thousand_runs_leave_room_for_pictures(collected, data):
+    assert len(json.dumps(data["runs"], separators=(",", ":"))) < 900 * len(collected.runs)
