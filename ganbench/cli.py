@@ -192,7 +192,7 @@ def report(
     if partial:
         from ganbench.pipeline.partial_report import write
 
-        out.print(f"{write(Plan(load(study)))}", soft_wrap=True)
+        out.print(f"{write(Plan(load(study), study))}", soft_wrap=True)
     else:
         _stage("report", study, only)
 

@@ -221,6 +221,15 @@ class FiguresTask:
 
 
 @dataclass(frozen=True)
+class ResultFiles:
+    """The result files of a pack."""
+
+    trained: Path
+    evaluated: Path | None  # None for a game without data
+    diagnosed: Path | None  # None where no experiment measures the pack
+
+
+@dataclass(frozen=True)
 class ReportTask:
     """The task of `report`."""
 
@@ -230,6 +239,7 @@ class ReportTask:
     folder: Path
     figures: Path
     file: Path  # the study's file; empty if the study was not read from one file
+    results: dict[str, ResultFiles]  # by pack
     compared: tuple[Path, ...]  # files of the studies that this one stands beside
 
 

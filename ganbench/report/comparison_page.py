@@ -20,7 +20,7 @@ from ganbench.core.formatting import format_number, format_p_value, format_perce
 from ganbench.core.metric_info import base_of
 from ganbench.report import study_figures
 from ganbench.report.file_names import TABLE_NOTES
-from ganbench.report.html import data_address, stylesheet, template
+from ganbench.report.page import Figures, write_page
 from ganbench.report.plotting import style
 from ganbench.report.study_figures import label
 from ganbench.report.tables import section
@@ -52,19 +52,18 @@ def write(sides: Sequence[Side], folder: Path) -> Path:
     with atomic_write(folder / TABLE_NOTES) as new:
         new.write_text(_notes(sides, tables), encoding="utf-8")
     names = [side.name for side in sides]
-    page = template("comparison.html.j2").render(
+    figures = Figures(folder, folder)
+    context = dict(
         title=" beside ".join(names),
-        style=stylesheet(),
         names=names,
         studies=[_study(side) for side in sides],
-        figures=list(_figures(sides, tables["settings"], folder)),
+        figures=list(_figures(sides, tables["settings"], figures)),
         findings=[{"text": text, "warning": warning} for text, warning in _findings(sides, tables)],
         differences=tables["differences"].to_dict("records"),
         settings=_setting_rows(sides, tables["settings"]),
         comparisons=[_comparison(row) for row in tables["comparisons"].to_dict("records")],
     )
-    with atomic_write(folder / "report.html") as new:
-        new.write_text(page, encoding="utf-8")
+    write_page("comparison.html.j2", context, figures.items, folder / "report.html")
     return folder / "report.html"
 
 
@@ -97,8 +96,8 @@ def _study(side: Side) -> dict[str, str]:
     }
 
 
-def _figures(sides: Sequence[Side], table: pd.DataFrame, folder: Path) -> Iterator[dict[str, str]]:
-    """Draw the figures into the folder: scores by data set, of the studies in which they compare, and failure rates."""
+def _figures(sides: Sequence[Side], table: pd.DataFrame, figures: Figures) -> Iterator[dict]:
+    """Draw the figures: scores by data set, of the studies in which they compare, and failure rates."""
     shared = table[table["studies"] > 1]
     with style.applied():
         drawn = []
@@ -112,9 +111,8 @@ def _figures(sides: Sequence[Side], table: pd.DataFrame, folder: Path) -> Iterat
         drawn.append(("failure-rates", "Failure rates", study_figures.FAILURES, figure))
         for name, title, caption, figure in drawn:
             style.title(figure, title)
-            style.save(figure, folder, name)
-            source = data_address(folder / f"{name}.svg")
-            yield {"title": title, "caption": caption, "still": "", "source": source}
+            style.save(figure, figures.folder, name)
+            yield figures.add(name, title, caption)
 
 
 def comparable(sides: Sequence[Side], dataset: str) -> tuple[list[Side], str | None]:

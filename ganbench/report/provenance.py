@@ -16,7 +16,7 @@ from ganbench.core import strict_json
 from ganbench.core.formatting import format_duration, format_number, format_range, plural
 from ganbench.core.metric_info import base_of
 
-# Beyond this many runs the page would be heavy with digests that the tables hold as well.
+# Beyond this many rows a table of runs on paper, or of missing ones, is no help; the tables hold all of them.
 LISTED_RUNS = 1000
 
 
@@ -102,8 +102,8 @@ def _counted(values: pd.Series) -> str:
     return ", ".join(f"{name} ({plural(int(count), 'run')})" if several else name for name, count in counts.items())
 
 
-def run_list(runs: pd.DataFrame) -> dict:
-    """Runs by name, with the axes that vary, how each ended and its digest; the first ones, where there are many."""
+def run_list(runs: pd.DataFrame, most: int = LISTED_RUNS) -> dict:
+    """Runs with the axes that vary, how each ended and its digest; the first `most` of them."""
     axes = [axis for axis in AXES if axis == "seed" or runs[axis].nunique(dropna=False) > 1]
     heads = [*(axis.replace("_", " ") for axis in axes), "outcome", "at step", "why", "training time", "digest"]
     rows = [
@@ -115,9 +115,9 @@ def run_list(runs: pd.DataFrame) -> dict:
             format_duration(run["train_seconds"]),
             run["digest"],
         ]
-        for _, run in runs.head(LISTED_RUNS).iterrows()
+        for _, run in runs.head(most).iterrows()
     ]
-    return {"heads": heads, "rows": rows, "left": max(0, len(runs) - LISTED_RUNS)}
+    return {"heads": heads, "rows": rows, "left": max(0, len(runs) - most)}
 
 
 def _cell(value: object) -> str:

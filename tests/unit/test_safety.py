@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import dataclasses
+import json
 import re
 import resource
 import signal
@@ -572,7 +573,7 @@ def test_weights_are_no_program(tmp_path, monkeypatch):
 
 # Sources --------------------------------------------------------------------------------------------------------------
 
-PAGES = ("report.html.j2", "comparison.html.j2")  # whole pages, which have a style
+PAGES = ("report.html.j2", "comparison.html.j2")  # whole pages, which have a style and a script
 PICKLING = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 RUNNING = {"eval", "exec", "compile", "__import__"}
 LOADING = {  # by object and attribute; None is any object
@@ -652,9 +653,9 @@ def test_sources_that_read_more_than_data_would_be_found(source):
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "report").glob("*.j2")), ids=lambda path: path.name)
-def test_templates_let_nothing_through_but_the_style(path):
+def test_templates_let_nothing_through_but_style_and_script(path):
     unescaped = re.findall(r"\{\{[^}]*\|\s*safe[^}]*\}\}|autoescape|Markup", path.read_text())
-    assert unescaped == (["{{ style|safe }}"] if path.name in PAGES else [])
+    assert unescaped == (["{{ style|safe }}", "{{ script|safe }}"] if path.name in PAGES else [])
 
 
 # Words in the report --------------------------------------------------------------------------------------------------
@@ -677,18 +678,20 @@ def words(place: str) -> str:
 
 
 class Loads(HTMLParser):
-    """What a page would run or load, and its words."""
+    """What a page would load, its scripts, and its words."""
 
-    TAGS = ("script", "iframe", "object", "embed", "base", "link", "svg", "form", "frame", "applet")
+    TAGS = ("iframe", "object", "embed", "base", "link", "svg", "form", "frame", "applet")
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found, self.images, self.words, self._inside = [], [], [], []
+        self.found, self.images, self.words, self.scripts, self._inside = [], [], [], [], []
         self.feed(page)
         self.close()
 
     def handle_starttag(self, tag, attrs):
         self._inside.append(tag)
+        if tag == "script":
+            self.scripts.append([attrs, ""])
         self.found += [tag] if tag in self.TAGS or (tag == "meta" and "refresh" in str(attrs)) else []
         for name, value in attrs:
             if name.startswith("on") or name in ("style", "srcdoc", "formaction"):
@@ -696,7 +699,7 @@ class Loads(HTMLParser):
             if name in ("src", "href", "xlink:href", "srcset", "data", "action", "poster", "background"):
                 if value.startswith("data:image/"):
                     self.images.append(value)
-                elif not re.fullmatch(r"#[\w-]+", value):
+                elif not re.fullmatch(r"#[\w-]+|figures/[\w-]+\.(svg|png)", value):
                     self.found.append((tag, name, value))
 
     def handle_endtag(self, tag):
@@ -706,7 +709,10 @@ class Loads(HTMLParser):
     def handle_data(self, data):
         if self._inside and self._inside[-1] == "style" and re.search(r"@import|url\(|expression\(", data):
             self.found.append(("style", data))
-        self.words.append(data)
+        if self._inside and self._inside[-1] == "script":
+            self.scripts[-1][1] += data
+        else:
+            self.words.append(data)
 
 
 @pytest.fixture(scope="module")
@@ -746,6 +752,13 @@ def test_the_report_runs_and_loads_nothing_of_hostile_words(report):
     page = Loads(report)
     assert not page.found
     assert len(page.images) == 3
+    (kind, data), (none, script) = page.scripts
+    assert kind == [("type", "application/json"), ("id", "run-records")]
+    assert words("digest") not in data  # the table of runs has it
+    assert words("objective 0") in dict(json.loads(data)["settings"])["objective"]
+    assert "<" not in data
+    assert none == []
+    assert script == (PACKAGE / "report" / "report.js").read_text(encoding="utf-8")
 
 
 def test_the_report_shows_hostile_words_as_they_are(report):

@@ -13,7 +13,15 @@ from ganbench.pipeline.jobs import CollectTask, Job, Task, without_members
 from ganbench.pipeline.planning.grid import dataset_of
 from ganbench.pipeline.planning.pack_jobs import PackPlan
 from ganbench.pipeline.stages import OF_DATASETS, STAMPS
-from ganbench.pipeline.tasks import FiguresTask, ReportTask, TablesTask, TrackTask, identity, without_locations
+from ganbench.pipeline.tasks import (
+    FiguresTask,
+    ReportTask,
+    ResultFiles,
+    TablesTask,
+    TrackTask,
+    identity,
+    without_locations,
+)
 from ganbench.report.file_names import COMPARISON, PAPER, figure_files, figures, paper_files, table_files
 from ganbench.study.schema import load
 from ganbench.study.study_files import find_study
@@ -87,9 +95,21 @@ class SummaryPlan(PackPlan):
     def report(self) -> Job:
         """The job that writes the HTML report, and its tables as LaTeX and CSV."""
         study = self.study.model_dump(mode="json", exclude=WHERE)
-        shown, places = tuple(self.shown), (self._tables, self.folder, self.folder / "figures")
-        task = ReportTask(study, shown, *places, self.file or Path(), tuple(self.compared))
-        pages = [path for path in sorted((PACKAGE / "report").iterdir()) if path.suffix in (".j2", ".css")]
+        of_packs = [getattr(self, stage) for stage in OF_PACKS]
+        results = {
+            name: ResultFiles(*(jobs[name].path if name in jobs else None for jobs in of_packs)) for name in self.packs
+        }
+        task = ReportTask(
+            study,
+            tuple(self.shown),
+            self._tables,
+            self.folder,
+            self.folder / "figures",
+            self.file or Path(),
+            results,
+            tuple(self.compared),
+        )
+        pages = [path for path in sorted((PACKAGE / "report").iterdir()) if path.suffix in (".j2", ".css", ".js")]
         outputs = [self.folder / "report.html", *(self.folder / PAPER / name for name in paper_files())]
         outputs += [self.folder / COMPARISON / "report.html"] if self.compared else []
         needs = [self.figures, *(plan.collect for plan in self.compared.values())]

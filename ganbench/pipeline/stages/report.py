@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ganbench.analysis.collected import Collected
@@ -26,7 +27,12 @@ def run(job: Job, context: JobContext) -> list[Path]:
         plan = Plan(parse(task.study, origin="the study that report was given"))
         times = compared(plan, task.folder)
         study = without_locations(task.study)
-        render(collected, study, task.figures, list(task.shown), out, times)
+        results = {
+            pack: [Path(os.path.relpath(path, task.folder)).as_posix() for path in vars(files).values() if path]
+            for pack, files in task.results.items()
+        }
+        file = "" if task.file == Path() else str(task.file)
+        render(collected, study, task.figures, list(task.shown), out, times, file=file, results=results)
         paper.write(collected, study, task.folder / PAPER)
         report(2)
         beside = [_beside(plan, collected, task)] if task.compared else []

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from html_page import Page
 from typer.testing import CliRunner
 
 from ganbench.analysis.collected import Collected, Missing
@@ -173,7 +174,11 @@ def test_the_report_says_what_is_missing_before_anything_else(plan, made):
     there = set(pd.read_parquet(made / "tables" / "runs.parquet")["run"])
     for run in plan.runs:
         assert (f'<th scope="row">{run.id}</th>' in banner) == (run.id not in there)
-    assert "<script" not in page
+    assert page.count("<script") == 2
+    data = next(json.loads(text) for kind, text in Page(page).scripts if kind == "application/json")
+    assert set(data["files"]) == set(pd.read_parquet(made / "tables" / "runs.parquet")["pack"])
+    for paths in data["files"].values():
+        assert all(path.startswith("../") and (made / path).is_file() for path in paths), paths
     assert "\x1b" not in page
 
 

@@ -520,11 +520,11 @@ def test_page_loads_nothing(collected, page):
     parsed = Page(page)
     assert not parsed.open
     assert parsed.addresses
-    assert all(address.startswith(("data:image/", "#")) for address in parsed.addresses)
-    assert not {"script", "link", "iframe", "object", "base", "form"} & set(parsed.tags)
+    assert parsed.foreign == []
+    assert len(parsed.scripts) == 2
     assert not re.search(r"@import|url\(", page)
     assert parsed.tags.count("img") == len(shown_of(collected))
-    assert len(page) < 5_000_000
+    assert len(page) < 3_000_000
 
 
 @pytest.mark.slow
@@ -566,9 +566,10 @@ def test_hostile_words_stay_words(collected, tmp_path):
     few = dataclasses.replace(few, runs=runs, references=references, metrics={**few.metrics, "fcd": info})
     study = {"study": HOSTILE, "title": HOSTILE, "description": HOSTILE, HOSTILE: [HOSTILE]}
     page = whole_report(few, study, tmp_path)
-    assert "<script" not in page
     assert "{{ 7*7 }}" in page
     parsed = Page(page)
+    assert parsed.foreign == []
+    assert len(parsed.scripts) == 2
     assert not parsed.open
     assert HOSTILE in " ".join(parsed.words)
     tables.write(few, tmp_path / "tables")

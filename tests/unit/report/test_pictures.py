@@ -1,0 +1,94 @@
+"""The pictures of a page fit its budget, share it fairly, and are what their files show."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganbench.report import pictures
+from ganbench.report.pictures import FILM, Form, embed, full_file, size_on_page
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Figures: plain, noisy, one whose vector drawing is too large, and a film of three frames."""
+    folder, noise = tmp_path_factory.mktemp("figures"), np.random.default_rng(0)
+    for name, side, vector in (("plain", 30, 900), ("noisy", 120, 90_000), ("large", 30, pictures.LARGEST_SVG + 1)):
+        values = noise.integers(0, 256, (side, 2 * side, 3)) if name == "noisy" else np.full((side, 2 * side, 3), 200)
+        Image.fromarray(values.astype(np.uint8)).save(folder / f"{name}.png", dpi=(150, 150))
+        (folder / f"{name}.svg").write_bytes(b"<svg/>".ljust(vector))
+    frames = [Image.new("RGB", (40, 20), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(folder / "film.png", save_all=True, append_images=frames[1:], dpi=(150, 150))
+    (folder / "film.svg").write_bytes(b"<svg/>".ljust(2000))
+    return folder
+
+
+def shown(address: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(address.partition("base64,")[2])))
+
+
+def test_figures_have_their_best_form_where_there_is_room(folder):
+    plain, large, film = embed([folder / name for name in ("plain", "large", "film")], 1_000_000)
+    assert plain == Form(pictures.address((folder / "plain.svg").read_bytes(), "svg"))
+    assert large.source.startswith("data:image/webp")
+    assert film.source == pictures.address((folder / "film.png").read_bytes(), "png")
+    assert film.counts == FILM
+    assert shown(film.still).convert("RGB").getpixel((20, 10)) == pytest.approx((0, 0, 255), abs=3)
+
+
+def test_a_picture_without_loss_has_the_pixels_of_the_file(folder):
+    (large,) = embed([folder / "large"], 1_000_000)
+    assert np.array_equal(np.asarray(shown(large.source).convert("RGB")), np.asarray(Image.open(folder / "large.png")))
+
+
+def test_no_figure_goes_and_each_ends_in_its_smallest_form_where_nothing_fits(folder):
+    names = ("plain", "noisy", "large", "film")
+    forms = embed([folder / name for name in names], 0)
+    assert all(form.source.startswith("data:image/webp") and not form.still for form in forms)
+    assert shown(forms[1].source).size == (108, 54)  # 240 x 120 at 0.45
+
+
+def ladders(monkeypatch, sizes: dict[str, list[int]], films: tuple[str, ...] = ()) -> None:
+    """Make figures of these names have forms of these sizes."""
+
+    def forms(figure):
+        for place, size in enumerate(sizes[figure]):
+            film = figure in films and place == 0
+            yield Form("x" * (size - film), "s" * film, FILM if film else 1)
+
+    monkeypatch.setattr(pictures, "_forms", forms)
+
+
+def sizes_at(budget: int, *names: str) -> list[int]:
+    return [form.size for form in embed(names, budget)]
+
+
+def test_the_largest_gives_way_first_and_small_ones_lose_nothing(monkeypatch):
+    ladders(monkeypatch, {"small": [10, 5], "middle": [60, 30, 10], "large": [100, 50, 20]})
+    names = ("small", "middle", "large")
+    assert sizes_at(170, *names) == [10, 60, 100]
+    assert sizes_at(169, *names) == [10, 60, 50]
+    assert sizes_at(119, *names) == [10, 30, 50]
+    assert sizes_at(89, *names) == [10, 30, 20]
+    assert sizes_at(1, *names) == [5, 10, 20]
+
+
+def test_a_form_that_is_no_smaller_is_passed_over(monkeypatch):
+    ladders(monkeypatch, {"a": [40, 70, 40, 30]})
+    assert sizes_at(39, "a") == [30]
+
+
+def test_a_film_counts_as_four_pictures_and_films_go_together(monkeypatch):
+    ladders(monkeypatch, {"f": [80, 10], "g": [40, 10], "a": [21, 12], "b": [19, 12]}, films=("f", "g"))
+    assert sizes_at(160, *"fgab") == [80, 40, 21, 19]
+    assert sizes_at(159, *"fgab") == [80, 40, 12, 19], "a takes 21 bytes, a film of 80 as many as 20"
+    assert sizes_at(150, *"fgab") == [10, 10, 12, 19], "both films, though one would do"
+
+
+def test_files_and_sizes_are_those_of_the_drawing(folder):
+    assert [full_file(folder / name) for name in ("plain", "large", "film")] == ["plain.svg", "large.png", "film.png"]
+    assert size_on_page(folder / "noisy") == (154, 77)  # 240 x 120 pixels at 150 per inch, 96 of CSS

@@ -1,0 +1,139 @@
+"""The data of runs in a page say what the tables say."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+
+import collected_example
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+
+from ganbench.cli import app
+from ganbench.core.formatting import format_number
+from ganbench.report import run_records
+from ganbench.report.run_records import DIGITS, TOP, commands, keys, records
+
+
+@pytest.fixture(scope="module")
+def data(collected) -> dict:
+    packs = {pack: ["train/a.h5"] for pack in collected.runs["pack"]}
+    return json.loads(json.dumps(records(collected, packs), allow_nan=False))
+
+
+def decoded(curve: list) -> np.ndarray:
+    """The values of a curve, from the description of its code."""
+    _, _, low, high, text = curve
+    codes = np.array(
+        [64 * DIGITS.index(one) + DIGITS.index(two) for one, two in zip(text[::2], text[1::2], strict=True)]
+    )
+    values = np.sinh(low + codes / TOP * (high - low))
+    for code, value in enumerate((np.nan, np.inf, -np.inf), start=TOP + 1):
+        values[codes == code] = value
+    return values
+
+
+def test_every_run_has_its_settings_scores_and_evidence(collected, data):
+    for (_, run), record in zip(collected.runs.iterrows(), data["runs"], strict=True):
+        apart = dict(zip(record["apart"][::2], record["apart"][1::2], strict=True))
+        found = {name: values[apart.get(place, 0)] for place, (name, values) in enumerate(data["settings"])}
+        for name in ("dataset", "learning_rate", "seed", "architecture_width"):
+            value = run[name]
+            text = None if pd.isna(value) else value if isinstance(value, str) else f"{value:g}"
+            assert found[name] == text, (run["run"], name)
+        assert data["texts"][record["method"]] == run["method"]
+        outcome, onset, evidence = record["outcomes"][0]
+        assert data["texts"][outcome] == run["outcome"]
+        assert onset == run["outcome_step"] or (onset is None and pd.isna(run["outcome_step"]))
+        mine = collected.diagnoses[(collected.diagnoses["run"] == run["run"]) & collected.diagnoses["judged"]]
+        assert len(record["outcomes"]) == len(mine)
+        assert data["texts"][evidence] in set(mine["evidence"])
+        score = run["fcd_final"]
+        assert record["scores"][0] == (None if pd.isna(score) else format_number(score))
+
+
+def test_the_first_value_of_a_setting_is_that_of_most_runs(collected, data):
+    values = dict(data["settings"])
+    assert values["dataset"][0] == collected.runs["dataset"].mode()[0]
+    assert set(values["learning_rate"]) == {"0.0002", "0.001", "0.005"}
+
+
+def test_curves_are_the_tables_curves_merged(collected, data):
+    place = 5
+    run, record = collected.runs.iloc[place], data["runs"][place]
+    rows = collected.curves[(collected.curves["run"] == run["run"]) & (collected.curves["series"] == "generator_loss")]
+    (curve,) = [each for each in record["curves"] if data["series"][each[0]] == "generator loss"]
+    values, steps = decoded(curve), data["steps"][curve[1]]
+    assert len(values) == len(steps) <= run_records.MOST_POINTS < len(rows)
+    weights = (rows["last_step"] - rows["first_step"] + 1).to_numpy()
+    middle = (rows["first_step"] + rows["last_step"]).to_numpy() / 2
+    inside = np.searchsorted(steps, middle, side="left").clip(0, len(steps) - 1)
+    assert np.average(rows["mean"], weights=weights) == pytest.approx(
+        np.average(values, weights=np.bincount(inside, weights=weights, minlength=len(steps))), rel=0.05
+    )
+    assert {data["series"][each[0]] for each in record["curves"]} >= {"discriminator loss", "generator loss"}
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e30, 1e300])
+def test_values_of_any_size_are_kept_and_gaps_named(scale):
+    values = scale * np.array([0.0, 1.0, -2.0, np.nan, np.inf, -np.inf, 3.0])
+    found = decoded(run_records._curve(0, np.arange(7), values, run_records._Places()))
+    assert np.array_equal(np.isfinite(found), np.isfinite(values))
+    assert np.isnan(found[3])
+    assert (found[4], found[5]) == (np.inf, -np.inf)
+    step = (np.arcsinh(3 * scale) + np.arcsinh(2 * scale)) / TOP
+    kept = np.isfinite(values)
+    assert np.arcsinh(found[kept]) == pytest.approx(np.arcsinh(values[kept]), abs=step + 1e-5 * np.arcsinh(3 * scale))
+
+
+def test_a_mean_over_bins_weighs_them_by_their_steps_and_keeps_what_is_no_number():
+    rows = pd.DataFrame({"first_step": [1, 2, 5, 6], "last_step": [1, 4, 5, 9], "mean": [4.0, 8.0, np.nan, 1.0]})
+    steps, values = run_records._merged(rows, 2)
+    assert steps.tolist() == [2, 7]  # the middles of 1 to 4 and 5 to 9
+    assert values[0] == (1 * 4 + 3 * 8) / 4
+    assert np.isnan(values[1])
+
+
+def test_a_run_without_any_number_has_a_curve_of_gaps():
+    assert np.isnan(decoded(run_records._curve(0, np.arange(2), np.full(2, np.nan), run_records._Places()))).all()
+
+
+def test_addresses_are_short_and_unique():
+    runs = pd.DataFrame({"digest": ["a" * 64, "b" * 64, "a" * 64, "<&\"'"]})
+    assert keys(runs) == ["a" * 12, "b" * 12, "a" * 12 + "-2", ""]
+
+
+def test_many_runs_have_curves_of_fewer_points(collected, monkeypatch):
+    monkeypatch.setattr(run_records, "ALL_POINTS", 20 * len(collected.runs))
+    few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
+    points = 20 * len(collected.runs) // len(few.runs)
+    lengths = {len(curve[4]) // 2 for record in records(few, {})["runs"] for curve in record["curves"]}
+    assert max(lengths) == min(points, run_records.MOST_POINTS)
+
+
+@pytest.mark.parametrize("file", ["my study.yaml", ""])
+def test_commands_are_those_of_the_command_line(file):
+    for name, asked in (("train", {"only": "a-b"}), ("export", {"run": "a-b"})):
+        before, after = commands(file)[name]
+        program, command, *words = shlex.split(f"{before}a-b{after}")
+        assert (program, command) == ("ganbench", name)
+        with typer.main.get_command(app).make_context("ganbench", [command, *words]) as group:
+            parsed = group.command.get_command(group, command).make_context(command, words).params
+        assert str(parsed["study"]) == (file or "STUDY")
+        assert parsed | asked == parsed
+
+
+def test_runs_without_curves_and_diagnoses_have_records(collected):
+    bare = dataclasses.replace(
+        collected, curves=collected.curves[:0], snapshots=collected.snapshots[:0], diagnoses=collected.diagnoses[:0]
+    )
+    found = records(bare, {})
+    assert all(run["curves"] == [] and run["outcomes"] == [] for run in found["runs"])
+    assert found["files"] == {}
+
+
+def test_a_thousand_runs_leave_room_for_pictures(collected, data):
+    assert len(json.dumps(data["runs"], separators=(",", ":"))) < 900 * len(collected.runs)
