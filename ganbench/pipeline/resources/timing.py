@@ -22,8 +22,6 @@ from ganbench.core.tree import Tree
 from ganbench.data import Examples
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine.diagnose import diagnose
-from ganbench.engine.evaluate import evaluate
-from ganbench.engine.sampler import Sampler
 from ganbench.engine.scoring import Scorer, judged_real, score_of
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Match, Member
@@ -180,34 +178,6 @@ def _result_and_seconds(metric: Any, real: JudgedExamples, heldout: JudgedExampl
 def _power(whole: float, half: float, least: int) -> float:
     """The power of the number of examples that a time grows with, from that of half of them; `least` to 2."""
     return float(np.clip(np.log2(max(whole, SHORT) / max(half, SHORT)), least, 2))
-
-
-def snapshot_seconds(
-    scorer: Scorer,
-    sampler: Sampler,
-    generator: np.ndarray,
-    buffers: dict[str, np.ndarray],
-    samples: int,
-    device: torch.device,
-) -> float:
-    """The seconds to score one snapshot.
-
-    Args:
-        scorer: The judge and the metrics.
-        sampler: The generator.
-        generator: The generator's parameters, (P,).
-        buffers: The generator's buffers by name.
-        samples: The number of examples to generate and score.
-        device: The device that generates the examples.
-    """
-    tried = min(samples, MOST_SAMPLES)
-
-    def score() -> None:
-        kept = {name: value[None] for name, value in buffers.items()}
-        evaluate(scorer, sampler, 0, generator[None], kept, tried, 1)
-
-    score()
-    return seconds_of(score, device) * samples / tried
 
 
 def observation_seconds(

@@ -145,7 +145,7 @@ def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, m
     def refuse(*_, **__):
         raise AssertionError("timed again")
 
-    for name in ("step_seconds", "snapshot_seconds", "judge_seconds", "observation_seconds"):
+    for name in ("step_seconds", "seconds_of", "judge_seconds", "observation_seconds"):
         monkeypatch.setattr(timing, name, refuse)
     assert try_study(found, remeasure=False) == (estimates, timings)
     with pytest.raises(GanbenchError, match="timed again"):
