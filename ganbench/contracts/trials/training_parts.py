@@ -100,8 +100,9 @@ def of_regularizer(subject: Subject) -> list[Check]:
         try:
             return training_fault(gan(data, regularizer=regularizer), training())
         except NoSuchParameter as error:
+            reason = str(error).removesuffix(".")
             raise LeftOpen(
-                f"it asks for a parameter that the networks of this trial do not have ({error}); `ganbench check` "
+                f"it asks for a parameter that the networks of this trial do not have ({reason}); `ganbench check` "
                 "tries it with those of a study"
             ) from None
 

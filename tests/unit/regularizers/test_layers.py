@@ -10,7 +10,10 @@ import torch
 from building import gan, part, train_together_and_alone, training
 from documentation import blocks
 
+from ganbench.contracts import trials
 from ganbench.contracts.losses_and_optimizers import regularizer_fault
+from ganbench.contracts.trials import games
+from ganbench.contracts.trials.checks import LeftOpen, Subject
 from ganbench.games import Member
 from ganbench.nn.weights import Weights
 from ganbench.regularizers import Regularizer
@@ -93,3 +96,30 @@ def test_layers_of_a_pack_are_those_of_each_run_alone(which):
             elif which == "last layer":
                 last = [values for values in end.values() if values.dim() > 2][-1]
                 torch.testing.assert_close(last.flatten(2).norm(dim=2), torch.ones(last.shape[:2], dtype=DOUBLE))
+
+
+LAST = '''"""The biases of one layer, without their mean."""
+
+from dataclasses import dataclass
+
+from ganbench.regularizers import Regularizer
+
+
+@dataclass(frozen=True)
+class Centred(Regularizer):
+    def project(self, player, weights):
+        return {"9.bias": weights["9.bias"] - weights["9.bias"].mean(1, keepdim=True)}
+'''
+
+
+def test_a_trial_leaves_open_what_is_made_for_other_networks(tmp_path):
+    """With the names that its own networks have, since these are what a wrong name is for."""
+    path = tmp_path / "centred.py"
+    path.write_text(LAST)
+    component = trials.read(path)
+    methods, _, training = trials.CHECKS["regularizer"](Subject(component, games.built(component)))
+    assert methods.fault() is None
+    with pytest.raises(
+        LeftOpen, match=r"unknown parameter '9.bias'.*Valid: 1.bias, .*5.weight\); `ganbench check` tries"
+    ):
+        training.fault()
