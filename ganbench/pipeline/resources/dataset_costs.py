@@ -25,7 +25,8 @@ LOADED = 2  # number of times that `prepare` loads a user's data set, to see whe
 FEATURES_HELD = 5  # copies of the features of all real examples, at most
 MATRICES = 6  # of all pairs of features
 JUDGED = 4000  # real examples that judging and references are timed on, at most
-JUDGED_SECONDS = 1.0  # time of judging that many real examples, approximately
+JUDGED_SECONDS = 0.5  # time of judging that many real examples, approximately
+TIMED = 32  # real examples by which the speed of judging is found
 SCORED = 200  # real examples that stand for generated ones
 FID_SECONDS = 0.25  # time of one image in the Inception network, on one core
 FID_BYTES = 3 * 2**30  # memory of the Inception network
@@ -113,8 +114,8 @@ class DatasetCosts:
     @cached_property
     def _few(self) -> Examples:
         """As many real examples as are judged in `JUDGED_SECONDS`, within bounds."""
-        least = max(SCORED, *(2 * metric.fewest for metric in self._metrics)) if self._metrics else SCORED
-        some = self.examples.train[:SCORED]
+        least = max((2 * metric.fewest for metric in self._metrics), default=TIMED)
+        some = self.examples.train[:TIMED]
         each = timing.seconds_of(lambda: judge_stored(*self._judging, some)) / len(some)
         count = int(min(JUDGED, max(least, JUDGED_SECONDS / max(each, 1e-9))))
         return Examples(self.examples.train[:count], None, self.examples.heldout[:count], None)

@@ -17,7 +17,7 @@ from ganbench.pipeline.execution.instantiation import CPU
 from ganbench.pipeline.resources import timing
 
 FEW_SAMPLES = 64  # number of samples that are timed first
-SAMPLES_SECONDS = 1.0  # time of these beyond which no more are timed
+SAMPLES_SECONDS = 0.5  # time of these beyond which no more are timed
 
 
 def generating_seconds(
