@@ -939,6 +939,7 @@ def test_a_shipped_data_set_is_loaded_once_however_long_that_takes(tmp_path, mon
 WIDE, NARROW = ({"name": "mlp", "width": width, "depth": 1, "latent_size": 2} for width in (9, 3))
 
 
+@pytest.mark.cluster
 def test_training_steps_of_the_package_are_held_to_contracts_once_with_the_smallest_networks(tmp_path, monkeypatch):
     """Other networks take steps too; other dynamics, other settings and components of a user's own are held again."""
     own_path = tmp_path / "own.py"
