@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ganbench import __version__
 from ganbench.commands import DEFAULT, AStudy, laboratory, out
+from ganbench.commands.check import check
 from ganbench.commands.claims import claims, decide
 from ganbench.commands.clean import clean
 from ganbench.commands.compare import compare
@@ -28,7 +29,6 @@ from ganbench.pipeline import job_files, results_folder
 from ganbench.pipeline.execution.termination_signals import SIGNALS
 from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources import stored_estimates, summary
 from ganbench.pipeline.stages import run
 from ganbench.study import key_reference
 from ganbench.study.schema import Study, load
@@ -57,40 +57,9 @@ def main() -> None:
 
 
 app.command("list")(list_components)
+app.command()(check)
 app.command(rich_help_panel=OWN)(new)
 app.command("try", rich_help_panel=OWN)(try_component)
-
-
-@app.command()
-def check(
-    study: AStudy = DEFAULT,
-    profile: Annotated[
-        Path | None,
-        typer.Option(help="Profile of a cluster, such as workflow/profiles/slurm: show what jobs will request of it."),
-    ] = None,
-) -> None:
-    """Validate a study, try its components, and show what it will take, before any job starts."""
-    from ganbench.pipeline.preflight.check import check as try_parts
-    from ganbench.pipeline.preflight.planned_tests import planned_tests
-    from ganbench.pipeline.resources import cluster_profile as profiles
-
-    cluster = None if profile is None else profiles.read(profile)
-    plan = Plan(load(study, over=cluster.config if cluster else {}))
-    results_folder.prepare(plan)
-    here = cluster is None or cluster.executor == profiles.LOCAL
-    notes: list[str] = []
-    estimates = try_parts(plan, here=here, parallel_jobs=cluster and cluster.workers, note=notes.append)
-    out.print(summary.estimates(plan, estimates))
-    where = "on this machine" if here else f"on {cluster.executor}, once jobs are started"
-    for part in summary.timetable(plan, estimates, stored_estimates.read_timings(plan.folder), where):
-        out.print(part)
-    if (tests := planned_tests(plan)) is not None:
-        out.print(tests)
-    if cluster is not None:
-        summary.demand(out, plan, estimates, cluster)
-    for note in notes:
-        out.print(f"Note: {note}", markup=False, emoji=False)
-    out.print(f"Results: {plan.folder}", markup=False, emoji=False)
 
 
 app.command()(status)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from math import prod
 from typing import Any
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from ganbench.contracts.repeatability import call_twice, fingerprint, identical
 from ganbench.nn.sample import Outputs, Sample
+from ganbench.nn.weights import NoSuchParameter, Weights
 from ganbench.objectives import Objective
 
 MEMBERS, BATCH, CLASSES = 3, 8, 4
@@ -70,6 +73,8 @@ def _outputs(objective: Any, seed: int) -> Outputs:
 
 
 POINT, IMAGE = (2,), (3, 8, 8)  # shapes of examples
+LAYERS = {"0.weight": (4, 3, 3, 3), "0.bias": (4,), "1.weight": (3, 4), "1.bias": (3,)}
+"""Parameters of a convolution and of a linear layer, by name: a regularizer may be made for one of these."""
 
 
 def regularizer_fault(regularizer: Any) -> str | None:
@@ -102,13 +107,12 @@ def regularizer_fault(regularizer: Any) -> str | None:
     }
     noise |= state | ({"step": torch.full((MEMBERS,), 3.0, dtype=DOUBLE)} if regularizer.uses_step else {})
     points = _normal((2, MEMBERS, BATCH, *shape), 0)
-    theta = _normal((MEMBERS, points[0, 0, 0].numel()), 1).requires_grad_()
+    shapes = LAYERS | {"2.weight": (1, points[0, 0, 0].numel())}
+    theta = _normal((MEMBERS, sum(map(prod, shapes.values()))), 1).requires_grad_()
+    weights = Weights(theta, shapes)
 
     def discriminator(examples: Tensor) -> Tensor:
-        return (examples.flatten(2) * theta[: len(examples), None]).sum(-1).tanh()
-
-    def weights() -> dict[str, Tensor]:
-        return {"bias": theta[:, 0], "weight": theta.unflatten(1, (2, -1))}
+        return (examples.flatten(2) * weights["2.weight"][: len(examples)]).sum(-1).tanh()
 
     for kind, examples in zip(("real", "fake"), points, strict=True):
         shown, fault = call_twice(lambda kind=kind, examples=examples: regularizer.perturb(examples, kind, noise))
@@ -127,17 +131,39 @@ def regularizer_fault(regularizer: Any) -> str | None:
         return "its recorded() must give the numbers named in `series`"
     penalties: dict[str, Callable[[], Any]] = {
         "penalty()": lambda: regularizer.penalty(discriminator, real, fake, noise),
-        "weight_penalty() of the discriminator": lambda: regularizer.weight_penalty("discriminator", theta, weights),
-        "weight_penalty() of the generator": lambda: regularizer.weight_penalty("generator", theta, weights),
+        "weight_penalty() of the discriminator": lambda: regularizer.weight_penalty("discriminator", weights),
+        "weight_penalty() of the generator": lambda: regularizer.weight_penalty("generator", weights),
     }
-    for name, penalty in penalties.items():
-        value, fault = call_twice(penalty)
-        if fault := fault or (None if value is None else _penalty_fault(value, theta)):
-            return f"its {name} {fault}"
-    for player in ("discriminator", "generator"):
-        back, fault = call_twice(lambda player=player: regularizer.project(player, theta.detach()))
-        if fault := fault or _numbers_fault(back, theta.shape):
-            return f"its project() of the {player} {fault}"
+    try:
+        for name, penalty in penalties.items():
+            value, fault = call_twice(penalty)
+            if fault := fault or (None if value is None else _penalty_fault(value, theta)):
+                return f"its {name} {fault}"
+        for player in ("discriminator", "generator"):
+            project = partial(regularizer.project, player)
+            if fault := _projection_fault(project, Weights(theta.detach(), shapes)):
+                return f"its project() of the {player} {fault}"
+    except NoSuchParameter:  # made for networks with layers of certain names, which its game's trial has
+        return None
+    return None
+
+
+def _projection_fault(project: Callable[[Weights], Any], weights: Weights) -> str | None:
+    """The fault of a projection of parameters, as a clause; None if it keeps shapes and members apart."""
+    given = fingerprint(weights.vector)
+    confined, fault = call_twice(lambda: project(weights))
+    if fault:
+        return fault
+    if not isinstance(confined, Mapping):
+        return f"gives {type(confined).__name__}; must be {{name: tensor}} of the parameters that it confines"
+    for name, values in confined.items():
+        if fault := _numbers_fault(values, weights[name].shape):
+            return f"{fault}, for {name!r}"
+    if fingerprint(weights.vector) != given:
+        return "changes in place what it is given"
+    for name, values in project(Weights(weights.vector[:1], weights.shapes)).items():
+        if not _close(values, confined[name][:1]):
+            return f"mixes members: {name!r} of one depends on the parameters of others"
     return None
 
 

@@ -11,7 +11,7 @@ import math
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,26 @@ def describe_as_json(name: str, options: dict[str, Any]) -> str:
     except GanbenchError as error:
         content = {"error": str(error)}
     return MARK + strict_json.dumps(content)
+
+
+def built_dataset(name: str, options: dict[str, Any]) -> Any:
+    """A data set: of the package the same object at every call, since one of files looks for them, tens of thousands
+    perhaps, and nobody changes it; of a user's own file a new one.
+
+    Args:
+        name: name of a data set of the package, or path of a user's file.
+        options: options of the data set.
+    """
+    component = registry.find("dataset", name)
+    if component.path.is_relative_to(registry.PACKAGE):
+        return _built(name, strict_json.dumps(options))
+    return component.build(component.complete(options))
+
+
+@lru_cache(maxsize=64)
+def _built(name: str, options: str) -> Any:
+    component = registry.find("dataset", name)
+    return component.build(component.complete(json.loads(options)))
 
 
 def describe_in_process(name: str, options: dict[str, Any]) -> DatasetDescription:

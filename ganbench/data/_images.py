@@ -7,8 +7,12 @@ import os
 import struct
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
@@ -37,6 +41,38 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
+@dataclass
+class Rehearsal:
+    """A block in which few images are decoded.
+
+    Attributes:
+        most: images that one call of `decoded_all` decodes.
+        spared: seconds of processor time that the other images would have taken.
+    """
+
+    most: int
+    spared: float = 0.0
+
+
+_REHEARSAL: ContextVar[Rehearsal | None] = ContextVar("rehearsal", default=None)
+
+
+@contextmanager
+def rehearsed(most: int) -> Iterator[Rehearsal]:
+    """A block in which `decoded_all` decodes a few images, evenly spaced, each of which fills the places of those that
+    follow it: what is loaded has the size of the whole data set, so that time and memory can be measured with it.
+
+    Args:
+        most: images that one call decodes.
+    """
+    rehearsal = Rehearsal(most)
+    token = _REHEARSAL.set(rehearsal)
+    try:
+        yield rehearsal
+    finally:
+        _REHEARSAL.reset(token)
+
+
 def decoded_all(sources: Sequence[Source], decode: Callable[[Source], np.ndarray], shape: Iterable[int]) -> np.ndarray:
     """Decoded images in the order of their sources, (n, *shape), uint8; a map of a temporary file if they are large.
 
@@ -48,11 +84,16 @@ def decoded_all(sources: Sequence[Source], decode: Callable[[Source], np.ndarray
         decode: returns an image, `shape`, uint8.
         shape: (channels, height, width).
     """
-    found = empty((len(sources), *shape))
+    found, count, rehearsal = empty((len(sources), *shape)), len(sources), _REHEARSAL.get()
+    chosen = range(count) if rehearsal is None else range(0, count, max(1, -(-count // rehearsal.most)))
+    began = time.process_time()
     with ThreadPoolExecutor(processors()) as pool:
-        for start in range(0, len(sources), PART):  # in parts, since a pool would take all results of its tasks
-            for row, image in enumerate(pool.map(decode, sources[start : start + PART]), start):
-                found[row] = image
+        for start in range(0, len(chosen), PART):  # in parts, since a pool would take all results of its tasks
+            rows = chosen[start : start + PART]
+            for row, image in zip(rows, pool.map(decode, (sources[row] for row in rows)), strict=True):
+                found[row : row + chosen.step] = image
+    if rehearsal is not None and count:
+        rehearsal.spared += (time.process_time() - began) * (count / len(chosen) - 1)
     return found
 
 

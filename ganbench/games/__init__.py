@@ -26,6 +26,7 @@ from ganbench.games._match import Match, mean_of_parts
 from ganbench.games._starts import drawn_or_given
 from ganbench.games._types import Aux, Batch, Buffers, Component, LearningRates, Players
 from ganbench.nn.sample import Outputs, Sample, named_outputs
+from ganbench.nn.weights import Weights
 
 __all__ = [
     "CHUNK",
@@ -227,9 +228,14 @@ class Adversarial(Game):
         object.__setattr__(game, "regularizer", regularizer)
         return game
 
-    def weights(self, player: str, theta: Tensor) -> dict[str, Tensor]:
-        """A player's parameters, (K, P), by their names, (K, *shape) each."""
-        return dict(zip(self.parameters[player], theta.unbind(1), strict=True))
+    def weights(self, player: str, theta: Tensor) -> Weights:
+        """A player's parameters by name.
+
+        Args:
+            player: the player.
+            theta: its parameters, (K, P).
+        """
+        return Weights(theta, dict.fromkeys(self.parameters[player], ()))
 
     @abstractmethod
     def discriminate(self, theta: Tensor, points: Tensor) -> Any:
@@ -376,13 +382,13 @@ class Adversarial(Game):
                 }
                 state = self.regularizer.update(noise, on_real, on_fake)
                 aux |= self.regularizer.recorded(state)
-        own = players[player]
-        penalty = self.regularizer.weight_penalty(player, own, lambda: self.weights(player, own))
+        penalty = self.regularizer.weight_penalty(player, self.weights(player, players[player]))
         loss = loss if penalty is None else loss + penalty
         return loss, aux | {f"regularizer.{name}": value for name, value in state.items()}
 
     def project(self, player: str, theta: Tensor) -> Tensor:
-        return self.regularizer.project(player, theta)
+        weights = self.weights(player, theta)
+        return weights.replaced(self.regularizer.project(player, weights)).vector
 
 
 def joined(batches: Sequence[Tensor]) -> Tensor:

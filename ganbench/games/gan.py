@@ -21,6 +21,7 @@ from ganbench.games import Adversarial, Aux, Batch, Buffers, Component, Member, 
 from ganbench.nn.network import EXAMPLES, Network
 from ganbench.nn.random_numbers import RandomNumbers, subkey
 from ganbench.nn.sample import Outputs, Sample, named_outputs
+from ganbench.nn.weights import Weights
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -233,8 +234,8 @@ class GAN(Adversarial):
             for name in self.architecture.passed_to_generator:
                 self._passes.buffers[f"generator.{name}"] = outputs.others[name].detach()
 
-    def weights(self, player: str, theta: Tensor) -> dict[str, Tensor]:
-        return self.networks[player].views(theta)
+    def weights(self, player: str, theta: Tensor) -> Weights:
+        return Weights(theta, self.networks[player].shapes)
 
     def discriminate(self, theta: Tensor, points: Tensor, labels: Tensor | None = None) -> Any:
         return self._apply("discriminator", theta, points, labels)

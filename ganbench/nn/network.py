@@ -152,11 +152,6 @@ class Network:
         every = dict(module.named_buffers(remove_duplicate=False))
         return {name: every[name].detach().clone() for name in self._buffer_slots}
 
-    def views(self, theta: Tensor) -> dict[str, Tensor]:
-        """Parameters, (K, P), by their names in the module, (K, *shape) each."""
-        pieces = zip(theta.split(self._sizes, dim=1), self.shapes.items(), strict=True)
-        return {name: piece.view(len(theta), *shape) for piece, (name, shape) in pieces}
-
     def to(self, device: torch.device, dtype: torch.dtype) -> Network:
         """Move the module's constant buffers; parameters, and buffers that change, come with every call."""
         self._module.to(device=device, dtype=dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,13 +11,13 @@ from torch import Generator, Tensor
 
 from ganbench.nn.packing import first_of_group
 from ganbench.nn.sample import Outputs, Sample
+from ganbench.nn.weights import Weights
 
 Noise = dict[str, Tensor]  # random numbers and state of a regularizer, {name: (K, ...)}
 State = dict[str, Tensor]  # what a regularizer keeps from one loss to the next, {name: (K, ...)}
 Discriminator = Callable[..., Tensor]
 """Examples (K, batch, *example), and their labels if any, to logits (K, batch), or (K, groups) of examples that are
 judged together."""
-Weights = Callable[[], dict[str, Tensor]]  # a player's parameters by name, (K, *shape) each
 Phase = tuple[Any, ...]  # which of the penalties that are computed every few steps are due
 
 
@@ -142,30 +142,31 @@ class Regularizer:
         """
         return None
 
-    def weight_penalty(self, player: str, theta: Tensor, weights: Weights) -> Tensor | None:
+    def weight_penalty(self, player: str, weights: Weights) -> Tensor | None:
         """The penalty of a player's parameters, which is added to that player's loss.
 
         Args:
             player: "discriminator" or "generator".
-            theta: the player's parameters, (K, P).
-            weights: a function that gives the same parameters by their names, (K, *shape) each.
+            weights: the player's parameters by name, (K, *shape) each: in a network those of PyTorch's
+                `named_parameters`, such as `0.weight`. A convolution's has four axes beside that of members, a linear
+                layer's two, a bias one. `weights.vector` has all of them in one row for each member, (K, P).
 
         Returns:
             The penalty of each member, (K,); None for no penalty.
         """
         return None
 
-    def project(self, player: str, theta: Tensor) -> Tensor:
+    def project(self, player: str, weights: Weights) -> Mapping[str, Tensor]:
         """The projection of a player's parameters onto the set they are confined to, applied after each of its steps.
 
         Args:
             player: "discriminator" or "generator".
-            theta: the player's parameters, (K, P).
+            weights: the player's parameters by name, as of `weight_penalty`.
 
         Returns:
-            Parameters, (K, P).
+            The parameters that are confined, by name, (K, *shape) each; those that are not named stay as they are.
         """
-        return theta
+        return {}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +13,8 @@ from torch import Generator, Tensor
 from ganbench.core import registry
 from ganbench.core.random_streams import stream_seed
 from ganbench.nn.sample import Outputs, Sample
-from ganbench.regularizers import Discriminator, Noise, Phase, Regularizer, State, Weights
+from ganbench.nn.weights import Weights
+from ganbench.regularizers import Discriminator, Noise, Phase, Regularizer, State
 
 
 @dataclass(frozen=True)
@@ -123,13 +124,13 @@ class Combined(Regularizer):
                 examples = part.perturb(examples, kind, _of(name, noise))
         return examples
 
-    def weight_penalty(self, player: str, theta: Tensor, weights: Weights) -> Tensor | None:
-        return _sum(part.weight_penalty(player, theta, weights) for part in self.parts.values())
+    def weight_penalty(self, player: str, weights: Weights) -> Tensor | None:
+        return _sum(part.weight_penalty(player, weights) for part in self.parts.values())
 
-    def project(self, player: str, theta: Tensor) -> Tensor:
+    def project(self, player: str, weights: Weights) -> Mapping[str, Tensor]:
         for part in self.parts.values():
-            theta = part.project(player, theta)
-        return theta
+            weights = weights.replaced(part.project(player, weights))
+        return weights
 
     def phase(self, step: int) -> Phase:
         return tuple(part.phase(step) for part in self.parts.values())

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.regularizers import Regularizer, Weights
+from ganbench.nn.weights import Weights
+from ganbench.regularizers import Regularizer
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class Orthogonal(Regularizer):
     def supports(self, game: Any) -> str | None:
         return None if "architecture" in game.components else "it is for networks, but this game's players have none"
 
-    def weight_penalty(self, player: str, theta: Tensor, weights: Weights) -> Tensor | None:
+    def weight_penalty(self, player: str, weights: Weights) -> Tensor | None:
         if self.players not in ("both", player):
             return None
-        penalties = [self._of_layer(weight.flatten(2)) for weight in weights().values() if weight.dim() > 2]
+        penalties = [self._of_layer(weight.flatten(2)) for weight in weights.values() if weight.dim() > 2]
         return self.strength * sum(penalties[1:], penalties[0]) if penalties else None
 
     def _of_layer(self, rows: Tensor) -> Tensor:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from torch import Tensor
 
 from ganbench.core.interval import Interval
+from ganbench.nn.weights import Weights
 from ganbench.regularizers import Regularizer
 
 
@@ -35,5 +37,7 @@ class WeightClipping(Regularizer):
                 )
         return super().supports(game)
 
-    def project(self, player: str, theta: Tensor) -> Tensor:
-        return theta.clamp(-self.limit, self.limit) if self.players in ("both", player) else theta
+    def project(self, player: str, weights: Weights) -> Mapping[str, Tensor]:
+        if self.players not in ("both", player):
+            return {}
+        return weights.map(lambda values: values.clamp(-self.limit, self.limit))

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from torch import Tensor
 
 from ganbench.core.interval import Interval
-from ganbench.regularizers import Regularizer, Weights
+from ganbench.nn.weights import Weights
+from ganbench.regularizers import Regularizer
 
 
 @dataclass(frozen=True)
@@ -18,5 +19,5 @@ class WeightDecay(Regularizer):
     strength: Annotated[float, Interval(ge=0)] = 1e-4
     players: Literal["discriminator", "generator", "both"] = "both"
 
-    def weight_penalty(self, player: str, theta: Tensor, weights: Weights) -> Tensor | None:
-        return self.strength / 2 * theta.square().sum(-1) if self.players in ("both", player) else None
+    def weight_penalty(self, player: str, weights: Weights) -> Tensor | None:
+        return self.strength / 2 * weights.vector.square().sum(-1) if self.players in ("both", player) else None

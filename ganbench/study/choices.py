@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import product
 from math import prod
 from typing import Any
@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from ganbench.core import registry
+from ganbench.core.dataset_specs import built_dataset
 from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import short_repr
 from ganbench.core.formatting import join_words
@@ -59,9 +60,9 @@ class Choice(BaseModel):
 
     def build(self) -> Any:
         """Build the component with its options."""
-        # A data set of files looks for them, thousands perhaps; nobody changes the object.
-        shipped = self.component.path.is_relative_to(registry.PACKAGE)
-        return _built(self) if self.family == "dataset" and shipped else self.component.build(self.options)
+        if self.family == "dataset":
+            return built_dataset(self.name, self.options)
+        return self.component.build(self.options)
 
     @property
     def parts(self) -> tuple[Choice, ...]:
@@ -104,11 +105,6 @@ class Choice(BaseModel):
 
     def __hash__(self) -> int:
         return hash((self.family, self.name, repr(self.options)))
-
-
-@lru_cache(maxsize=64)
-def _built(choice: Choice) -> Any:
-    return choice.component.build(choice.options)
 
 
 def parse_choice(family: str, value: Any) -> Choice:

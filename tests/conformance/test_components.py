@@ -43,6 +43,7 @@ from ganbench.games.gan import GAN, initial_module, latent_points, player_buffer
 from ganbench.judges import judge_stored
 from ganbench.nn.network import Network, disturbed
 from ganbench.nn.sample import Outputs, Sample, named_outputs
+from ganbench.nn.weights import Weights
 from ganbench.objectives import Objective
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
 
@@ -342,7 +343,7 @@ def test_fused_networks_equal_solo_ones(name, spec, player):
         return grad.square().sum() + values.square().sum()
 
     (fused,) = torch.autograd.grad(penalty(theta, x), theta)
-    still = [each for each, value in network.views(fused).items() if not value.any()]
+    still = [each for each, value in Weights(fused, network.shapes).items() if not value.any()]
     assert still == [], f"{name}: the {player}'s {still} do not matter, even at disturbed parameters"
     for k in range(3):
         member = slice(k, k + 1)
@@ -553,15 +554,15 @@ def test_a_regularizer_keeps_members_apart(name):
     def judge(x):
         return (x.flatten(2) * weight[:, None]).sum(-1).tanh()
 
-    def layers():
-        return {"weight": weight.unflatten(1, (2, -1))}
+    def layers(theta):
+        return Weights(theta, {"weight": (2, theta.shape[1] // 2)})
 
     for kind, sample in (("real", real), ("fake", fake)):
         shown = regularizer.perturb(sample.points, kind, noise)
         assert shown.shape == sample.points.shape
     for penalty in (
         regularizer.penalty(judge, real, fake, noise),
-        *(regularizer.weight_penalty(player, weight, layers) for player in GAN.players),
+        *(regularizer.weight_penalty(player, layers(weight)) for player in GAN.players),
     ):
         if penalty is not None:
             assert penalty.shape == (3,)
@@ -570,9 +571,10 @@ def test_a_regularizer_keeps_members_apart(name):
             assert grad[0].abs().sum() > 0, f"{name}: the penalty must depend on the parameters"
             assert (grad[1:] == 0).all(), f"{name}: members must not mix"
     for player in GAN.players:
-        back = regularizer.project(player, weight.detach())
-        assert back.shape == weight.shape
-        torch.testing.assert_close(regularizer.project(player, back), back, rtol=0, atol=0)
+        free = layers(weight.detach())
+        back = free.replaced(regularizer.project(player, free))
+        again = back.replaced(regularizer.project(player, back))
+        torch.testing.assert_close(again.vector, back.vector, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", names("optimizer"))

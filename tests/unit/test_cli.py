@@ -21,6 +21,7 @@ from ganbench.commands import Output, list_components
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.resources.stored_estimates import Estimate
 from ganbench.pipeline.resources.summary import BreakingName
 from ganbench.pipeline.stages import STAGES
 from ganbench.study.schema import load
@@ -133,6 +134,21 @@ def test_the_page_of_components_is_the_one_that_is_shipped():
         "ganbench list --format markdown > docs/components.md"
     )
     assert "leave out the family's name" in refused("list", "objective", "--format", "markdown")
+
+
+def test_an_interrupted_check_shows_the_methods_that_it_has_timed(study, monkeypatch):
+    def interrupted(plan, *, progress, estimated, **_):
+        progress("timing method 1 of 2: bilinear")
+        estimated(Estimate(plan.runs[-1].method, 2, (1, 1), 60.0, 0, 0, 0.0, 0))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ganbench.pipeline.preflight.check.check", interrupted)
+    monkeypatch.setattr("ganbench.commands.check.EVERY_SECONDS", 0.0)
+    result = CliRunner().invoke(app, ["check", str(study)], env={"COLUMNS": "200"})
+    assert result.exit_code == 130
+    assert re.search(r"│ bilinear[-a-z]* *│ +2 │.*│ +1 \+ 1 │ +2\.0 │", result.stdout)
+    assert "Interrupted: 1 of 2 methods timed; nothing was found wrong so far." in result.stdout
+    assert "0 s: timing method 1 of 2: bilinear" in result.stderr
 
 
 @pytest.mark.slow

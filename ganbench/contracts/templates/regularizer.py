@@ -18,9 +18,9 @@ class MyRegularizer(Regularizer):
 
     strength: Annotated[float, Interval(ge=0)] = 1e-3
 
-    # The base class does nothing. Override what you need: `penalty` of the discriminator's loss, `weight_penalty` of
-    # each player's parameters, by name and shape, `perturb` for changed examples, `project` for bounded parameters,
-    # `draw` for random numbers, `start` and `update` for what is kept from step to step.
+    # The base class does nothing. Override what you need: `penalty` of the discriminator's loss, `weight_penalty` and
+    # `project` of each player's parameters, by the names and shapes of PyTorch's `named_parameters`, `perturb` for
+    # changed examples, `draw` for random numbers, `start` and `update` for what is kept from step to step.
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
         # `real.points` is (K, batch, *example), of K runs; `real.mean` takes the mean over the batch of each run.

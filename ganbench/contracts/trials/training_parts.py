@@ -30,6 +30,7 @@ from ganbench.core.component_errors import describe_exception
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import join_words
 from ganbench.nn.sample import Outputs, Sample
+from ganbench.nn.weights import NoSuchParameter
 
 LEVELS = (-3.0, 0.0, 0.5)  # logits at which no example is told from another
 
@@ -95,15 +96,23 @@ def of_regularizer(subject: Subject) -> list[Check]:
                 refusals.append(str(error))
         return f"its supports() refuses every game that it is tried on: {refusals[0]}" if len(refusals) == 2 else None
 
+    def trains() -> str | None:
+        try:
+            return training_fault(gan(data, regularizer=regularizer), training())
+        except NoSuchParameter as error:
+            reason = str(error).removesuffix(".")
+            raise LeftOpen(
+                f"it asks for a parameter that the networks of this trial do not have ({reason}); `ganbench check` "
+                "tries it with those of a study"
+            ) from None
+
     return [
         Check(
             "Its methods draw from the generator given, keep shapes and precision, and give one number for each run.",
             lambda: regularizer_fault(regularizer),
         ),
         Check("It can be used with networks on data, or in a game of few numbers.", refusal),
-        Check(
-            f"In training on {where}, {TRAINED}", lambda: training_fault(gan(data, regularizer=regularizer), training())
-        ),
+        Check(f"In training on {where}, {TRAINED}", trains),
     ]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ganbench.core import registry, result_files
+from ganbench.core.dataset_specs import built_dataset
 from ganbench.core.errors import GanbenchError
 from ganbench.core.recorder import snapshot_steps
 from ganbench.core.source_digests import engine_digest, sources_digest
@@ -88,7 +89,12 @@ def build_game(
         The game.
     """
     game = configs["game"]
-    built = {family: build(family, configs[family]) for family in components.game_components(game.name)}
+    built = {
+        family: built_dataset(configs[family].name, configs[family].options)
+        if family == "dataset"
+        else build(family, configs[family])
+        for family in components.game_components(game.name)
+    }
     held = {}
     if "dataset" in built:
         if given is None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from ganbench.core import result_files, strict_json
 from ganbench.core.atomic_files import atomic_write
@@ -42,6 +42,14 @@ START_SECONDS = 300  # time to import the package on a slow file system
 GRACE_SECONDS = 30
 
 
+class Listeners(NamedTuple):
+    """What is told while a trial runs; see `check`."""
+
+    note: Callable[[str], None]
+    progress: Callable[[str], None]
+    estimated: Callable[[Estimate], None]
+
+
 def check(
     plan: Plan,
     *,
@@ -49,6 +57,8 @@ def check(
     parallel_jobs: int | None = None,
     remeasure: bool = True,
     note: Callable[[str], None] = lambda text: None,
+    progress: Callable[[str], None] = lambda text: None,
+    estimated: Callable[[Estimate], None] = lambda estimate: None,
 ) -> list[Estimate]:
     """Try a study and write its estimates to the results folder.
 
@@ -58,6 +68,8 @@ def check(
         parallel_jobs: The number of jobs that will run at the same time; None for one per CPU of this machine.
         remeasure: Whether to try and time again what has not changed since an earlier trial.
         note: Called with each note for the study's author.
+        progress: Called with what is tried or timed, when that begins.
+        estimated: Called with the estimate of each method, once it has been timed.
 
     Returns:
         The estimates of all methods.
@@ -72,7 +84,7 @@ def check(
     state, before = _state(plan, here), stored_estimates.read_timings(plan.folder)
     estimates = list(stored_estimates.read_estimates(plan.folder).values())
     if remeasure or before is None or not estimates or _passed(plan) != state:
-        estimates, timings = _trial(plan, here, remeasure, note)
+        estimates, timings = _trial(plan, here, remeasure, Listeners(note, progress, estimated))
     else:  # nothing has changed since a trial that passed
         timings = before
     for text in (*_stopped(plan), *_continued(plan)):
@@ -127,7 +139,7 @@ def _continued(plan: Plan) -> Iterator[str]:
     yield from continuing.notes(continuing.shorter_runs(folder, tasks).values())
 
 
-def _trial(plan: Plan, here: bool, remeasure: bool, note: Callable[[str], None]) -> tuple[list[Estimate], Timings]:
+def _trial(plan: Plan, here: bool, remeasure: bool, to: Listeners) -> tuple[list[Estimate], Timings]:
     """Run the trial in its own process, and pass on its notes, its estimates or its error."""
     log = plan.folder / "logs" / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +149,11 @@ def _trial(plan: Plan, here: bool, remeasure: bool, note: Callable[[str], None])
             if "error" in line:
                 raise GanbenchError(line["error"])
             if "note" in line:
-                note(line["note"])
+                to.note(line["note"])
+            if "progress" in line:
+                to.progress(line["progress"])
+            if "estimate" in line:
+                to.estimated(Estimate(**_fields(line["estimate"])))
             if "estimates" in line:
                 return [Estimate(**_fields(each)) for each in line["estimates"]], Timings(**line["timings"])
             begun = line.get("begin", begun)

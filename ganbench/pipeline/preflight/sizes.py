@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ganbench.contracts.networks import LARGEST_LATENT
+from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import plural
 from ganbench.core.recorder import bin_edges, snapshot_steps
 from ganbench.data import DataSpec
@@ -125,6 +126,23 @@ def trial_size(game: Game, training: Training) -> float:
     """
     work = training.dynamics.gradients_per_step * fusing.forward_work(game)
     return max(1.0, fusing.parameters(game) / SMALL_PARAMETERS + work / SMALL_WORK)
+
+
+def parameter_count(run: Run) -> int:
+    """The number of parameters of a run's networks, of which nothing is allocated; 0 for a game without networks, and
+    where they cannot be built.
+
+    Args:
+        run: The run, of components of the package.
+    """
+    architecture, dataset = run.choice("architecture"), run.choice("dataset")
+    if not architecture or not dataset:
+        return 0
+    try:
+        made, data = architecture.build(), dataset.build().spec
+    except GanbenchError:  # which the trial reports
+        return 0
+    return sum(_counted(made, player, data, run=False)[0] for player in ("generator", "discriminator"))
 
 
 def _counted(architecture: Any, player: str, data: DataSpec, run: bool) -> tuple[int, int]:

@@ -8,9 +8,8 @@ in a process that can be killed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from functools import partial
-from typing import Any
 
 import torch
 
@@ -19,17 +18,16 @@ from ganbench.contracts import CONTRACTS
 from ganbench.contracts.losses_and_optimizers import objective_fault, optimizer_fault, regularizer_fault
 from ganbench.contracts.networks import architecture_fault
 from ganbench.contracts.repeatability import world
-from ganbench.contracts.steps import CPU, STEPS, dynamics_fault, game_fault, mixes_examples, steps_fault
+from ganbench.contracts.steps import CPU
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import PACKAGE
 from ganbench.data import DataSpec
 from ganbench.engine.precision import check_precision
-from ganbench.engine.train import Training, train
-from ganbench.games import Adversarial, Game, Member
+from ganbench.engine.train import train
 from ganbench.games.gan import GAN
 from ganbench.pipeline.execution.devices import check_device, timed_on
-from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training
+from ganbench.pipeline.execution.instantiation import build_training
 from ganbench.pipeline.execution.processor import one_thread
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
@@ -39,6 +37,7 @@ from ganbench.pipeline.preflight.trial_claims import refuse_claims
 from ganbench.pipeline.preflight.trial_data import DataTrials
 from ganbench.pipeline.preflight.trial_diagnostics import DiagnosticTrials
 from ganbench.pipeline.preflight.trial_metrics import MetricTrials
+from ganbench.pipeline.preflight.trial_steps import StepTrials, small_first
 from ganbench.pipeline.resources import stored_estimates
 from ganbench.pipeline.resources.estimator import Estimator
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
@@ -58,7 +57,8 @@ def try_study(
         plan: The study's plan.
         here: Whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
         remeasure: Whether to time again what has not changed since an earlier trial.
-        say: Called with {"begin": name, "seconds": limit} when a part begins, and with {"note": text} for each note.
+        say: Called with {"begin": name, "seconds": limit} when a part begins, with {"note": text} for each note, with
+            {"progress": text} for each method, and with {"estimate": fields} once it has been timed.
 
     Returns:
         The estimates of all methods, and the timings of all other work.
@@ -77,7 +77,8 @@ def try_study(
     trial = Trial(plan, say, memory_of(plan, here=here))
     trial.metrics.columns()
     methods = {name: [run for run in plan.runs if run.method == name] for name in plan.methods}
-    for runs in methods.values():
+    for number, runs in enumerate(small_first(methods.values()), 1):
+        say({"progress": f"trying method {number:,} of {len(methods):,}: {runs[0].method}"})
         trial.method(runs)
     trial.diagnostics.columns()
     refuse_claims(plan, trial.metrics, trial.diagnostics)
@@ -88,12 +89,15 @@ def _timed(
     trial: Trial, methods: dict[str, list[Run]], device: torch.device, remeasure: bool
 ) -> tuple[list[Estimate], Timings]:
     """The estimates of all methods, and the timings of all other work."""
-    plan = trial.plan
+    plan, say = trial.plan, trial.components.say
     estimator, estimates = Estimator(plan, device, trial.data.loaded), []
     known = {} if remeasure else stored_estimates.read_estimates(plan.folder)
-    for name, runs in methods.items():
+    for number, (name, runs) in enumerate(methods.items(), 1):
+        say({"progress": f"timing method {number:,} of {len(methods):,}: {name}"})
         with trial.components.attempt(f"grid: {name}", runs[0].choices, ESTIMATE_SECONDS):
             estimates.append(estimator.estimate(runs, known.get(name)))
+        say({"estimate": asdict(estimates[-1])})
+    say({"progress": "timing data sets, judges and diagnostics"})
     choices = list(dict.fromkeys(choice for runs in methods.values() for choice in runs[0].choices))
     diagnostics = [experiment.diagnostic for experiment in plan.study.diagnose]
     with trial.components.attempt("the study", [*choices, *diagnostics], ESTIMATE_SECONDS):
@@ -113,6 +117,7 @@ class Trial:
         self.plan, self.memory = plan, memory
         self.components = ComponentTrials(say)
         self.fused = plan.study.pack.fuse != "never"
+        self.steps = StepTrials(self.components, fused=self.fused)
         self.data = DataTrials(plan, self.components)
         self.metrics = MetricTrials(plan, self.components, self.data)
         self.diagnostics = DiagnosticTrials(plan, self.components, self.data)
@@ -147,14 +152,14 @@ class Trial:
         parts = settings["accumulation_steps"] = min(settings["accumulation_steps"], 2)
         packing = architecture.build().packing if architecture else 1
         settings["batch_size"] = parts * min(size, max(BATCH - BATCH % packing, 2 * packing))
-        game, training = self._training(where, run, settings, examples)
+        game, training = self.steps.training(where, run, settings, examples)
         if self.fused and isinstance(game, GAN) and (why := game.unvectorised):
             self.components.say({"note": f"{where}: {why}."})
         with self.components.attempt(where, run.choices, size=trial_size(game, training)):
-            trees = train(game, training, self._pair(runs, examples), device=CPU)
+            trees = train(game, training, self.steps.pair(runs, examples), device=CPU)
         if architecture:
             self.metrics.evaluation(run, data, trees)
-        self.diagnostics.diagnosis(run, game, training, self._pair(runs, examples), trees)
+        self.diagnostics.diagnosis(run, game, training, self.steps.pair(runs, examples), trees)
 
     def _fits(self, where: str, runs: Sequence[Run]) -> None:
         """Refuse runs that do not fit into memory, before anything is allocated."""
@@ -172,60 +177,6 @@ class Trial:
             if fault := packing_fault(made, how.batch_size // how.accumulation_steps):
                 said = "train.batch_size" + (" / accumulation_steps" if how.accumulation_steps > 1 else "")
                 raise GanbenchError(f"{where}: {said}: with architecture {choice.signature!r}, {fault}.")
-
-    def _training(
-        self, where: str, run: Run, settings: dict[str, Any], examples: TrainingSet | None
-    ) -> tuple[Game, Training]:
-        """The method's game and its training for a few steps, held to their contracts."""
-        components = components_of(run)
-
-        def made(precision: str) -> tuple[Game, Training]:
-            how = settings | {"precision": precision}
-            training = replace(
-                build_training(how, components),
-                steps=STEPS,
-                snapshots=tuple(range(STEPS + 1)),
-                curve_bins=STEPS,
-                every=None,
-            )
-            return build_game(components, how, examples, CPU), training
-
-        with self.components.attempt(where, run.choices):
-            game, training = made("float64")
-        members = self._pair([run], examples)
-        with self.components.attempt(where, run.choices):
-            size = trial_size(game, training)
-        self.components.hold(where, run.choices[0], run.choices, lambda: game_fault(game, members, torch.float64), size)
-        if isinstance(game, Adversarial) and game.regularizer.per_example:
-            self._examples_apart(where, run, game, members)
-        for choice, fault in (
-            (run.choice("dynamics"), lambda: dynamics_fault(game, training, members)),
-            (None, lambda: steps_fault(game, training, members, fused=self.fused)),
-        ):
-            self.components.hold(where, choice, run.choices, fault, size)
-        return made(settings["precision"])
-
-    def _examples_apart(self, where: str, run: Run, game: Adversarial, members: list[Member]) -> None:
-        """Refuse a penalty of each example's gradient on a discriminator that mixes examples."""
-        with self.components.attempt(where, run.choices):
-            mixed = mixes_examples(game, members)
-        if mixed:
-            penalty, mixing = run.choice("regularizer"), run.choice("architecture") or run.choices[0]
-            raise GanbenchError(
-                f"{where}: regularizer {penalty.signature!r} takes the gradient of each example's logit in that "
-                f"example, but with {mixing.family} {mixing.signature!r} a logit depends on the other examples of the "
-                "batch too, as with batch normalisation. Let the discriminator normalise each example by itself "
-                "(dcgan: discriminator_norm: instance, group or layer) or its weights (spectral)."
-            )
-
-    def _pair(self, runs: Sequence[Run], examples: TrainingSet | None) -> list[Member]:
-        """Two members with few examples: two of the runs, or a single run twice with different seeds."""
-        first, last = runs[0], runs[-1]
-        count = None if examples is None else len(examples.images)
-        pair = [replace(run.member, n_train=count) for run in (first, last)]
-        if last is first:
-            pair[1] = replace(pair[1], seed=first.seed + 1)
-        return pair if self.fused else pair[:1]
 
     def _part(self, where: str, choice: Choice) -> None:
         for part in choice.parts:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ganbench.core.pixels import floats
 from ganbench.core.registry import PACKAGE
+from ganbench.core.tree import Tree
 from ganbench.data import Examples
 from ganbench.engine.scoring import Scorer, reference_examples
+from ganbench.judges import judge_stored
 from ganbench.nn import inception
 from ganbench.pipeline.execution.instantiation import examples
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
-from ganbench.pipeline.resources import timing
+from ganbench.pipeline.resources import sample_times, timing
 from ganbench.study.choices import Choice
 from ganbench.study.grid import slug
 from ganbench.study.judging import needs_weights
@@ -22,7 +24,10 @@ from ganbench.study.judging import needs_weights
 LOADED = 2  # number of times that `prepare` loads a user's data set, to see whether both loads agree
 FEATURES_HELD = 5  # copies of the features of all real examples, at most
 MATRICES = 6  # of all pairs of features
-JUDGED = 4000  # real examples that judging is timed on, at most
+JUDGED = 4000  # real examples that judging and references are timed on, at most
+JUDGED_SECONDS = 0.5  # time of judging that many real examples, approximately
+TIMED = 32  # real examples by which the speed of judging is found
+SCORED = 200  # real examples that stand for generated ones
 FID_SECONDS = 0.25  # time of one image in the Inception network, on one core
 FID_BYTES = 3 * 2**30  # memory of the Inception network
 
@@ -63,9 +68,22 @@ class DatasetCosts:
     @cached_property
     def scorer(self) -> Scorer:
         """The scorer, without slow networks: neither the FID's nor the judge's; and with references of few examples."""
-        metrics = [each.build() for each in self._plan.study.evaluate.metrics if each.component.name != "fid"]
-        judge, state = (StandIn(0), {}) if self.slow else (self.judge, self.judge.untrained(self.examples))
-        return Scorer.of(judge, state, metrics, self._dataset.spec, self._few)
+        return Scorer.of(*self._judging, self._metrics, self._dataset.spec, self._few)
+
+    @cached_property
+    def _judging(self) -> tuple[Any, Tree]:
+        """The judge and its state, or another judge in place of a slow one."""
+        return (StandIn(0), {}) if self.slow else (self.judge, self.judge.untrained(self.examples))
+
+    @cached_property
+    def _metrics(self) -> list[Any]:
+        return [each.build() for each in self._plan.study.evaluate.metrics if each.component.name != "fid"]
+
+    @cached_property
+    def scoring_seconds(self) -> float:
+        """The seconds to score the generated examples of one snapshot, whatever has generated them."""
+        samples = self._plan.study.evaluate.samples
+        return sample_times.scoring_seconds(self.scorer, floats(self.examples.train[:SCORED]), samples)
 
     @property
     def judge_seconds(self) -> float:
@@ -93,6 +111,11 @@ class DatasetCosts:
         of_each = 8 * FEATURES_HELD * features + few[0][0].nbytes
         return sum(map(len, few)) * of_each + 8 * MATRICES * features**2 + self.inception * FID_BYTES
 
-    @property
+    @cached_property
     def _few(self) -> Examples:
-        return Examples(self.examples.train[:JUDGED], None, self.examples.heldout[:JUDGED], None)
+        """As many real examples as are judged in `JUDGED_SECONDS`, within bounds."""
+        least = max((2 * metric.fewest for metric in self._metrics), default=TIMED)
+        some = self.examples.train[:TIMED]
+        each = timing.seconds_of(lambda: judge_stored(*self._judging, some)) / len(some)
+        count = int(min(JUDGED, max(least, JUDGED_SECONDS / max(each, 1e-9))))
+        return Examples(self.examples.train[:count], None, self.examples.heldout[:count], None)

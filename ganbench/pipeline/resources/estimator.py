@@ -32,7 +32,7 @@ from ganbench.pipeline.execution.snapshot_files import BUFFER
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.limits import TooLong, limited
-from ganbench.pipeline.resources import timing
+from ganbench.pipeline.resources import sample_times, timing
 from ganbench.pipeline.resources.dataset_costs import FID_BYTES, FID_SECONDS, DatasetCosts, Loaded
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.pipeline.stages import OF_DATASETS
@@ -208,15 +208,15 @@ class Estimator:
             name: value.numpy() for name, value in player_buffers(game.start_buffers(member), "generator").items()
         }
         known = self._data(run.choice("dataset"))
-        scorer, fid = known.scorer, known.inception
         size = run.train.batch_size // run.train.accumulation_steps
         sampler = Sampler(run.choice("architecture").build(), data, size, self._device)
-        seconds = timing.snapshot_seconds(scorer, sampler, generator, buffers, evaluate.samples, self._device)
+        seconds = sample_times.generating_seconds(sampler, generator, buffers, evaluate.samples, self._device)
+        seconds += known.scoring_seconds
         if run.train.ema_decay is not None:
             seconds *= 2  # the averaged generator is scored too
         examples = evaluate.samples * 4 * prod(data.shape)
-        memory = self._examples_memory(run) + 6 * examples + 4 * sum(sizes) + fid * FID_BYTES
-        return count * (seconds + fid * FID_SECONDS * evaluate.samples), memory
+        memory = self._examples_memory(run) + 6 * examples + 4 * sum(sizes) + known.inception * FID_BYTES
+        return count * (seconds + known.inception * FID_SECONDS * evaluate.samples), memory
 
     def _examples_memory(self, run: Run) -> int:
         """The bytes that the training examples of a run take, unless they stay in their file."""

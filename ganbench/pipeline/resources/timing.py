@@ -22,12 +22,10 @@ from ganbench.core.tree import Tree
 from ganbench.data import Examples
 from ganbench.diagnostics import Diagnostic
 from ganbench.engine.diagnose import diagnose
-from ganbench.engine.evaluate import evaluate
-from ganbench.engine.sampler import Sampler
 from ganbench.engine.scoring import Scorer, judged_real, score_of
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Match, Member
-from ganbench.judges import JudgedExamples
+from ganbench.judges import JudgedExamples, silent
 from ganbench.pipeline.execution.instantiation import CPU
 from ganbench.pipeline.preflight.limits import TooLong, limited
 
@@ -36,6 +34,8 @@ STEPS_SECONDS = 0.2  # time for timing the steps of a method, approximately
 FEWEST_STEPS = 5  # fewest steps that are timed, since the memory that is measured with them still grows
 MOST_PHASED = 1000  # steps of which it is counted how often each phase comes
 JUDGE_SECONDS = 1.5  # time for timing a judge
+UNREPORTED = 2.0  # multiple of that time after which a judge counts as one that reports no steps
+JUDGE_EXAMPLES = 200  # training examples of which the fit of such a judge is timed
 MOST_SAMPLES = 1000  # largest number of samples that are timed; more samples take in proportion
 OBSERVATION_SECONDS = 3.0  # limit for timing an observation
 CROSS_FITTED = 2.0  # references and scores of a draw of a null, in those of the study's size, at most
@@ -118,7 +118,8 @@ class _Stopwatch:
 
 
 def judge_seconds(judge: Any, examples: Examples) -> float:
-    """The seconds to fit a judge, extrapolated to all its steps if it takes longer than `JUDGE_SECONDS`."""
+    """The seconds to fit a judge, extrapolated if it takes longer than `JUDGE_SECONDS`: to all its steps, or from a few
+    examples to all where it reports no steps."""
     began = time.process_time()
     done = steps = 1
 
@@ -129,9 +130,17 @@ def judge_seconds(judge: Any, examples: Examples) -> float:
             raise _Enough
 
     try:
-        judge.fit(examples, report)
+        with limited(UNREPORTED * JUDGE_SECONDS or None):
+            judge.fit(examples, report)
     except _Enough:
         return (time.process_time() - began) * steps / done
+    except TooLong:
+        if steps > 1:
+            return (time.process_time() - began) * steps / done
+        every = -(-len(examples.train) // JUDGE_EXAMPLES)
+        parts = (examples.train, examples.train_modes, examples.heldout, examples.heldout_modes)
+        some = Examples(*(None if part is None else part[::every] for part in parts), examples.facts)
+        return every * seconds_of(lambda: judge.fit(some, silent))
     return time.process_time() - began
 
 
@@ -180,34 +189,6 @@ def _result_and_seconds(metric: Any, real: JudgedExamples, heldout: JudgedExampl
 def _power(whole: float, half: float, least: int) -> float:
     """The power of the number of examples that a time grows with, from that of half of them; `least` to 2."""
     return float(np.clip(np.log2(max(whole, SHORT) / max(half, SHORT)), least, 2))
-
-
-def snapshot_seconds(
-    scorer: Scorer,
-    sampler: Sampler,
-    generator: np.ndarray,
-    buffers: dict[str, np.ndarray],
-    samples: int,
-    device: torch.device,
-) -> float:
-    """The seconds to score one snapshot.
-
-    Args:
-        scorer: The judge and the metrics.
-        sampler: The generator.
-        generator: The generator's parameters, (P,).
-        buffers: The generator's buffers by name.
-        samples: The number of examples to generate and score.
-        device: The device that generates the examples.
-    """
-    tried = min(samples, MOST_SAMPLES)
-
-    def score() -> None:
-        kept = {name: value[None] for name, value in buffers.items()}
-        evaluate(scorer, sampler, 0, generator[None], kept, tried, 1)
-
-    score()
-    return seconds_of(score, device) * samples / tried
 
 
 def observation_seconds(

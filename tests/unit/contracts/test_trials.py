@@ -70,6 +70,15 @@ BROKEN = {
         ),
         *("its penalty() mixes members", "def penalty("),
     ),
+    "regularizer-projects-runs-together": (
+        *(
+            "regularizer",
+            "    def penalty(",
+            "    def project(self, player, weights):\n"
+            "        return {name: each / each.norm() for name, each in weights.items()}\n\n    def penalty(",
+        ),
+        *("its project() of the discriminator mixes members: '0.weight' of one", "def project("),
+    ),
     "dynamics-in-place": (
         *(
             "dynamics",

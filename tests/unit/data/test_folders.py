@@ -18,7 +18,7 @@ from PIL import Image
 from ganbench.contracts.data import examples_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.data import _broken
-from ganbench.data._images import decoded_all, stored, to_bytes
+from ganbench.data._images import decoded_all, rehearsed, stored, to_bytes
 from ganbench.data.image_folder import ImageFolder
 
 
@@ -86,6 +86,28 @@ def test_order_and_values_do_not_depend_on_the_number_of_processors(monkeypatch)
         found.append(decoded_all(range(600), lambda k: images[k], (3, 9, 9)))
     assert np.array_equal(found[0], images)
     assert np.array_equal(*found)
+
+
+def test_a_few_decoded_images_stand_for_those_that_follow_them():
+    images, asked = pixels(10, 3, 9, 9), []
+
+    def decode(k):
+        asked.append(k)
+        end = time.process_time() + 0.002
+        while time.process_time() < end:
+            pass
+        return images[k]
+
+    with rehearsed(4) as rehearsal:
+        found = decoded_all(range(10), decode, (3, 9, 9))
+        assert len(decoded_all(range(0), decode, (3, 9, 9))) == 0
+    assert sorted(asked) == [0, 3, 6, 9]
+    assert np.array_equal(found, images[[0, 0, 0, 3, 3, 3, 6, 6, 6, 9]])
+    assert rehearsal.spared >= 4 * 0.002 * (10 / 4 - 1)
+    with rehearsed(10) as rehearsal:
+        assert np.array_equal(decoded_all(range(10), decode, (3, 9, 9)), images)
+    assert rehearsal.spared == 0
+    assert np.array_equal(decoded_all(range(10), decode, (3, 9, 9)), images)
 
 
 def test_grey_and_colour_arrays_become_one_another():

@@ -20,6 +20,7 @@ from ganbench.engine.train import train
 from ganbench.games import CHUNK, Match, Member
 from ganbench.lab import games as lab
 from ganbench.nn.sample import Sample
+from ganbench.nn.weights import Weights
 from ganbench.pipeline.planning.grid import component_config
 from ganbench.regularizers.instance_noise import InstanceNoise
 from ganbench.report.display_names import shorten_signatures
@@ -176,13 +177,13 @@ from ganbench.regularizers import Regularizer
 class Own(Regularizer):
     strength: Annotated[float, Interval(ge=0)] = 1.0
 
-    def weight_penalty(self, player, theta, weights):
-        return self.strength * theta.square().sum(-1)
+    def weight_penalty(self, player, weights):
+        return self.strength * weights.vector.square().sum(-1)
 '''
 
 
 def test_a_part_may_be_a_file_of_one_s_own_whose_edits_train_anew(tmp_path):
-    for folder, text in (("one", OWN), ("other", OWN.replace("theta.square()", "theta.abs()"))):
+    for folder, text in (("one", OWN), ("other", OWN.replace("square()", "abs()"))):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "penalty.py").write_text(text)
     paths = [str(tmp_path / folder / "penalty.py") for folder in ("one", "other")]
@@ -190,8 +191,8 @@ def test_a_part_may_be_a_file_of_one_s_own_whose_edits_train_anew(tmp_path):
     assert [choice.signature for choice in choices] == ["penalty(strength=0.5) + r1"] * 2
     digests = [engine_digest("train", choice.component.with_parts(choice.options)) for choice in choices]
     assert digests[0] != digests[1], "the digest of the sources must cover the parts' files"
-    theta = torch.tensor([[3.0, -1.0]])
-    assert [choice.build().weight_penalty("generator", theta, dict).item() for choice in choices] == [5.0, 2.0]
+    weights = Weights(torch.tensor([[3.0, -1.0]]), {"weight": (2,)})
+    assert [choice.build().weight_penalty("generator", weights).item() for choice in choices] == [5.0, 2.0]
     written = component_config(choices[0])
     assert registry.find("regularizer", written.name).parts(written.options)[0] == (paths[0], {"strength": 0.5})
 
@@ -278,10 +279,11 @@ def test_penalties_add_up_and_the_order_of_parts_changes_no_bit():
     expected = 5 * lengths[0] ** 2 + 1.5 * lengths[1] ** 2 + 2 * (lengths[2] - 1) ** 2
     torch.testing.assert_close(found, expected.mean(1))
     theta = POINTS[0].flatten(1)
-    torch.testing.assert_close(one.weight_penalty("generator", theta, dict), 0.05 * theta.square().sum(1))
+    weights = Weights(theta, {"weight": theta.shape[1:]})
+    torch.testing.assert_close(one.weight_penalty("generator", weights), 0.05 * theta.square().sum(1))
     both = combined("orthogonal(strength=0.5)", "weight_decay(strength=0.1)")
     rows = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]], dtype=DOUBLE)  # whose products are 5, 11 and 25
-    found = both.weight_penalty("generator", rows.flatten(1), lambda: {"weight": rows})
+    found = both.weight_penalty("generator", Weights(rows.flatten(1), {"weight": (2, 2)}))
     torch.testing.assert_close(found, torch.tensor([0.5 * 2 * 11**2 + 0.05 * 30], dtype=DOUBLE))
     assert one.per_example
     assert not combined("instance_noise", "weight_decay").per_example

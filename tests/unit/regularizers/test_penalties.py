@@ -14,6 +14,7 @@ from ganbench.engine.train import train
 from ganbench.games import Match, Member
 from ganbench.games.gan import initial_module
 from ganbench.nn.sample import Sample
+from ganbench.nn.weights import Weights
 
 DOUBLE = torch.float64
 
@@ -60,25 +61,23 @@ def test_the_penalty_of_dragan_is_that_of_the_dirac_gan():
 
 def test_the_penalties_of_orthogonal_filters_are_their_formulas_and_gradients():
     """W W^T of ((1, 2), (3, 4)) is ((5, 11), (11, 25)). The gradient of |M|^2 with M = W W^T o (1 - I) is 4 M W."""
-    weight = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]], dtype=DOUBLE, requires_grad=True)
-    bias = torch.ones(1, 2, dtype=DOUBLE)
-
-    def weights():
-        return {"weight": weight, "bias": bias, "filters": weight.view(1, 2, 1, 1, 2)}
-
-    orthogonal, theta = part("regularizer", "orthogonal", strength=0.5), weight.flatten(1)
-    assert orthogonal.weight_penalty("discriminator", theta, weights) is None
-    assert orthogonal.weight_penalty("generator", theta, lambda: {"bias": bias}) is None
-    penalty = orthogonal.weight_penalty("generator", theta, weights)
+    numbers = torch.tensor([[1.0, 2.0, 3.0, 4.0]], dtype=DOUBLE)
+    theta = torch.cat([numbers, torch.ones(1, 2, dtype=DOUBLE), numbers], dim=1).requires_grad_()
+    weights = Weights(theta, {"weight": (2, 2), "bias": (2,), "filters": (2, 1, 1, 2)})
+    orthogonal = part("regularizer", "orthogonal", strength=0.5)
+    assert orthogonal.weight_penalty("discriminator", weights) is None
+    assert orthogonal.weight_penalty("generator", Weights(numbers, {"bias": (4,)})) is None
+    penalty = orthogonal.weight_penalty("generator", weights)
     assert penalty.tolist() == [0.5 * 2 * 2 * 11**2]
-    (gradient,) = torch.autograd.grad(penalty.sum(), weight)
+    (gradient,) = torch.autograd.grad(penalty.sum(), theta)
     off = torch.tensor([[0.0, 11.0], [11.0, 0.0]], dtype=DOUBLE)
-    torch.testing.assert_close(gradient[0], 0.5 * 2 * 4 * off @ weight[0])
+    expected = (0.5 * 4 * off @ numbers.view(2, 2)).flatten()
+    torch.testing.assert_close(gradient[0], torch.cat([expected, torch.zeros(2, dtype=DOUBLE), expected]))
     full = part("regularizer", "orthogonal", strength=0.5, kind="full", players="both")
     for player in ("discriminator", "generator"):
-        assert full.weight_penalty(player, theta, weights).tolist() == [0.5 * 2 * (2 * 11**2 + 4**2 + 24**2)]
-    rotation = torch.tensor([[[0.6, 0.8], [-0.8, 0.6]]], dtype=DOUBLE)
-    assert full.weight_penalty("generator", theta, lambda: {"weight": rotation}).item() == pytest.approx(0, abs=1e-30)
+        assert full.weight_penalty(player, weights).tolist() == [0.5 * 2 * (2 * 11**2 + 4**2 + 24**2)]
+    rotation = Weights(torch.tensor([[0.6, 0.8, -0.8, 0.6]], dtype=DOUBLE), {"weight": (2, 2)})
+    assert full.weight_penalty("generator", rotation).item() == pytest.approx(0, abs=1e-30)
     with pytest.raises(GanbenchError, match="Orthogonal: it is for networks, but this game's players have none"):
         toy("dirac", regularizer=orthogonal)
 

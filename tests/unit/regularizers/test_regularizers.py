@@ -19,6 +19,7 @@ from ganbench.data import DataSpec
 from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Adversarial, Match, Member, drawn_or_given
 from ganbench.nn.sample import Sample
+from ganbench.nn.weights import Weights
 
 CPU = torch.device("cpu")
 
@@ -278,18 +279,19 @@ def test_a_gradient_of_zero_has_a_norm_without_nan():
 
 def test_weights_are_clipped_and_decay_for_the_players_named():
     theta = torch.tensor([[0.5, -3.0], [0.01, 0.2]], dtype=torch.float64)
+    weights = Weights(theta, {"0.weight": (1, 1), "0.bias": (1,)})
     for players, moved in (("discriminator", ("discriminator",)), ("both", ("discriminator", "generator"))):
         clipping = part("regularizer", "weight_clipping", limit=0.1, players=players)
         decay = part("regularizer", "weight_decay", strength=0.4, players=players)
         for player in ("discriminator", "generator"):
             if player in moved:
-                inside = clipping.project(player, theta)
-                assert inside.tolist() == [[0.1, -0.1], [0.01, 0.1]]
-                assert torch.equal(clipping.project(player, inside), inside)
-                torch.testing.assert_close(decay.weight_penalty(player, theta, dict), 0.2 * theta.square().sum(1))
+                inside = clipping.project(player, weights)
+                assert inside.vector.tolist() == [[0.1, -0.1], [0.01, 0.1]]
+                assert torch.equal(clipping.project(player, inside).vector, inside.vector)
+                torch.testing.assert_close(decay.weight_penalty(player, weights), 0.2 * theta.square().sum(1))
             else:
-                assert clipping.project(player, theta) is theta
-                assert decay.weight_penalty(player, theta, dict) is None
+                assert clipping.project(player, weights) == {}
+                assert decay.weight_penalty(player, weights) is None
     for limit in (0.0, -1.0, float("nan")):
         with pytest.raises(GanbenchError, match="'limit' must be a finite number above 0, but is"):
             part("regularizer", "weight_clipping", limit=limit)

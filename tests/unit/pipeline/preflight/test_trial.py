@@ -22,11 +22,13 @@ from ganbench.engine.scoring import Scorer
 from ganbench.metrics.fcd import FCD
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight import component_trials, limits, trial_data
+from ganbench.pipeline.preflight import component_trials, limits, trial_data, trial_steps
 from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.preflight.sizes import trial_size
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
-from ganbench.pipeline.preflight.trial import try_study
+from ganbench.pipeline.preflight.trial import Trial, try_study
+from ganbench.pipeline.preflight.trial_steps import small_first
+from ganbench.pipeline.resources.stored_estimates import Estimate
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
@@ -925,9 +927,46 @@ def test_a_shipped_data_set_is_loaded_once_however_long_that_takes(tmp_path, mon
 
     monkeypatch.setattr(Ring8, "load", slow)
     monkeypatch.setattr(trial_data, "LOAD_SECONDS", 0.05)
-    _, timings = try_study(plan(tmp_path))
+    said = []
+    (estimate,), timings = try_study(plan(tmp_path), say=said.append)
     assert len(loads) == 1
+    progress = [each["progress"] for each in said if "progress" in each]
+    assert progress[:2] == ["trying method 1 of 1: ring8-mlp", "timing method 1 of 1: ring8-mlp"]
+    assert [Estimate(**each["estimate"]) for each in said if "estimate" in each] == [estimate]
     assert 0.3 <= timings.prepare["ring8-examples-64"] < 0.6, "it is prepared by one load, too"
+
+
+WIDE, NARROW = ({"name": "mlp", "width": width, "depth": 1, "latent_size": 2} for width in (9, 3))
+
+
+@pytest.mark.cluster
+def test_training_steps_of_the_package_are_held_to_contracts_once_with_the_smallest_networks(tmp_path, monkeypatch):
+    """Other networks take steps too; other dynamics, other settings and components of a user's own are held again."""
+    own_path = tmp_path / "own.py"
+    own_path.write_text(textwrap.dedent(architecture()))
+    blocks = [
+        RING | {"architecture": [WIDE, NARROW]},
+        RING | {"architecture": WIDE, "dynamics": "simultaneous"},
+        RING | {"architecture": [{"name": str(own_path)}], "regularizer": ["none", "r1"]},
+        RING | {"architecture": [NARROW], "train": {"ema_decay": 0.9}, "label": "averaged"},
+    ]
+    found, held, trained = plan(tmp_path, grid=blocks, diagnose=[]), [], []
+    monkeypatch.setattr(trial_steps, "game_fault", lambda game, *_: held.append(game))
+    for name in ("dynamics_fault", "steps_fault"):
+        monkeypatch.setattr(trial_steps, name, lambda *_, **__: None)
+    trial = Trial(found, lambda line: None, 2**40)
+    monkeypatch.setattr("ganbench.pipeline.preflight.trial.train", lambda game, *_, **__: trained.append(game))
+    for part_ in (trial.metrics, trial.diagnostics):
+        for name in ("evaluation", "diagnosis"):
+            monkeypatch.setattr(part_, name, lambda *_: None, raising=False)
+    methods = {name: [run for run in found.runs if run.method == name] for name in found.methods}
+    for runs in small_first(methods.values()):
+        trial.method(runs)
+    assert len(trained) == len(found.methods) == 6
+    widths = [getattr(game.architecture, "width", "own") for game in held]
+    assert widths == ["own", "own", 3, 3, 9], (
+        "own networks with each penalty; the narrow ones; averages; simultaneous steps"
+    )
 
 
 def test_a_block_without_a_limit_suspends_the_limit_around_it():

@@ -16,6 +16,7 @@ from building import CPU, toy
 from judging import look
 
 from ganbench.core.errors import GanbenchError
+from ganbench.data import Examples
 from ganbench.dynamics.simultaneous import Simultaneous
 from ganbench.engine.train import Training
 from ganbench.games import CHUNK, Member
@@ -135,6 +136,22 @@ def test_a_judge_is_timed_for_a_part_of_its_steps(monkeypatch):
     assert slow.done < 100, "though not all were taken"
 
 
+def test_a_judge_that_reports_no_steps_is_timed_on_a_few_examples(monkeypatch):
+    monkeypatch.setattr(timing, "JUDGE_SECONDS", 0.02)
+    fitted = []
+
+    class Looker:
+        def fit(self, examples, report):
+            end = time.process_time() + 1e-4 * len(examples.train)
+            while time.process_time() < end:
+                pass
+            fitted.append(len(examples.train))
+
+    examples = Examples(np.zeros((2000, 1)), np.zeros(2000), np.zeros((20, 1)), np.zeros(20))
+    assert 0.2 <= timing.judge_seconds(Looker(), examples) < 0.4
+    assert fitted == [200], "a fit of all was cut short"
+
+
 @pytest.mark.slow
 def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, monkeypatch):
     found = plan(tmp_path)
@@ -145,7 +162,7 @@ def test_what_was_timed_is_not_timed_again_where_the_workflow_starts(tmp_path, m
     def refuse(*_, **__):
         raise AssertionError("timed again")
 
-    for name in ("step_seconds", "snapshot_seconds", "judge_seconds", "observation_seconds"):
+    for name in ("step_seconds", "seconds_of", "judge_seconds", "observation_seconds"):
         monkeypatch.setattr(timing, name, refuse)
     assert try_study(found, remeasure=False) == (estimates, timings)
     with pytest.raises(GanbenchError, match="timed again"):
