@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis import collected
-from ganbench.analysis.columns import CURVES, DIAGNOSES, EVENTS, FAILURES, SNAPSHOTS
+from ganbench.analysis.columns import CURVES, DIAGNOSES, EVENTS, FAILURES, MODES, SNAPSHOTS
 from ganbench.analysis.curves import curves_table
 from ganbench.analysis.events import events_of
 from ganbench.analysis.mode_forgetting import MOST, mean_forgetting, mode_table
@@ -40,6 +40,7 @@ EVENT_TYPES = {
     **{"ended": "boolean", "held": "Int64", "longest": "Int64"},  # which may be empty
 }
 STATES = ("steps", "continued_from", "train_seconds", "trained_at", "pack", "fused", "execution")
+SCORES = ("step", "metrics", "samples", "mode_shares", "about")  # what is read of a run's evaluation
 VERSIONS = (
     *("device", "processor", "cpu_capability", "blas", "threads"),
     *("python", "numpy", "scipy", "torch", "cuda", "tf32", "commit"),
@@ -91,7 +92,8 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(task)
     metrics = settings.metrics
-    runs, snapshots, curves, diagnoses, events, modes = [], [], [], [], [], []
+    runs, diagnoses, events = [], [], []
+    snapshots, curves, modes = Parts(), Parts(), Parts()
     with result_files.create_file(folder / "samples.h5", "samples") as samples:
         shown = samples.create_group("runs")
         scores = real_scores(task, metrics, samples.create_group("real"))
@@ -102,13 +104,13 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
         with context.progress(f"collect {task.study}", _count(task), "runs") as report:
             for count, results in enumerate(_results(task), start=1):
                 run, judged = results.run, results.evaluated
-                curve, snapshot = _curves(run, results.trained), _snapshots(run, judged, metrics)
-                curves.append(curve)
-                snapshots.append(snapshot)
-                modes.append(_modes(run, judged, scores.mode_shares))
+                curve, snapshot = curves_table(results.trained["curves"]), _snapshots(judged, metrics)
+                mode = _modes(run, judged, scores.mode_shares)
+                for table, part in ((curves, curve), (snapshots, snapshot), (modes, mode)):
+                    table.add(run.id, part)
                 evidence = _evidence(settings, results, curve, snapshot, nulls.get(run.point["dataset"], {}))
                 diagnosis = diagnose(evidence)
-                forgetting = mean_forgetting(modes[-1], results.trained["about"]["steps"])
+                forgetting = mean_forgetting(mode, results.trained["about"]["steps"])
                 found = {"evaluated_on": origin_of(judged), "mode_forgetting": forgetting}
                 runs.append(_run(settings, results, diagnosis, snapshot) | found)
                 diagnoses += [{"run": run.id, **row} for row in diagnosis_rows(diagnosis)]
@@ -127,16 +129,17 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
         name: {column: asdict(info) for column, info in columns.items()}
         for name, columns in (("metrics", metrics), ("quantities", quantities))
     }
+    table = runs_table(runs, metrics)
     tables = {
-        "snapshots": pd.concat(snapshots, ignore_index=True),
-        "curves": pd.concat(curves, ignore_index=True),
+        "snapshots": _labelled(snapshots.table(), table)[[*SNAPSHOTS, *metrics]],
+        "curves": curves.table()[list(CURVES)],
         "references": scores.references,
         "nulls": scores.nulls,
         "measurements": found,
         "diagnoses": pd.DataFrame(diagnoses, columns=list(DIAGNOSES)).astype({"onset": "Int64", "confidence": float}),
         "events": pd.DataFrame(events, columns=list(EVENTS)).astype(EVENT_TYPES),
-        "modes": pd.concat(modes, ignore_index=True),
-        "runs": runs_table(runs, metrics),
+        "modes": modes.table()[list(MODES)],
+        "runs": table,
     }
     collected.write(folder, tables, infos)
 
@@ -146,7 +149,7 @@ def _count(task: CollectTask) -> int:
     total = 0
     for job in task.of("train"):
         with result_files.open_file(job.path, "train") as file:
-            total += len(result_cache.members_of(file))
+            total += len(result_cache.digests_of(file))
     return total
 
 
@@ -162,13 +165,14 @@ def _results(task: CollectTask) -> Iterator[RunResults]:
                 scored = {member.id: member.digest for member in result_cache.members_of(judged)}
             for member in result_cache.members_of(trained):
                 group = result_cache.group_of(trained, member.digest)
+                ended = group.scalars()
                 kept = {key: result_files.read_tree(result_files.descend(group, key)) for key in ("curves", "about")}
-                kept |= {key: group.scalars()[key] for key in ("diverged", "stopped", "steps_done")}
+                kept |= {key: ended[key] for key in ("diverged", "stopped", "steps_done")}
                 kept |= {
                     "initial_norms": _initial_norms(result_files.descend(group, "snapshots")),
                     "digest": member.digest,
                 }
-                seen = judged and result_files.read_tree(result_cache.group_of(judged, scored[member.id]))
+                seen = judged and _read(result_cache.group_of(judged, scored[member.id]), SCORES)
                 yield RunResults(run_of(train.task, member), kept, seen)
 
 
@@ -177,27 +181,72 @@ def _initial_norms(snapshots: result_files.Group) -> dict[str, float]:
     return {player: norm(result_files.descend(snapshots, player)[0]) for player in snapshots if player != "step"}
 
 
+class Parts:
+    """A table that grows by the rows of one run after the other.
+
+    Rows are joined as they come: a study may have many thousand runs, and a data frame takes more memory than the few
+    rows in it.
+    """
+
+    JOINED = 256  # parts that are joined at once
+
+    def __init__(self) -> None:
+        self._parts: list[pd.DataFrame] = []
+        self._new: list[pd.DataFrame] = []
+        self._runs: list[str] = []
+
+    def add(self, run: str, rows: pd.DataFrame) -> None:
+        """Add the rows of a run, which have no column `run`."""
+        self._new.append(rows)
+        self._runs.append(run)
+        if len(self._new) == self.JOINED:
+            self._join()
+
+    def table(self) -> pd.DataFrame:
+        """All rows, with the column `run`."""
+        if self._new:
+            self._join()
+        return pd.concat(self._parts, ignore_index=True)
+
+    def _join(self) -> None:
+        joined = pd.concat(self._new, ignore_index=True)
+        joined["run"] = np.repeat(np.array(self._runs, dtype=object), [len(rows) for rows in self._new])
+        self._parts.append(joined.astype({"run": str}))
+        self._new, self._runs = [], []
+
+
+def _read(group: result_files.Group, names: Sequence[str]) -> Tree:
+    """The groups and arrays of a group that are there, by name."""
+    items = {name: result_files.descend(group, name) for name in names if name in group}
+    return {
+        name: result_files.read_tree(item) if isinstance(item, result_files.Group) else item[:]
+        for name, item in items.items()
+    }
+
+
 def _labels(point: Run) -> dict[str, Any]:
     return {"run": point.id, **point.point}
 
 
-def _curves(point: Run, trained: Tree) -> pd.DataFrame:
-    return curves_table(trained["curves"]).assign(run=point.id)[list(CURVES)]
+def _labelled(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Rows of runs with the labels that the table of runs has of each."""
+    labels = runs[[name for name in SNAPSHOTS if name not in rows]]
+    at = pd.Index(runs["run"]).get_indexer(rows["run"])
+    return pd.concat([rows, labels.take(at).reset_index(drop=True)], axis=1)
 
 
-def _snapshots(point: Run, judged: Tree | None, metrics: dict[str, MetricInfo]) -> pd.DataFrame:
+def _snapshots(judged: Tree | None, metrics: dict[str, MetricInfo]) -> pd.DataFrame:
     """The metrics of a run's snapshots; no rows for a run that was not evaluated."""
     steps, scores = ([], {}) if judged is None else (judged["step"], judged["metrics"])
     values = {name: scores.get(name, np.full(len(steps), np.nan)) for name in metrics}
-    table = pd.DataFrame({"step": np.asarray(steps, dtype=np.int64), **values}).assign(**_labels(point))
-    return table[[*SNAPSHOTS, *metrics]]
+    return pd.DataFrame({"step": np.asarray(steps, dtype=np.int64), **values})
 
 
 def _modes(point: Run, judged: Tree | None, real: dict[str, np.ndarray]) -> pd.DataFrame:
     """The modes at a run's snapshots; no rows where none are told apart."""
     if judged is None or "mode_shares" not in judged:
-        return mode_table(point.id, np.empty(0), np.empty((0, 2, 0)), np.empty(0))
-    return mode_table(point.id, np.asarray(judged["step"]), judged["mode_shares"], real[point.point["dataset"]])
+        return mode_table(np.empty(0), np.empty((0, 2, 0)), np.empty(0))
+    return mode_table(np.asarray(judged["step"]), judged["mode_shares"], real[point.point["dataset"]])
 
 
 def _evidence(
