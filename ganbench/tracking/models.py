@@ -17,6 +17,7 @@ import numpy as np
 
 from ganbench import __version__
 from ganbench.tracking.experiment import POINTS_PER_BATCH
+from ganbench.tracking.points import FINAL, ONCE
 
 if TYPE_CHECKING:  # importing MLflow takes seconds, which only processes that track should take
     from mlflow import MlflowClient
@@ -92,22 +93,21 @@ class Models:
         (source,) = self._client.search_runs(
             [self._experiment], f"tags.`{CONTENT}` = '{content}'", order_by=["attributes.start_time"], max_results=1
         )
+        name = f"{source.data.tags['method']} {place}".translate(NAMES)
         tags = {CONTENT: content, PLACE: place, "ganbench.run": run, "method": source.data.tags["method"]}
         with tempfile.TemporaryDirectory() as folder:
             write(run, Path(folder) / "networks")
             about = json.loads((Path(folder) / "networks" / "model.json").read_text())
             model = self._client.create_logged_model(
-                self._experiment, run.translate(NAMES), source.info.run_id, tags, source.data.params, "generator"
+                self._experiment, name, source.info.run_id, tags, source.data.params, "generator"
             )
             target = Path(folder) / "model" if self._local is None else self._local.model_folder(model.model_id)
             _save(Path(folder) / "networks", target, about, model.model_id, source.info.run_id)
             if self._local is None:
                 self._client.log_model_artifacts(model.model_id, str(target))
-        scores = {name: value for name, value in (about["metrics"] or {}).items() if value is not None}
-        points = [
-            Metric(f"model/{name}", value, source.info.end_time, about["step"], model_id=model.model_id)
-            for name, value in scores.items()
-        ]
+        # The final metrics of the run, which it has already: MLflow shows them beside the model where they name it.
+        final = [(name, value) for name, value in source.data.metrics.items() if name.startswith(f"{FINAL}/")]
+        points = [Metric(*each, source.info.end_time, ONCE, model_id=model.model_id) for each in final]
         for first in range(0, len(points), POINTS_PER_BATCH):
             self._client.log_batch(source.info.run_id, points[first : first + POINTS_PER_BATCH])
         self._client.log_outputs(source.info.run_id, [LoggedModelOutput(model.model_id, about["step"])])
