@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +19,15 @@ from ganbench.analysis.outcome import Diagnosis, diagnose, diagnosis_rows
 from ganbench.analysis.outcomes import Finding, RunEvidence
 from ganbench.analysis.run_settings import runs_table, settings_of
 from ganbench.core import result_files
-from ganbench.core.deterministic_linalg import norm
 from ganbench.core.metric_info import MetricInfo, of_averages
 from ganbench.core.tree import Tree
-from ganbench.pipeline.execution import result_cache
-from ganbench.pipeline.execution.instantiation import CPU, run_of
+from ganbench.pipeline.execution.instantiation import CPU
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.execution.provenance import computed_on, versions
 from ganbench.pipeline.jobs import CollectTask, Job
 from ganbench.pipeline.stages.collect_measurements import Intervals, measurements, origin_of, real_scores
+from ganbench.pipeline.stages.collect_runs import Parts, RunResults, count_runs, results_of
 from ganbench.study.grid import Run
 from ganbench.study.judging import judge_of, known_modes
 from ganbench.study.sections import Evaluate, Outcome
@@ -40,7 +37,6 @@ EVENT_TYPES = {
     **{"ended": "boolean", "held": "Int64", "longest": "Int64"},  # which may be empty
 }
 STATES = ("steps", "continued_from", "train_seconds", "trained_at", "pack", "fused", "execution")
-SCORES = ("step", "metrics", "samples", "mode_shares", "about")  # what is read of a run's evaluation
 VERSIONS = (
     *("device", "processor", "cpu_capability", "blas", "threads"),
     *("python", "numpy", "scipy", "torch", "cuda", "tf32", "commit"),
@@ -54,15 +50,6 @@ def run(job: Job, context: JobContext) -> None:
     for older in folder.parent.iterdir():  # tables can be made again in seconds
         if older != folder:
             shutil.rmtree(older)
-
-
-@dataclass(frozen=True)
-class RunResults:
-    """The results of a run from the stages `train` and `evaluate`."""
-
-    run: Run
-    trained: Tree  # results of training, without the networks
-    evaluated: Tree | None  # results of evaluation; None for a run that is not evaluated
 
 
 class Settings:
@@ -101,8 +88,8 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
         for dataset, real in scores.mode_shares.items():
             if len(real) > MOST:
                 log(f"table modes: {dataset} is left out, which has {len(real):,} modes, more than {MOST}")
-        with context.progress(f"collect {task.study}", _count(task), "runs") as report:
-            for count, results in enumerate(_results(task), start=1):
+        with context.progress(f"collect {task.study}", count_runs(task), "runs") as report:
+            for count, results in enumerate(results_of(task), start=1):
                 run, judged = results.run, results.evaluated
                 curve, snapshot = curves_table(results.trained["curves"]), _snapshots(judged, metrics)
                 mode = _modes(run, judged, scores.mode_shares)
@@ -142,86 +129,6 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
         "runs": table,
     }
     collected.write(folder, tables, infos)
-
-
-def _count(task: CollectTask) -> int:
-    """The number of runs in the files of training."""
-    total = 0
-    for job in task.of("train"):
-        with result_files.open_file(job.path, "train") as file:
-            total += len(result_cache.digests_of(file))
-    return total
-
-
-def _results(task: CollectTask) -> Iterator[RunResults]:
-    """Every run that the files of training hold, pack by pack."""
-    evaluate = {job.name: job for job in task.of("evaluate")}
-    for train in task.of("train"):
-        with ExitStack() as files:
-            trained = files.enter_context(result_files.open_file(train.path, "train"))
-            judged = scored = None
-            if job := evaluate.get(train.name):
-                judged = files.enter_context(result_files.open_file(job.path, "evaluate"))
-                scored = {member.id: member.digest for member in result_cache.members_of(judged)}
-            for member in result_cache.members_of(trained):
-                group = result_cache.group_of(trained, member.digest)
-                ended = group.scalars()
-                kept = {key: result_files.read_tree(result_files.descend(group, key)) for key in ("curves", "about")}
-                kept |= {key: ended[key] for key in ("diverged", "stopped", "steps_done")}
-                kept |= {
-                    "initial_norms": _initial_norms(result_files.descend(group, "snapshots")),
-                    "digest": member.digest,
-                }
-                seen = judged and _read(result_cache.group_of(judged, scored[member.id]), SCORES)
-                yield RunResults(run_of(train.task, member), kept, seen)
-
-
-def _initial_norms(snapshots: result_files.Group) -> dict[str, float]:
-    """The norm of each player's initial parameters, against which their growth is measured."""
-    return {player: norm(result_files.descend(snapshots, player)[0]) for player in snapshots if player != "step"}
-
-
-class Parts:
-    """A table that grows by the rows of one run after the other.
-
-    Rows are joined as they come: a study may have many thousand runs, and a data frame takes more memory than the few
-    rows in it.
-    """
-
-    JOINED = 256  # parts that are joined at once
-
-    def __init__(self) -> None:
-        self._parts: list[pd.DataFrame] = []
-        self._new: list[pd.DataFrame] = []
-        self._runs: list[str] = []
-
-    def add(self, run: str, rows: pd.DataFrame) -> None:
-        """Add the rows of a run, which have no column `run`."""
-        self._new.append(rows)
-        self._runs.append(run)
-        if len(self._new) == self.JOINED:
-            self._join()
-
-    def table(self) -> pd.DataFrame:
-        """All rows, with the column `run`."""
-        if self._new:
-            self._join()
-        return pd.concat(self._parts, ignore_index=True)
-
-    def _join(self) -> None:
-        joined = pd.concat(self._new, ignore_index=True)
-        joined["run"] = np.repeat(np.array(self._runs, dtype=object), [len(rows) for rows in self._new])
-        self._parts.append(joined.astype({"run": str}))
-        self._new, self._runs = [], []
-
-
-def _read(group: result_files.Group, names: Sequence[str]) -> Tree:
-    """The groups and arrays of a group that are there, by name."""
-    items = {name: result_files.descend(group, name) for name in names if name in group}
-    return {
-        name: result_files.read_tree(item) if isinstance(item, result_files.Group) else item[:]
-        for name, item in items.items()
-    }
 
 
 def _labels(point: Run) -> dict[str, Any]:
