@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -116,8 +117,12 @@ class Models:
 
 def _save(networks: Path, target: Path, about: Mapping[str, Any], model: str, run: str) -> None:
     """Write a folder in MLflow's form of a model."""
-    from mlflow import pyfunc
-    from mlflow.models import Model
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", ".*Any type hint is inferred", UserWarning
+        )  # of MLflow's own types, on import
+        from mlflow import pyfunc
+        from mlflow.models import Model
 
     pyfunc.save_model(
         target,

@@ -615,14 +615,14 @@ def test_generators_of_chosen_runs_are_models(tmp_path, uri, study):
 
 
 def test_a_model_is_loaded_after_the_folder_has_moved(tmp_path, migrated, monkeypatch):
-    from mlflow import pyfunc
-
     results = tmp_path / "results"
     results.mkdir()
     shutil.copy(migrated, results / "mlflow.db")
     collected = tiny_collected(tmp_path / "collected")
     uri, chosen = f"sqlite:///{results}/mlflow.db", {"points-d0": "best"}
     track(collected, study="s", uri=uri, chosen=chosen, write=write_networks)
+    from mlflow import pyfunc  # whose first import warns of its own types, unless `track` has imported it
+
     moved = results.rename(tmp_path / "elsewhere")
     monkeypatch.chdir(moved)
     uri = f"sqlite:///{moved}/mlflow.db"
