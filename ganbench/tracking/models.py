@@ -121,10 +121,10 @@ def _save(networks: Path, target: Path, about: Mapping[str, Any], model: str, ru
         warnings.filterwarnings(
             "ignore", ".*Any type hint is inferred", UserWarning
         )  # of MLflow's own types, on import
-        from mlflow import pyfunc
         from mlflow.models import Model
+        from mlflow.pyfunc import save_model
 
-    pyfunc.save_model(
+    save_model(
         target,
         loader_module=LOADER,
         data_path=str(networks),
