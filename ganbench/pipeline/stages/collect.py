@@ -139,7 +139,10 @@ def _labelled(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Rows of runs with the labels that the table of runs has of each."""
     labels = runs[[name for name in SNAPSHOTS if name not in rows]]
     at = pd.Index(runs["run"]).get_indexer(rows["run"])
-    return pd.concat([rows, labels.take(at).reset_index(drop=True)], axis=1)
+    found = labels.take(at).reset_index(drop=True)
+    if found["n_train"].notna().all():  # floats in the table of runs, if that has games without data
+        found["n_train"] = found["n_train"].astype(np.int64)
+    return pd.concat([rows, found], axis=1)
 
 
 def _snapshots(judged: Tree | None, metrics: dict[str, MetricInfo]) -> pd.DataFrame:
