@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from documentation import blocks
 from PIL import Image
 from safetensors.torch import save_model
 from tracked_example import (
@@ -638,5 +639,12 @@ def test_a_model_is_loaded_after_the_folder_has_moved(tmp_path, migrated, monkey
         parts = torch.from_numpy(latent.astype(np.float32)).split(3)
         np.testing.assert_array_equal(examples, torch.cat([module(part) for part in parts]))
     assert pyfunc.load_model(found.artifact_location).metadata.metadata["run"] == "points-d0"
+    (block,) = [block for block in blocks("python") if "import mlflow" in block]
+    shown = {}
+    try:
+        exec(block.replace("m-...", found.model_id).replace("100", str(latent.shape[1])), shown)
+    finally:
+        shown["mlflow"].set_tracking_uri(None)
+    assert shown["examples"].shape == (64, 2)
     with pytest.raises(Exception, match="Failed to enforce schema"):
         model.predict(latent[:, 1:].astype(np.float32))
