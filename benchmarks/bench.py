@@ -30,6 +30,7 @@ from benchmarks import (
     rate,
     second_order,
     streaming,
+    summarising,
     throughput,
 )
 from benchmarks.cases import CONTENDERS, SIZES
@@ -43,6 +44,7 @@ SECTIONS = (
     "execution",
     "dynamics",
     "planning",
+    "summarising",
     "overhead",
     "checkpoints",
     "streaming",
@@ -86,6 +88,11 @@ def sheets(device: str, *, quick: bool, only: list[str]) -> Iterator[Sheet]:
             yield planning.measure(seeds=40, repeats=1) if quick else planning.measure()
         else:
             yield Sheet("Time to plan a study", [], "Not measured: Snakemake and pydantic are not installed here.")
+    if "summarising" in only:
+        if find_spec("mlflow") and find_spec("pydantic"):
+            yield summarising.measure((1, 2)) if quick else summarising.measure()
+        else:
+            yield Sheet("What follows training", [], "Not measured: MLflow and pydantic are not installed here.")
     if "overhead" in only:
         jobs = [("mlp", 4, 100)] if quick else [("mlp", 16, 3000), ("fc", 16, 600), ("dcgan", 16, 600)]
         yield overhead.measure(jobs, device)

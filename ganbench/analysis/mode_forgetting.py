@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.columns import MODES
-
 MOST = 100  # modes; a table of more says little, and takes much room
 
 
-def mode_table(run: str, steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> pd.DataFrame:
+def mode_table(steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> pd.DataFrame:
     """Tabulate the modes of one run.
 
     Forgetting of a mode at a snapshot k is that of Chaudhry et al. (2018, equation 3), max over l < k of a_l - a_k,
@@ -20,14 +18,13 @@ def mode_table(run: str, steps: np.ndarray, shares: np.ndarray, real: np.ndarray
     before training count as no earlier ones, since a judge may be sure of the class of noise.
 
     Args:
-        run: Identifier of the run.
         steps: Steps of the snapshots, ascending, shape (S,).
         shares: Shares of all generated examples, and of the confident ones, on each mode, shape (S, 2, modes); NaN
             where no example could be judged.
         real: Shares of the modes in the real training examples, shape (modes,).
 
     Returns:
-        One row per snapshot and mode with the columns `MODES`; none for more than `MOST` modes, or for 0.
+        One row per snapshot and mode with the columns `MODES` but `run`; none for more than `MOST` modes, or for 0.
     """
     if len(real) > MOST:
         shares, real = shares[..., :0], real[:0]
@@ -38,16 +35,14 @@ def mode_table(run: str, steps: np.ndarray, shares: np.ndarray, real: np.ndarray
     best = np.fmax.accumulate(trained)  # past snapshots that could not be judged
     forgetting = np.concatenate([np.full((1, modes), np.nan), best[:-1] - coverage[1:]])
     columns = {
-        "run": run,
-        "step": np.repeat(steps, modes),
-        "mode": np.tile(np.arange(modes), len(steps)),
-        "share": shares[:, 0].ravel(),
-        "confident_share": shares[:, 1].ravel(),
-        "real_share": np.tile(real, len(steps)),
-        "forgetting": forgetting.ravel(),
+        "step": np.repeat(steps, modes).astype(np.int64),
+        "mode": np.tile(np.arange(modes, dtype=np.int64), len(steps)),
+        "share": shares[:, 0].ravel().astype(np.float64),
+        "confident_share": shares[:, 1].ravel().astype(np.float64),
+        "real_share": np.tile(real, len(steps)).astype(np.float64),
+        "forgetting": forgetting.ravel().astype(np.float64),
     }
-    types = {name: float for name in MODES} | {"run": str, "step": np.int64, "mode": np.int64}
-    return pd.DataFrame(columns, columns=list(MODES)).astype(types)
+    return pd.DataFrame(columns)
 
 
 def mean_forgetting(modes: pd.DataFrame, step: int) -> float:

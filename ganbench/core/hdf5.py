@@ -16,6 +16,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import h5py
@@ -91,9 +92,14 @@ def _write_array(group: h5py.Group, name: str, values: np.ndarray | Rows) -> Non
 
 def read_attribute(item: h5py.Group | h5py.Dataset, name: str) -> Any:
     """The value of an attribute of fixed size, which HDF5 checks; None if it is absent or of variable size."""
-    if name not in item.attrs or item.attrs.get_id(name).dtype.kind not in NUMERIC_KINDS + "S":
+    if name not in item.attrs:
         return None
-    return item.attrs[name]
+    attribute = item.attrs.get_id(name)
+    if attribute.dtype.kind not in NUMERIC_KINDS + "S" or attribute.shape is None:
+        return None
+    value = np.empty(attribute.shape, attribute.dtype)
+    attribute.read(value)  # `attrs[name]` would open the attribute once more
+    return value[()]
 
 
 class Array(Rows):
@@ -102,7 +108,16 @@ class Array(Rows):
     def __init__(self, dataset: h5py.Dataset) -> None:
         self._dataset = dataset
         self.name, self.shape, self.dtype = dataset.name, dataset.shape, dataset.dtype
-        self._size = _rows_per_block(dataset.shape, dataset.dtype.itemsize)
+
+    @cached_property
+    def rows_per_block(self) -> int:
+        """The number of rows that are checked together."""
+        return _rows_per_block(self.shape, self.dtype.itemsize)
+
+    @cached_property
+    def checksums(self) -> np.ndarray | None:
+        """The CRC-32 of every block; None, or of another shape, in a file that others wrote."""
+        return read_attribute(self._dataset, CHECKSUM)
 
     def __getitem__(self, rows: int | slice | tuple[()]) -> np.ndarray:
         """Rows along the first axis; all values for `[:]` or `[()]`.
@@ -117,7 +132,7 @@ class Array(Rows):
             return self[taken : taken + 1][0]
         if taken.step != 1:
             return self[:][rows]
-        start = taken.start // self._size * self._size
+        start = taken.start // self.rows_per_block * self.rows_per_block
         return self._read_blocks(start, max(taken.stop, start + 1))[taken.start - start : taken.stop - start]
 
     def __len__(self) -> int:
@@ -134,7 +149,7 @@ class Array(Rows):
         Raises:
             GanbenchError: values that differ from those that were written.
         """
-        for start in range(0, len(self) if self.shape else 1, self._size):
+        for start in range(0, len(self) if self.shape else 1, self.rows_per_block):
             self._read_blocks(start, start + 1)
 
     def mapped(self) -> np.memmap:
@@ -155,11 +170,11 @@ class Array(Rows):
             start: first row, which is the first row of a block.
             stop: last row, plus one.
         """
-        first, last = start // self._size, -(-stop // self._size)
+        first, last = start // self.rows_per_block, -(-stop // self.rows_per_block)
         with read_errors(self._dataset, self.name):
-            checksums = read_attribute(self._dataset, CHECKSUM)[first:last]
-            values = self._dataset[start : last * self._size] if self.shape else self._dataset[()]
-        if list(checksums) != [_crc(part) for part in _blocks(np.asarray(values), self._size)]:
+            checksums = self.checksums[first:last]
+            values = self._dataset[start : last * self.rows_per_block] if self.shape else self._dataset[()]
+        if list(checksums) != [_crc(part) for part in _blocks(np.asarray(values), self.rows_per_block)]:
             raise file_error(self._dataset, self.name, MISMATCH)
         return values
 
@@ -182,7 +197,10 @@ class Group:
         return iter(self.names)
 
     def __contains__(self, name: str) -> bool:
-        return name in self.names
+        if name == SCALARS or "/" in name:
+            return False
+        with read_errors(self._group, self.name):  # asks for one name, since a group may have thousands
+            return self._group.get(name, getlink=True) is not None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -201,9 +219,10 @@ class Group:
             if not isinstance(link, h5py.HardLink):
                 raise file_error(self._group, location, "is a link to elsewhere")
             item = self._group[name]
-            if fault := _object_fault(item):
+            found = Array(item) if isinstance(item, h5py.Dataset) else item
+            if fault := _object_fault(item, found):
                 raise file_error(self._group, location, fault)
-        return Array(item) if isinstance(item, h5py.Dataset) else Group(item)
+        return found if isinstance(found, Array) else Group(item)
 
     def error(self, location: str, fault: str) -> GanbenchError:
         """The error for wrong content of this file, see `file_error`."""
@@ -312,7 +331,7 @@ def _crc(values: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8))
 
 
-def _object_fault(item: h5py.HLObject) -> str | None:
+def _object_fault(item: h5py.HLObject, found: Array | h5py.HLObject) -> str | None:
     """The fault of an object that `write_tree` cannot have written, as a verb phrase; None for other objects."""
     if not isinstance(item, h5py.Dataset | h5py.Group):
         return UNSUPPORTED
@@ -323,9 +342,8 @@ def _object_fault(item: h5py.HLObject) -> str | None:
         contiguous = item.chunks is None and not item.external and not item.is_virtual and item.shape is not None
         if not (contiguous and item.dtype.kind in NUMERIC_KINDS and item.id.get_storage_size() == item.nbytes):
             return "is no plain array of numbers"
-        checksums = read_attribute(item, CHECKSUM)
-        size = _rows_per_block(item.shape, item.dtype.itemsize)
-        expected = max(1, -(-(item.shape[0] if item.shape else 1) // size))
+        checksums, rows = found.checksums, found.shape[0] if found.shape else 1
+        expected = max(1, -(-rows // found.rows_per_block))
         if np.shape(checksums) != (expected,) or np.asarray(checksums).dtype != np.uint32:
             return "has no checksums"
     return None

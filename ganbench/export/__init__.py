@@ -8,7 +8,7 @@
 Mistakes raise `ganbench.core.errors.GanbenchError`, which names the cause, the value received and what would be valid.
 """
 
-from ganbench.export.folder import load, write
-from ganbench.export.snapshots import discriminator, generator
+from ganbench.pipeline.network_folder import load, write
+from ganbench.pipeline.snapshots import discriminator, generator
 
 __all__ = ["discriminator", "generator", "load", "write"]

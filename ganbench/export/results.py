@@ -35,9 +35,9 @@ from ganbench.claims.published import published_table
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.formatting import plural
 from ganbench.core.metric_info import base_of
-from ganbench.export.snapshots import find, find_run
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.present_results import read as read_present
+from ganbench.pipeline.snapshots import find, find_run
 from ganbench.report.tables import described
 from ganbench.study.schema import load
 from ganbench.study.selectors import Selector, SelectorField, matches

@@ -194,6 +194,8 @@ class TrackTask:
     collected: Path
     file: Path  # the study's file; empty if the study was not read from one file
     data: dict[str, str]  # digests of the prepared data, by the name of the data set in the tables
+    models: tuple[str, ...] = ()  # places of the runs of each method whose generators are logged
+    pictures: int = 0  # most runs whose samples are drawn
 
     @property
     def address(self) -> str:

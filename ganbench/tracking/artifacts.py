@@ -47,3 +47,13 @@ class LocalArtifacts:
         folder = self._folder / run / "artifacts" / path
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def model_folder(self, model: str) -> Path:
+        """The folder of a model of the experiment, which does not exist yet.
+
+        Args:
+            model: MLflow's identifier of the model.
+        """
+        folder = self._folder / "models" / model / "artifacts"
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return folder

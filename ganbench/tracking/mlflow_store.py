@@ -27,6 +27,7 @@ from ganbench.tracking.experiment import (
     get_or_create_experiment,
 )
 from ganbench.tracking.local_runs import CONTEXT, LocalRuns
+from ganbench.tracking.models import Models, WriteNetworks
 from ganbench.tracking.origin import NOTE, DataUse
 from ganbench.tracking.pictures import Frame, draw_samples
 from ganbench.tracking.records import Record
@@ -144,6 +145,13 @@ class MlflowStore:
             drawn = draw_samples(record, frame, Path(folder))
             self._client.log_artifacts(run, folder, "samples")
         return drawn
+
+    def log_models(
+        self, chosen: Mapping[str, str], contents: Mapping[str, str], write: WriteNetworks
+    ) -> tuple[int, int]:
+        """Log generators as models; see `Models.bring_up_to_date`."""
+        with self._one_error("be written"):
+            return Models(self._client, self.experiment, self._pictures).bring_up_to_date(chosen, contents, write)
 
     def mark_superseded(self, complete: dict[str, Run], shown: dict[str, tuple]) -> int:
         """Tag runs as superseded if the study now has other numbers for their points of the grid.

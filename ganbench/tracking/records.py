@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -72,13 +72,15 @@ class Record:
         return sums.hexdigest()
 
 
-def records(collected: Collected, origin: Origin = UNKNOWN) -> Iterator[Record]:
+def records(collected: Collected, origin: Origin = UNKNOWN, pictured: Set[str] | None = None) -> Iterator[Record]:
     """The records of all runs of a study.
 
     Args:
         collected: the collected results of the study.
         origin: where the study and its data come from.
+        pictured: names of the runs whose samples the records have; None for all runs with samples.
     """
+    shapes = {name: collected.real(name).shape[1:] for name in collected.gans.runs["dataset"].unique()}
     curves = dict(iter(collected.curves.groupby("run", sort=False)))
     snapshots = dict(iter(collected.snapshots.sort_values("step").groupby("run", sort=False)))
     measured = dict(iter(collected.measurements.groupby("run", sort=False)))
@@ -104,7 +106,8 @@ def records(collected: Collected, origin: Origin = UNKNOWN) -> Iterator[Record]:
         tags = {"ganbench.run": run} | _texts(row, TAGS)
         if len(finite) < len(points):
             tags["ganbench.infinite_left_out"] = str(len(points) - len(finite))
-        steps, samples = collected.samples(run) if len(own_snapshots) else (np.empty(0, int), np.empty(0))
+        drawn = len(own_snapshots) and (pictured is None or run in pictured)
+        steps, samples = collected.samples(run) if drawn else (np.empty(0, int), np.empty(0))
         yield Record(
             run=run,
             status="FAILED" if failed(row) else "FINISHED",
@@ -118,7 +121,7 @@ def records(collected: Collected, origin: Origin = UNKNOWN) -> Iterator[Record]:
             ],
             sample_steps=steps,
             samples=samples,
-            data=origin.data_of(row, samples.shape[2:]),
+            data=origin.data_of(row, shapes.get(row["dataset"], ()) if len(own_snapshots) else ()),
             about=origin.tags(row),
         )
 

@@ -23,7 +23,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from documentation import blocks
 from PIL import Image
+from safetensors.torch import save_model
 from tracked_example import (
     RUN_NAMES,
     TOY,
@@ -37,6 +40,9 @@ from tracked_example import (
 from tracking_server import MlflowServer
 
 from ganbench.core.errors import GanbenchError
+from ganbench.engine.components import build_component
+from ganbench.games.gan import initial_module
+from ganbench.pipeline.network_folder import load
 from ganbench.pipeline.stages import track as stage
 from ganbench.pipeline.stages.track import Tracked, track
 from ganbench.tracking import local_runs, mlflow_store
@@ -47,7 +53,7 @@ from ganbench.tracking.records import Record
 
 LIMIT_SECONDS = 300  # for any process; reached only when something hangs
 # Four runs, three of them with three snapshots each.
-ALL_NEW = {"created": 4, "present": 0, "superseded": 0, "artifacts": 9}
+ALL_NEW = {"created": 4, "present": 0, "superseded": 0, "artifacts": 9, "models": 0}
 NOTHING_NEW = Tracked(created=0, present=4, superseded=0, metrics=0, artifacts=0)
 
 
@@ -570,3 +576,75 @@ def test_points_are_drawn_over_the_real_ones_in_limits_that_stay(tmp_path, size)
         assert frame._axes.get_xlim() == limits
     assert "2 generated, 2 outside the frame" in frame._axes.get_title()
     assert all(not np.array_equal(one, other) for one, other in itertools.combinations(pictures, 2))
+
+
+def write_networks(run: str, folder: Path) -> None:
+    """What `ganbench export` writes of a small generator of eight Gaussians."""
+    spec = build_component("dataset", "ring8", {}).spec
+    built = build_component("architecture", "mlp", {"width": 8})
+    folder.mkdir(parents=True)
+    save_model(initial_module(built, "generator", spec, seed=0), str(folder / "generator.safetensors"))
+    about = {"study": "s", "run": run, "step": 30, "seed": 1, "metrics": None, "latent_size": built.latent_size}
+    about |= {"conditional": [], "batch_size": 3, "data": dataclasses.asdict(spec)}
+    about |= {"architecture": {"name": "mlp", "options": {"width": 8}}}
+    for name in ("files", "archives"):
+        about["data"].pop(name, None)
+    (folder / "model.json").write_text(json.dumps(about))
+
+
+def test_generators_of_chosen_runs_are_models(tmp_path, uri, study):
+    """Logged once, with the run's final metrics, and deleted when other runs are chosen."""
+    collected = tiny_collected(tmp_path / "collected")
+    given = {"study": study, "uri": uri, "write": write_networks}
+    assert track(collected, **given, chosen={"grey-d0": "best", "points-d0": "worst"}).models == 2
+    assert track(collected, **given, chosen={"grey-d0": "best", "points-d0": "worst"}) == NOTHING_NEW
+    client = client_of(uri)
+    experiment = client.get_experiment_by_name(study).experiment_id
+    models = {model.tags["ganbench.run"]: model for model in client.search_logged_models([experiment])}
+    assert {run: model.tags["ganbench.place"] for run, model in models.items()} == {
+        "grey-d0": "best",
+        "points-d0": "worst",
+    }
+    model, run = models["grey-d0"], next(run for run in runs_of(uri, study) if run.info.run_name == "grey-d0")
+    assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
+    assert {point.key: point.value for point in model.metrics} == {
+        name: value for name, value in run.data.metrics.items() if name.startswith("final/")
+    }
+    assert_exactly_once(collected, uri, study)
+    assert track(collected, **given, chosen={"points-d0": "worst"}) == NOTHING_NEW
+    assert [model.tags["ganbench.run"] for model in client.search_logged_models([experiment])] == ["points-d0"]
+
+
+def test_a_model_is_loaded_after_the_folder_has_moved(tmp_path, migrated, monkeypatch):
+    results = tmp_path / "results"
+    results.mkdir()
+    shutil.copy(migrated, results / "mlflow.db")
+    collected = tiny_collected(tmp_path / "collected")
+    uri, chosen = f"sqlite:///{results}/mlflow.db", {"points-d0": "best"}
+    track(collected, study="s", uri=uri, chosen=chosen, write=write_networks)
+    from mlflow import pyfunc  # whose first import warns of its own types, unless `track` has imported it
+
+    moved = results.rename(tmp_path / "elsewhere")
+    monkeypatch.chdir(moved)
+    uri = f"sqlite:///{moved}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    client = client_of(uri)
+    (found,) = client.search_logged_models([client.get_experiment_by_name("s").experiment_id])
+    assert not [path for path in (moved / found.artifact_location).rglob("*") if path.suffix in (".pkl", ".pth", ".pt")]
+    model = pyfunc.load_model(found.artifact_location)
+    latent = np.random.default_rng(0).standard_normal((7, model.metadata.signature.inputs.inputs[0].shape[1]))
+    examples = model.predict(latent.astype(np.float32))
+    with torch.no_grad():
+        module = load(moved / found.artifact_location / "data" / "networks")
+        parts = torch.from_numpy(latent.astype(np.float32)).split(3)
+        np.testing.assert_array_equal(examples, torch.cat([module(part) for part in parts]))
+    assert pyfunc.load_model(found.artifact_location).metadata.metadata["run"] == "points-d0"
+    (block,) = [block for block in blocks("python") if "import mlflow" in block]
+    shown = {}
+    try:
+        exec(block.replace("m-...", found.model_id).replace("100", str(latent.shape[1])), shown)
+    finally:
+        shown["mlflow"].set_tracking_uri(None)
+    assert shown["examples"].shape == (64, 2)
+    with pytest.raises(Exception, match="Failed to enforce schema"):
+        model.predict(latent[:, 1:].astype(np.float32))

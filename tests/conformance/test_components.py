@@ -37,7 +37,6 @@ from ganbench.engine.modules import trained_module
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.scoring import Scorer
 from ganbench.engine.train import train
-from ganbench.export.folder import MODEL
 from ganbench.games import CHUNK, Adversarial, Game, Match, Member
 from ganbench.games.gan import GAN, initial_module, latent_points, player_buffers, trial_inputs
 from ganbench.judges import judge_stored
@@ -45,6 +44,7 @@ from ganbench.nn.network import Network, disturbed
 from ganbench.nn.sample import Outputs, Sample, named_outputs
 from ganbench.nn.weights import Weights
 from ganbench.objectives import Objective
+from ganbench.pipeline.network_folder import MODEL
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
 
 SHAPES = [

@@ -17,6 +17,7 @@ from ganbench.analysis.columns import (
     DIAGNOSES,
     EVENTS,
     MEASUREMENTS,
+    MODES,
     NULLS,
     REFERENCES,
     RUNS,
@@ -72,8 +73,9 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
         for point in points:
             run = _run(point, generator)
             values = _metrics(run, generator)
-            modes.append(_modes(run, values["high_quality"]))
-            run["mode_forgetting"] = mean_forgetting(modes[-1], STEPS)
+            mode = _modes(run, values["high_quality"])
+            modes.append(mode.assign(run=run["run"])[list(MODES)])
+            run["mode_forgetting"] = mean_forgetting(mode, STEPS)
             runs.append(run | {f"{name}_final": values[name][-1] for name in metrics})
             keys = {name: run[name] for name in SNAPSHOTS if name != "step"}
             steps = [step for step in SNAPSHOT_STEPS if step <= run["steps_done"]]
@@ -222,7 +224,7 @@ def _modes(run: dict, skill: np.ndarray) -> pd.DataFrame:
     weights = np.random.default_rng(int(run["digest"][:8], 16)).dirichlet(np.full(modes, 8.0))
     spread = np.clip(1.2 * skill, 0, 1)[:, None]
     share = spread * weights + (1 - spread) * np.eye(modes)[0]
-    return mode_table(run["run"], steps, np.stack([share, share * skill[:, None]], axis=1), np.full(modes, 1 / modes))
+    return mode_table(steps, np.stack([share, share * skill[:, None]], axis=1), np.full(modes, 1 / modes))
 
 
 def _curves(run: dict, generator: np.random.Generator) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from benchmarks import (
     planning,
     rate,
     second_order,
+    summarising,
     throughput,
 )
 from benchmarks.by_hand import ByHand
@@ -241,6 +242,14 @@ def test_a_finished_study_has_nothing_to_do(tmp_path):
     file.write_text(text)
     assert planning.finish(file) == (4, 1)
     assert planning.dry_run(file, idle=True) > 0
+
+
+@pytest.mark.slow
+def test_every_stage_after_evaluation_is_timed(tmp_path):
+    taken = summarising.stage_seconds(tmp_path, 1)
+    assert len(taken) == len(summarising.FOLLOWING)
+    assert min(taken) > 0
+    assert (tmp_path / "results" / "mlflow.db").exists()
 
 
 def test_results_are_written_as_markdown(tmp_path, monkeypatch):

@@ -323,9 +323,16 @@ def test_commands_and_files_of_the_pages_exist(page):
 
 def test_every_python_block_of_the_pages_is_tested():
     """Those of the laboratory run in tests/unit/lab/test_lab.py, those of results and trained networks in
-    tests/unit/export, and those of components of one's own are the templates of tests/unit/contracts."""
+    tests/unit/export, that of MLflow in tests/cluster/test_track.py, and those of components of one's own are the
+    templates of tests/unit/contracts."""
     for block in blocks("python"):
-        known = ("class My", "from ganbench import lab", "from ganbench import export", "ganbench.results(")
+        known = (
+            "class My",
+            "from ganbench import lab",
+            "from ganbench import export",
+            "ganbench.results(",
+            "import mlflow",
+        )
         assert any(words in block for words in known), block
 
 

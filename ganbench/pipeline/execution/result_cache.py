@@ -96,11 +96,17 @@ def write(
         _save(runs, [(item, {**tree, "member": about[item.digest]}) for item, tree in computed])
 
 
+def digests_of(file: result_files.Group) -> list[str]:
+    """The digests of the items that a pack's file holds, in the order of the pack."""
+    return result_files.descend(file, "pack").scalars()["members"]
+
+
 def members_of(file: result_files.Group) -> list[PackMember]:
     """The runs that a pack's file holds, in the order of the pack."""
     found = []
-    for digest in result_files.read_tree(result_files.descend(file, "pack"))["members"]:
-        member = result_files.read_tree(result_files.descend(group_of(file, digest), "member"))
+    for digest in digests_of(file):
+        # Without the groups beside the fields, such as the run's configuration: they take most of the time.
+        member = result_files.descend(group_of(file, digest), "member").scalars()
         found.append(decode(PackMember, {name: member[name] for name in PackMember.__dataclass_fields__}))
     return found
 

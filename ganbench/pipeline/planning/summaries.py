@@ -65,7 +65,17 @@ class SummaryPlan(PackPlan):
         for run in self.runs:
             if run.choice("dataset"):
                 data[str(run.point["dataset"])] = self.prepare[dataset_of(run)].digest
-        task = TrackTask(self.study.study, self.study.track.uri, store, self._tables, self.file or Path(), data)
+        track = self.study.track
+        task = TrackTask(
+            self.study.study,
+            track.uri,
+            store,
+            self._tables,
+            self.file or Path(),
+            data,
+            tuple(track.models),
+            track.pictures,
+        )
         return self._summary("track", task)
 
     @cached_property

@@ -13,7 +13,9 @@ from ganbench.report.figure_info import figure_infos
 # Times of the stages that run once per study, measured on studies of ten to a few hundred runs on one core.
 COLLECT_SECONDS = 0.03  # per run
 TRACK_SECONDS = 4.0  # MLflow's imports and its store
-TRACK_RUN_SECONDS = 0.06  # per run, most of them for pictures
+TRACK_RUN_SECONDS = 0.02  # per run
+TRACK_PICTURED_SECONDS = 0.04  # per run whose samples are drawn
+TRACK_MODEL_SECONDS = 0.8  # per model
 TABLES_SECONDS = 2.0
 FIGURE_SECONDS = 1.0  # per figure
 FILM_SECONDS = 5.0  # per figure of a dozen frames
@@ -68,7 +70,10 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
     runs = [run for run in members_estimates(job, estimates) if run]
     summaries = {
         "collect": COLLECT_SECONDS * len(plan.runs),
-        "track": TRACK_SECONDS + TRACK_RUN_SECONDS * len(plan.runs),
+        "track": TRACK_SECONDS
+        + TRACK_RUN_SECONDS * len(plan.runs)
+        + TRACK_PICTURED_SECONDS * min(plan.study.track.pictures, len(plan.runs))
+        + TRACK_MODEL_SECONDS * len(plan.gans) * len(plan.study.track.models),
         "tables": TABLES_SECONDS,
         "figures": sum(FILM_SECONDS if figure_infos()[kind].animated else FIGURE_SECONDS for kind, _ in plan.shown),
         "report": REPORT_SECONDS,

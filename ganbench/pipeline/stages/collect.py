@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis import collected
-from ganbench.analysis.columns import CURVES, DIAGNOSES, EVENTS, FAILURES, SNAPSHOTS
+from ganbench.analysis.columns import CURVES, DIAGNOSES, EVENTS, FAILURES, MODES, SNAPSHOTS
 from ganbench.analysis.curves import curves_table
 from ganbench.analysis.events import events_of
 from ganbench.analysis.mode_forgetting import MOST, mean_forgetting, mode_table
@@ -21,16 +19,15 @@ from ganbench.analysis.outcome import Diagnosis, diagnose, diagnosis_rows
 from ganbench.analysis.outcomes import Finding, RunEvidence
 from ganbench.analysis.run_settings import runs_table, settings_of
 from ganbench.core import result_files
-from ganbench.core.deterministic_linalg import norm
 from ganbench.core.metric_info import MetricInfo, of_averages
 from ganbench.core.tree import Tree
-from ganbench.pipeline.execution import result_cache
-from ganbench.pipeline.execution.instantiation import CPU, run_of
+from ganbench.pipeline.execution.instantiation import CPU
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.execution.provenance import computed_on, versions
 from ganbench.pipeline.jobs import CollectTask, Job
 from ganbench.pipeline.stages.collect_measurements import Intervals, measurements, origin_of, real_scores
+from ganbench.pipeline.stages.collect_runs import Parts, RunResults, count_runs, results_of
 from ganbench.study.grid import Run
 from ganbench.study.judging import judge_of, known_modes
 from ganbench.study.sections import Evaluate, Outcome
@@ -53,15 +50,6 @@ def run(job: Job, context: JobContext) -> None:
     for older in folder.parent.iterdir():  # tables can be made again in seconds
         if older != folder:
             shutil.rmtree(older)
-
-
-@dataclass(frozen=True)
-class RunResults:
-    """The results of a run from the stages `train` and `evaluate`."""
-
-    run: Run
-    trained: Tree  # results of training, without the networks
-    evaluated: Tree | None  # results of evaluation; None for a run that is not evaluated
 
 
 class Settings:
@@ -91,7 +79,8 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(task)
     metrics = settings.metrics
-    runs, snapshots, curves, diagnoses, events, modes = [], [], [], [], [], []
+    runs, diagnoses, events = [], [], []
+    snapshots, curves, modes = Parts(), Parts(), Parts()
     with result_files.create_file(folder / "samples.h5", "samples") as samples:
         shown = samples.create_group("runs")
         scores = real_scores(task, metrics, samples.create_group("real"))
@@ -99,16 +88,16 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
         for dataset, real in scores.mode_shares.items():
             if len(real) > MOST:
                 log(f"table modes: {dataset} is left out, which has {len(real):,} modes, more than {MOST}")
-        with context.progress(f"collect {task.study}", _count(task), "runs") as report:
-            for count, results in enumerate(_results(task), start=1):
+        with context.progress(f"collect {task.study}", count_runs(task), "runs") as report:
+            for count, results in enumerate(results_of(task), start=1):
                 run, judged = results.run, results.evaluated
-                curve, snapshot = _curves(run, results.trained), _snapshots(run, judged, metrics)
-                curves.append(curve)
-                snapshots.append(snapshot)
-                modes.append(_modes(run, judged, scores.mode_shares))
+                curve, snapshot = curves_table(results.trained["curves"]), _snapshots(judged, metrics)
+                mode = _modes(run, judged, scores.mode_shares)
+                for table, part in ((curves, curve), (snapshots, snapshot), (modes, mode)):
+                    table.add(run.id, part)
                 evidence = _evidence(settings, results, curve, snapshot, nulls.get(run.point["dataset"], {}))
                 diagnosis = diagnose(evidence)
-                forgetting = mean_forgetting(modes[-1], results.trained["about"]["steps"])
+                forgetting = mean_forgetting(mode, results.trained["about"]["steps"])
                 found = {"evaluated_on": origin_of(judged), "mode_forgetting": forgetting}
                 runs.append(_run(settings, results, diagnosis, snapshot) | found)
                 diagnoses += [{"run": run.id, **row} for row in diagnosis_rows(diagnosis)]
@@ -127,77 +116,47 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
         name: {column: asdict(info) for column, info in columns.items()}
         for name, columns in (("metrics", metrics), ("quantities", quantities))
     }
+    table = runs_table(runs, metrics)
     tables = {
-        "snapshots": pd.concat(snapshots, ignore_index=True),
-        "curves": pd.concat(curves, ignore_index=True),
+        "snapshots": _labelled(snapshots.table(), table)[[*SNAPSHOTS, *metrics]],
+        "curves": curves.table()[list(CURVES)],
         "references": scores.references,
         "nulls": scores.nulls,
         "measurements": found,
         "diagnoses": pd.DataFrame(diagnoses, columns=list(DIAGNOSES)).astype({"onset": "Int64", "confidence": float}),
         "events": pd.DataFrame(events, columns=list(EVENTS)).astype(EVENT_TYPES),
-        "modes": pd.concat(modes, ignore_index=True),
-        "runs": runs_table(runs, metrics),
+        "modes": modes.table()[list(MODES)],
+        "runs": table,
     }
     collected.write(folder, tables, infos)
-
-
-def _count(task: CollectTask) -> int:
-    """The number of runs in the files of training."""
-    total = 0
-    for job in task.of("train"):
-        with result_files.open_file(job.path, "train") as file:
-            total += len(result_cache.members_of(file))
-    return total
-
-
-def _results(task: CollectTask) -> Iterator[RunResults]:
-    """Every run that the files of training hold, pack by pack."""
-    evaluate = {job.name: job for job in task.of("evaluate")}
-    for train in task.of("train"):
-        with ExitStack() as files:
-            trained = files.enter_context(result_files.open_file(train.path, "train"))
-            judged = scored = None
-            if job := evaluate.get(train.name):
-                judged = files.enter_context(result_files.open_file(job.path, "evaluate"))
-                scored = {member.id: member.digest for member in result_cache.members_of(judged)}
-            for member in result_cache.members_of(trained):
-                group = result_cache.group_of(trained, member.digest)
-                kept = {key: result_files.read_tree(result_files.descend(group, key)) for key in ("curves", "about")}
-                kept |= {key: group.scalars()[key] for key in ("diverged", "stopped", "steps_done")}
-                kept |= {
-                    "initial_norms": _initial_norms(result_files.descend(group, "snapshots")),
-                    "digest": member.digest,
-                }
-                seen = judged and result_files.read_tree(result_cache.group_of(judged, scored[member.id]))
-                yield RunResults(run_of(train.task, member), kept, seen)
-
-
-def _initial_norms(snapshots: result_files.Group) -> dict[str, float]:
-    """The norm of each player's initial parameters, against which their growth is measured."""
-    return {player: norm(result_files.descend(snapshots, player)[0]) for player in snapshots if player != "step"}
 
 
 def _labels(point: Run) -> dict[str, Any]:
     return {"run": point.id, **point.point}
 
 
-def _curves(point: Run, trained: Tree) -> pd.DataFrame:
-    return curves_table(trained["curves"]).assign(run=point.id)[list(CURVES)]
+def _labelled(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Rows of runs with the labels that the table of runs has of each."""
+    labels = runs[[name for name in SNAPSHOTS if name not in rows]]
+    at = pd.Index(runs["run"]).get_indexer(rows["run"])
+    found = labels.take(at).reset_index(drop=True)
+    if found["n_train"].notna().all():  # floats in the table of runs, if that has games without data
+        found["n_train"] = found["n_train"].astype(np.int64)
+    return pd.concat([rows, found], axis=1)
 
 
-def _snapshots(point: Run, judged: Tree | None, metrics: dict[str, MetricInfo]) -> pd.DataFrame:
+def _snapshots(judged: Tree | None, metrics: dict[str, MetricInfo]) -> pd.DataFrame:
     """The metrics of a run's snapshots; no rows for a run that was not evaluated."""
     steps, scores = ([], {}) if judged is None else (judged["step"], judged["metrics"])
     values = {name: scores.get(name, np.full(len(steps), np.nan)) for name in metrics}
-    table = pd.DataFrame({"step": np.asarray(steps, dtype=np.int64), **values}).assign(**_labels(point))
-    return table[[*SNAPSHOTS, *metrics]]
+    return pd.DataFrame({"step": np.asarray(steps, dtype=np.int64), **values})
 
 
 def _modes(point: Run, judged: Tree | None, real: dict[str, np.ndarray]) -> pd.DataFrame:
     """The modes at a run's snapshots; no rows where none are told apart."""
     if judged is None or "mode_shares" not in judged:
-        return mode_table(point.id, np.empty(0), np.empty((0, 2, 0)), np.empty(0))
-    return mode_table(point.id, np.asarray(judged["step"]), judged["mode_shares"], real[point.point["dataset"]])
+        return mode_table(np.empty(0), np.empty((0, 2, 0)), np.empty(0))
+    return mode_table(np.asarray(judged["step"]), judged["mode_shares"], real[point.point["dataset"]])
 
 
 def _evidence(

@@ -8,7 +8,7 @@ deleted after the runs from the files have been written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -19,9 +19,13 @@ from ganbench.core.locks import hold_lock
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.plan import Plan
+from ganbench.study.schema import load
 from ganbench.tracking.address import redact_credentials, sqlite_path
+from ganbench.tracking.chosen_runs import spread, standing_for
 from ganbench.tracking.environment import QUIET_SETTINGS, environment_variables, silence_logs
 from ganbench.tracking.mlflow_store import MlflowStore
+from ganbench.tracking.models import WriteNetworks
 from ganbench.tracking.origin import UNKNOWN, Origin
 from ganbench.tracking.pictures import Frame, make_frame
 from ganbench.tracking.records import Record, records
@@ -39,6 +43,7 @@ class Tracked:
     superseded: int  # older MLflow runs of the same points of the grid, newly tagged as such
     metrics: int  # metric points logged
     artifacts: int  # pictures logged
+    models: int = 0  # generators logged as models
 
 
 def run(job: Job, context: JobContext) -> list[Path]:
@@ -53,7 +58,16 @@ def run(job: Job, context: JobContext) -> list[Path]:
         report(1)
     with context.progress(f"track {task.study}", len(collected.runs), "runs") as report:
         origin = Origin(task.file if task.file.name else None, task.data)
-        track(collected, study=task.study, uri=task.address, origin=origin, report=lambda done, _: report(done))
+        track(
+            collected,
+            study=task.study,
+            uri=task.address,
+            origin=origin,
+            chosen=standing_for(collected, task.models) if origin.file else {},
+            write=partial(_write_networks, task.file, {}),
+            pictured=spread(collected, task.pictures),
+            report=lambda done, _: report(done),
+        )
     return []
 
 
@@ -63,6 +77,9 @@ def track(
     study: str,
     uri: str,
     origin: Origin = UNKNOWN,
+    chosen: Mapping[str, str] | None = None,
+    write: WriteNetworks | None = None,
+    pictured: Set[str] | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> Tracked:
     """Bring MLflow up to date with a study's collected results.
@@ -72,6 +89,9 @@ def track(
         study: The name of the study, and of the MLflow experiment.
         uri: `sqlite:///path/to/file.db` (pictures go to `path/to/file-artifacts`), or the http(s) address of a server.
         origin: Where the study and its data come from.
+        chosen: The runs whose generators are logged as models, with the reason; see `chosen_runs.standing_for`.
+        write: Writes the networks of a chosen run into a folder.
+        pictured: The runs whose samples are drawn; None for all.
         report: Called as `report(done, total)` after every batch of runs.
 
     Returns:
@@ -96,9 +116,11 @@ def track(
         complete = store.complete_runs(writing=set(collected.runs["run"]))
         frames: dict[str, Frame] = {}  # by data set
         created = metrics = artifacts = done = 0
+        contents: dict[str, str] = {}  # of the chosen runs, by name
         shown: dict[str, tuple] = {}  # the point of the grid of each record, by the record's content
-        for batch in _batches(records(collected, origin)):
+        for batch in _batches(records(collected, origin, pictured)):
             shown |= {record.content: record.axes for record in batch}
+            contents |= {record.run: record.content for record in batch if record.run in (chosen or ())}
             new = [record for record in batch if record.content not in complete]
             for record in new:
                 dataset = record.params.get("dataset", "")
@@ -110,9 +132,27 @@ def track(
             done += len(batch)
             if report is not None:
                 report(done, len(collected.runs))
+        models, _ = store.log_models(chosen, contents, write) if chosen else (0, 0)
         superseded = store.mark_superseded(complete, shown)
         store.delete_live()
-    return Tracked(created, len(shown) - created, superseded, metrics, artifacts)
+    return Tracked(created, len(shown) - created, superseded, metrics, artifacts, models)
+
+
+def _write_networks(study: Path, known: dict[str, Plan], run: str, folder: Path) -> None:
+    """Write the last networks of a run into a folder.
+
+    Args:
+        study: The study's file.
+        known: Empty, or the plan of the study, which is kept here.
+        run: The name of the run.
+        folder: The folder.
+    """
+    from ganbench.pipeline.network_folder import write_snapshot  # imported late: importing torch takes seconds
+    from ganbench.pipeline.snapshots import find
+
+    if not known:
+        known["plan"] = Plan(load(study))
+    write_snapshot(find(study, run, plan=known["plan"]), folder)
 
 
 def _batches(every: Iterator[Record]) -> Iterator[list[Record]]:

@@ -14,13 +14,13 @@ from ganbench.analysis.mode_forgetting import MOST, mean_forgetting, mode_table
 def table(confident: list[list[float]], real: list[float]):
     """The table of a run whose confident shares these are, (S, modes)."""
     found = np.array(confident)
-    return mode_table("r", 10 * np.arange(1, 1 + len(found)), np.stack([found, found], axis=1), np.array(real))
+    return mode_table(10 * np.arange(1, 1 + len(found)), np.stack([found, found], axis=1), np.array(real))
 
 
 def test_a_mode_is_forgotten_by_what_it_lost_of_its_fair_share():
     # Fair shares of one half, a quarter, a quarter. The second snapshot holds all that was ever covered of two modes.
     found = table([[0.0, 0.1, 0.0], [0.5, 0.125, 0.0], [0.25, 0.0, 0.25]], [0.5, 0.25, 0.25])
-    assert list(found.columns) == list(MODES)
+    assert ["run", *found.columns] == list(MODES)
     wide = found.pivot(index="step", columns="mode", values="forgetting").to_numpy()
     assert np.isnan(wide[0]).all(), "nothing is earlier than the first snapshot"
     np.testing.assert_allclose(wide[1], [-1, 0.4 - 0.5, 0])
@@ -36,7 +36,7 @@ def test_noise_that_falls_on_one_mode_is_nothing_to_forget():
     found = table([noise, fair], fair).query("step == 20")["forgetting"]
     np.testing.assert_allclose(found, [0, -1, -1, -1], err_msg="no mode is known by more than its fair share")
     shares = np.stack([[noise, half, fair]] * 2, axis=1)
-    found = mode_table("r", np.array([0, 10, 20]), shares, np.array(fair))
+    found = mode_table(np.array([0, 10, 20]), shares, np.array(fair))
     assert found.query("step == 10")["forgetting"].isna().all(), "before training nothing was known"
     np.testing.assert_allclose(found.query("step == 20")["forgetting"], -0.5)
 

@@ -9,8 +9,8 @@ import torch
 from building import part
 
 from ganbench.data import DataSpec
-from ganbench.export.folder import _program
 from ganbench.games.gan import initial_module, trial_inputs
+from ganbench.pipeline.network_folder import _program
 
 DATA = DataSpec((1, 8, 8), True, 64, 3)
 NETWORKS = {

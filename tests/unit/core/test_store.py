@@ -222,3 +222,14 @@ def test_a_lock_is_held_once_names_its_holder_and_goes_with_it(tmp_path):
     lock.release()
     path.write_text("")
     assert describe_holder(path) == "another process"
+
+
+def test_a_group_tells_what_it_holds_by_name(tmp_path):
+    """And neither what lies deeper, nor the scalars, which are no member."""
+    path = tmp_path / "file.h5"
+    with result_files.create_file(path, "train") as file:
+        result_files.write_tree(file.create_group("outer"), {"inner": {"values": np.arange(3)}, "number": 1})
+    with result_files.open_file(path, "train") as file:
+        outer = result_files.descend(file, "outer")
+        asked = ("inner", "number", "scalars.json", "inner/values", "values")
+        assert [name for name in asked if name in outer] == ["inner"] == list(outer)

@@ -21,11 +21,11 @@ from ganbench.core.pixels import floats, limits, shown, within_one
 from ganbench.data import DataSpec, Examples
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import train
-from ganbench.export.folder import SCRIPT
 from ganbench.games import Member
 from ganbench.metrics._images import images_only
 from ganbench.nn.examples import TrainingExamples
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game
+from ganbench.pipeline.network_folder import SCRIPT
 from ganbench.pipeline.plan import Plan
 from ganbench.study.schema import parse
 

@@ -21,13 +21,13 @@ from ganbench.analysis.settings import settings_table
 from ganbench.commands.status import page
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
-from ganbench.export.snapshots import find
 from ganbench.pipeline import early_stopping, results_folder
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
 from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight import check
+from ganbench.pipeline.snapshots import find
 from ganbench.pipeline.stages import run
 from ganbench.pipeline.status import read_status
 from ganbench.pipeline.typed_json import encode

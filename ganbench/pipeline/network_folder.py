@@ -29,8 +29,8 @@ from ganbench.core.registry import PACKAGE
 from ganbench.data import DataSpec
 from ganbench.engine.components import build_component
 from ganbench.engine.modules import resize_buffers
-from ganbench.export.snapshots import PLAYERS, Snapshot, find
 from ganbench.games.gan import initial_module, trial_inputs
+from ganbench.pipeline.snapshots import PLAYERS, Snapshot, find
 
 MODEL, SAMPLE, PROGRAM = "model.json", "sample.py", "generator.pt2"
 EXAMPLES = 4  # in the batch that the program is traced with; its batches may have any size
@@ -95,6 +95,16 @@ def write(
     path = Path(folder or snapshot.plan.folder / "export" / name)
     if (path / MODEL).exists() and not force:
         raise GanbenchError(f"{path} has an export already; --force replaces it.")
+    write_snapshot(snapshot, path)
+    return path
+
+
+def write_snapshot(snapshot: Snapshot, path: Path) -> None:
+    """Write the networks of a snapshot into a folder, which is created; an export that is there is replaced.
+
+    Raises:
+        GanbenchError: the folder cannot be written.
+    """
     architecture = snapshot.run.choice("architecture")
     modules = {player: snapshot.module(player) for player in PLAYERS}
     try:
@@ -110,7 +120,6 @@ def write(
         (path / MODEL).write_text(strict_json.dumps(_model(snapshot, program), indent=1) + "\n")
     except OSError as error:
         raise GanbenchError(f"cannot write {path}: {error.strerror or error}.") from None
-    return path
 
 
 def load(folder: Path | str, player: str = "generator") -> nn.Module:

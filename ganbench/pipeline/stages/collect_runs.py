@@ -1,0 +1,109 @@
+"""The results of runs as the stage `collect` reads them, one after the other, and tables that grow by their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ganbench.core import result_files
+from ganbench.core.deterministic_linalg import norm
+from ganbench.core.tree import Tree
+from ganbench.pipeline.execution import result_cache
+from ganbench.pipeline.execution.instantiation import run_of
+from ganbench.pipeline.jobs import CollectTask
+from ganbench.study.grid import Run
+
+SCORES = ("step", "metrics", "samples", "mode_shares", "about")  # what is read of a run's evaluation
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """The results of a run from the stages `train` and `evaluate`."""
+
+    run: Run
+    trained: Tree  # results of training, without the networks
+    evaluated: Tree | None  # results of evaluation; None for a run that is not evaluated
+
+
+def count_runs(task: CollectTask) -> int:
+    """The number of runs in the files of training."""
+    total = 0
+    for job in task.of("train"):
+        with result_files.open_file(job.path, "train") as file:
+            total += len(result_cache.digests_of(file))
+    return total
+
+
+def results_of(task: CollectTask) -> Iterator[RunResults]:
+    """Every run that the files of training hold, pack by pack."""
+    evaluate = {job.name: job for job in task.of("evaluate")}
+    for train in task.of("train"):
+        with ExitStack() as files:
+            trained = files.enter_context(result_files.open_file(train.path, "train"))
+            judged = scored = None
+            if job := evaluate.get(train.name):
+                judged = files.enter_context(result_files.open_file(job.path, "evaluate"))
+                scored = {member.id: member.digest for member in result_cache.members_of(judged)}
+            for member in result_cache.members_of(trained):
+                group = result_cache.group_of(trained, member.digest)
+                ended = group.scalars()
+                kept = {key: result_files.read_tree(result_files.descend(group, key)) for key in ("curves", "about")}
+                kept |= {key: ended[key] for key in ("diverged", "stopped", "steps_done")}
+                kept |= {
+                    "initial_norms": _initial_norms(result_files.descend(group, "snapshots")),
+                    "digest": member.digest,
+                }
+                seen = judged and _read(result_cache.group_of(judged, scored[member.id]), SCORES)
+                yield RunResults(run_of(train.task, member), kept, seen)
+
+
+def _initial_norms(snapshots: result_files.Group) -> dict[str, float]:
+    """The norm of each player's initial parameters, against which their growth is measured."""
+    return {player: norm(result_files.descend(snapshots, player)[0]) for player in snapshots if player != "step"}
+
+
+def _read(group: result_files.Group, names: Sequence[str]) -> Tree:
+    """The groups and arrays of a group that are there, by name."""
+    items = {name: result_files.descend(group, name) for name in names if name in group}
+    return {
+        name: result_files.read_tree(item) if isinstance(item, result_files.Group) else item[:]
+        for name, item in items.items()
+    }
+
+
+class Parts:
+    """A table that grows by the rows of one run after the other.
+
+    Rows are joined as they come: a study may have many thousand runs, and a data frame takes more memory than the few
+    rows in it.
+    """
+
+    JOINED = 256  # parts that are joined at once
+
+    def __init__(self) -> None:
+        self._parts: list[pd.DataFrame] = []
+        self._new: list[pd.DataFrame] = []
+        self._runs: list[str] = []
+
+    def add(self, run: str, rows: pd.DataFrame) -> None:
+        """Add the rows of a run, which have no column `run`."""
+        self._new.append(rows)
+        self._runs.append(run)
+        if len(self._new) == self.JOINED:
+            self._join()
+
+    def table(self) -> pd.DataFrame:
+        """All rows, with the column `run`."""
+        if self._new:
+            self._join()
+        return pd.concat(self._parts, ignore_index=True)
+
+    def _join(self) -> None:
+        joined = pd.concat(self._new, ignore_index=True)
+        joined["run"] = np.repeat(np.array(self._runs, dtype=object), [len(rows) for rows in self._new])
+        self._parts.append(joined.astype({"run": str}))
+        self._new, self._runs = [], []
