@@ -323,8 +323,8 @@ def test_commands_and_files_of_the_pages_exist(page):
 
 def test_every_python_block_of_the_pages_is_tested():
     """Those of the laboratory run in tests/unit/lab/test_lab.py, those of results and trained networks in
-    tests/unit/export, that of MLflow in tests/cluster/test_track.py, and those of components of one's own are the
-    templates of tests/unit/contracts."""
+    tests/unit/export, that of MLflow in tests/cluster/test_track.py, those on layers in tests/unit/regularizers, and
+    those of components of one's own are the templates of tests/unit/contracts."""
     for block in blocks("python"):
         known = (
             "class My",
@@ -332,6 +332,7 @@ def test_every_python_block_of_the_pages_is_tested():
             "from ganbench import export",
             "ganbench.results(",
             "import mlflow",
+            "(self, player, weights):",
         )
         assert any(words in block for words in known), block
 
