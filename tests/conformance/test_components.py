@@ -954,7 +954,7 @@ def test_the_judge_of_a_data_set_knows_its_modes(name, data_set):
 )  # tests/unit/metrics/test_fid.py has its weights
 @pytest.mark.parametrize(
     "dataset",
-    [pytest.param(n, marks=pytest.mark.slow) if n == "stacked_digits" else n for n in DATASETS],  # a thousand modes
+    [pytest.param(n, marks=pytest.mark.slow) if n in ("stacked_digits", "photos") else n for n in DATASETS],
 )
 def test_a_metric_ranks_real_above_what_is_collapsed_or_noise(name, dataset, judged):
     spec, examples, judge, state = judged(dataset)

@@ -21,7 +21,7 @@ from ganbench.study.early_stop import THRESHOLDS, StopEarly
 from ganbench.study.sections import Outcome
 
 LOOKS = look_steps(STEPS, 0.25, 0.1)
-SEEDS = range(4)
+SEEDS = range(3)
 # By kind of a made-up run, the outcome for which it is stopped.
 SEEN = {
     "run-off": "unstable",
@@ -80,7 +80,7 @@ def test_a_run_is_stopped_only_for_what_the_whole_of_it_shows(kind):
         assert not hits
     else:
         assert set(hits) == {SEEN[kind]}
-        assert len(hits) >= 3
+        assert len(hits) >= 2
 
 
 def changed(**series: np.ndarray) -> RunEvidence:

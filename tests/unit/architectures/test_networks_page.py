@@ -23,7 +23,10 @@ RECIPES = re.findall(r"^\| (\w[\w -]*) \| (`\w+: .*) \|$", PAGE.partition("## Re
 DATA = {"mlp": "ring8"}
 
 
-@pytest.mark.parametrize(("name", "shape", "choice", "generator", "discriminator"), ROWS, ids=[row[0] for row in ROWS])
+@pytest.mark.parametrize(
+    ("name", "shape", "choice", "generator", "discriminator"),
+    [pytest.param(*row, id=row[0], marks=[pytest.mark.slow] if row[0] == "SAGAN-128" else []) for row in ROWS],
+)
 def test_a_network_has_the_parameters_that_the_page_says(name, shape, choice, generator, discriminator):
     architecture = parse_choice("architecture", yaml.safe_load(choice)).build()
     data = DataSpec(tuple(map(int, shape.split(" x "))), bounded=True, train=100, modes=10)

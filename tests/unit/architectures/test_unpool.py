@@ -27,6 +27,7 @@ IMAGES = torch.rand(12, *DATA.shape, generator=torch.Generator().manual_seed(0))
 MEMBERS = [Member(0, 12, 1e-3), Member(1, 8, 5e-4)]
 BATCH = 4
 SOURCES = ["real", "generated", "fixed"]
+LEARNED = ["real", *(pytest.param(source, marks=pytest.mark.slow) for source in SOURCES[1:])]  # where networks train
 
 
 def network(player: str, side: int = 128, **options) -> nn.Module:
@@ -191,7 +192,7 @@ def small(**options):
     return part("architecture", "unpool", **SMALL, **options)
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", LEARNED)
 def test_it_trains_as_the_loop_written_by_hand(source):
     game = gan(IMAGES, data=DATA, architecture=small(indices=source, dropout=0.0), batch_size=BATCH)
     how = training(12)
@@ -230,7 +231,7 @@ def test_a_run_starts_from_what_its_own_seed_gives(source):
         assert all(torch.equal(first[name], starts[0][f"generator.{name}"]) for name in LEVELS)
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", LEARNED)
 def test_runs_train_together_as_alone_and_are_evaluated_with_their_own_corners(source, monkeypatch):
     """With dropout, which is of training only."""
     architecture = small(indices=source, discriminator_output="softmax")

@@ -90,7 +90,13 @@ def undisturbed() -> tuple[list[dict], dict[int, dict]]:
     return train(GAME, EACH_STEP, players(*RATES), device=CPU, stop=FAR_OFF, **keep), states
 
 
-@pytest.mark.parametrize("at", range(CHUNK, STEPS, CHUNK))
+@pytest.mark.parametrize(
+    "at",
+    [
+        pytest.param(at, marks=pytest.mark.slow) if at in (2 * CHUNK, 4 * CHUNK) else at
+        for at in range(CHUNK, STEPS, CHUNK)
+    ],
+)
 def test_training_that_is_interrupted_stops_the_same_runs_at_the_same_steps(at, tmp_path):
     """Before, at and after the steps at which runs are stopped."""
     whole, states = undisturbed()

@@ -105,6 +105,7 @@ def test_a_film_of_large_images_has_fewer_of_them_and_no_more_pixels_than_it_may
         assert len(steps) == 2 or 2 * count * len(steps) * side**2 <= PIXELS
 
 
+@pytest.mark.cluster
 def test_the_report_moves_unless_the_reader_prefers_less(collected, tmp_path):
     path, _ = saved(tmp_path, "film-digits-fc")
     html.render(collected, collected_example.study(), tmp_path, [("film", "digits-fc")], tmp_path / "report.html")

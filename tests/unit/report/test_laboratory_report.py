@@ -77,6 +77,7 @@ def words(page: str) -> str:
 # Tables
 
 
+@pytest.mark.cluster
 def test_the_laboratory_and_claims_have_tables_for_papers(mixed, tmp_path):
     paper.write(mixed, laboratory_example.study(), tmp_path)
     found = paper_tables(mixed, laboratory_example.study())
@@ -131,6 +132,7 @@ def test_settings_take_runs_without_data(mixed):
 # The part with data
 
 
+@pytest.mark.cluster
 def test_judging_networks_leaves_small_games_alone(mixed, collected):
     assert set(mixed.gans.runs["dataset"]) == {"digits", "ring8"}
     assert collected.gans.runs.empty

@@ -146,6 +146,7 @@ def test_a_panel_has_room_for_its_null():
 # The page -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.cluster
 def test_the_page_marks_medians_within_their_null_and_ends_with_real_data(collected, tmp_path):
     shown: list[tuple[str, str | None]] = []
     everything = with_null(collected, 0, 1e6)

@@ -157,6 +157,7 @@ def test_counts_in_words_are_the_counts_of_the_table(collected):
     assert (table["failure_rate"].isna() == (table["outcome_undetermined"] > 0)).all()
 
 
+@pytest.mark.cluster
 @given(studies())
 @settings(max_examples=8, deadline=None)
 def test_figures_show_the_numbers_of_the_table(collected):
@@ -207,6 +208,7 @@ def unmeasured(tmp_path_factory) -> Collected:
     return dataclasses.replace(collected, runs=runs)
 
 
+@pytest.mark.cluster
 def test_a_failure_that_was_not_measured_is_not_said_to_be_absent(unmeasured):
     text, total = said(unmeasured, "failures"), len(unmeasured.runs)
     unknown = int((unmeasured.runs["outcome"] == "undetermined").sum())
@@ -228,6 +230,7 @@ def test_tables_leave_what_was_not_measured_empty(unmeasured, tmp_path):
     assert "not known of all of them" in (tmp_path / "COLUMNS.md").read_text().split("`outcome_collapsed`")[1]
 
 
+@pytest.mark.cluster
 def test_the_report_shows_dashes_and_says_why(unmeasured, tmp_path):
     render(unmeasured, collected_example.study(), tmp_path, [], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
