@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -69,12 +69,14 @@ def records(collected: Collected, files: Mapping[str, Sequence[str]]) -> dict[st
     series, curves = _curves(collected, steps)
     holding = collected.diagnoses[collected.diagnoses["judged"].astype(bool)]
     holding = holding.sort_values("primary", ascending=False, kind="stable")
-    evidence = {run: mine.to_dict("records") for run, mine in holding.groupby("run", sort=False)}
+    evidence: dict[str, list[dict]] = defaultdict(list)
+    for row in holding.to_dict("records"):
+        evidence[row["run"]].append(row)
     listed = []
     for run, own in zip(runs.to_dict("records"), apart, strict=True):
         outcomes = [
             [texts[row["outcome"]], _plain(row["onset"]), texts[_text(row["evidence"]) or ""]]
-            for row in evidence.get(run["run"], [])
+            for row in evidence[run["run"]]
         ]
         listed.append(
             {

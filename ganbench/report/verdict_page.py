@@ -117,5 +117,6 @@ def _counts(found: Sequence[Verdict], listed: ClaimList) -> str:
     several = sum(1 for count in Counter(each.claim for each in mine).values() if count > 1)
     text = f"Of {len(known)} claims, studies have asked {len(asked)}, and {len(known) - len(asked)} are open."
     if several:
-        text += f" {several} of these {'was' if several == 1 else 'were'} asked by several studies, and each verdict counts."
+        were = "was" if several == 1 else "were"
+        text += f" {several} of these {were} asked by several studies, and each verdict counts."
     return f"{text}\n\n{table(('scale', *VERDICTS), rows)}\n"

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import compress, repeat
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
@@ -39,10 +41,12 @@ def run_points(
         curves, snapshots, measured: the rows of the run in these tables, in the order of their steps.
     """
     yield from _curve_points(curves)
+    steps = snapshots["step"].to_numpy()
     for name in collected.metrics:
         if name in snapshots:
-            values = snapshots[name].notna()
-            yield from _named(name, snapshots[name][values], snapshots["step"][values])
+            values = snapshots[name].to_numpy(dtype=np.float64, na_value=np.nan)
+            known = ~np.isnan(values)
+            yield from zip(repeat(name), values[known].tolist(), steps[known].tolist())
         if len(snapshots) and not pd.isna(row.get(f"{name}_final", math.nan)):
             yield f"{FINAL}/{name}", row[f"{name}_final"], ONCE
     if not pd.isna(row["mode_forgetting"]):
@@ -53,12 +57,10 @@ def run_points(
 
 def _curve_points(curves: pd.DataFrame) -> Iterator[Point]:
     """The mean of every bin at its last step, and for losses the extremes of bins with several steps."""
-    yield from zip(curves["series"].tolist(), curves["mean"].tolist(), curves["last_step"].tolist(), strict=True)
-    wide = curves[(curves["first_step"] < curves["last_step"]) & curves["series"].str.endswith(EXTREMES)]
-    names, steps = wide["series"].tolist(), wide["last_step"].tolist()
+    # Lists: runs are many and have few rows each, for which operations on columns take longer.
+    names, firsts, lasts = (curves[column].tolist() for column in ("series", "first_step", "last_step"))
+    yield from zip(names, curves["mean"].tolist(), lasts, strict=True)
+    wide = [first < last and name.endswith(EXTREMES) for name, first, last in zip(names, firsts, lasts, strict=True)]
     for column in ("min", "max"):
-        yield from zip([f"{RANGE}/{name}_{column}" for name in names], wide[column].tolist(), steps, strict=True)
-
-
-def _named(name: str, values: pd.Series, steps: pd.Series) -> Iterator[Point]:
-    return zip([name] * len(values), values.tolist(), steps.tolist(), strict=True)
+        found = (f"{RANGE}/{name}_{column}" for name in compress(names, wide))
+        yield from zip(found, compress(curves[column].tolist(), wide), compress(lasts, wide), strict=True)
