@@ -60,7 +60,7 @@ def answers(collected: Collected, table: pd.DataFrame, tests: pd.DataFrame) -> l
         best = rows.iloc[0]
         pairs = {name: pair_of(tests, best["method"], name) for name in rows["method"].iloc[1:]}
         mine = tests[tests["dataset"] == dataset]
-        use = f"{best['method']}{_first(best)}: {shown(collected, best)}."
+        use = f"{_first(best)}: {shown(collected, best)}."
         if not any(tested(row) for _, row in mine.iterrows()):
             use = "No method comes first, since no two of them could be tested against one another."
         found.append(Answer(dataset, use, _sure(best["method"], pairs), tuple(_cautions(rows, pairs))))
@@ -111,7 +111,12 @@ def alike(row: pd.Series) -> bool:
 
 
 def _first(best: pd.Series) -> str:
-    return " is the one to use" if best["rank_last"] == 1 and not best["undetermined"] else " comes first"
+    """What may be said of the method that comes first: only of healthy runs that tests tell from others, to use it."""
+    if not best["healthy"] and not best["undetermined"]:
+        return f"No run of any method is healthy; {best['method']} comes first"
+    if best["rank_last"] == 1 and not best["undetermined"]:
+        return f"{best['method']} is the one to use"
+    return f"No method is shown to be the best; {best['method']} comes first"
 
 
 def _sure(best: str, pairs: dict[str, tuple[pd.Series, bool]]) -> str:

@@ -70,15 +70,24 @@ def verify(plan: Plan) -> None:
             f"{__version__}, format {result_files.FORMAT}. Use that version, or name another 'results' folder."
         )
     faults = [fault for job in plan.all_jobs() for fault in _faults(plan, job)]
+    require_compared(plan)
+    if faults:
+        raise GanbenchError("\n".join(faults))
+
+
+def require_compared(plan: Plan) -> None:
+    """Require the results of the studies that this one is compared with.
+
+    Raises:
+        GanbenchError: One of them has none that fit its file and the sources, or the name of another.
+    """
     distinct_names([plan, *plan.compared.values()])
     for file, other in plan.compared.items():
         if not other.collect.done:
-            faults.append(
+            raise GanbenchError(
                 f"compare: {file}: study {other.study.study} has no collected results of its present settings and of "
                 f"these sources in {other.folder}. `ganbench collect {file}` makes what is missing."
             )
-    if faults:
-        raise GanbenchError("\n".join(faults))
 
 
 def _faults(plan: Plan, job: Job) -> Iterator[str]:

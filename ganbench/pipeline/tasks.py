@@ -242,7 +242,6 @@ class ReportTask:
     figures: Path
     file: Path  # the study's file; empty if the study was not read from one file
     results: dict[str, ResultFiles]  # by pack
-    compared: tuple[Path, ...]  # files of the studies that this one stands beside
 
 
 def identity(task: Any) -> Any:

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import as_loss, final_values, headline, methods
+from ganbench.analysis.methods import as_loss, failed, final_values, headline, methods
 
 PLACES = {"best": 0.0, "median": 0.5, "worst": 1.0}  # the share of a method's runs that are better
 
 
 def standing_for(collected: Collected, places: Sequence[str]) -> dict[str, str]:
-    """Choose runs of every method by their places in the order of the method's leading metric.
+    """Choose runs of every method by their places in the order of the method's leading metric, as reports count them.
 
-    Only runs with a final value have a place: others have no last networks. A metric without a better end gives no
-    order.
+    Runs that failed come after all others, in the order of their values. Only runs with a final value have a place:
+    others have no last networks. A metric without a better end gives no order.
 
     Args:
         collected: the collected results of the study.
@@ -62,7 +62,8 @@ def _ordered(collected: Collected) -> dict[str, tuple[list[str], list[str]]]:
         runs, metric = gans.runs[gans.runs["method"] == method], headline(gans, method)
         values = np.full(len(runs), np.nan) if metric is None else final_values(runs, metric)
         losses = np.full(len(runs), np.inf) if metric is None else as_loss(values, collected.metrics[metric])
-        order, scored = np.argsort(losses, kind="stable"), int(np.isfinite(losses).sum())
+        known = np.isfinite(losses)
+        order, scored = np.lexsort((losses, failed(runs), ~known)), int(known.sum())
         names = runs["run"].to_numpy()[order].tolist()
         found[method] = names[:scored], names[scored:]
     return found

@@ -117,7 +117,6 @@ class SummaryPlan(PackPlan):
             self.folder / "figures",
             self.file or Path(),
             results,
-            tuple(self.compared),
         )
         pages = [path for path in sorted((PACKAGE / "report").iterdir()) if path.suffix in (".j2", ".css", ".js")]
         outputs = [self.folder / "report.html", *(self.folder / PAPER / name for name in paper_files())]

@@ -8,13 +8,14 @@ from pathlib import Path
 from ganbench.analysis.collected import Collected
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.jobs import Job
-from ganbench.pipeline.plan import Plan, distinct_names
+from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.stage_times import compared
+from ganbench.pipeline.results_folder import require_compared
 from ganbench.pipeline.tasks import ReportTask, without_locations
 from ganbench.report import paper
 from ganbench.report.file_names import COMPARISON, PAPER, paper_files
 from ganbench.report.html import render
-from ganbench.study.schema import load, parse
+from ganbench.study.schema import parse
 
 
 def run(job: Job, context: JobContext) -> list[Path]:
@@ -35,7 +36,7 @@ def run(job: Job, context: JobContext) -> list[Path]:
         render(collected, study, task.figures, list(task.shown), out, times, file=file, results=results)
         paper.write(collected, study, task.folder / PAPER)
         report(2)
-        beside = [_beside(plan, collected, task)] if task.compared else []
+        beside = [_beside(plan, collected, task)] if plan.study.compare else []
         report(3)
     return [out, *(task.folder / PAPER / name for name in paper_files()), *beside]
 
@@ -45,8 +46,8 @@ def _beside(plan: Plan, collected: Collected, task: ReportTask) -> Path:
     from ganbench.pipeline.comparing import side  # with matplotlib, which other reports do without
     from ganbench.report import comparison_page
 
-    others = {file: Plan(load(file), file) for file in task.compared}
-    distinct_names([plan, *others.values()])
+    require_compared(plan)  # again: another study's file may have been edited since this workflow was planned
+    others = plan.compared
     sides = [side(plan, task.file, collected)]
     sides += [side(other, file, Collected.read(other.collect.path.parent)) for file, other in others.items()]
     return comparison_page.write(sides, task.folder / COMPARISON)

@@ -181,11 +181,16 @@ def test_an_open_order_says_how_many_runs_would_tell(collected):
     made = study(collected, {"a": {ONE: runs("f" * 10)}, "b": {ONE: runs("f" * 8, "cc")}})
     found = answer(made)
     needed = int(ranking_tests(made)["needed"][0])
-    assert found.use.startswith("a comes first: 10 of 10 runs are healthy (100%")
+    assert found.use.startswith("No method is shown to be the best; a comes first: 10 of 10 runs are healthy (100%")
     assert found.sure == (
         f"b is not told apart from it, and may be the better one. If the shares are as seen, about {needed} runs of"
         f" each ({needed - 10} more), by their healthy runs, would tell it from b."
     )
+
+
+def test_where_no_run_is_healthy_none_is_recommended(collected):
+    found = answer(study(collected, {"a": {ONE: runs("c" * 12, value=1.0)}, "b": {ONE: runs("c" * 12, value=20.0)}}))
+    assert found.use.startswith("No run of any method is healthy; a comes first: 0 of 12 runs are healthy (0%")
 
 
 def test_runs_that_do_not_differ_are_said_not_to(collected):
@@ -198,7 +203,8 @@ def test_what_is_not_known_is_said_and_does_not_recommend(collected):
     made = study(collected, {"a": {ONE: runs("u" * 12)}, "b": {ONE: runs("u" * 12, value=20.0)}})
     found = answer(made)
     assert found.use.startswith(
-        "a comes first: 0 of 12 runs are healthy, and of 12 it is not known (95% interval 0% to"
+        "No method is shown to be the best; a comes first: 0 of 12 runs are healthy, and of 12 it is not known (95%"
+        " interval 0% to"
     )
     assert "by scores" in found.sure
     assert found.cautions[0].startswith("Of 24 of 24 runs it is not known whether they are healthy")

@@ -15,10 +15,11 @@ from ganbench.tracking.records import records
 
 @pytest.fixture
 def five(collected) -> Collected:
-    """Five runs of one method: by fcd, where low is best, the third is best, the first worst; the last diverged."""
+    """Five runs of one method: by fcd, where low is best, the first is best, but failed; then the third; the last
+    diverged."""
     method = methods(collected.gans)[0]
     runs = collected.runs[collected.runs["method"] == method].head(5).copy()
-    runs["fcd_final"] = [9.0, 4.0, 1.0, 2.0, 0.5]
+    runs["fcd_final"] = [0.7, 4.0, 1.0, 2.0, 0.5]
     runs["outcome"] = ["collapsed", "converged", "converged", "converged", "diverged"]
     return replace(collected, runs=runs, metrics={"fcd": collected.metrics["fcd"]})
 
