@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.methods import healthy
 from ganbench.analysis.ranking import chance, pair_of
 from ganbench.analysis.ranking_tests import WAYS, told_apart_by
 from ganbench.analysis.statistics.multiplicity import LEVEL
@@ -63,7 +64,8 @@ def answers(collected: Collected, table: pd.DataFrame, tests: pd.DataFrame) -> l
         use = f"{_first(best)}: {shown(collected, best)}."
         if not any(tested(row) for _, row in mine.iterrows()):
             use = "No method comes first, since no two of them could be tested against one another."
-        found.append(Answer(dataset, use, _sure(best["method"], pairs), tuple(_cautions(rows, pairs))))
+        cautions = (*_at_best_rates(collected, rows), *_cautions(rows, pairs))
+        found.append(Answer(dataset, use, _sure(best["method"], pairs), cautions))
     return found
 
 
@@ -170,6 +172,29 @@ def _effort(untold: dict[str, pd.Series]) -> Iterator[str]:
         yield f"To tell it from {_named(far)} would take {effort_words(untold[far[0]])}, if the shares are as seen."
     if equal:
         yield f"From {_named(equal)} these runs show no difference at all."
+
+
+def _at_best_rates(collected: Collected, rows: pd.DataFrame) -> Iterator[str]:
+    """The healthy runs of each method at the learning rate at which it has the largest share of them.
+
+    A method that fails at rates that nobody would choose loses by that where runs at all rates are counted.
+    """
+    runs = collected.runs[collected.runs["method"].isin(rows["method"])]
+    if not (runs.groupby("method")["learning_rate"].nunique() > 1).any():
+        return
+    parts = []
+    for method in rows["method"].iloc[:MOST_NAMED]:
+        mine = runs[runs["method"] == method]
+        counts = healthy(mine).groupby(mine["learning_rate"]).agg(["sum", "size"])
+        if len(counts):
+            best = (counts["sum"] / counts["size"]).idxmax()
+            count, size = counts.loc[best]
+            parts.append(f"{method} {count} of {size} at {format_number(best)}")
+    yield (
+        f"Runs at all learning rates of the grid are counted. Healthy at the best rate of each: {'; '.join(parts)}."
+        " These rates were chosen by the runs that are counted, so that the shares are too good, and no test compares"
+        " them."
+    )
 
 
 def _cautions(rows: pd.DataFrame, pairs: dict[str, tuple[pd.Series, bool]]) -> Iterator[str]:

@@ -31,7 +31,7 @@ def region_sentences(collected: Collected) -> Iterator[str]:
         )
         if len(shown) < len(order):
             text += (
-                f" These are the widest and the narrowest of {len(order)} regions; the table `working_regions` has all."
+                f" These are the widest and the narrowest of {len(order)} regions; tables/working_regions.csv has all."
             )
         yield text + _apart(groups, order)
 

@@ -16,7 +16,7 @@ LARGEST_SVG = 600_000
 CSS_PIXELS = 96  # per inch
 FILM = 4  # pictures that a film counts for where bytes are shared out
 SCALES = ((1.0, 65), (0.64, 60), (0.45, 40))  # sizes in pixels of the file's own, with WebP's quality
-COLOURS = 32  # of a picture without loss
+COLOURS = 64  # of a picture without loss; they cover the range of its colours, or small swatches would share one
 MOST_EXACT = 1_500_000  # pixels beyond which the search for a palette takes seconds
 MEDIA = {"svg": "image/svg+xml", "png": "image/png", "webp": "image/webp"}
 
@@ -127,7 +127,7 @@ def _pixels(image: Image.Image, scale: float, quality: int) -> bytes:
     scaled = image if scale == 1 else image.resize(size, Image.Resampling.LANCZOS)
     found = _webp(scaled, quality=quality, method=2)
     if scale == 1 and image.width * image.height <= MOST_EXACT:
-        few = image.quantize(COLOURS, dither=Image.Dither.NONE).convert("RGB")
+        few = image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).convert("RGB")
         found = min(found, _webp(few, lossless=True, quality=50, method=2), key=len)
     return found
 

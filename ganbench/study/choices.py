@@ -90,8 +90,9 @@ class Choice(BaseModel):
         of which it is made."""
         if parts := self.parts:
             return " + ".join(part.signature for part in parts)
-        defaults = self.component.complete({})
-        changed = [f"{key}={value}" for key, value in self.options.items() if value != defaults[key]]
+        # Job files hold lists where options have tuples: of both, the text is that of a list.
+        defaults, options = _with_lists(self.component.complete({})), _with_lists(self.options)
+        changed = [f"{key}={value}" for key, value in options.items() if value != defaults[key]]
         return self.component.name + (f"({', '.join(changed)})" if changed else "")
 
     @property
@@ -105,6 +106,13 @@ class Choice(BaseModel):
 
     def __hash__(self) -> int:
         return hash((self.family, self.name, repr(self.options)))
+
+
+def _with_lists(value: Any) -> Any:
+    """A value with lists in place of tuples, however deep."""
+    if isinstance(value, dict):
+        return {key: _with_lists(each) for key, each in value.items()}
+    return [_with_lists(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def parse_choice(family: str, value: Any) -> Choice:

@@ -188,6 +188,15 @@ def test_an_open_order_says_how_many_runs_would_tell(collected):
     )
 
 
+def test_methods_are_also_shown_at_the_best_rate_of_each(collected):
+    """A method that fails at a rate that nobody would choose loses by that over all rates."""
+    fast = {(100, 0.001): runs("f" * 12), (100, 0.1): runs("c" * 12)}
+    slow = {(100, 0.001): runs("f" * 11, "c"), (100, 0.1): runs("f" * 12)}
+    found = answer(study(collected, {"fast": fast, "slow": slow}))
+    assert found.use.startswith("slow is the one to use: 23 of 24 runs are healthy")
+    assert "Healthy at the best rate of each: slow 12 of 12 at 0.1; fast 12 of 12 at 0.001." in found.cautions[0]
+
+
 def test_where_no_run_is_healthy_none_is_recommended(collected):
     found = answer(study(collected, {"a": {ONE: runs("c" * 12, value=1.0)}, "b": {ONE: runs("c" * 12, value=20.0)}}))
     assert found.use.startswith("No run of any method is healthy; a comes first: 0 of 12 runs are healthy (0%")

@@ -12,7 +12,7 @@ from ganbench.core import registry, strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
 from ganbench.pipeline.preflight.sizes import memory_fault
-from ganbench.study.choices import parse_choice
+from ganbench.study.choices import Choice, parse_choice
 from ganbench.study.schema import parse
 from ganbench.tracking.address import check_tracking_uri
 
@@ -220,3 +220,13 @@ def test_a_shipped_data_set_is_built_once_and_a_user_s_own_at_every_call(tmp_pat
     )
     choice = parse_choice("dataset", str(own))
     assert choice.build() is not choice.build()
+
+
+@pytest.mark.parametrize(
+    ("given", "text"), [("fc", "fc"), ({"name": "fc", "hidden": [8, 16]}, "fc(hidden=[8, 16])")], ids=["default", "set"]
+)
+def test_a_choice_has_one_text_in_a_study_and_in_a_job_file(given, text):
+    """Where JSON has made lists of tuples."""
+    choice = parse_choice("architecture", given)
+    stored = Choice(family="architecture", name="fc", options=json.loads(json.dumps(choice.options)))
+    assert choice.text == stored.text == text
