@@ -108,10 +108,13 @@ def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Finding:
         text += f" Median {title}: {_seeds(best, metric)}{_alike(best, metric, null)}."
     else:
         text += (
-            f" Best median {title}: {_seeds(best, metric)}{_alike(best, metric, null)}, at"
-            f" {setting_words(best, rows)};"
-            f" worst: {_seeds(worst, metric)}, at {setting_words(worst, rows)}."
+            f" Best median {title}: {_seeds(best, metric)}{_alike(best, metric, null)}, at {setting_words(best, rows)};"
         )
+        gone = rows[ranks == np.inf]
+        if len(gone) > 1:
+            text += f" none in {len(gone)} of {len(rows)} settings, of which half of the runs or more failed or have no value."
+        else:
+            text += f" worst: {_seeds(worst, metric)}, at {setting_words(worst, rows)}."
     return Finding(text, "method", method)
 
 
