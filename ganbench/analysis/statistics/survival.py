@@ -6,12 +6,19 @@ counts among the runs at risk until then.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 from scipy import stats
 
 from ganbench.analysis.statistics.rates import CONFIDENCE
+
+EXACT = 20_000  # ways to deal runs to groups, up to which all are tried
+ROUNDING = 1e-9  # relative difference that is none
 
 
 @dataclass(frozen=True)
@@ -67,23 +74,35 @@ def kaplan_meier(steps: np.ndarray, failed: np.ndarray, *, confidence: float = C
     return SurvivalCurve(at, share, low, high, at_risk)
 
 
-def log_rank(steps: np.ndarray, failed: np.ndarray, groups: np.ndarray, strata: np.ndarray | None = None) -> float:
+def log_rank(
+    steps: np.ndarray,
+    failed: np.ndarray,
+    groups: np.ndarray,
+    strata: np.ndarray | None = None,
+    *,
+    most: int = EXACT,
+) -> float:
     """Log-rank test of whether groups of runs fail at the same rate at every step.
 
     At each failure, its group has the probability of its share of the runs at risk. The failures of every group less
     their expectations, summed over steps and strata, are compared with their hypergeometric covariance by a chi-squared
     statistic with one degree of freedom less than groups. Within strata, such as the settings that several methods were
-    run at, only runs of the same stratum are compared. The test is right for many failures, and an approximation for
-    a handful.
+    run at, only runs of the same stratum are compared.
+
+    The chi-squared law holds for many failures and is too bold for a handful. Where runs are few, the test is one of
+    permutation: the p-value is the share of all ways to deal the runs of each stratum anew to groups of the same sizes
+    by which the statistic is at least as unlikely. It is exact where runs of all groups are censored alike.
 
     Sources: N. Mantel (1966), "Evaluation of survival data and two new rank order statistics arising in its
-    consideration", Cancer Chemotherapy Reports 50; R. Peto and J. Peto (1972), JRSS A 135.
+    consideration", Cancer Chemotherapy Reports 50; R. Peto and J. Peto (1972), JRSS A 135, also for permutations.
 
     Args:
         steps: The step at which each run failed, or its last step, shape (runs,).
         failed: Whether each run failed, shape (runs,).
         groups: The group of each run, shape (runs,).
         strata: The stratum of each run, shape (runs,); None for one stratum.
+        most: The largest number of ways to deal the runs of which all are tried; beyond it, and for 0, the p-value is
+            that of the chi-squared law.
 
     Returns:
         The p-value; NaN for fewer than two groups, and where no failure tells any two groups apart.
@@ -93,24 +112,76 @@ def log_rank(steps: np.ndarray, failed: np.ndarray, groups: np.ndarray, strata: 
     """
     steps, failed = _checked(steps, failed)
     names, index = np.unique(np.asarray(groups), return_inverse=True)
-    layer = np.zeros(len(steps), dtype=int) if strata is None else np.unique(strata, return_inverse=True)[1]
-    surplus, covariance = np.zeros(len(names)), np.zeros((len(names), len(names)))
-    for stratum in np.unique(layer):
-        mine = layer == stratum
-        for step in np.unique(steps[mine & failed]):
-            at_risk = np.bincount(index[mine & (steps >= step)], minlength=len(names))
-            events = np.bincount(index[mine & failed & (steps == step)], minlength=len(names))
-            runs, count = at_risk.sum(), events.sum()
-            share = at_risk / runs
-            surplus += events - count * share
-            if runs > 1:
-                tied = count * (runs - count) / (runs - 1)
-                covariance += tied * (np.diag(share) - np.outer(share, share))
-    rank = np.linalg.matrix_rank(covariance, hermitian=True)
-    if rank == 0:
+    if len(names) < 2:
         return float("nan")
-    statistic = float(surplus @ np.linalg.pinv(covariance, hermitian=True) @ surplus)
-    return float(stats.chi2.sf(statistic, rank))
+    layer = np.zeros(len(steps), dtype=int) if strata is None else np.unique(strata, return_inverse=True)[1]
+    # Without a failure, runs of a stratum tell nothing, however they are dealt.
+    masks = (layer == stratum for stratum in np.unique(layer[failed]))
+    parts = [(steps[mine], failed[mine], index[mine]) for mine in masks]
+    (found,) = _chi_squared(((*part, labels[None]) for *part, labels in parts), len(names))
+    sizes = [tuple(np.bincount(labels, minlength=len(names)).tolist()) for *_, labels in parts]
+    if np.isnan(found) or math.prod(map(_ways, sizes)) > most:
+        return float(found)
+    dealt = ((*part, _dealings(size)) for (*part, _), size in zip(parts, sizes, strict=True))
+    return float(np.mean(_chi_squared(dealt, len(names)) <= found * (1 + ROUNDING)))  # NaN is no smaller
+
+
+def _chi_squared(parts: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], groups: int) -> np.ndarray:
+    """The p-values of the chi-squared law for all combinations of the labels of each stratum, shape (combinations,).
+
+    Args:
+        parts: By stratum, the runs' steps and whether they failed, shape (n,), and their groups by each of the ways to
+            deal them, shape (ways, n).
+        groups: The number of groups.
+
+    Returns:
+        The p-values, NaN where no failure tells any two groups apart.
+    """
+    surplus, covariance = np.zeros((1, groups - 1)), np.zeros((1, groups - 1, groups - 1))
+    for steps, failed, labels in parts:
+        mine, its = _stratum(steps, failed, labels, groups)
+        surplus = (surplus[:, None] + mine).reshape(-1, groups - 1)
+        covariance = (covariance[:, None] + its).reshape(-1, groups - 1, groups - 1)
+    values, vectors = np.linalg.eigh(covariance)
+    told = values > ROUNDING * values[:, -1:]  # the surplus has no part along the others
+    along = np.einsum("rk,rkl->rl", surplus, vectors)
+    statistic = np.divide(along**2, values, out=np.zeros_like(values), where=told).sum(axis=1)
+    rank = told.sum(axis=1)
+    return np.where(rank > 0, stats.chi2.sf(statistic, np.maximum(rank, 1)), np.nan)
+
+
+def _stratum(steps: np.ndarray, failed: np.ndarray, labels: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """The failures of each group less their expectations, shape (ways, groups - 1), and their covariance, (ways,
+    groups - 1, groups - 1), by the `labels` of a stratum's runs, shape (ways, n). The last group is left out, since all
+    surpluses add up to 0."""
+    order = np.argsort(-steps, kind="stable")
+    steps, failed = steps[order], failed[order]
+    member = labels[:, order, None] == np.arange(groups - 1)
+    at, count = np.unique(steps[failed], return_counts=True)
+    runs = np.searchsorted(-steps, -at, side="right")  # that are at risk
+    share = member.cumsum(axis=1)[:, runs - 1] / runs[:, None]
+    surplus = member[:, failed].sum(axis=1) - np.einsum("d,rdk->rk", count, share)
+    weighted = share * (count * (runs - count) / np.maximum(runs - 1, 1))[:, None]
+    return surplus, weighted.sum(axis=1)[:, None] * np.eye(groups - 1) - weighted.transpose(0, 2, 1) @ share
+
+
+def _ways(sizes: tuple[int, ...]) -> int:
+    """The number of ways to deal runs to groups of these sizes."""
+    return math.prod(math.comb(sum(sizes[place:]), size) for place, size in enumerate(sizes))
+
+
+@lru_cache(maxsize=32)
+def _dealings(sizes: tuple[int, ...]) -> np.ndarray:
+    """All ways to deal runs to groups of these sizes: the group of each run, shape (ways, runs)."""
+    runs = sum(sizes)
+    if len(sizes) == 1:
+        return np.zeros((1, runs), dtype=np.int8)
+    first, rest = np.array(list(combinations(range(runs), sizes[0])), dtype=int), _dealings(sizes[1:]) + 1
+    others = np.ones((len(first), 1, runs), dtype=bool)
+    others[np.arange(len(first))[:, None], 0, first] = False
+    labels = np.zeros((len(first), len(rest), runs), dtype=np.int8)
+    labels[np.broadcast_to(others, labels.shape)] = np.tile(rest.ravel(), len(first))
+    return labels.reshape(-1, runs)
 
 
 def _checked(steps: np.ndarray, failed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -118,30 +118,51 @@ class _Stopwatch:
 
 
 def judge_seconds(judge: Any, examples: Examples) -> float:
-    """The seconds to fit a judge, extrapolated if it takes longer than `JUDGE_SECONDS`: to all its steps, or from a few
-    examples to all where it reports no steps."""
+    """The seconds to fit a judge, extrapolated if it takes longer than `JUDGE_SECONDS`.
+
+    The time until the first report counts once, since the first step loads libraries; the steps after it are carried on
+    to all. Of a judge that reports no steps, a fit to a few examples is carried on to all examples.
+    """
     began = time.process_time()
-    done = steps = 1
+    reports: list[tuple[float, int]] = []  # seconds and steps done of the first report, and of the last one
+    steps = 1
 
     def report(step: int, total: int) -> None:
-        nonlocal done, steps
-        done, steps = step, total
-        if time.process_time() - began > JUDGE_SECONDS:
+        nonlocal steps
+        steps, reports[1:] = total, [(time.process_time() - began, step)]
+        if reports[-1][0] - reports[0][0] > JUDGE_SECONDS:
             raise _Enough
 
     try:
         with limited(UNREPORTED * JUDGE_SECONDS or None):
             judge.fit(examples, report)
-    except _Enough:
-        return (time.process_time() - began) * steps / done
-    except TooLong:
+    except (_Enough, TooLong):
         if steps > 1:
-            return (time.process_time() - began) * steps / done
+            return _all_steps(judge, examples, steps, reports[0], reports[-1])
         every = -(-len(examples.train) // JUDGE_EXAMPLES)
         parts = (examples.train, examples.train_modes, examples.heldout, examples.heldout_modes)
         some = Examples(*(None if part is None else part[::every] for part in parts), examples.facts)
         return every * seconds_of(lambda: judge.fit(some, silent))
     return time.process_time() - began
+
+
+def _all_steps(judge: Any, examples: Examples, steps: int, first: tuple[float, int], last: tuple[float, int]) -> float:
+    """The seconds of all steps of a judge, from its first and its last report: the seconds and the steps until then."""
+    (begun, before), (ended, done) = first, last
+    if done > before:
+        return begun + (ended - begun) * (steps - before) / (done - before)
+
+    def stop(step: int, _: int) -> None:
+        nonlocal done
+        if step > 0:
+            done = step
+            raise _Enough
+
+    # One report alone: libraries are loaded by now, so that the same steps again take what later ones do.
+    again = time.process_time()
+    with suppress(_Enough):
+        judge.fit(examples, stop)
+    return begun + (time.process_time() - again) * (steps - before) / done
 
 
 def reference_seconds(scorer: Scorer, few: Examples, count: int, samples: int) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -101,7 +103,7 @@ def test_a_censored_run_counts_until_it_ends():
 @given(st.lists(st.tuples(st.integers(0, 12), st.booleans(), st.sampled_from("abc")), min_size=6, max_size=40))
 def test_log_rank_is_that_of_statsmodels(data):
     steps, failed, groups = (np.array(column) for column in zip(*data, strict=True))
-    found = log_rank(steps, failed, groups)
+    found = log_rank(steps, failed, groups, most=0)
     if len(set(groups)) < 2 or not failed.any():
         assert np.isnan(found)
         return
@@ -134,13 +136,79 @@ def test_within_strata_only_runs_of_one_setting_are_compared():
     assert within == pytest.approx(survdiff(steps, failed.astype(int), groups, strata=strata)[1])
 
 
-def test_log_rank_keeps_its_level():
+def test_few_runs_have_the_p_value_of_a_permutation():
+    """Of the 20 ways to deal six runs to two groups, one puts the first three into the one, and one into the other."""
+    steps, failed, groups = np.arange(1, 7), np.ones(6, dtype=bool), np.repeat(["a", "b"], 3)
+    assert log_rank(steps, failed, groups) == pytest.approx(2 / 20)
+    assert log_rank(steps, failed, groups, most=19) == pytest.approx(0.0246, abs=5e-5), "the chi-squared law is bolder"
+    # The statistic of a single run against five is largest where it fails first.
+    assert log_rank(steps, failed, np.array([0, 1, 1, 1, 1, 1])) == pytest.approx(1 / 6)
+    # Groups of one run each are the same groups under other names, however they are dealt.
+    assert log_rank(steps[:3], failed[:3], np.array([0, 1, 2])) == 1
+    assert np.isnan(log_rank(steps, np.zeros(6, dtype=bool), groups))
+    assert np.isnan(log_rank(np.ones(6), failed, groups)), "all fail together"
+
+
+def test_runs_are_dealt_within_their_strata():
+    """Two runs against two in either of two settings: 6 x 6 ways, two of which have one group fail first in both.
+
+    A third setting, where no run fails, and a fourth one, of one group alone, tell nothing and are not dealt.
+    """
+    steps, groups = np.array([1, 2, 3, 4, 10, 20, 30, 40, *[50] * 8, 1, 2]), np.array([0, 0, 1, 1] * 4 + [0, 0])
+    failed, strata = np.repeat([True, False, True], [8, 8, 2]), np.repeat([0, 1, 2, 3], [4, 4, 8, 2])
+    assert log_rank(steps, failed, groups, strata) == pytest.approx(2 / 36)
+    assert log_rank(steps, failed, groups, strata, most=36) == pytest.approx(2 / 36)
+    assert log_rank(steps, failed, groups, strata, most=35) == log_rank(steps, failed, groups, strata, most=0)
+
+
+def test_permutations_are_those_of_scipy():
+    generator = np.random.default_rng(6)
+    steps, failed = generator.integers(1, 9, 9), generator.random(9) < 0.7
+
+    def statistic(one: np.ndarray, other: np.ndarray) -> float:
+        drawn = (one.astype(int), other.astype(int))
+        samples = [stats.CensoredData.right_censored(steps[runs], ~failed[runs]) for runs in drawn]
+        return stats.logrank(*samples).statistic ** 2
+
+    expected = stats.permutation_test(
+        (np.arange(4), np.arange(4, 9)), statistic, n_resamples=np.inf, alternative="greater", vectorized=False
+    )
+    assert len(expected.null_distribution) == 126
+    found = log_rank(steps, failed, np.repeat([0, 1], [4, 5]))
+    assert found == pytest.approx(expected.pvalue)
+
+
+def test_permutations_of_three_groups_are_those_of_all_orders():
+    steps, failed, groups = (
+        np.array([1, 2, 2, 4, 5, 5]),
+        np.array([1, 1, 0, 1, 1, 0], dtype=bool),
+        np.array([*"ababcc"]),
+    )
+    orders = [log_rank(steps, failed, groups[list(order)], most=0) for order in permutations(range(6))]
+    assert log_rank(steps, failed, groups) == pytest.approx(np.mean(np.array(orders) <= orders[0] * (1 + 1e-9)))
+
+
+@pytest.mark.parametrize("sizes", [(8, 8), (3, 40)])
+def test_permutations_tend_to_the_chi_squared_law(sizes):
+    generator = np.random.default_rng(7)
+    apart = []
+    for _ in range(3):
+        steps, groups = generator.exponential(500, sum(sizes)), np.repeat(np.arange(len(sizes)), sizes)
+        runs = (np.minimum(steps, 1000), steps < 1000, groups)
+        apart.append(log_rank(*runs) - log_rank(*runs, most=0))
+    assert 0 < max(map(abs, apart)) < 0.06
+    many = (np.arange(30), np.ones(30, dtype=bool), np.repeat([0, 1, 0], [10, 15, 5]))
+    assert log_rank(*many) == log_rank(*many, most=0), "C(30, 15) ways are too many to try"
+
+
+@pytest.mark.parametrize("sizes", [(10, 10, 10), (4, 4)])
+def test_log_rank_keeps_its_level(sizes):
     generator = np.random.default_rng(4)
     p_values = []
     for _ in range(400):
-        steps = np.ceil(generator.exponential(500, 30))
+        steps = np.ceil(generator.exponential(500, sum(sizes)))
         failed = steps < 1000
-        p_values.append(log_rank(np.minimum(steps, 1000), failed, np.repeat([0, 1, 2], 10)))
+        p_values.append(log_rank(np.minimum(steps, 1000), failed, np.repeat(np.arange(len(sizes)), sizes)))
     assert np.mean(np.array(p_values) <= 0.05) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 400)
 
 

@@ -39,3 +39,17 @@ def test_a_log_is_never_empty_and_says_nothing_twice(clock, capsys):
         report(100)
         report(100)
     assert lines(capsys) == ["judge digits: 100/100 %, 100 %/s, 0.0 s left"]
+
+
+def test_a_slow_first_step_counts_for_no_rate(clock, capsys):
+    """Ten seconds for the first of 1,000 steps, which loads libraries, and an eighth of one for each other step."""
+    with progress("judge digits", 100, "%") as report:
+        clock[0] += 10
+        report(0.1)
+        for step in range(2, 1001):
+            clock[0] += 0.125
+            report(step / 10)
+    _, first, second, *_, last = lines(capsys)
+    assert first == "judge digits: 0/100 %, no rate yet"
+    assert second == "judge digits: 8/100 %, 0.8 %/s, 114.9 s left"
+    assert last == "judge digits: 100/100 %, 0.741 %/s, 0.0 s left", "the mean of all"

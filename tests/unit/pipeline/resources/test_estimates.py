@@ -26,6 +26,7 @@ from ganbench.pipeline.execution import journal
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.preflight.limits import TooLong
 from ganbench.pipeline.preflight.trial import try_study
 from ganbench.pipeline.resources import stage_times, stored_estimates, timing
 from ganbench.pipeline.resources.job_costs import job_seconds
@@ -134,6 +135,34 @@ def test_a_judge_is_timed_for_a_part_of_its_steps(monkeypatch):
     slow = Learner(0.02)
     assert timing.judge_seconds(slow, None) >= 100 * 0.02, "estimated for all steps"
     assert slow.done < 100, "though not all were taken"
+
+
+class Loader:
+    """A judge on a clock that a test sets: its first step takes 2 seconds more than all others, but only once.
+
+    The limit of time cuts a fit short, once, in the step `cut`.
+    """
+
+    def __init__(self, clock: list[float], seconds: float, cut: int | None = None) -> None:
+        self.done, self._clock, self._loading, self._seconds, self._cut = 0, clock, 2.0, seconds, cut
+
+    def fit(self, examples, report):
+        for step in range(1, 1001):
+            if step == self._cut:
+                self._cut = None
+                raise TooLong
+            self._clock[0] += self._seconds + self._loading
+            self._loading, self.done = 0.0, step
+            report(step, 1000)
+
+
+@pytest.mark.parametrize(("seconds", "cut"), [(0.01, None), (0.01, 90), (0.8, 2)])
+def test_a_slow_first_step_of_a_judge_counts_once(monkeypatch, seconds, cut):
+    clock = [0.0]
+    monkeypatch.setattr(timing.time, "process_time", lambda: clock[0])
+    judge = Loader(clock, seconds, cut)
+    assert timing.judge_seconds(judge, None) == pytest.approx(2 + 1000 * seconds)
+    assert judge.done < 200, "a part of its steps was enough"
 
 
 def test_a_judge_that_reports_no_steps_is_timed_on_a_few_examples(monkeypatch):
