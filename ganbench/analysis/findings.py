@@ -112,7 +112,7 @@ def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Finding:
         )
         gone = rows[ranks == np.inf]
         if len(gone) > 1:
-            text += f" none in {len(gone)} of {len(rows)} settings, of which half of the runs or more failed or have no value."
+            text += f" none in {len(gone)} of {len(rows)} settings: half of their runs or more failed or have no value."
         else:
             text += f" worst: {_seeds(worst, metric)}, at {setting_words(worst, rows)}."
     return Finding(text, "method", method)

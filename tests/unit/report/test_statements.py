@@ -123,9 +123,9 @@ def test_the_best_setting_in_words_is_the_best_in_the_table(collected):
     elif best.all():
         assert f" Median {TITLE} ({info.best}er is better): {format_number(medians.iloc[0])} (" in text
     else:
-        several = "" if medians.isna().sum() < 2 else f" none in {medians.isna().sum()} of {len(table)} settings, of"
+        several = "" if medians.isna().sum() < 2 else f" none in {medians.isna().sum()} of {len(table)} settings:"
         found = re.search(
-            rf"Best median .*?: (\S+) \(.*?\), at (.+);(?:{several} which half .*$"
+            rf"Best median .*?: (\S+) \(.*?\), at (.+);(?:{several} half of their .*$"
             r"| worst: (no median|\S+)[ ,].*, at (.+)\.$)",
             text,
         )
