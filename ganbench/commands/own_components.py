@@ -31,8 +31,9 @@ def new(
             file.write(text)
     except FileExistsError:
         raise GanbenchError(f"{path} is there already; choose another name, or remove the file.") from None
+    article = "an" if family[0] in "aeiou" else "a"
     for line in (
-        f"{path}: a {family} that keeps its contract as it is; docs/extending.md#{family} explains it",
+        f"{path}: {article} {family} that keeps its contract as it is; docs/extending.md#{family} explains it",
         f"try it:     ganbench try {path}",
         f"in a study: {USES[family].format(name=name)}",
     ):

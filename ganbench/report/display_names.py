@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from ganbench.analysis.columns import AXES
-from ganbench.core.formatting import format_number
+from ganbench.core.formatting import format_number, truncate
 from ganbench.core.signatures import split_signature
 from ganbench.study.choices import split_label
 
@@ -19,6 +19,7 @@ NUMERIC = {
     "generator_learning_rate": "generator rate {}",
     "seed": "seed {}",
 }
+LONGEST_TITLE = 40  # characters, as many as a label may have
 PARTS = tuple(axis for axis in AXES if axis not in (*NUMERIC, "block"))  # the game first
 NETWORKS = "gan"  # the game that its data set and architecture name well enough
 NAMING = ("dataset", "architecture")
@@ -77,6 +78,12 @@ def _unsaid(axis: str, values: pd.Series) -> list[str]:
 
 def _label(value: object) -> str:
     return split_label(value)[0] if isinstance(value, str) else ""
+
+
+def short_title(choice: str) -> str:
+    """A choice, as tables show it, as a title within a figure: its label, or else its signature, shortened with an
+    ellipsis to the length that a label may have."""
+    return truncate(split_label(choice)[0], LONGEST_TITLE)
 
 
 def varying_numbers(run: pd.Series, among: pd.DataFrame) -> str:

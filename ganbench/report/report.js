@@ -205,12 +205,19 @@ function runs(place, data) {
   choices.push(["Seed", (run) => cell(run, "seed")]);
   place.querySelector(".scroll").before(filters(all, choices, compare));
 
+  // A live region has to be there, empty, before what it says.
+  const absent = make("p", { role: "status", class: "note" });
+  place.querySelector(".scroll").before(absent);
   const { whole: shown, body, open } = dialog("run-dialog");
   let here = ""; // the address of what is open
   const route = () => {
     const id = location.hash.slice(1);
     const ids = id.startsWith("compare-") ? id.slice(8).split(",").map((each) => `run-${each}`) : [id];
     const wanted = ids.map((each) => known.get(each));
+    const missing = /^(run|compare)-/.test(id) ? ids.filter((each, at) => !wanted[at]) : [];
+    absent.textContent = missing.length === 0 ? "" : `This report has no ${missing.join(", ")}. Runs get new digests, ` +
+      "and so new addresses, when their settings, their sources or their length change; the table lists all runs.";
+    if (missing.length > 0) place.scrollIntoView();
     here = wanted.every(Boolean) && wanted.length <= MOST ? location.hash : "";
     if (here === "") return shown.close();
     body.replaceChildren(wanted.length > 1 ? several(wanted, data, cell) : single(wanted[0], data, cell));

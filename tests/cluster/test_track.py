@@ -640,11 +640,15 @@ def test_a_model_is_loaded_after_the_folder_has_moved(tmp_path, migrated, monkey
         np.testing.assert_array_equal(examples, torch.cat([module(part) for part in parts]))
     assert pyfunc.load_model(found.artifact_location).metadata.metadata["run"] == "points-d0"
     (block,) = [block for block in blocks("python") if "import mlflow" in block]
-    shown = {}
+    shown, mine = {}, {"my-study": "s", "digits-dcgan-r1": found.tags["method"], "100": str(latent.shape[1])}
+    for words, of_study in mine.items():
+        assert words in block
+        block = block.replace(words, of_study)
     try:
-        exec(block.replace("m-...", found.model_id).replace("100", str(latent.shape[1])), shown)
+        exec(block, shown)
     finally:
         shown["mlflow"].set_tracking_uri(None)
+    assert shown["found"].model_id == found.model_id
     assert shown["examples"].shape == (64, 2)
     with pytest.raises(Exception, match="Failed to enforce schema"):
         model.predict(latent[:, 1:].astype(np.float32))

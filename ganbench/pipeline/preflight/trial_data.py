@@ -6,6 +6,8 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ganbench.contracts.data import draw_fault, examples_fault, few_examples, judge_fault, load_checked
 from ganbench.contracts.repeatability import call_twice
 from ganbench.core.registry import PACKAGE
@@ -80,11 +82,21 @@ class DataTrials:
         with self.components.attempt("grid", [choice], None if packaged else LOAD_SECONDS):
             fault = examples_fault(made.spec, examples) or (draw_fault(made) if packaged else None)
         self.components.refuse("grid", choice, fault)
+        if packaged and choice.options.get("channels") == 3:
+            self._say_grey(choice, examples.train)
         if not packaged and time.process_time() - began < QUICK_SECONDS:
             with self.components.attempt("grid", [choice], LOAD_SECONDS):
                 examples, fault = load_checked(made)
             self.components.refuse("grid", choice, fault)
         return examples
+
+    def _say_grey(self, choice: Choice, images: np.ndarray) -> None:
+        """Tell of a data set all of whose decoded images are grey, though it reads them as colours."""
+        decoded = images[:: max(1, -(-len(images) // DECODED))]
+        if (decoded == decoded[:, :1]).all():
+            text = f"{choice.text}: all {len(decoded):,} training images that were looked at are grey, and are read"
+            advice = "as three equal channels; with channels: 1 networks are smaller"
+            self.components.say({"note": f"{text} {advice}."})
 
     def _judge(self, dataset: Choice, made: Any, examples: Examples) -> None:
         choice = self.plan.judge_of(dataset)

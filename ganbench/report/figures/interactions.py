@@ -14,7 +14,8 @@ from ganbench.analysis.working_regions import axis_words
 from ganbench.core.formatting import format_p_value
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.failure_cells import draw_cells, draw_scale
-from ganbench.report.plotting.style import QUIET, nothing
+from ganbench.report.plotting.method_lines import data_title
+from ganbench.report.plotting.style import nothing
 
 FIGURE = FigureInfo(
     title="Failures by pairs of axes",
@@ -53,12 +54,11 @@ def draw(collected: Collected) -> Figure:
         words = [[_wrapped(value) for value in values] for values in crossing.values]
         draw_cells(axes, _cells(crossing), words[1], words[0])
         axes.set(xlabel=axis_words(crossing.axes[1]), ylabel=axis_words(crossing.axes[0]))
-        axes.set_title(crossing.dataset, fontweight="bold")
         tests = [
             f"{title} {format_p_value(table.loc[index, f'{question}_adjusted'])}"
             for question, title in (("failure", "failures"), ("rank", "ranks"))
         ]
-        axes.set_title(", ".join(tests), loc="right", fontsize=8, color=QUIET)
+        data_title(axes, crossing.dataset, ", ".join(tests))
     draw_scale(figure, panels)
     return figure
 

@@ -20,7 +20,7 @@ from ganbench.analysis.statistics.medians import median_interval
 from ganbench.core.formatting import format_number
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.many_runs import draw_values
-from ganbench.report.plotting.method_lines import COLOURS
+from ganbench.report.plotting.method_lines import COLOURS, data_title
 from ganbench.report.plotting.style import INK, QUIET, REFERENCE, nothing, plain_ticks
 
 FIGURE = FigureInfo(
@@ -81,7 +81,7 @@ def draw(collected: Collected) -> Figure:
         info = collected.metrics[headline(collected, found[0].methods[0])]
         sign = -1.0 if info.best == "high" else 1.0
         _panel(axes, found, sign)
-        axes.set_title(dataset, fontweight="bold", pad=22)
+        data_title(axes, dataset, pad=22)
         axes.set_ylabel(f"difference in\n{info.title}")
     return figure
 

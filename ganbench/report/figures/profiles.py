@@ -13,7 +13,14 @@ from ganbench.analysis.methods import headline
 from ganbench.analysis.nulls import null_of
 from ganbench.analysis.statistics.improvement import performance_profile, profile_interval
 from ganbench.report.figure_info import FigureInfo
-from ganbench.report.plotting.method_lines import MOST_BANDS, data_panels, draw_legend, failures_in_words, method_styles
+from ganbench.report.plotting.method_lines import (
+    MOST_BANDS,
+    data_panels,
+    data_title,
+    draw_legend,
+    failures_in_words,
+    method_styles,
+)
 from ganbench.report.plotting.null_band import draw_null, null_legend
 from ganbench.report.plotting.setting_panels import better
 from ganbench.report.plotting.style import QUIET, plain_ticks
@@ -41,7 +48,7 @@ def draw(collected: Collected) -> Figure:
     groups = list(methods_by_dataset(collected))
     figure, panels = data_panels(len(groups), max(len(names) for _, names in groups))
     for axes, (dataset, names) in zip(panels, groups, strict=True):
-        axes.set_title(dataset, fontweight="bold")
+        data_title(axes, dataset)
         _panel(axes, collected, dataset, names)
     return figure
 

@@ -13,7 +13,14 @@ from ganbench.analysis.methods import failure_times
 from ganbench.analysis.statistics.survival import SurvivalCurve, kaplan_meier
 from ganbench.core.formatting import format_p_value
 from ganbench.report.figure_info import FigureInfo
-from ganbench.report.plotting.method_lines import MOST_BANDS, data_panels, draw_legend, failures_in_words, method_styles
+from ganbench.report.plotting.method_lines import (
+    MOST_BANDS,
+    data_panels,
+    data_title,
+    draw_legend,
+    failures_in_words,
+    method_styles,
+)
 from ganbench.report.plotting.style import INK, QUIET, plain_ticks
 
 FIGURE = FigureInfo(
@@ -57,12 +64,9 @@ def draw(collected: Collected) -> Figure:
             xlim=(-0.01 * last, BEYOND * last), ylim=(-0.03, 1.05), xlabel="training step", ylabel="not seen to fail"
         )
         axes.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"])
-        axes.set_title(dataset, fontweight="bold")
         p_value = log_rank_within_settings(runs)
-        if not np.isnan(p_value):
-            axes.set_title(
-                f"log-rank test within settings: {format_p_value(p_value)}", loc="right", fontsize=8, color=QUIET
-            )
+        test = "" if np.isnan(p_value) else f"log-rank test within settings: {format_p_value(p_value)}"
+        data_title(axes, dataset, test)
         plain_ticks(axes, "x")
         draw_legend(axes, handles, below=_counts(axes, at_risk, last))
     return figure

@@ -12,7 +12,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.working_regions import LIMIT, WorkingRegion, axis_words, decades_in_words, working_regions
 from ganbench.core.formatting import format_number
 from ganbench.report.figure_info import FigureInfo
-from ganbench.report.plotting.method_lines import data_panels, draw_legend, method_styles
+from ganbench.report.plotting.method_lines import data_panels, data_title, draw_legend, method_styles
 from ganbench.report.plotting.style import INK, QUIET, REFERENCE, nothing
 
 FIGURE = FigureInfo(
@@ -45,7 +45,7 @@ def draw(collected: Collected) -> Figure:
     figure, axes = data_panels(len(panels), most + 1)
     for panel, ((dataset, axis), groups) in zip(axes, panels.items(), strict=True):
         _panel(panel, axis, groups)
-        panel.set_title(dataset, fontweight="bold")
+        data_title(panel, dataset)
     return figure
 
 

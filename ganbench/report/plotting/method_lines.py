@@ -12,9 +12,12 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from ganbench.analysis.methods import failure_rate
+from ganbench.report.display_names import short_title
+from ganbench.report.plotting.style import QUIET
 
 # Paul Tol's "bright" scheme, told apart with any common colour vision; no colour of an outcome.
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#66ccee", "#bbaa33")
+NARROW_TITLE = 16  # characters of a title that leave room for a test's result beside it
 MOST_BANDS = 4  # of more methods, bands would hide one another
 DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
@@ -42,6 +45,23 @@ def data_panels(datasets: int, lines: int) -> tuple[Figure, np.ndarray]:
     for spare in panels[datasets:]:
         spare.set_axis_off()
     return figure, panels[:datasets]
+
+
+def data_title(axes: Axes, dataset: str, test: str = "", **options: float) -> None:
+    """Title a panel with its data set, as `short_title` names it.
+
+    Args:
+        axes: The panel.
+        dataset: The data set as tables show it, label and signature.
+        test: The result of a test of what the panel shows, at its right; a title that is too long to stand beside it
+            stands one line higher.
+        options: Further arguments of `Axes.set_title`.
+    """
+    name = short_title(dataset)
+    above = "\n " if test and len(name) > NARROW_TITLE else ""
+    axes.set_title(name + above, fontweight="bold", **options)
+    if test:
+        axes.set_title(test, loc="right", fontsize=8, color=QUIET)
 
 
 def failures_in_words(runs: pd.DataFrame) -> str:

@@ -57,7 +57,9 @@ def test_a_broken_component_ends_with_status_1_its_line_and_the_contract(tmp_pat
 
 @pytest.mark.parametrize("family", registry.FAMILIES)
 def test_the_line_that_new_shows_names_the_component_in_a_study(family):
-    run("new", family, "mine")
+    made = run("new", family, "mine")
+    article = "an" if family in ("architecture", "objective", "optimizer") else "a"
+    assert made.stdout.startswith(f"mine.py: {article} {family} that keeps")
     line = yaml.safe_load(USES[family].format(name="mine"))
     block = {"dataset": "digits", "architecture": "mlp", "learning_rate": 1e-3, "seed": 0}
     study = {"study": "own", "grid": [block], "train": {"steps": 10}}

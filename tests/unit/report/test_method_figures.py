@@ -8,9 +8,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from compared_methods import runs, study
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import failed
@@ -150,3 +152,33 @@ def _lab(linear: np.ndarray) -> np.ndarray:
     shares = TO_XYZ @ linear.clip(0, 1) / TO_XYZ.sum(axis=1)
     root = np.where(shares > (6 / 29) ** 3, np.cbrt(shares), shares / (3 * (6 / 29) ** 2) + 4 / 29)
     return np.array([116 * root[1] - 16, 500 * (root[0] - root[1]), 200 * (root[1] - root[2])])
+
+
+LABEL = "grey blobs of two sizes and many colours"  # as long as a label may be
+LABELLED = f"{LABEL} = image_folder(folder=data/blobs, side=16, channels=1)"
+BARE = "image_folder(folder=data/a_long_name_of_a_folder, side=16, channels=1)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "dataset", "title"),
+    [
+        *((kind, LABELLED, LABEL) for kind in ("survival", "interactions", "profiles", "pairs")),
+        ("working_regions", BARE, "image_folder(folder=data/a_long_name ..."),
+    ],
+)
+def test_the_title_of_a_data_set_is_its_label_and_overlaps_nothing(collected, kind, dataset, title):
+    methods = {"a": {(n, rate): runs("ffffcc") for n in (100, 400) for rate in (0.1, 0.2, 0.4)}}
+    methods["b"] = {setting: runs("cccccc") for setting in methods["a"]}
+    made = study(collected, methods)
+    figure = drawn(dataclasses.replace(made, runs=made.runs.assign(dataset=dataset)), kind)
+    titled = [axes for axes in figure.axes if axes.get_title("left")]
+    assert titled
+    for axes in titled:
+        assert axes.get_title("left").strip() == title
+        texts = {each.get_text(): each for each in axes.get_children() if isinstance(each, Text)}
+        left, right = (texts[axes.get_title(side)] for side in ("left", "right"))
+        box, beside = left.get_window_extent(), right.get_window_extent()
+        assert box.x1 <= figure.bbox.x1
+        if right.get_text():
+            last = box.y0 if "\n" not in left.get_text() else (box.y0 + box.y1) / 2  # the second line is blank
+            assert box.x1 < beside.x0 or last >= beside.y1 - 2

@@ -115,6 +115,20 @@ def test_the_address_of_a_run_opens_it_with_all_that_is_known(at, study):
     assert "Infinity" not in path
 
 
+def test_an_address_of_a_run_that_is_not_there_says_so(at, study):
+    said = "document.querySelector('#runs > [role=status]').textContent"
+    browser = at("#run-0123abcd")
+    assert "This report has no run-0123abcd." in browser.js(said)
+    assert not browser.js(f"{DIALOG}.open")
+    browser.wait("Math.abs(document.querySelector('#runs').getBoundingClientRect().top) < 100")
+    there = address(study)
+    browser.js(f"location.hash = 'compare-{there[5:]},gone'")
+    browser.wait(f"{said}.includes('no run-gone.')")
+    browser.js(f"location.hash = '{there}'")
+    browser.wait(f"{DIALOG}.open && {said} === ''")
+    assert at("#runs").js(said) == "", "a place of the page is no run"
+
+
 def test_columns_sort_both_ways_by_size(at, study):
     browser = at()
     heads = browser.js("[...document.querySelectorAll('#runs thead th')].map((head) => head.innerText.trim())")

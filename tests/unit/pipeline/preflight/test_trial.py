@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from building import gan, part, training
 from judging import look
+from PIL import Image
 
 from ganbench.contracts import CONTRACTS
 from ganbench.contracts.measuring import metric_fault
@@ -606,6 +607,24 @@ def test_a_metric_that_needs_more_examples_than_there_will_be_is_refused(tmp_pat
     source = fewest.format(column="'own'", score="return {'own': 0.5}", reference="{}")
     with pytest.raises(GanbenchError, match=r"needs 3,000 examples or more, but evaluate\.samples is 2,000"):
         check(own(tmp_path, "metric", source)[1])
+
+
+@pytest.mark.parametrize(("channels", "coloured", "told"), [(3, 0, 1), (3, 1, 0), (1, 0, 0)])
+def test_grey_images_that_are_read_as_colours_are_told(tmp_path, channels, coloured, told):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index in range(8):
+        image = Image.new("RGB", (8, 8), (9, 9, index)) if coloured else Image.new("L", (8, 8), index)
+        image.save(folder / f"{index}.png")
+    dataset = {"name": "image_folder", "folder": str(folder), "side": 8, "channels": channels, "label": "blobs"}
+    found, notes = plan(tmp_path, {"dataset": dataset}), []
+    say = component_trials.ComponentTrials(lambda line: notes.append(line.get("note", "")))
+    spec, _ = trial_data.DataTrials(found, say).tried(found.runs[0].choice("dataset"))
+    grey = [note for note in notes if "channels: 1" in note]
+    assert len(grey) == told
+    assert all(
+        note.startswith("blobs = image_folder(") and f"all {spec.train} training images" in note for note in grey
+    )
 
 
 @pytest.mark.parametrize("draws", [1, 0, 2.5, True])
