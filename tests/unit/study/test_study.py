@@ -258,7 +258,7 @@ def test_a_game_has_the_axes_of_its_parts_and_no_others():
         *("game", "dynamics", "optimizer", "schedule", "train"),
         *("n_train", "learning_rate", "generator_learning_rate", "seed"),
     }
-    assert by_game["linear(matrix=(1.0, 0.0, 0.0, -1.0))"].n_train is None
+    assert by_game["linear(matrix=[1.0, 0.0, 0.0, -1.0])"].n_train is None
     assert by_game["gan"].n_train == 20000
     assert by_game["gan"].id == "ring8-mlp-non-saturating-alternating-adam-n20000-lr0.001-s0"
     assert found.gans == (by_game["gan"].method,)
