@@ -6,7 +6,8 @@ had not failed. Failures alone would call any learning rate good that is too sma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,9 @@ FEWEST_VALUES = 3  # of an axis: with two, a region has one crossing at most, an
 COLUMNS = {
     "dataset": AXES["dataset"],
     "axis": "column of the table of runs that is the axis: a setting with three positive values or more",
-    "group": "what was run along the axis, all other settings being equal: a method, or methods that differ in the axis"
-    " alone",
+    "group": "what was run along the axis: a method, or methods that differ in the axis alone. Runs at all of a"
+    " method's numbers of examples and learning rates are counted together where all of these were run equally often at"
+    " every value of the axis; else each of them has a group of its own",
     "values": "number of values of the axis at which it was run",
     "first": "smallest of these values",
     "last": "largest of these values",
@@ -146,22 +148,43 @@ def _numeric_axes(collected: Collected, runs: pd.DataFrame) -> Iterator[str]:
 
 
 def _along(runs: pd.DataFrame, dataset: str, axis: str) -> Iterator[WorkingRegion]:
-    """The groups of runs of a data set that differ in nothing but an axis and their seeds."""
+    """The groups of runs of a data set that differ in an axis and their seeds, and in what is the same mixture of other
+    axes within a method at every value of the axis."""
     known = runs[runs[axis].notna()]
     if axis in AXIS_WORDS:
-        by = ["method", *(other for other in AXIS_WORDS if other != axis)]
-        alike = keys(known, by)
+        alike = keys(known, ["method"])
     else:  # the signature of the component, or of the training options, holds the option: compare the others alone
         family = axis.partition("_")[0]
-        by = [each for each in AXES if each not in ("seed", "block", family)]
+        by = [each for each in AXES if each not in ("seed", "block", family, *AXIS_WORDS)]
         by += [column for column in known.columns if column.startswith(f"{family}_") and column != axis]
         names = known[family].map(lambda text: split_label(str(text))[1].partition("(")[0])
         alike = [(name, *key) for name, key in zip(names, keys(known, by), strict=True)]
-    groups: dict[tuple, list[int]] = {}
+    others = [other for other in AXIS_WORDS if other != axis]
+    for together in _divided(known, alike):
+        apart = [together] if _balanced(together, axis, others) else _divided(together, keys(together, others))
+        yield from _regions_of(apart, runs, dataset, axis)
+
+
+def _divided(runs: pd.DataFrame, alike: Sequence[Hashable]) -> list[pd.DataFrame]:
+    """The runs with equal keys, in the order of their first ones."""
+    groups: dict[Hashable, list[int]] = {}
     for place, key in enumerate(alike):
         groups.setdefault(key, []).append(place)
-    members = [known.iloc[places] for places in groups.values()]
-    for mine in members:
+    return [runs.iloc[places] for places in groups.values()]
+
+
+def _balanced(runs: pd.DataFrame, axis: str, others: list[str]) -> bool:
+    """Whether other axes have the same values at every value of an axis, each as often.
+
+    Then the runs of a value are the same mixture everywhere, and their shares compare; the count of a mixture varies
+    less than the binomial one whose interval they get.
+    """
+    mixtures = {frozenset(Counter(keys(mine, others)).items()) for _, mine in runs.groupby(axis)}
+    return len(mixtures) == 1
+
+
+def _regions_of(groups: list[pd.DataFrame], runs: pd.DataFrame, dataset: str, axis: str) -> Iterator[WorkingRegion]:
+    for mine in groups:
         numbers = mine[axis].astype(float)
         positive = mine[numbers > 0]
         values = np.unique(numbers[numbers > 0])
@@ -178,7 +201,8 @@ def _name(mine: pd.DataFrame, runs: pd.DataFrame, axis: str) -> str:
     words = ["-".join(part for part in slugs[0] if all(part in slug for slug in slugs))]
     for other, text in AXIS_WORDS.items():
         peers = runs[runs["method"].isin(mine["method"])]
-        if other != axis and peers[other].nunique(dropna=False) > 1 and pd.notna(mine[other].iloc[0]):
+        one = mine[other].nunique(dropna=False) == 1 < peers[other].nunique(dropna=False)
+        if other != axis and one and pd.notna(mine[other].iloc[0]):
             number = format_number(mine[other].iloc[0])
             words.append(f"{number} {text}" if other == "n_train" else f"{text} {number}")
     return ", ".join(words)

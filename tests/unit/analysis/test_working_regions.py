@@ -46,6 +46,18 @@ def test_a_sentence_compares_the_widest_with_the_narrowest(made, collected):
     assert text.endswith("do not tell the widest and the narrowest apart.")
 
 
+def test_other_axes_of_a_method_are_counted_together_where_they_are_the_same_everywhere(collected):
+    """Of two numbers of examples, one of which fails at the last rate; then without it at the first rate."""
+    grid = {(n_train, rate): runs("ffffff") for n_train in (100, 400) for rate in RATES}
+    grid[100, 0.1] = runs("cccccc")
+    (found,) = [each for each in working_regions(study(collected, {"a": grid})) if each.axis == "learning_rate"]
+    assert (found.group, [rate.count for rate in found.rates]) == ("a", [12, 12, 6])
+    assert found.region().pieces[0] == pytest.approx((-3, -1)), "half is reached at the very end"
+    del grid[100, 0.001]
+    names = [each.group for each in working_regions(study(collected, {"a": grid})) if each.axis == "learning_rate"]
+    assert names == ["a, 400 training examples"], "the other number has two rates left"
+
+
 def test_two_values_are_no_axis(collected):
     two = study(collected, {"a": {(100, rate): runs("ffff") for rate in RATES[:2]}})
     assert working_regions(two) == []
