@@ -20,13 +20,14 @@ FIGURE = FigureInfo(
     scope="study",
     order=1,
     caption=(
-        "The share of healthy runs, which had learned by their end and had not failed, along every numeric axis with"
-        " three values or more. A method's runs at all numbers of examples and learning rates are counted together"
-        " where these are the same at every value of the axis, and have lines of their own elsewhere. Upright lines are 95%"
-        " Wilson intervals, drawn side by side; they count undetermined runs either way, and a value with such runs has"
-        " no dot. A thick bar below marks where more than half of the runs are healthy, by straight lines between"
-        " neighbouring values; a triangle at its end says that the region may go on beyond the values that were run."
-        " What happens between two neighbouring values was not run: a gap or a peak there remains unseen."
+        "The share of healthy runs, which had learned by their end and had not failed, along every numeric axis"
+        " with three values or more. A method's runs at all numbers of examples and learning rates are counted"
+        " together where these are the same at every value of the axis, and have lines of their own elsewhere."
+        " Upright lines are 95% Wilson intervals, drawn side by side; they count undetermined runs either way, and a"
+        " value with such runs has no dot. A thick bar below marks where more than half of the runs are healthy, by"
+        " straight lines between neighbouring values; a triangle at its end says that the region may go on beyond"
+        " the values that were run. What happens between two neighbouring values was not run: a gap or a peak there"
+        " remains unseen."
     ),
 )
 
