@@ -133,7 +133,7 @@ def assert_refused(project: Project, words: Iterable[str], *arguments: str) -> N
                 "config/config.yaml",
                 "unknown key 'titel'",
                 "Did you mean 'title'?",
-                "Valid: claims, description, diagnose, evaluate",
+                "Valid: claims, compare, description, diagnose, evaluate",
             ],
             id="key",
         ),

@@ -58,9 +58,11 @@ def shrunk(path: Path, place: Path) -> Plan:
     raw = yaml.safe_load(path.read_text()) | {"results": str(place)}
     raw = {key: value for key, value in raw.items() if key not in ("claims", "diagnose")}
     for block in raw["grid"]:
+        block |= {"seed": 0, "train": {}}
+        if "architecture" not in block:  # a game of a few numbers
+            continue
         listed = block["architecture"] if isinstance(block["architecture"], list) else [block["architecture"]]
         block["architecture"] = [each | NARROW[each["name"]] for each in listed]
-        block |= {"seed": 0, "train": {}}
         block |= {"n_train": 20} if "n_train" in block else {}
     few = {"steps": STEPS, "batch_size": 4, "curve_bins": 5, "snapshots": {"count": 2}}
     raw["train"] = {key: value for key, value in raw.get("train", {}).items() if key != "epochs"} | few
