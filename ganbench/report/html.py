@@ -20,7 +20,7 @@ from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report.diagnostics import experiments
 from ganbench.report.figure_info import figure_infos
-from ganbench.report.file_names import figure_name
+from ganbench.report.file_names import COMPARISON, figure_name
 from ganbench.report.method_tables import hint, method_tables, occurring
 from ganbench.report.page import Figures, write_page
 from ganbench.report.partial import missing_results
@@ -63,6 +63,7 @@ def render(
         name=study["study"],
         description=study.get("description") or "",
         compared=study.get("compare", []),
+        comparison=f"{COMPARISON}/report.html",
         partial=missing_results(collected),
         rankings=rankings(gans),
         claims=render_claims(collected, study),

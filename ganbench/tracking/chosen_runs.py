@@ -33,7 +33,7 @@ def standing_for(collected: Collected, places: Sequence[str]) -> dict[str, str]:
     return {run: ", ".join(places) for run, places in chosen.items()}
 
 
-def spread(collected: Collected, most: int) -> set[str]:
+def evenly_chosen(collected: Collected, most: int) -> set[str]:
     """Choose at most a number of runs with samples, of every method as many, evenly spread from its best to its worst.
 
     Args:

@@ -22,7 +22,7 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.study.schema import load
 from ganbench.tracking.address import redact_credentials, sqlite_path
-from ganbench.tracking.chosen_runs import spread, standing_for
+from ganbench.tracking.chosen_runs import evenly_chosen, standing_for
 from ganbench.tracking.environment import QUIET_SETTINGS, environment_variables, silence_logs
 from ganbench.tracking.mlflow_store import MlflowStore
 from ganbench.tracking.models import WriteNetworks
@@ -65,7 +65,7 @@ def run(job: Job, context: JobContext) -> list[Path]:
             origin=origin,
             chosen=standing_for(collected, task.models) if origin.file else {},
             write=partial(_write_networks, task.file, {}),
-            pictured=spread(collected, task.pictures),
+            pictured=evenly_chosen(collected, task.pictures),
             report=lambda done, _: report(done),
         )
     return []

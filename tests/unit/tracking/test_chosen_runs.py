@@ -9,7 +9,7 @@ import pytest
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import methods
-from ganbench.tracking.chosen_runs import spread, standing_for
+from ganbench.tracking.chosen_runs import evenly_chosen, standing_for
 from ganbench.tracking.records import records
 
 
@@ -38,21 +38,21 @@ def test_the_best_the_median_and_the_worst_stand_for_a_method(five):
 
 def test_pictures_are_spread_from_the_best_to_the_worst(five):
     names = five.runs["run"].tolist()
-    assert spread(five, 5) == set(names)
-    assert spread(five, 2) == {names[2], names[4]}, "one that diverged is worse than any"
-    assert spread(five, 3) == {names[2], names[1], names[4]}
+    assert evenly_chosen(five, 5) == set(names)
+    assert evenly_chosen(five, 2) == {names[2], names[4]}, "one that diverged is worse than any"
+    assert evenly_chosen(five, 3) == {names[2], names[1], names[4]}
     shuffled = replace(five, runs=five.runs.iloc[::-1])
-    assert spread(shuffled, 3) == spread(five, 3)
+    assert evenly_chosen(shuffled, 3) == evenly_chosen(five, 3)
 
 
 def test_every_method_has_pictures(collected):
-    chosen = spread(collected, 1)
+    chosen = evenly_chosen(collected, 1)
     kept = collected.runs[collected.runs["run"].isin(chosen)]
     assert sorted(kept["method"]) == sorted(methods(collected.gans))
 
 
 def test_a_record_without_pictures_still_tells_the_shape_of_the_data(collected):
-    run = next(iter(spread(collected, 1)))
+    run = next(iter(evenly_chosen(collected, 1)))
     part = replace(collected, runs=collected.runs[collected.runs["run"] == run])
     (whole,), (bare,) = records(part), records(part, pictured=set())
     assert len(whole.sample_steps)
