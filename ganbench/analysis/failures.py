@@ -53,8 +53,8 @@ def _how(runs: pd.DataFrame, *, when: bool) -> str:
         if mine.empty:
             continue
         steps = mine["failed_step"].dropna()
-        seen = f" (failed from step {format_range(steps.min(), steps.max())} on)" if when and len(steps) else ""
-        parts.append(f"{len(mine)} {outcome}{seen}")
+        seen = f" (first failure, of any kind, at step {format_range(steps.min(), steps.max())})"
+        parts.append(f"{len(mine)} {outcome}{seen if when and len(steps) else ''}")
     return join_words(parts)
 
 

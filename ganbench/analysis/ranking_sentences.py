@@ -47,7 +47,7 @@ class Answer:
 
 
 def answers(collected: Collected, table: pd.DataFrame, tests: pd.DataFrame) -> list[Answer]:
-    """Answer the question for every data set with several methods.
+    """Answer the question for every data set; where it has one method, only what its runs showed.
 
     Args:
         collected: The study's results.
@@ -56,13 +56,13 @@ def answers(collected: Collected, table: pd.DataFrame, tests: pd.DataFrame) -> l
     """
     found = []
     for dataset, rows in table.groupby("dataset", sort=False):
-        if len(rows) < 2:
-            continue
         best = rows.iloc[0]
         pairs = {name: pair_of(tests, best["method"], name) for name in rows["method"].iloc[1:]}
         mine = tests[tests["dataset"] == dataset]
         use = f"{_first(best)}: {shown(collected, best)}."
-        if not any(tested(row) for _, row in mine.iterrows()):
+        if len(rows) == 1:
+            use = f"{best['method']} is the only method that was run: {shown(collected, best)}."
+        elif not any(tested(row) for _, row in mine.iterrows()):
             use = "No method comes first, since no two of them could be tested against one another."
         cautions = (*_at_best_rates(collected, rows), *_cautions(rows, pairs))
         found.append(Answer(dataset, use, _sure(best["method"], pairs), cautions))

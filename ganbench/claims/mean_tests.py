@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from ganbench.analysis.methods import failed
 from ganbench.analysis.statistics.means import (
     MeanDifference,
     independent_mean_difference,
@@ -31,14 +32,11 @@ class _Comparison:
     """The means of two groups of runs compared, or the reason why they cannot be."""
 
     text: str
+    value: float = math.nan
     difference: MeanDifference | None = None
     lowest: str = ""  # the run that lowers the difference most
     highest: str = ""  # the run that raises the difference most
     least: int = 0  # number of runs of the smaller group
-
-    @property
-    def value(self) -> float:
-        return math.nan if self.difference is None else self.difference.value
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -74,9 +72,11 @@ def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
             return _Comparison(
                 f"{name}: {lost} of {plural(len(group.values), 'run')} of ({group.name}) without a finite number"
             )
+    for group in (first, second):
         if len(group.values) < MIN_RUNS:
-            few = f"{plural(len(group.values), 'run')} of ({group.name})"
-            return _Comparison(f"{name}: {few}, and an interval needs {MIN_RUNS} to keep its promise")
+            value = float(first.values.mean() - second.values.mean())
+            few = f"{plural(len(group.values), 'run')} of ({group.name}), and an interval needs {MIN_RUNS}"
+            return _Comparison(f"{name}: {format_number(value)}, without an interval: {few} to keep its promise", value)
     values, ids = first.values, first.runs.index
     if paired(first.runs["seed"], second.runs["seed"]):
         orders = [np.argsort(group.runs["seed"].to_numpy(), kind="stable") for group in (first, second)]
@@ -87,9 +87,16 @@ def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
         found = independent_mean_difference(first.values, second.values)
         how = f"{len(first.values):,} and {plural(len(second.values), 'run')}"
     low, high = found.interval()
-    text = f"{name}: {format_number(found.value)}, 95% interval {format_number(low)} to {format_number(high)} ({how})"
+    text = f"{name}: {format_number(found.value)}, 95% interval {format_number(low)} to {format_number(high)}"
+    text += f" ({how}{_failed(first, second)})"
     least = min(len(first.values), len(second.values))
-    return _Comparison(text, found, ids[np.argmin(values)], ids[np.argmax(values)], least)
+    return _Comparison(text, found.value, found, ids[np.argmin(values)], ids[np.argmax(values)], least)
+
+
+def _failed(*groups: RunGroup) -> str:
+    """A clause on runs that failed, whose numbers a mean takes as they are; a ranking takes them for the worst."""
+    counts = [int(failed(group.runs).sum()) for group in groups]
+    return f"; {' and '.join(map(str, counts))} of them failed" if any(counts) else ""
 
 
 def paired(first: pd.Series, second: pd.Series) -> bool:

@@ -9,12 +9,12 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.ranking import pair_of, ranking
 from ganbench.analysis.ranking_sentences import answers, effort_words
 from ganbench.analysis.ranking_tests import ranking_tests
-from ganbench.core.formatting import format_number, format_percent, format_range
+from ganbench.core.formatting import format_number, format_percent, format_range, plural
 from ganbench.report.run_counts import counted
 
 
 def rankings(collected: Collected) -> list[dict]:
-    """What the report shows of every data set with several methods, in the order of the table of runs.
+    """What the report shows of every data set, in the order of the table of runs.
 
     Returns:
         By data set: its name, the answer with what it rests on, cautions, the title of the metric and whether lower or
@@ -36,7 +36,7 @@ def rankings(collected: Collected) -> list[dict]:
                 "cautions": [{"text": text, "warning": True} for text in answer.cautions],
                 "metric": "" if info is None else info.title,
                 "better": "" if info is None else f"{info.best}er is better",
-                "caption": f"{len(rows)} methods on {answer.dataset}: {counted(runs)}.",
+                "caption": f"{plural(len(rows), 'method')} on {answer.dataset}: {counted(runs)}.",
                 "rows": [_row(row, tests) for _, row in rows.iterrows()],
             }
         )

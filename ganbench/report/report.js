@@ -160,9 +160,10 @@ function filters(all, choices, more) {
     return { label: make("label", {}, `${name} `, select), holds };
   });
   const update = () => {
-    const asked = words.value.toLowerCase().split(/\s+/);
+    const asked = words.value.toLowerCase().trim().split(/\s+/);
+    const has = (run, word) => run.text.includes(word) || (word !== "" && run.numbers.has(Number(word)));
     for (const run of all) {
-      run.row.hidden = !menus.every((menu) => menu.holds(run)) || !asked.every((word) => run.text.includes(word));
+      run.row.hidden = !menus.every((menu) => menu.holds(run)) || !asked.every((word) => has(run, word));
     }
     shown.textContent = `${all.filter((run) => !run.row.hidden).length} of ${all.length} runs`;
   };
@@ -177,7 +178,9 @@ function runs(place, data) {
   const names = heads.map((head) => head.textContent);
   const all = [...whole.tBodies[0].rows].map((row, at) => {
     const cells = [...row.cells].map((cell) => cell.textContent);
-    return { ...data.runs[at], row, at, cells, id: row.id, name: cells[0], text: cells.join(" ").toLowerCase() };
+    const numbers = new Set(cells.map((each) => Number(each.replaceAll(",", ""))));  // 2e-2 finds 0.02
+    const text = cells.join(" ").toLowerCase();
+    return { ...data.runs[at], row, at, cells, id: row.id, name: cells[0], text, numbers };
   });
   const known = new Map(all.map((run) => [run.id, run]));
   const cell = (run, head) => run.cells[names.indexOf(head)];

@@ -55,12 +55,16 @@ class Film:
 
 
 def save_film(film: Film, path: Path) -> None:
-    """Write a film as an animated PNG (APNG) that loops; a viewer that knows no APNG shows the first frame.
+    """Write a film as an animated PNG (APNG) that loops.
+
+    Paper, and a viewer that knows no APNG, show the first frame of the file. That is the last one of the film: where a
+    loop is entered makes no difference to those who see it run.
 
     PNG has one palette for all frames. It is made of pixels of all of them, and no frame is dithered, since the noise
     of that would take most of the file. The same figures give the same bytes.
     """
-    pictures = [_picture(figure) for figure in film.frames]
+    *before, last = (_picture(figure) for figure in film.frames)
+    pictures = [last, *before]
     pixels = [np.asarray(picture).reshape(-1, 3) for picture in pictures]
     sample = np.concatenate([each[:: max(1, len(each) // SAMPLED)] for each in pixels])
     palette = Image.fromarray(sample[None]).quantize(COLOURS - 1)
@@ -70,7 +74,7 @@ def save_film(film: Film, path: Path) -> None:
     colours[(colours > 255 - NEAR).all(axis=1)] = 255
     palette.putpalette(colours.ravel().tolist())
     first, *others = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
-    lasting = [FRAME_MS] * len(others) + [LAST_MS]
+    lasting = [LAST_MS] + [FRAME_MS] * len(others)
     first.save(path, "PNG", save_all=True, append_images=others, duration=lasting, loop=0)
 
 

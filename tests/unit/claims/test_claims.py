@@ -559,11 +559,20 @@ def test_unpaired_interval_is_the_normal_one_for_many_values():
 def test_why_a_difference_is_undecided():
     few = part(two([1.0, 2.0], UP), "difference", **BASELINE, above=0)
     assert few.text == (
-        "mean (game a) minus mean (game b): 2 runs of (game a), and an interval needs 10 to keep its promise; asked: "
-        "above 0"
+        "mean (game a) minus mean (game b): "
+        "-3, without an interval: 2 runs of (game a), and an interval needs 10 to"
+        " keep its promise; asked: above 0"
     )
+    assert few.value == -3 and np.isnan(few.low)
     lost = part(two(UP, [*UP[:8], NAN, INF]), "difference", **BASELINE, above=0)
     assert "2 of 10 runs of (game b) without a finite number" in lost.text
+
+
+def test_a_difference_says_how_many_of_its_runs_failed():
+    study = two(UP, DOWN)
+    study.runs["outcome"] = ["collapsed"] * 3 + ["converged"] * 17
+    failing = part(study, "difference", **BASELINE, above=0)
+    assert "(10 pairs of equal seed; 3 and 0 of them failed), p = " in failing.text
 
 
 @pytest.mark.cluster

@@ -42,13 +42,14 @@ def saved(folder, name="film"):
     return folder / f"{name}.png", folder / f"{name}.svg"
 
 
-def test_a_film_has_its_frames_in_order_loops_and_pauses_at_the_end(tmp_path):
+def test_a_film_loops_in_order_pauses_at_the_end_and_begins_its_file_with_that(tmp_path):
     path, still = saved(tmp_path)
     with Image.open(path) as film:
         assert film.n_frames == 3
         assert film.info["loop"] == 0
         frames = [(frame.info["duration"], np.asarray(frame.convert("RGB"))) for frame in ImageSequence.Iterator(film)]
-    assert [duration for duration, _ in frames] == [FRAME_MS, FRAME_MS, LAST_MS]
+    assert [duration for duration, _ in frames] == [LAST_MS, FRAME_MS, FRAME_MS]
+    frames = [*frames[1:], frames[0]]
     bars = []
     for (_, picture), colour in zip(frames, COLOURS, strict=True):
         middle = picture[picture.shape[0] // 2, picture.shape[1] // 2]

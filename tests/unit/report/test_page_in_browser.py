@@ -158,6 +158,17 @@ def test_filters_hold_together(at, study):
     assert browser.js(names) == []
 
 
+def test_a_number_is_found_however_it_is_written(at, study):
+    browser = at()
+    box = "document.querySelector('#runs input[type=search]')"
+    rate = float(study.runs["learning_rate"].iloc[0])
+    found = []
+    for text in (f"{rate:.1e}", f"{rate:.12f}"):
+        browser.js(f"{box}.value = '{text}'; {box}.dispatchEvent(new Event('input'))")
+        found.append(browser.js(f"{ROWS}.map((row) => row.querySelector('th').textContent)"))
+    assert found == [list(study.runs.loc[study.runs["learning_rate"] == rate, "run"])] * 2
+
+
 def test_runs_are_compared_in_settings_and_curves(at, study):
     browser = at()
     assert browser.js("document.querySelector('#runs .tools button').disabled")

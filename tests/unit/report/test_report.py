@@ -154,8 +154,8 @@ def texts(collected: Collected, kind: str) -> str:
 def test_findings_carry_the_numbers_of_the_table(collected):
     few = tiny(collected, ["converged", "converged", "diverged", "collapsed"], [2.0, 4.0, np.nan, 60.0])
     assert (
-        "2 of 4 runs failed (50%, 95% interval 15% to 85%): 1 diverged (failed from step 300 on)"
-        " and 1 collapsed (failed from step 400 on)." in texts(few, "failures")
+        "2 of 4 runs failed (50%, 95% interval 15% to 85%): 1 diverged (first failure, of any kind, at step"
+        " 300) and 1 collapsed (first failure, of any kind, at step 400)." in texts(few, "failures")
     )
     method = texts(few, "method")
     assert "Best median Fréchet classifier distance (lower is better): 3 (2 to 4 over 2 seeds)" in method
