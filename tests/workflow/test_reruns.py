@@ -148,6 +148,7 @@ def test_members_that_are_there_are_kept_and_only_new_ones_train(
     clocks = clocks_of(project.file("train", "ring8-mlp"))
     project.configure(point_study(**changes))
 
+    assert f"{len(before['train'])} of {members} runs are trained already, and kept" in project.check()
     done = project.snakemake(*CORES, "--until", "evaluate").succeeded()
 
     assert done.jobs == {"train ring8-mlp", "evaluate ring8-mlp"}
