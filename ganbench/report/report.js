@@ -161,7 +161,7 @@ function filters(all, choices, more) {
   });
   const update = () => {
     const asked = words.value.toLowerCase().trim().split(/\s+/);
-    const has = (run, word) => run.text.includes(word) || (word !== "" && run.numbers.has(Number(word)));
+    const has = (run, word) => run.text.includes(word) || (word !== "" && run.numbers.includes(Number(word)));
     for (const run of all) {
       run.row.hidden = !menus.every((menu) => menu.holds(run)) || !asked.every((word) => has(run, word));
     }
@@ -178,7 +178,8 @@ function runs(place, data) {
   const names = heads.map((head) => head.textContent);
   const all = [...whole.tBodies[0].rows].map((row, at) => {
     const cells = [...row.cells].map((cell) => cell.textContent);
-    const numbers = new Set(cells.map((each) => Number(each.replaceAll(",", ""))));  // 2e-2 finds 0.02
+    // A number is found however it is written: 2e-2 finds 0.02. Number("") is 0, and no number.
+    const numbers = cells.filter(Boolean).map((each) => Number(each.replaceAll(",", ""))).filter(Number.isFinite);
     const text = cells.join(" ").toLowerCase();
     return { ...data.runs[at], row, at, cells, id: row.id, name: cells[0], text, numbers };
   });

@@ -83,6 +83,8 @@ def test_claims_drawn_at_random_are_decided_as_their_records_say(tmp_path, monke
     files = {load(path).study: path for path in sorted((ROOT / "config/studies").rglob("*.yaml"))}
     cheap = []
     for made in read_records(CLAIMS):
+        if files[made.run.study].parent.name == "real":  # its data are in no clone
+            continue
         plan = Plan(load(files[made.run.study]))
         claims = [claim.id for claim in plan.study.claims if seconds(plan, made, claim.id) <= CHEAP]
         cheap += [(made, files[made.run.study], claim) for claim in claims]

@@ -87,7 +87,7 @@ def check(
         estimates, timings = _trial(plan, here, remeasure, Listeners(note, progress, estimated))
     else:  # nothing has changed since a trial that passed
         timings = before
-    for text in (*_stopped(plan), *_reused(plan)):
+    for text in (*_stopped(plan), *_kept(plan), *_continued(plan)):
         note(text)
     if plan.weights:
         inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
@@ -131,16 +131,24 @@ def _stopped(plan: Plan) -> Iterator[str]:
     yield from (f"{plural(count, 'run')} {words}" for words, count in counts.items())
 
 
-def _reused(plan: Plan) -> Iterator[str]:
-    """Tell how many runs are trained already, and which of the others go on from runs of fewer steps, or not and why."""
-    folder, tasks = plan.folder / "train", [job.task for job in plan.train.values() if not job.done]
-    wanted = {member.digest for task in tasks for member in task.members}
-    done = result_files.find_runs(folder, "train", wanted)
+def _trained(plan: Plan) -> set[str]:
+    """The digests of the runs that are trained already, of packs that still have runs to train."""
+    wanted = {member.digest for job in plan.train.values() if not job.done for member in job.task.members}
+    return set(result_files.find_runs(plan.folder / "train", "train", wanted))
+
+
+def _kept(plan: Plan) -> Iterator[str]:
+    """Tell how many runs are trained already, if any are."""
     runs = sum(len(job.task.members) for job in plan.train.values())
-    if kept := runs - len(wanted) + len(done):
+    if kept := sum(len(job.task.members) for job in plan.train.values() if job.done) + len(_trained(plan)):
         yield f"{kept:,} of {plural(runs, 'run')} {'is' if kept == 1 else 'are'} trained already, and kept"
+
+
+def _continued(plan: Plan) -> Iterator[str]:
+    """Tell which runs go on from finished ones of fewer steps, and which do not and why."""
+    done, tasks = _trained(plan), [job.task for job in plan.train.values() if not job.done]
     tasks = [replace(task, members=tuple(each for each in task.members if each.digest not in done)) for task in tasks]
-    yield from continuing.notes(continuing.shorter_runs(folder, tasks).values())
+    yield from continuing.notes(continuing.shorter_runs(plan.folder / "train", tasks).values())
 
 
 def _trial(plan: Plan, here: bool, remeasure: bool, to: Listeners) -> tuple[list[Estimate], Timings]:
