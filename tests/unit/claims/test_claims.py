@@ -563,7 +563,8 @@ def test_why_a_difference_is_undecided():
         "-3, without an interval: 2 runs of (game a), and an interval needs 10 to"
         " keep its promise; asked: above 0"
     )
-    assert few.value == -3 and np.isnan(few.low)
+    assert few.value == -3
+    assert np.isnan(few.low)
     lost = part(two(UP, [*UP[:8], NAN, INF]), "difference", **BASELINE, above=0)
     assert "2 of 10 runs of (game b) without a finite number" in lost.text
 
