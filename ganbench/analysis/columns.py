@@ -153,6 +153,7 @@ NULLS = {
     "is indistinguishable from real data",
     "high": "upper bound of that interval",
     "how": "how real examples were drawn in place of generated ones",
+    "noise": "value of as many examples of noise: independent numbers with the means and variances of the real ones",
     "caution": "what limits the meaning of the metric at these sizes; empty where nothing does",
 }
 

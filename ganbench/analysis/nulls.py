@@ -18,11 +18,14 @@ class Null:
     Attributes:
         mean: mean over the draws of real examples.
         low, high: bounds between which one more draw would lie with a probability of 95%.
+        noise: what noise scores, independent numbers with the means and variances of the real ones; NaN if that was not
+            measured.
     """
 
     mean: float
     low: float
     high: float
+    noise: float = np.nan
 
     def contains(self, value: float) -> bool:
         """Whether a value is indistinguishable from real data; NaN is not."""
@@ -36,4 +39,4 @@ def null_of(collected: Collected, dataset: str, metric: str) -> Null | None:
     found = table[(table["dataset"] == dataset) & (table["metric"] == metric)]
     if found.empty or not np.isfinite(found.iloc[0][["mean", "low", "high"]].astype(float)).all():
         return None
-    return Null(**{name: float(found.iloc[0][name]) for name in ("mean", "low", "high")})
+    return Null(**{name: float(found.iloc[0][name]) for name in ("mean", "low", "high", "noise")})

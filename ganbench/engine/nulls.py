@@ -1,7 +1,8 @@
-"""Nulls: the values that real examples would score in place of generated ones, metric by metric.
+"""Nulls: the values that real examples would score in place of generated ones, metric by metric, and what noise scores.
 
 A metric of few samples is not 0 for a perfect generator: a Fréchet distance has a bias of the order of 1/n, coverage
-never reaches 1. So the same number of real examples is scored several times; `real_draws` draws them.
+never reaches 1. So the same number of real examples is scored several times; `real_draws` draws them. As many examples
+of noise (`noise`) are scored once, to which a generator that has learned something compares well.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from ganbench.engine.noise import noise_like
 from ganbench.engine.null_intervals import spread
 from ganbench.engine.real_draws import RealExamples, draws_of
+from ganbench.engine.scoring import score_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Null:
             metric has no finite value in one of them.
         low, high: bounds between which new examples of the distribution would score with a probability of 95%.
         how: how the examples were drawn, in words.
+        noise: value of as many examples of noise; NaN if it has no finite one.
         caution: what limits the meaning of values of these sizes, as a clause; None if nothing does.
     """
 
@@ -39,6 +43,7 @@ class Null:
     low: float
     high: float
     how: str
+    noise: float
     caution: str | None = None
 
 
@@ -48,7 +53,7 @@ def nulls(
     samples: int,
     report: Callable[[int], object] = lambda done: None,
 ) -> dict[str, Null]:
-    """The null of every column of metrics.
+    """The null of every column of metrics, and what noise scores in it.
 
     Args:
         metrics: each metric with its reference for the real training examples.
@@ -71,7 +76,8 @@ def nulls(
                 scored[k][-1].append(score(*metrics[k]))
         report(index + 1)
     found: dict[str, Null] = {}
-    for (metric, _), kept, limit in zip(metrics, scored, limits, strict=True):
+    noise = real.judge(noise_like(real.train.stored, samples))
+    for (metric, reference), kept, limit in zip(metrics, scored, limits, strict=True):
         if limit is None:
             values = way.values(metric, np.array(kept))
             caution = metric.caution(samples, len(real.train), features)
@@ -79,8 +85,9 @@ def nulls(
             values, caution = np.full((1, len(metric.columns)), np.nan), f"no null, since in smaller splits {limit}"
         about = {"samples": samples, "examples": way.examples, "draws": len(kept), "how": way.words(len(kept))}
         about["caution"] = caution
+        as_noise = score_of(metric, noise, reference)
         for (name, info), column in zip(metric.columns.items(), values.T, strict=True):
-            found[name] = Null(**about, **spread(column, info, way.together))
+            found[name] = Null(**about, **spread(column, info, way.together), noise=as_noise[name])
     return found
 
 

@@ -47,12 +47,15 @@ class RealExamples:
     Attributes:
         train: the training examples that references are made of.
         heldout: the held-out examples.
-        fresh: draws new examples of the distribution, by their number and a generator; None where it is not known.
+        judge: judges examples as they are stored, (n, *shape).
+        fresh: draws new examples of the distribution as they are stored, by their number and a generator; None where it
+            is not known.
     """
 
     train: JudgedExamples
     heldout: JudgedExamples
-    fresh: Callable[[int, np.random.Generator], JudgedExamples] | None = None
+    judge: Callable[[np.ndarray], JudgedExamples]
+    fresh: Callable[[int, np.random.Generator], np.ndarray] | None = None
 
 
 class Draws(Protocol):
@@ -105,7 +108,7 @@ class _Fresh:
         self._real, self._samples = real, samples
 
     def draw(self, index: int) -> Iterator[Callable[[Any, dict], list[float]]]:
-        judged = self._real.fresh(self._samples, stream(0, "null", index))
+        judged = self._real.judge(self._real.fresh(self._samples, stream(0, "null", index)))
         yield lambda metric, reference: _scores(metric, judged, reference)
 
     def values(self, metric: Any, scored: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ def method_tables(collected: Collected, table: pd.DataFrame, name: str) -> dict[
 
     Returns:
         The axes that tell the settings apart, a row of outcomes and one of scores per setting, the failures that were
-        not judged, the metrics with their better ends, and what real data score.
+        not judged, the metrics with their better ends, and what real data and noise score.
     """
     rows, runs = table[table["method"] == name], collected.runs[collected.runs["method"] == name]
     metrics, outcomes = measured_metrics(collected, name), occurring(collected.runs)
@@ -37,6 +37,7 @@ def method_tables(collected: Collected, table: pd.DataFrame, name: str) -> dict[
         "metrics": [(collected.metrics[metric].title, hint(collected.metrics[metric])) for metric in metrics],
         "scores": value_rows(rows, metrics, collected),
         "nulls": _null_cells(rows, metrics, collected),
+        "noise": _noise_cells(rows, metrics, collected),
     }
 
 
@@ -73,6 +74,13 @@ def _null_cells(rows: pd.DataFrame, metrics: list[str], collected: Collected) ->
         for null in found
     ]
     return cells if any(found) else []
+
+
+def _noise_cells(rows: pd.DataFrame, metrics: list[str], collected: Collected) -> list[str]:
+    """What noise scores in each metric; empty if that is known of none."""
+    found = [null_of(collected, rows["dataset"].iloc[0], metric) for metric in metrics]
+    values = [np.nan if null is None else null.noise for null in found]
+    return [] if np.isnan(values).all() else ["–" if np.isnan(value) else format_number(value) for value in values]
 
 
 def value_rows(rows: pd.DataFrame, metrics: list[str], collected: Collected) -> list[dict[str, object]]:

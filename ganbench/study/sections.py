@@ -147,13 +147,15 @@ class Outcome(Section):
     """Generator won: the mean outputs on real and generated examples differ by at most this; of a critic, by this share
     of the largest difference."""
     learned_share: Annotated[Fraction, Field(gt=0, lt=1)] = 0.25
-    """Learned: the distance from real data is at most this share of the untrained generator's."""
+    """Learned: the distance from real data is at most this share of the untrained generator's, and at most that of
+    noise with the data's means and variances, if the metric tells noise from real data."""
     improving_ratio: Annotated[Fraction, Field(gt=0, lt=1)] = 0.8
     """Still improving: the last distance from real data is at most this multiple of the best until half of training."""
     relapsed_ratio: Annotated[float, BeforeValidator(refuse_boolean), Field(gt=1, allow_inf_nan=False)] = 2.0
     """Forgetting: a distance from real data is at least this multiple of the best before."""
-    relapsed_share: Annotated[Fraction, Field(gt=0)] = 0.05
-    """Forgetting: and it is worse than the best by at least this share of the untrained generator's distance."""
+    relapsed_share: Annotated[Fraction, Field(gt=0)] = 0.2
+    """Forgetting: and it is worse than the best by at least this share of the largest distance that counts as
+    learned."""
     recovered_ratio: Annotated[float, BeforeValidator(refuse_boolean), Field(ge=1, allow_inf_nan=False)] = 1.2
     """Relapsing: a relapse ends at this multiple of the best before."""
     collapsed_mode_share: Annotated[Fraction, Field(gt=0)] = 0.3

@@ -288,6 +288,7 @@ def _nulls() -> pd.DataFrame:
             "low": table["value"] - reach,
             "high": table["value"] + reach,
             "how": table["how"],
+            "noise": table["quantity"].map({"fcd": 12.0, "modes": 6.0, "high_quality": 0.3}),
             "caution": None,
         }
     )[list(NULLS)].reset_index(drop=True)

@@ -1,4 +1,5 @@
-"""How far a run has come from its untrained generator towards real data, without a scale of the metric's own."""
+"""How far a run has come from its untrained generator, and from noise, towards real data, without a scale of the
+metric's own."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ import pandas as pd
 
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.sections import Outcome
+
+TOLD = 5  # widths of the null that noise lies beyond it, if a metric tells the two apart
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Progress:
         best_end: which end of the metric is best, "low" or "high".
         null: the interval of the values that real data score; None if it was not measured.
         real: the largest distance that real data score, the far end of the null; None if it was not measured.
+        noise: the distance of noise, independent numbers with the means and variances of the data; None if it was not
+            measured, or the metric does not tell noise from real data.
     """
 
     metric: str
@@ -40,6 +45,7 @@ class Progress:
     best_end: str
     null: tuple[float, float] | None
     real: float | None
+    noise: float | None = None
 
     @property
     def untrained(self) -> float:
@@ -56,23 +62,36 @@ class Progress:
         """The distance at the last snapshot."""
         return float(self.distances[-1])
 
+    def bar(self, share: float) -> float:
+        """The largest distance that counts as learned: a share of the untrained generator's, or the distance of noise
+        where that is less.
+
+        An untrained generator may be arbitrarily far from real data, as one that draws a single grey image is from
+        photographs by the features of a network; then any texture would be near in comparison.
+
+        Args:
+            share: of the untrained generator's distance.
+        """
+        return min(share * self.untrained, np.inf if self.noise is None else self.noise)
+
     def learned(self, share: float) -> np.ndarray:
-        """At which snapshots the generator was much nearer to real data than the untrained one, (S,) of bool.
+        """At which snapshots the generator was much nearer to real data than the untrained one, and nearer than noise,
+        (S,) of bool.
 
         Args:
             share: the largest distance, as a share of the untrained generator's.
         """
-        return (self.distances <= share * self.untrained) | self.as_real
+        return (self.distances <= self.bar(share)) | self.as_real
 
-    def lost(self, ratio: float, share: float) -> np.ndarray:
+    def lost(self, ratio: float, least: float) -> np.ndarray:
         """At which snapshots the generator was far worse than at its best before, (S,) of bool.
 
         Args:
             ratio: the least distance, as a multiple of the smallest so far.
-            share: the least loss, as a share of the untrained generator's distance.
+            least: the least loss of distance.
         """
         best = np.minimum.accumulate(self.distances)
-        far = (self.distances >= ratio * best) & (self.distances - best >= share * self.untrained)
+        far = (self.distances >= ratio * best) & (self.distances - best >= least)
         return far & ~self.as_real
 
     @property
@@ -109,6 +128,11 @@ class Progress:
         where = "better than" if beyond else "within" if self.as_real[index] else "outside"
         return f"{text} ({where} its null)"
 
+    def standing(self, distance: float) -> str:
+        """A distance in words, beside those of the untrained generator and of noise."""
+        text = f"{distance / self.untrained:.2g} of the untrained generator's distance"
+        return text if self.noise is None else f"{text} and {distance / self.noise:.2g} of that of noise"
+
 
 NO_HALF = "no snapshot lies between a quarter and three quarters of the steps"
 
@@ -134,6 +158,7 @@ def progress_of(
     nulls: Mapping[str, tuple[float, float]],
     modes: int | None,
     *,
+    noise: Mapping[str, float],
     ended: bool = False,
 ) -> Progress | Unmeasured:
     """The progress by the first metric of which both the better end and its best value are known.
@@ -142,13 +167,15 @@ def progress_of(
     as 0. Where the high end is best, the distance is that from the best value: the null's far end, the metric's upper
     bound, or for a number of modes the number that there are; values beyond it are as good, and count as 0 too. A
     metric by which the untrained generator is at no distance from real data is passed over, since nothing can be
-    learned by it.
+    learned by it. Noise is a measure only where the metric tells it from real data, by `TOLD` widths of the null: a
+    metric of few moments scores noise, which has them, about like real data.
 
     Args:
         snapshots: the snapshots in the order of steps.
         metrics: the metrics, the leading one first.
         nulls: by metric, the interval that real data score.
         modes: number of modes that the judge tells apart.
+        noise: by metric, what noise scores.
         ended: whether the run ended before its last step. What was measured last then stands for the end.
     """
     if modes is None:
@@ -168,13 +195,18 @@ def progress_of(
             real = None if best is None else best - low
         if best is None or known.sum() < 2 or not known[0] or not (known[-1] or ended):
             continue
-        distances = np.maximum(best - values if info.best == "high" else values, 0.0)[known]
+        every = np.append(values, noise.get(name, np.nan))
+        *distances, of_noise = np.maximum(best - every if info.best == "high" else every, 0.0)
+        distances = np.array(distances)[known]
         if not distances[0] > 0:
             best_at_once = name
             continue
         steps = snapshots["step"].to_numpy()[known]
         null, real = ((float(low), float(high)), float(real)) if np.isfinite(real) else (None, None)
-        return Progress(name, steps, values[known], distances, info.best, null, real)
+        told = of_noise > 0 if null is None else of_noise - real > TOLD * (high - low)
+        return Progress(
+            name, steps, values[known], distances, info.best, null, real, noise=float(of_noise) if told else None
+        )
     if best_at_once is not None:
         return Unmeasured(f"the untrained generator has the best {best_at_once} that there is")
     return Unmeasured("no metric with a better end has values at the first and the last snapshot")
@@ -206,15 +238,16 @@ def lost_again(progress: Progress, learned: np.ndarray, settings: Outcome) -> np
         settings: the thresholds.
     """
     before = np.r_[False, learned[:-1]]
-    return before & progress.lost(settings.relapsed_ratio, settings.relapsed_share)
+    least = settings.relapsed_share * progress.bar(settings.learned_share)
+    return before & progress.lost(settings.relapsed_ratio, least)
 
 
 def relapses(progress: Progress, learned: np.ndarray, settings: Outcome) -> list[Relapse]:
     """The relapses of a run, in the order of steps.
 
-    A relapse begins, after the generator had learned, where its distance from real data is
-    `relapsed_ratio` times the smallest before, worse by `relapsed_share` of the untrained generator's, and outside the
-    null. It ends where the distance is back within `recovered_ratio` of the smallest before, or within the null.
+    A relapse begins, after the generator had learned, where its distance from real data is `relapsed_ratio` times the
+    smallest before, worse by `relapsed_share` of the largest that counts as learned, and outside the null. It ends
+    where the distance is back within `recovered_ratio` of the smallest before, or within the null.
 
     Args:
         progress: the progress of the run.

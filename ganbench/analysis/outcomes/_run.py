@@ -85,6 +85,7 @@ class RunEvidence:
         probabilities: whether the recorded outputs are probabilities of being real, and not scores of a critic.
         knows_noise: whether the judge is confident of real-looking examples alone; a classifier is not.
         nulls: by metric, the interval that real data score at this number of examples; None if it was not measured.
+        noise: by metric, what as many examples of noise score, where that was measured.
         stopped: what the run was stopped early for; otherwise None.
     """
 
@@ -99,6 +100,7 @@ class RunEvidence:
     probabilities: bool = True
     knows_noise: bool = False
     nulls: Mapping[str, tuple[float, float]] | None = None
+    noise: Mapping[str, float] = field(default_factory=dict)
     stopped: Finding | None = None
 
     @property
@@ -136,7 +138,8 @@ class RunEvidence:
     @cached_property
     def progress(self) -> Progress | Unmeasured:
         """How far the leading metric has come from the untrained generator towards real data."""
-        return progress_of(self.snapshots, self.metrics, self.nulls or {}, self.modes, ended=self.cut_short)
+        nulls = self.nulls or {}
+        return progress_of(self.snapshots, self.metrics, nulls, self.modes, noise=self.noise, ended=self.cut_short)
 
     @cached_property
     def learned(self) -> np.ndarray | None:

@@ -44,10 +44,9 @@ class Converged(Detector):
             return NotJudged(NO_HALF)
         if improves:
             return ()
-        share = progress.last / progress.untrained
-        text = f"{progress.words(-1)} at the end, {share:.2g} of the untrained generator's distance"
+        text = f"{progress.words(-1)} at the end, {progress.standing(progress.last)}"
         onset = max(onset_of(progress.steps, ~lost), int(progress.steps[learned.argmax()]))
-        return (Finding("converged", onset, text, margin(settings.learned_share, share)),)
+        return (Finding("converged", onset, text, margin(progress.bar(settings.learned_share), progress.last)),)
 
     def _of_game(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
         trend, settled = trend_of(run), run.settings.settled_gradient

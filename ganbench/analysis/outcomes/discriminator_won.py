@@ -66,7 +66,7 @@ class DiscriminatorWon(Detector):
 
 def _standing(progress: Progress, improves: bool | None, learned: bool) -> str:
     """What the last distance says of a generator that has lost, as the rest of a clause."""
-    share = f"{progress.last / progress.untrained:.2g} of the untrained generator's distance"
+    share = progress.standing(progress.last)
     if improves:
         return f"is better than until half of the steps, and still {share}"
     return f"is {'the best of all' if improves is None else 'not much better than before'}, and {share}"

@@ -54,10 +54,9 @@ class GeneratorWon(Detector):
         if improves:
             return ()
         widest = float(np.abs(gap[late]).max())
-        share = progress.last / progress.untrained
         text = (
             f"mean outputs {real.mean[-1]:.4f} on real and {fake.mean[-1]:.4f} on generated examples at the end, which"
-            f" have {progress.words(-1)}, {share:.2g} of the untrained generator's distance"
+            f" have {progress.words(-1)}, {progress.standing(progress.last)}"
         )
         confidence = margin(settings.won_output_gap, widest) if (gap[late] >= 0).all() else 0.9
         return (Finding("generator-won", real.since(blind), text, confidence),)

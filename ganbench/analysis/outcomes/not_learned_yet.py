@@ -1,4 +1,4 @@
-"""Not learned yet: the examples are about as far from real ones as those of the untrained generator."""
+"""Not learned yet: the examples are about as far from real ones as those of the untrained generator, or as noise."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ganbench.analysis.outcomes._learning import Unmeasured
 
 
 class NotLearnedYet(Detector):
-    """No snapshot came nearer to real data than `learned_share` of the untrained generator's distance, nor had examples
-    of high quality by a judge that knows noise. Pictures of such a run are noise or blots. It is no failure of
-    training: at this rate the budget ended before anything was learned, and what a histogram over modes says of such
-    pictures says nothing of collapse.
+    """No snapshot came nearer to real data than `learned_share` of the untrained generator's distance and than noise,
+    nor had examples of high quality by a judge that knows noise. Pictures of such a run are noise or blots. It is no
+    failure of training: at this rate the budget ended before anything was learned, and what a histogram over modes says
+    of such pictures says nothing of collapse.
     """
 
     outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
         OutcomeInfo(
             name="not-learned-yet",
             what="within its steps the examples never came much nearer to real ones than those of the untrained"
-            " generator, by the leading metric",
+            " generator, or no nearer than noise, by the leading metric",
             kind="open",
             severity=20,
         ),
@@ -34,9 +34,6 @@ class NotLearnedYet(Detector):
             return NotJudged(progress.reason)
         if run.cut_short or run.learned.any():
             return ()
-        share = progress.best / progress.untrained
-        text = (
-            f"{progress.words(-1)} at the end, at best {share:.2g} of the untrained generator's distance"
-            f" {progress.untrained:.4g}"
-        )
-        return (Finding("not-learned-yet", run.steps, text, margin(share, settings.learned_share)),)
+        text = f"{progress.words(-1)} at the end, at best {progress.standing(progress.best)}"
+        confidence = margin(progress.best, progress.bar(settings.learned_share))
+        return (Finding("not-learned-yet", run.steps, text, confidence),)

@@ -26,7 +26,7 @@ from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.execution.provenance import computed_on, versions
 from ganbench.pipeline.jobs import CollectTask, Job
-from ganbench.pipeline.stages.collect_measurements import Intervals, measurements, origin_of, real_scores
+from ganbench.pipeline.stages.collect_measurements import measurements, origin_of, real_scores
 from ganbench.pipeline.stages.collect_runs import Parts, RunResults, count_runs, results_of
 from ganbench.study.grid import Run
 from ganbench.study.judging import judge_of, known_modes
@@ -84,7 +84,7 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
     with result_files.create_file(folder / "samples.h5", "samples") as samples:
         shown = samples.create_group("runs")
         scores = real_scores(task, metrics, samples.create_group("real"))
-        nulls = scores.intervals
+        nulls, noise = scores.intervals, scores.noise
         for dataset, real in scores.mode_shares.items():
             if len(real) > MOST:
                 log(f"table modes: {dataset} is left out, which has {len(real):,} modes, more than {MOST}")
@@ -95,7 +95,8 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
                 mode = _modes(run, judged, scores.mode_shares)
                 for table, part in ((curves, curve), (snapshots, snapshot), (modes, mode)):
                     table.add(run.id, part)
-                evidence = _evidence(settings, results, curve, snapshot, nulls.get(run.point["dataset"], {}))
+                real = {"nulls": nulls.get(run.point["dataset"], {}), "noise": noise.get(run.point["dataset"], {})}
+                evidence = _evidence(settings, results, curve, snapshot, real)
                 diagnosis = diagnose(evidence)
                 forgetting = mean_forgetting(mode, results.trained["about"]["steps"])
                 found = {"evaluated_on": origin_of(judged), "mode_forgetting": forgetting}
@@ -160,7 +161,7 @@ def _modes(point: Run, judged: Tree | None, real: dict[str, np.ndarray]) -> pd.D
 
 
 def _evidence(
-    settings: Settings, results: RunResults, curves: pd.DataFrame, snapshots: pd.DataFrame, nulls: Intervals
+    settings: Settings, results: RunResults, curves: pd.DataFrame, snapshots: pd.DataFrame, real: dict[str, Any]
 ) -> RunEvidence:
     """What was recorded of a run, for its diagnosis."""
     point, trained = results.run, results.trained
@@ -175,7 +176,7 @@ def _evidence(
         curves=curves,
         snapshots=snapshots,
         metrics=settings.metrics,
-        nulls=nulls,
+        **real,
         modes=dataset and known_modes(judge, dataset),
         probabilities=objective is None or objective.component.constants.get("probability", True),
         knows_noise=judge is not None and judge.component.constants.get("knows_noise", False),

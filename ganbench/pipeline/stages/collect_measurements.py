@@ -49,6 +49,14 @@ class RealScores:
     mode_shares: dict[str, np.ndarray]
 
     @property
+    def noise(self) -> dict[str, dict[str, float]]:
+        """What noise scores, by data set and metric."""
+        return {
+            dataset: dict(zip(rows["metric"], rows["noise"], strict=True))
+            for dataset, rows in self.nulls.groupby("dataset")
+        }
+
+    @property
     def intervals(self) -> dict[str, Intervals]:
         """The nulls by data set and metric."""
         found: dict[str, Intervals] = {}

@@ -1,4 +1,4 @@
-"""Stage `reference`: stores what each metric needs of a data set's real examples, and its null.
+"""Stage `reference`: stores what each metric needs of a data set's real examples, its null, and what noise scores.
 
 The nulls are what a perfect generator scores; see `ganbench.engine.nulls`. Evaluation reads the references from here.
 """
@@ -6,6 +6,7 @@ The nulls are what a perfect generator scores; see `ganbench.engine.nulls`. Eval
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from ganbench.core.tree import Tree
 from ganbench.engine.nulls import most_draws, nulls
 from ganbench.engine.real_draws import RealExamples
 from ganbench.engine.scoring import judged_real, supported
-from ganbench.judges import JudgedExamples, judge_stored
+from ganbench.judges import judge_stored
 from ganbench.pipeline.execution import inception_weights, reference_files
 from ganbench.pipeline.execution.devices import acquire_device
 from ganbench.pipeline.execution.instantiation import CPU, build, examples, verify
@@ -45,12 +46,8 @@ def run(job: Job, context: JobContext) -> None:
         with context.progress(f"reference {job.name}", most_draws(metrics), "draws") as report:
             train, heldout = judged_real(judge, state, examples(task.prepared))
             known = [(metric, metric.reference(train, heldout)) for metric in metrics]
-
-            def fresh(count: int, random: np.random.Generator) -> JudgedExamples:
-                return judge_stored(judge, state, dataset.draw(count, random))
-
             drawn = dataset.draw(1, np.random.default_rng(0)) is not None
-            real = RealExamples(train, heldout, fresh if drawn else None)
+            real = RealExamples(train, heldout, partial(judge_stored, judge, state), dataset.draw if drawn else None)
             found = nulls(known, real, task.samples, report)
         about = versions(device)
     shown, shares = floats(heldout.stored[:SHOWN]), None if train.mode is None else train.mode_shares[0]

@@ -13,7 +13,7 @@ from ganbench.analysis.methods import dataset_of, measured_metrics
 from ganbench.analysis.nulls import null_of
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.many_runs import Course, draw_courses, draw_failures, short_name
-from ganbench.report.plotting.null_band import draw_null, null_legend, shown_with
+from ganbench.report.plotting.null_band import draw_noise, draw_null, noise_legend, null_legend, shown_with
 from ganbench.report.plotting.setting_panels import better, count_failed, grid, metric_scale, settings_of, size
 from ganbench.report.plotting.step_axis import step_axis
 from ganbench.report.plotting.style import (
@@ -36,7 +36,8 @@ FIGURE = FigureInfo(
         " up to three runs farthest outside are drawn and named by their seeds, and a bar at the right edge shows the"
         " share of every failure. The dashed line is what as many real examples score, the grey band the interval in"
         " which they do so 19 times of 20: values in it are indistinguishable from real data. A line that moves away"
-        " from it again shows forgetting."
+        " from it again shows forgetting. The dotted line is what noise scores: independent numbers with the means and"
+        " variances of the real ones."
     ),
 )
 
@@ -62,7 +63,10 @@ def draw(collected: Collected, method: str) -> Figure:
         _block(block, collected, runs, snapshots, metric)
     for axes in panels.flat:
         plain_ticks(axes, "x", count=4)
-    extra = null_legend(null_of(collected, dataset_of(collected, method), metric) for metric in metrics)
+    nulls = [null_of(collected, dataset_of(collected, method), metric) for metric in metrics]
+    extra = null_legend(nulls) + noise_legend(
+        (null, snapshots[metric].to_numpy(dtype=np.float64)) for null, metric in zip(nulls, metrics, strict=True)
+    )
     outcome_legend(figure, outcomes_present(runs["outcome"]), extra=extra, lines=True)
     return figure
 
@@ -79,6 +83,7 @@ def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapsho
         count_failed(axes, mine)
         if len(mine):
             draw_null(axes, null)
+            draw_noise(axes, null, values)
         draw_failures(axes, mine)
         _lines(axes, mine, by_run, metric)
     plain_ticks(panels[0, 0], "y", count=4)

@@ -1,4 +1,5 @@
-"""The null of a metric in a panel: what real examples score, as a line at the mean and a band of the interval."""
+"""The null of a metric in a panel: what real examples score, as a line at the mean and a band of the interval; and what
+noise scores, as a dotted line."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from ganbench.analysis.nulls import Null
 from ganbench.report.plotting.style import QUIET, REFERENCE
 
 BAND = {"color": QUIET, "alpha": 0.2, "linewidth": 0}
+NOISE = {"color": QUIET, "linestyle": "dotted", "linewidth": 1.2}
 
 
 def draw_null(axes: Axes, null: Null | None, axis: Literal["x", "y"] = "y") -> None:
@@ -39,6 +41,29 @@ def shown_with(null: Null | None, values: np.ndarray) -> np.ndarray:
     if null is None:
         return values
     return np.concatenate([values, [each for each in (null.mean, null.low, null.high) if each != 0]])
+
+
+def draw_noise(axes: Axes, null: Null | None, values: np.ndarray) -> None:
+    """Draw what noise scores, where that lies in the range of the values that a panel shows.
+
+    Args:
+        axes: the panel.
+        null: the null of the panel's metric.
+        values: the values, of any shape; NaN and infinite ones are passed over.
+    """
+    if null is not None and _has(values, null.noise):
+        axes.axhline(null.noise, zorder=1, **NOISE)
+
+
+def noise_legend(nulls: Iterable[tuple[Null | None, np.ndarray]]) -> list[Artist]:
+    """The legend's entry for what noise scores, if that is drawn for any of the nulls with the values of its panel."""
+    drawn = any(null is not None and _has(values, null.noise) for null, values in nulls)
+    return [Line2D([], [], label="noise", **NOISE)] if drawn else []
+
+
+def _has(values: np.ndarray, value: float) -> bool:
+    known = values[np.isfinite(values)]
+    return known.size > 0 and bool(known.min() <= value <= known.max())
 
 
 def null_legend(nulls: Iterable[Null | None]) -> list[Artist]:

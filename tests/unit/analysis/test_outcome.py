@@ -525,6 +525,42 @@ def test_a_metric_by_which_the_untrained_generator_is_best_is_passed_over():
     assert "generator-won" in found(replace(run, metrics=info | run.metrics)), "by the next metric"
 
 
+def test_a_run_that_is_no_nearer_to_real_data_than_noise_has_not_learned():
+    """Though it is at a tenth of the distance of its untrained generator, which says only how far that was."""
+    shares = (1, 0.9, 0.5, 0.3, 0.2, 0.15, 0.13, 0.12, 0.11)
+    nulls = {"fcd": (0.0, 5.0)}
+    run = course("healthy", *shares, nulls=nulls, noise={"fcd": 60.0})
+    text = found(run)["not-learned-yet"].evidence
+    assert text.endswith("at best 0.11 of the untrained generator's distance and 1.8 of that of noise")
+    assert "converged" in found(course("healthy", *shares, nulls=nulls, noise={"fcd": 120.0}))
+    few = course("healthy", *shares, nulls={"fcd": (0.0, 15.0)}, noise={"fcd": 60.0})
+    assert "converged" in found(few), (
+        "noise lies three widths beyond real data, which is not told apart"
+    )
+    assert "not-learned-yet" in found(course("healthy", *shares, noise={"fcd": 60.0})), "no null was measured"
+    assert "converged" in found(course("healthy", *shares, noise={"fcd": 0.0})), "noise is as good as can be"
+    arrived = course("healthy", *shares[:-1], 0.001, nulls=nulls, noise={"fcd": 60.0})
+    assert "not-learned-yet" not in found(arrived)
+
+
+def test_what_is_forgotten_is_counted_in_what_counts_as_learned():
+    """A fifth of a distance of 60 is 12, and of a quarter of 1,000 it is 50."""
+    shares = (1, 0.9, 0.5, 0.3, 0.2, 0.1, 0.02, 0.01, 0.03)
+    assert "forgetting" in found(course("healthy", *shares, noise={"fcd": 60.0}))
+    assert "forgetting" not in found(course("healthy", *shares))
+    assert "forgetting" not in found(course("healthy", *shares[:-1], 0.021, noise={"fcd": 60.0})), "11 is less than 12"
+
+
+def test_noise_is_counted_from_the_best_value_of_a_score():
+    """A score of 0.3 is 0.5 from that of real data, and one of 0.35 is nearer."""
+    nulls, noise = {"coverage": (0.78, 0.8)}, {"coverage": 0.3}
+    for last, outcome in ((0.28, "not-learned-yet"), (0.75, "still-improving")):
+        rise = np.linspace(0, last, len(SNAPSHOTS))
+        run = replace(measured(make("healthy", 0), coverage=rise), metrics=COVERAGE, nulls=nulls, noise=noise)
+        run = replace(run, settings=Outcome(learned_share=0.9))
+        assert outcome in found(run)
+
+
 def few_snapshots(steps: list[int], distances: list[float]) -> RunEvidence:
     kl = [2.3] + [0.05] * (len(steps) - 1)
     return replace(make("healthy", 0), snapshots=pd.DataFrame({"step": steps, "fcd": distances, "mode_kl": kl}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -28,13 +29,15 @@ def judged(features: np.ndarray, modes: int = 0) -> JudgedExamples:
     return JudgedExamples(features, features, mode, None if mode is None else mode >= 0, modes)
 
 
-def normal(count: int, random: np.random.Generator) -> JudgedExamples:
-    return judged(random.standard_normal((count, SIZE)))
+def normal(count: int, random: np.random.Generator) -> np.ndarray:
+    return random.standard_normal((count, SIZE))
 
 
 def real(train: int, heldout: int, *, fresh: bool = False) -> RealExamples:
     random = np.random.default_rng(1)
-    return RealExamples(normal(train, random), normal(heldout, random), normal if fresh else None)
+    return RealExamples(
+        judged(normal(train, random)), judged(normal(heldout, random)), judged, normal if fresh else None
+    )
 
 
 def null(metric: Metric, known: RealExamples, samples: int) -> dict[str, Null]:
@@ -82,7 +85,7 @@ def test_a_perfect_sampler_of_the_ring_has_the_share_of_the_textbook():
     examples = dataset.load()
     state, metric = judge.fit(examples), part("metric", "mode_coverage")
     train, heldout = judged_real(judge, state, examples)
-    known = RealExamples(train, heldout, lambda count, random: judge.judge(state, dataset.draw(count, random)))
+    known = RealExamples(train, heldout, partial(judge.judge, state), dataset.draw)
     found = nulls([(metric, metric.reference(train, heldout))], known, 2500)
     share = 1 - math.exp(-4.5)  # within three sigma in the plane
     assert abs(found["high_quality"].mean - share) < 3 * found["high_quality"].sd / math.sqrt(20)
@@ -154,8 +157,8 @@ class _Mean(_Last):
         return {"last": float(generated.features[:, -1].mean())}
 
 
-def plane(count: int, random: np.random.Generator) -> JudgedExamples:
-    return judged(random.standard_normal((count, 2)))
+def plane(count: int, random: np.random.Generator) -> np.ndarray:
+    return random.standard_normal((count, 2))
 
 
 def coverage(metric: Metric, heldout: int, repeats: int, *, fresh: bool = False, samples: int = 50) -> float:
@@ -163,10 +166,10 @@ def coverage(metric: Metric, heldout: int, repeats: int, *, fresh: bool = False,
     random, inside = np.random.default_rng(7), []
     for _ in range(repeats):
         draw = (lambda count, _: plane(count, random)) if fresh else None
-        known = RealExamples(plane(200, random), plane(heldout, random), draw)
+        known = RealExamples(judged(plane(200, random)), judged(plane(heldout, random)), judged, draw)
         reference = metric.reference(known.train, known.heldout)
         ((name, found),) = nulls([(metric, reference)], known, samples).items()
-        values = [metric.score(plane(samples, random), reference)[name] for _ in range(10)]
+        values = [metric.score(judged(plane(samples, random)), reference)[name] for _ in range(10)]
         inside += [found.low <= value <= found.high for value in values]
     return float(np.mean(inside))
 
@@ -216,7 +219,7 @@ def biased(shift: float) -> RealExamples:
     """Training examples that the judge knows: their last feature is closer to that of training examples."""
     known = real(900, 225)
     moved = known.heldout.features + np.eye(SIZE)[-1] * shift
-    return RealExamples(known.train, judged(moved))
+    return RealExamples(known.train, judged(moved), judged)
 
 
 def test_what_a_judge_has_learned_by_heart_is_added():
@@ -232,7 +235,7 @@ def test_held_out_examples_that_score_better_than_chance_promise_nothing():
     known = real(900, 225)
     exact = known.heldout.features.copy()
     exact[:, -1] += known.train.features[:, -1].mean() - exact[:, -1].mean()
-    found = null(_Last(), RealExamples(known.train, judged(exact)), 1200)["last"]
+    found = null(_Last(), RealExamples(known.train, judged(exact), judged), 1200)["last"]
     assert found.mean > 0.005
     neither = null(_Last(best="none"), biased(0.5), 1200)["last"]
     assert neither.mean < 0.3, "nothing is worse where neither end is better"
@@ -321,7 +324,7 @@ def test_real_examples_are_embedded_once_and_one_split_of_them_is_in_memory():
 
     known = real(60, 20)
     assert null(Embedded(), known, 50)["last"].mean > 0
-    assert calls == [60, 20]
+    assert calls == [60, 20, 50], "training and held-out examples, and noise"
 
 
 def test_parts_of_examples_share_what_a_network_made_of_the_whole():
@@ -331,7 +334,7 @@ def test_parts_of_examples_share_what_a_network_made_of_the_whole():
         calls.append(len(stored))
         return stored[:, :2] * 2
 
-    whole = normal(50, np.random.default_rng(0))
+    whole = judged(normal(50, np.random.default_rng(0)))
     rows = np.array([7, 3, 3])
     some = whole.take(rows)
     np.testing.assert_array_equal(some.embedded("double", embed), whole.stored[rows, :2] * 2)

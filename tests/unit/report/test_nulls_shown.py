@@ -20,7 +20,7 @@ from ganbench.analysis.nulls import Null, null_of
 from ganbench.analysis.settings import settings_table
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report import figures, html
-from ganbench.report.plotting.null_band import draw_null, null_legend, shown_with
+from ganbench.report.plotting.null_band import draw_noise, draw_null, noise_legend, null_legend, shown_with
 from ganbench.report.plotting.setting_panels import metric_scale
 from ganbench.report.provenance import references
 
@@ -46,7 +46,7 @@ def test_a_value_is_like_real_data_within_its_null_and_to_the_last_digit_of_a_su
 
 
 def test_a_null_that_was_not_measured_or_is_not_finite_is_none(collected):
-    assert null_of(collected, "digits", "fcd") == Null(1.7, pytest.approx(1.53), pytest.approx(1.87))
+    assert null_of(collected, "digits", "fcd") == Null(1.7, pytest.approx(1.53), pytest.approx(1.87), 12.0)
     assert null_of(collected, "digits", "mode_kl") is None
     assert null_of(collected, "elsewhere", "fcd") is None
     assert null_of(with_null(collected, np.nan, np.nan), "digits", "fcd") is None
@@ -125,6 +125,19 @@ def test_a_null_without_spread_is_a_line_and_none_is_nothing():
     assert null_legend([None]) == []
 
 
+def test_noise_is_drawn_where_a_panel_shows_its_value():
+    values = np.array([[5.0, 9.0], [np.nan, np.inf]])
+    inside, beyond, unknown = (Null(2.0, 1.0, 3.0, noise) for noise in (8.0, 20.0, np.nan))
+    drawn = []
+    for null in (None, inside, beyond, unknown):
+        axes = Figure().subplots()
+        draw_noise(axes, null, values)
+        drawn.append([line.get_ydata()[0] for line in axes.lines])
+    assert drawn == [[], [8.0], [], []]
+    assert [each.get_label() for each in noise_legend([(None, values), (inside, values)])] == ["noise"]
+    assert noise_legend([(beyond, values), (inside, np.full(2, np.nan))]) == []
+
+
 def test_a_metric_of_either_sign_that_goes_far_beyond_its_null_is_linear_about_it_alone():
     info, null = MetricInfo("KID", "Mean 0.", "low", None, None), Null(0.0, -0.01, 0.01)
     far, near = Figure().subplots(1, 2)
@@ -153,8 +166,9 @@ def test_the_page_marks_medians_within_their_null_and_ends_with_real_data(collec
     html.render(everything, collected_example.study(), tmp_path, shown, tmp_path / "report.html")
     page = Path(tmp_path / "report.html").read_text()
     rows = re.findall(r'<tr class="null">.*?</tr>', page)
-    assert len(rows) == everything.runs["method"].nunique()
-    assert all(">real data</th>" in row and "<small>0 to 1e6</small>" in row for row in rows)
+    assert len(rows) == 2 * everything.runs["method"].nunique()
+    assert all(">real data</th>" in row and "<small>0 to 1e6</small>" in row for row in rows[::2])
+    assert all(">noise</th>" in row and '<td class="n">12</td>' in row for row in rows[1::2])
     assert page.count('class="alike"') > 3
     html.render(with_null(collected, 0, 0.01), collected_example.study(), tmp_path, shown, tmp_path / "other.html")
     far = Path(tmp_path / "other.html").read_text()

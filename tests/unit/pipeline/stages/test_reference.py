@@ -91,7 +91,10 @@ def test_the_file_holds_a_null_of_every_column_and_examples_to_show(made):
 def test_nulls_come_back_as_they_were(tmp_path):
     path = tmp_path / "reference.h5"
     nan = math.nan
-    nulls = {"a": Null(9, None, 5, 0.5, 0.1, 0.3, 0.7, "drawn"), "b": Null(9, 40, 20, nan, nan, nan, nan, "split")}
+    nulls = {
+        "a": Null(9, None, 5, 0.5, 0.1, 0.3, 0.7, "drawn", 4.0),
+        "b": Null(9, 40, 20, nan, nan, nan, nan, "split", nan),
+    }
     known = [{"mean": np.arange(3.0), "deeper": {"count": 3}}, {"share": 0.25}]
     reference_files.write(path, known, reference_files.Scored(nulls, np.zeros((2, 1)), {"device": "cpu"}))
     back = reference_files.read(path)
