@@ -76,7 +76,8 @@ def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
         if len(group.values) < MIN_RUNS:
             value = float(first.values.mean() - second.values.mean())
             few = f"{plural(len(group.values), 'run')} of ({group.name}), and an interval needs {MIN_RUNS}"
-            return _Comparison(f"{name}: {format_number(value)}, without an interval: {few} to keep its promise", value)
+            text = f"{name}: {format_number(value)}, without an interval: {few} to keep its promise"
+            return _Comparison(text + _failed(first, second), value)
     values, ids = first.values, first.runs.index
     if paired(first.runs["seed"], second.runs["seed"]):
         orders = [np.argsort(group.runs["seed"].to_numpy(), kind="stable") for group in (first, second)]
