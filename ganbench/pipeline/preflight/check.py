@@ -87,7 +87,8 @@ def check(
         estimates, timings = _trial(plan, here, remeasure, Listeners(note, progress, estimated))
     else:  # nothing has changed since a trial that passed
         timings = before
-    for text in (*_stopped(plan), *_kept(plan), *_continued(plan)):
+    trained = _trained(plan)
+    for text in (*_stopped(plan), *_kept(plan, trained), *_continued(plan, trained)):
         note(text)
     if plan.weights:
         inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
@@ -137,17 +138,19 @@ def _trained(plan: Plan) -> set[str]:
     return set(result_files.find_runs(plan.folder / "train", "train", wanted))
 
 
-def _kept(plan: Plan) -> Iterator[str]:
+def _kept(plan: Plan, trained: set[str]) -> Iterator[str]:
     """Tell how many runs are trained already, if any are."""
     runs = sum(len(job.task.members) for job in plan.train.values())
-    if kept := sum(len(job.task.members) for job in plan.train.values() if job.done) + len(_trained(plan)):
+    if kept := sum(len(job.task.members) for job in plan.train.values() if job.done) + len(trained):
         yield f"{kept:,} of {plural(runs, 'run')} {'is' if kept == 1 else 'are'} trained already, and kept"
 
 
-def _continued(plan: Plan) -> Iterator[str]:
+def _continued(plan: Plan, trained: set[str]) -> Iterator[str]:
     """Tell which runs go on from finished ones of fewer steps, and which do not and why."""
-    done, tasks = _trained(plan), [job.task for job in plan.train.values() if not job.done]
-    tasks = [replace(task, members=tuple(each for each in task.members if each.digest not in done)) for task in tasks]
+    tasks = [job.task for job in plan.train.values() if not job.done]
+    tasks = [
+        replace(task, members=tuple(each for each in task.members if each.digest not in trained)) for task in tasks
+    ]
     yield from continuing.notes(continuing.shorter_runs(plan.folder / "train", tasks).values())
 
 

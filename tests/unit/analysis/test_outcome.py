@@ -534,9 +534,7 @@ def test_a_run_that_is_no_nearer_to_real_data_than_noise_has_not_learned():
     assert text.endswith("at best 0.11 of the untrained generator's distance and 1.8 of that of noise")
     assert "converged" in found(course("healthy", *shares, nulls=nulls, noise={"fcd": 120.0}))
     few = course("healthy", *shares, nulls={"fcd": (0.0, 15.0)}, noise={"fcd": 60.0})
-    assert "converged" in found(few), (
-        "noise lies three widths beyond real data, which is not told apart"
-    )
+    assert "converged" in found(few), "noise lies three widths beyond real data, which is not told apart"
     assert "not-learned-yet" in found(course("healthy", *shares, noise={"fcd": 60.0})), "no null was measured"
     assert "converged" in found(course("healthy", *shares, noise={"fcd": 0.0})), "noise is as good as can be"
     arrived = course("healthy", *shares[:-1], 0.001, nulls=nulls, noise={"fcd": 60.0})

@@ -89,8 +89,11 @@ def test_of_one_method_the_report_opens_with_what_its_runs_showed(collected, tmp
     few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
     html.render(few, collected_example.study(), tmp_path, [], tmp_path / "report.html")
     page = Page((tmp_path / "report.html").read_text())
+    words = " ".join(" ".join(page.words).split())
     assert "ranking" in page.ids
-    assert "ring8-mlp is the only method that was run: " in " ".join(" ".join(page.words).split())
+    assert "ring8-mlp is the only method that was run: " in words
+    assert "How healthy the runs are" in words
+    assert "Which method to use" not in words, "there is no choice"
 
 
 def test_a_row_of_the_ranking_says_what_its_numbers_say(collected, shown):

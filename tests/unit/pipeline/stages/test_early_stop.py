@@ -215,7 +215,7 @@ def test_more_steps_train_the_difference_only_of_runs_that_a_longer_training_wou
     short = trained(work(plan(tmp_path, 200, **how), "prepare", "train"))
     assert [tree["stopped"] and tree["stopped"][0] for tree in short.values()] == [None, 50, None, None]
     longer = plan(tmp_path, 400, **how)
-    assert sorted(check._continued(longer)) == [
+    assert sorted(check._continued(longer, check._trained(longer))) == [
         "1 run to train from the start, though 200 steps of each are finished: at longer runs one looks at other "
         "steps, at which they would have been stopped",
         "1 run to train from the start, though 200 steps of each are finished: they were stopped early, and at longer "
