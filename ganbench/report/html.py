@@ -15,6 +15,7 @@ from ganbench.analysis.methods import headline, methods
 from ganbench.analysis.settings import settings_table
 from ganbench.analysis.stage_time import StageTime
 from ganbench.claims.published import render_published
+from ganbench.claims.quantities_tested import quantities_tested
 from ganbench.claims.rendering import render_claims
 from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
@@ -78,7 +79,7 @@ def render(
         config=config(study),
         facts=environment_facts(collected.runs),
         spent=stage_times(stages),
-        runs=_runs(collected, results or {}, commands(file), figure, shown),
+        runs=_runs(collected, study, results or {}, commands(file), figure, shown),
     )
     write_page("report.html.j2", context, figure.items, out)
 
@@ -97,6 +98,7 @@ def _experiment(experiment: dict, figure: Figures, shown: Sequence[tuple[str, st
 
 def _runs(
     collected: Collected,
+    study: dict,
     results: Mapping[str, Sequence[str]],
     asked: Mapping[str, tuple[str, str]],
     figure: Figures,
@@ -126,8 +128,20 @@ def _runs(
         "heads": heads,
         "rows": list(zip(keys(runs), runs["run"], rows, strict=True)),
         "commands": asked,
-        "records": records(collected, results) | {"commands": asked, "sections": sections, "samples": samples},
+        "records": {
+            **records(collected, results),
+            **{"commands": asked, "sections": sections, "samples": samples, "tested": _tested(collected, study)},
+        },
     }
+
+
+def _tested(collected: Collected, study: dict) -> list[tuple[str, str, dict[int, str]]]:
+    """The claims that test a quantity, the quantity, and its values by the place of a run in the table."""
+    places = {run: place for place, run in enumerate(collected.runs["run"])}
+    return [
+        (", ".join(each.claims), each.quantity, {places[run]: format_number(x) for run, x in each.values.items()})
+        for each in quantities_tested(collected, study)
+    ]
 
 
 def _finding(finding: Finding) -> dict[str, object]:

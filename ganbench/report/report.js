@@ -276,6 +276,8 @@ function single(run, data, cell) {
   ];
   const evidence = run.outcomes.map(([outcome, onset, why]) => [`${text(outcome)}${since(onset)}`, text(why)]);
   const scores = data.metrics.map((title, at) => [title, run.scores[at]]).filter(([, score]) => score !== null);
+  const tested = data.tested.filter(([, , values]) => run.at in values);
+  const numbers = tested.map(([claims, quantity, values]) => [claims, code(quantity), values[run.at]]);
   const command = ([before, after]) => code(before + run.name + after);
   return make("article", {},
     make("h2", {}, run.name),
@@ -284,6 +286,7 @@ function single(run, data, cell) {
     text(run.unjudged) !== "" && folded("Failures that were not judged", make("p", {}, text(run.unjudged))),
     group("Settings apart from those of most runs", set.filter((each) => each.value !== each.usual)),
     scores.length > 0 && table("Scores of the last networks", ["Metric", "Score"], scores),
+    numbers.length > 0 && table("Numbers that claims test", ["Claims", "Quantity", "Value"], numbers),
     make("h3", {}, "Curves"),
     run.curves.length ? curves([run], data) : make("p", {}, "No curve was recorded."),
     run.curves.length > 0 && note("Losses are means over bins of steps; tables/curves.csv has all bins."),
@@ -309,12 +312,14 @@ function several(all, data, cell) {
   const ended = ["outcome", "at step"].map((head) => [head, ...all.map((run) => cell(run, head))]);
   const ink = (at) => make("svg", { viewBox: "0 0 30 8", class: "key", "aria-hidden": "true" },
     make("line", { x1: 0, x2: 30, y1: 4, y2: 4, "stroke-width": 2.4, ...pen(at) }));
+  const tested = data.tested.map(([claims, quantity, values]) => (
+    [`${claims}: ${quantity}`, ...all.map((run) => values[run.at] ?? "–")]));
   const scored = ([, ...values]) => values.some((value) => value !== "–");
   const entry = (run, at) => make("li", {}, ink(at), " ", make("a", { href: `#${run.id}` }, run.name));
-  const rows = [...ended, ...settings.filter(differs), ...scores.filter(scored)];
+  const rows = [...ended, ...settings.filter(differs), ...[...scores, ...tested].filter(scored)];
   return make("article", {},
     make("h2", {}, `${all.length} runs side by side`),
-    table("Outcomes, settings that differ, and scores", ["Run", ...all.map((run) => run.name)], rows),
+    table("Outcomes, settings that differ, scores, and numbers that claims test", ["Run", ...all.map((run) => run.name)], rows),
     make("ul", { class: "legend" }, all.map(entry)),
     curves(all, data));
 }

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import typer
 
+from ganbench.claims.quantities_tested import quantities_tested
 from ganbench.cli import app
 from ganbench.core.formatting import format_number
 from ganbench.report import run_records
@@ -137,3 +138,35 @@ def test_runs_without_curves_and_diagnoses_have_records(collected):
 
 def test_a_thousand_runs_leave_room_for_pictures(collected, data):
     assert len(json.dumps(data["runs"], separators=(",", ":"))) < 900 * len(collected.runs)
+
+
+def test_numbers_that_claims_test_are_told_of_the_runs_that_they_select(collected):
+    claims = [
+        {
+            "id": "A10",
+            "statement": "s",
+            "tests": [{"bound": {"where": {"architecture": "mlp"}, "quantity": "final.fcd", "below": 9}}],
+        },
+        {
+            "id": "A2",
+            "statement": "s",
+            "tests": [
+                {"bound": {"where": {}, "quantity": "final.modes / 2", "above": 0}},
+                {"bound": {"where": {"architecture": "fc"}, "quantity": "final.fcd", "below": 9}},
+            ],
+        },
+        {
+            "id": "B1",
+            "statement": "s",
+            "tests": [{"bound": {"where": {"architecture": "none such"}, "quantity": "steps", "above": 0}}],
+        },
+    ]
+    halves, distance = quantities_tested(collected, {"claims": claims})
+    runs = collected.runs.set_index("run")
+    assert (halves.quantity, halves.claims) == ("final.modes / 2", ("A2",))
+    pd.testing.assert_series_equal(pd.Series(halves.values), runs["modes_final"] / 2, check_names=False)
+    assert (distance.quantity, distance.claims) == ("final.fcd", ("A2", "A10"))
+    mine = runs[runs["architecture"].isin(["mlp", "fc"])]
+    pd.testing.assert_series_equal(pd.Series(distance.values)[mine.index], mine["fcd_final"], check_names=False)
+    assert set(distance.values) == set(mine.index)
+    assert list(quantities_tested(collected, {})) == []
