@@ -153,9 +153,9 @@ class Outcome(Section):
     """Still improving: the last distance from real data is at most this multiple of the best until half of training."""
     relapsed_ratio: Annotated[float, BeforeValidator(refuse_boolean), Field(gt=1, allow_inf_nan=False)] = 2.0
     """Forgetting: a distance from real data is at least this multiple of the best before."""
-    relapsed_share: Annotated[Fraction, Field(gt=0)] = 0.2
-    """Forgetting: and it is worse than the best by at least this share of the largest distance that counts as
-    learned."""
+    relapsed_share: Annotated[Fraction, Field(gt=0)] = 0.05
+    """Forgetting: and it is worse than the best by at least this share of the untrained generator's distance, or by the
+    largest distance that counts as learned where that is less."""
     recovered_ratio: Annotated[float, BeforeValidator(refuse_boolean), Field(ge=1, allow_inf_nan=False)] = 1.2
     """Relapsing: a relapse ends at this multiple of the best before."""
     collapsed_mode_share: Annotated[Fraction, Field(gt=0)] = 0.3

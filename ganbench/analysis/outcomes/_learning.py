@@ -238,7 +238,7 @@ def lost_again(progress: Progress, learned: np.ndarray, settings: Outcome) -> np
         settings: the thresholds.
     """
     before = np.r_[False, learned[:-1]]
-    least = settings.relapsed_share * progress.bar(settings.learned_share)
+    least = min(settings.relapsed_share * progress.untrained, progress.bar(settings.learned_share))
     return before & progress.lost(settings.relapsed_ratio, least)
 
 
@@ -246,8 +246,9 @@ def relapses(progress: Progress, learned: np.ndarray, settings: Outcome) -> list
     """The relapses of a run, in the order of steps.
 
     A relapse begins, after the generator had learned, where its distance from real data is `relapsed_ratio` times the
-    smallest before, worse by `relapsed_share` of the largest that counts as learned, and outside the null. It ends
-    where the distance is back within `recovered_ratio` of the smallest before, or within the null.
+    smallest before, worse by `relapsed_share` of the untrained generator's or by the largest that counts as learned,
+    and outside the null. It ends where the distance is back within `recovered_ratio` of the smallest before, or within
+    the null.
 
     Args:
         progress: the progress of the run.

@@ -37,7 +37,7 @@ class Converged(Detector):
             return NotJudged(progress.reason)
         learned = run.had_learned_at(progress.steps)
         lost = lost_again(progress, learned, settings)
-        if run.cut_short or not learned.any() or lost[-1]:
+        if run.cut_short or not run.learned_at(progress.steps)[-1] or lost[-1]:
             return ()
         improves = False if progress.as_real[-1] else progress.improves(settings.improving_ratio, run.steps)
         if improves is None:

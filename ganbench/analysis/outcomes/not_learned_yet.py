@@ -6,21 +6,22 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
-from ganbench.analysis.outcomes._learning import Unmeasured
+from ganbench.analysis.outcomes._learning import Unmeasured, lost_again
 
 
 class NotLearnedYet(Detector):
-    """No snapshot came nearer to real data than `learned_share` of the untrained generator's distance and than noise,
-    nor had examples of high quality by a judge that knows noise. Pictures of such a run are noise or blots. It is no
-    failure of training: at this rate the budget ended before anything was learned, and what a histogram over modes says
-    of such pictures says nothing of collapse.
+    """The last snapshot is not nearer to real data than `learned_share` of the untrained generator's distance and than
+    noise, nor has examples of high quality by a judge that knows noise, and none before it was far better, which would
+    have been forgotten. Pictures of such a run are noise or blots. It is no failure of training: at this rate the
+    budget ended before anything was learned, and what a histogram over modes says of such pictures says nothing of
+    collapse.
     """
 
     outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
         OutcomeInfo(
             name="not-learned-yet",
-            what="within its steps the examples never came much nearer to real ones than those of the untrained"
-            " generator, or no nearer than noise, by the leading metric",
+            what="within its steps the examples did not come to be much nearer to real ones than those of the untrained"
+            " generator, or nearer than noise, by the leading metric",
             kind="open",
             severity=20,
         ),
@@ -32,8 +33,11 @@ class NotLearnedYet(Detector):
         progress, settings = run.progress, run.settings
         if isinstance(progress, Unmeasured):
             return NotJudged(progress.reason)
-        if run.cut_short or run.learned.any():
+        lost = lost_again(progress, run.had_learned_at(progress.steps), settings)
+        if run.cut_short or run.learned_at(progress.steps)[-1] or lost[-1]:
             return ()
-        text = f"{progress.words(-1)} at the end, at best {progress.standing(progress.best)}"
+        text = f"{progress.words(-1)} at the end, {progress.standing(progress.last)}"
+        if progress.best < progress.last:
+            text += f", and at best {progress.standing(progress.best)}"
         confidence = margin(progress.best, progress.bar(settings.learned_share))
         return (Finding("not-learned-yet", run.steps, text, confidence),)

@@ -33,8 +33,8 @@ class StillImproving(Detector):
         progress, settings = run.progress, run.settings
         if isinstance(progress, Unmeasured):
             return NotJudged(progress.reason)
-        learned = run.had_learned_at(progress.steps)
-        if run.cut_short or not learned.any() or progress.as_real[-1]:
+        learned = run.learned_at(progress.steps)
+        if run.cut_short or not learned[-1] or progress.as_real[-1]:
             return ()
         improves = progress.improves(settings.improving_ratio, run.steps)
         if improves is None:
