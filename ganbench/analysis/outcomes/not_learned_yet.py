@@ -38,6 +38,6 @@ class NotLearnedYet(Detector):
             return ()
         text = f"{progress.words(-1)} at the end, {progress.standing(progress.last)}"
         if progress.best < progress.last:
-            text += f", and at best {progress.standing(progress.best)}"
+            text += f" (at best {progress.values[progress.distances.argmin()]:.4g})"
         confidence = margin(progress.best, progress.bar(settings.learned_share))
         return (Finding("not-learned-yet", run.steps, text, confidence),)
