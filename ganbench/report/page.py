@@ -14,7 +14,7 @@ import jinja2
 from ganbench.core.atomic_files import atomic_write
 from ganbench.report.figure_info import figure_infos
 from ganbench.report.file_names import figure_name
-from ganbench.report.pictures import embed, full_file, size_on_page
+from ganbench.report.pictures import embed, full_file, nothing_to_draw, size_on_page
 
 HERE = Path(__file__).parent
 PAGE = 2_900_000  # bytes of a page
@@ -60,16 +60,18 @@ class Figures:
         return self.add(figure_name(kind, of), info.title, info.caption)
 
     def add(self, name: str, title: str, caption: str) -> dict:
-        """The item of a figure, without its picture.
+        """The item of a figure, without its picture; of a figure with nothing in it, its title and the reason.
 
         Args:
             name: name of its files, without the suffix.
             title: its title.
             caption: how to read it.
         """
+        if reason := nothing_to_draw(self.folder / name):
+            return {"title": title, "nothing": reason}
         width, height = size_on_page(self.folder / name)
         item = {"title": title, "caption": caption, "width": width, "height": height, "source": "", "still": ""}
-        item |= {"path": self.folder / name, "file": self.link(name)}
+        item |= {"path": self.folder / name, "file": self.link(name), "nothing": ""}
         self.items.append(item)
         return item
 

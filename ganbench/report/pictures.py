@@ -83,6 +83,12 @@ def size_on_page(figure: Path) -> tuple[int, int]:
     return width, height
 
 
+def nothing_to_draw(figure: Path) -> str:
+    """Why there is nothing to draw in a figure, as its file says it; empty for any other figure."""
+    with Image.open(figure.with_suffix(".png")) as image:
+        return image.info.get("Description", "")
+
+
 def full_file(figure: Path) -> str:
     """Name of the file to open for all details: the film, the vector drawing, or pixels where that is too large."""
     with Image.open(figure.with_suffix(".png")) as image:

@@ -99,10 +99,11 @@ def applied() -> Iterator[None]:
 
 def save(figure: Figure | Film, folder: Path, name: str) -> None:
     """Write a figure in every format; of a film the last frame as SVG, and all as animated PNG. The same data give the
-    same bytes: no date goes into the file."""
+    same bytes: no date goes into the file. The PNG file of a figure of `nothing` holds the reason as its description,
+    which a page says in place of the figure."""
     still = figure.still if isinstance(figure, Film) else figure
     for format in FIGURE_FORMATS:
-        metadata = {"Date": None} if format == "svg" else None
+        metadata = {"Date": None} if format == "svg" else {"Description": still.get_label() or None}
         with atomic_write(folder / f"{name}.{format}") as new:
             if format == "png" and isinstance(figure, Film):
                 save_film(figure, new)
@@ -193,6 +194,7 @@ def outcomes_present(outcomes: object) -> list[str]:
 def nothing(text: str) -> Figure:
     """A figure that says why there is nothing to draw: the workflow promises every figure of every method."""
     figure = Figure(figsize=(6, 1.4), layout="constrained")
+    figure.set_label(text)
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", color=QUIET, wrap=True, transform=axes.transAxes)

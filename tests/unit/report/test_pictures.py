@@ -7,10 +7,13 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from ganbench.report import pictures
+from ganbench.report.page import Figures, template
 from ganbench.report.pictures import FILM, Form, embed, full_file, size_on_page
+from ganbench.report.plotting import style
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +95,18 @@ def test_a_film_counts_as_four_pictures_and_films_go_together(monkeypatch):
 def test_files_and_sizes_are_those_of_the_drawing(folder):
     assert [full_file(folder / name) for name in ("plain", "large", "film")] == ["plain.svg", "large.png", "film.png"]
     assert size_on_page(folder / "noisy") == (154, 77)  # 240 x 120 pixels at 150 per inch, 96 of CSS
+
+
+def test_a_figure_of_nothing_is_the_reason_in_words(tmp_path):
+    reason = "No <two> methods & no “pairs”."
+    with style.applied():
+        style.save(style.nothing(reason), tmp_path, "pairs")
+        style.save(Figure(), tmp_path, "quality")
+    figures = Figures(tmp_path, tmp_path)
+    empty, drawn = (figures.add(name, name.title(), "How to read it.") for name in ("pairs", "quality"))
+    assert empty == {"title": "Pairs", "nothing": reason}
+    assert figures.items == [drawn], "what has nothing in it needs no bytes of the page"
+    macro = template("macros.html.j2").module.figure
+    said = '<p class="note"><b>Pairs.</b> No &lt;two&gt; methods &amp; no “pairs”.</p>'
+    assert str(macro(empty)).strip() == said
+    assert "How to read it." in macro(drawn)
