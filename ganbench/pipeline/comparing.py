@@ -14,7 +14,7 @@ from ganbench.pipeline.present_results import read
 from ganbench.report import comparison_page
 from ganbench.study.grid import flatten_options
 from ganbench.study.schema import load
-from ganbench.study.study_files import find_study
+from ganbench.study.study_files import find_study, path_from_root
 
 
 def compare(studies: Sequence[Path | str], folder: Path | None = None) -> Path:
@@ -54,7 +54,7 @@ def side(plan: Plan, file: Path | str, collected: Collected) -> Side:
     return Side(
         name=plan.study.study,
         title=plan.study.title,
-        file=str(file),
+        file=path_from_root(file),
         collected=collected,
         components={run.method: {each.family: each.signature for each in run.choices} for run in plan.runs},
         training={name: _options(runs[name].training) for name in collected.runs["run"]},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -28,6 +27,7 @@ from ganbench.report import published_page, verdict_page
 from ganbench.report.verdict_records import CLAIMS, PUBLISHED, StudyRun, read_records, write_record
 from ganbench.study.claim_list import LIST, load_list
 from ganbench.study.schema import load
+from ganbench.study.study_files import path_from_root
 
 Say = Callable[[str], None]
 VERSIONS = ("python", "torch", "numpy", "scipy", "commit")
@@ -75,7 +75,7 @@ def _study_run(plan: Plan, file: Path) -> StudyRun:
     return StudyRun(
         study=plan.study.study,
         title=plan.study.title,
-        file=_from_root(file),
+        file=path_from_root(file),
         date=str(runs["trained_at"].max())[:10],
         machine="; ".join(_distinct(runs[list(MACHINE)].astype(str).agg(", ".join, axis=1))),
         versions={name: "; ".join(_distinct(runs[name])) for name in VERSIONS},
@@ -86,11 +86,6 @@ def _study_run(plan: Plan, file: Path) -> StudyRun:
         pack_seconds={name: round(seconds, 1) for name, seconds in packs.items()},
         protocol=plan.study.protocol,
     )
-
-
-def _from_root(file: Path) -> str:
-    """The path of a file from the folder of the project, in which commands run, whatever path was given."""
-    return Path(os.path.relpath(os.path.realpath(file), os.path.realpath("."))).as_posix()
 
 
 def _distinct(values: pd.Series) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ganbench.core.errors import GanbenchError, unknown
@@ -47,3 +48,8 @@ def _name_in(file: Path) -> str | None:
         return None
     name = content.get("study") if isinstance(content, dict) else None
     return name if isinstance(name, str) else None
+
+
+def path_from_root(file: Path | str) -> str:
+    """The path of a file from the folder of the project, in which commands run, whatever path was given."""
+    return Path(os.path.relpath(os.path.realpath(file), os.path.realpath("."))).as_posix()

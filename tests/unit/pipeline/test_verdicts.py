@@ -76,4 +76,4 @@ def test_a_record_names_the_study_from_the_root_whatever_path_is_given(given, tm
     project = tmp_path / "project"
     (project / "config").mkdir(parents=True)
     monkeypatch.chdir(project)
-    assert verdicts._from_root(Path(given.format(root=project))) == "config/tiny.yaml"
+    assert path_from_root(Path(given.format(root=project))) == "config/tiny.yaml"
