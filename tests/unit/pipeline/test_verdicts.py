@@ -8,6 +8,7 @@ import pytest
 
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline import verdicts
+from ganbench.study.study_files import path_from_root
 
 ONE, TWO, THREE = (Path(f"{name}.yaml") for name in ("one", "two", "three"))
 
