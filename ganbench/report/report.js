@@ -76,7 +76,9 @@ function gaps(values) {
 }
 
 function chart(title, curves) {
-  const [wide, high, left, right, above, below] = [560, 190, 58, 548, 12, 164];
+  // As wide as a telephone, if it is read on one, so that its words are no smaller than others.
+  const wide = Math.max(280, Math.min(560, document.documentElement.clientWidth - 64));
+  const [high, left, right, above, below] = [190, 58, wide - 12, 12, 164];
   const finite = curves.flatMap((curve) => curve.values.filter(Number.isFinite));
   const sizes = finite.map(Math.abs).sort((one, other) => one - other);
   const middle = sizes[sizes.length >> 1] || 1;

@@ -228,6 +228,10 @@ def test_nothing_overflows_a_telephone(at, study):
     browser = at(address(study), width=360, height=740)
     assert browser.js(wide) == []
     assert browser.js(f"{DIALOG}.scrollWidth - {DIALOG}.clientWidth") <= 0
+    shrunk = (
+        f"(svg => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)({DIALOG}.querySelector('.curves svg'))"
+    )
+    assert browser.js(shrunk) > 0.9, "words in curves are no smaller than elsewhere"
 
 
 def test_a_screen_reader_finds_names_and_headings_in_order(at):
