@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ganbench.analysis.columns import AXES
 from ganbench.core.errors import GanbenchError
+from ganbench.tracking import report_run
 from ganbench.tracking.address import redact_credentials
 from ganbench.tracking.artifacts import LocalArtifacts
 from ganbench.tracking.environment import CONNECT_SETTINGS, WRITE_SETTINGS, environment_variables
@@ -74,6 +75,11 @@ class MlflowStore:
                 own = name != NOTE or METHODS in known.get(name, METHODS)
                 if own and known.get(name) != text:
                     self._client.set_experiment_tag(self.experiment, name, text)
+
+    def log_report(self, page: Path) -> str:
+        """Log the report of the study, and return its address; see `report_run.bring_up_to_date`."""
+        with self._one_error("be written"):
+            return report_run.bring_up_to_date(self._client, self.experiment, self._pictures, page)
 
     def complete_runs(self, writing: set[str]) -> dict[str, Run]:
         """Read the complete runs, and delete incomplete or duplicate runs of interrupted or simultaneous writers.

@@ -763,6 +763,8 @@ def test_mlflow_is_told_of_the_study_s_file_and_of_its_data():
     one, other = plan(BASE), Plan(parse(BASE, origin="test"), Path("config/study.yaml"))
     assert (one.track.task.file, other.track.task.file) == (Path(), Path("config/study.yaml"))
     assert one.track.path == other.track.path
+    assert one.report.path in one.track.inputs
+    assert one.track.task.report in one.report.outputs
     assert one.track.task.data == {name: job.digest for name, job in one.prepare.items()}
     assert Job.decode(json.loads(json.dumps(encode(other.track)))) == other.track
 
