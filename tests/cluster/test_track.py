@@ -424,9 +424,12 @@ def test_runs_are_found_without_the_report_as_the_pages_say(tmp_path, uri, study
     page.write_text("report")
     track(tiny_collected(tmp_path / "collected"), study=study, uri=uri, page=page)
     (code,) = [block for block in blocks("python") if "mlflow.search_runs" in block]
+    for words, mine in {"sqlite:///mlflow.db": uri, "my-study": study, "final/fcd": "final/distance"}.items():
+        assert words in code
+        code = code.replace(words, mine)
     experiment, found = client_of(uri).get_experiment_by_name(study), {}
     try:
-        exec(code.replace("sqlite:///mlflow.db", uri).replace("my-study", study).replace("final/fcd", "final/distance"), found)
+        exec(code, found)
     finally:
         mlflow.set_tracking_uri(None)
     assert set(found["runs"]["tags.ganbench.run"]) == {f"{name}-d0" for name in RUN_NAMES}
