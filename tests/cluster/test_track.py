@@ -341,6 +341,20 @@ def test_the_rows_in_a_file_are_those_of_mlflow_s_own_client(tmp_path, migrated,
         assert rows == theirs[table], table
 
 
+def test_the_runs_read_from_a_file_are_those_that_mlflow_s_own_client_reads(tmp_path, migrated):
+    database, page = Path(shutil.copy(migrated, tmp_path / "mlflow.db")), tmp_path / "report.html"
+    uri, client = f"sqlite:///{database}", client_of(f"sqlite:///{database}")
+    page.write_text("report")
+    for study in ("s", "other"):
+        track(tiny_collected(tmp_path / study), study=study, uri=uri, page=page)
+    experiment = client.get_experiment_by_name("s").experiment_id
+    client.delete_run(runs_of(uri, "s")[-1].info.run_id)
+    client.create_run(experiment, run_name="by hand")
+    theirs = {run.info.run_id: (run.data.tags, run.data.params) for run in runs_of(uri, "s")}
+    assert len(theirs) == 5
+    assert {run.identifier: (run.tags, run.params) for run in LocalRuns(database, experiment, "").read()} == theirs
+
+
 def test_the_origin_shows(tmp_path, uri, study):
     from mlflow.data import get_source
     from mlflow.data.schema import TensorDatasetSchema
