@@ -1,4 +1,4 @@
-"""A study of GAN stability: prepare, judge, reference, train -> evaluate, diagnose -> collect -> track, tables, figures, report."""
+"""A study of GAN stability: prepare, judge, reference, train -> evaluate, diagnose -> collect -> tables, figures -> report -> track."""
 
 from snakemake.utils import min_version
 

@@ -69,7 +69,7 @@ def stage_seconds(folder: Path, seeds: int) -> list[float]:
     file.write_text(yaml.safe_dump(study))
     plan = Plan(load(file), file)
     taken = dict.fromkeys(FOLLOWING, 0.0)
-    for job in sorted(plan.all_jobs(), key=lambda job: job.stage == "track"):
+    for job in plan.all_jobs():
         began = time.process_time()
         run(job)
         if job.stage in taken:

@@ -142,7 +142,6 @@ for _name, _what in {
     "evaluate": "Score every snapshot.",
     "diagnose": "Measure the runs with the study's diagnostics.",
     "collect": "Gather all results in tables.",
-    "track": "Show the results in MLflow.",
     "tables": "Write the tables.",
     "figures": "Draw the figures.",
 }.items():
@@ -164,6 +163,9 @@ def report(
         out.print(f"{write(Plan(load(study), study))}", soft_wrap=True)
     else:
         _stage("report", study, only)
+
+
+_stage_command("track", "Show the results and the report in MLflow.")
 
 
 @app.command(hidden=True)

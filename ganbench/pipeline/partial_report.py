@@ -16,6 +16,7 @@ from ganbench.pipeline.execution.processor import one_thread
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.present_results import CONTEXT, Present
 from ganbench.pipeline.stages import figures, report, tables
+from ganbench.report.file_names import REPORT
 
 FOLDER = "partial"
 
@@ -37,7 +38,7 @@ def write(plan: Plan) -> Path:
         for name, stage in (("tables", tables), ("figures", figures), ("report", report)):
             stage.run(present.part.jobs(name)[name], CONTEXT)
         shutil.rmtree(present.part.folder / "collect")  # read by these three stages only
-    return target / "report.html"
+    return target / REPORT
 
 
 def _beside(folder: Path) -> Path:

@@ -194,6 +194,7 @@ class TrackTask:
     collected: Path
     file: Path  # the study's file; empty if the study was not read from one file
     data: dict[str, str]  # digests of the prepared data, by the name of the data set in the tables
+    report: Path  # the report, an artifact of the experiment
     models: tuple[str, ...] = ()  # places of the runs of each method whose generators are logged
     pictures: int = 0  # most runs whose samples are drawn
 

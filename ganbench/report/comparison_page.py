@@ -19,7 +19,7 @@ from ganbench.core.atomic_files import atomic_write
 from ganbench.core.formatting import format_number, format_p_value, format_percent, format_points, join_words, plural
 from ganbench.core.metric_info import base_of
 from ganbench.report import study_figures
-from ganbench.report.file_names import TABLE_NOTES
+from ganbench.report.file_names import REPORT, TABLE_NOTES
 from ganbench.report.page import Figures, write_page
 from ganbench.report.plotting import style
 from ganbench.report.study_figures import label
@@ -63,8 +63,8 @@ def write(sides: Sequence[Side], folder: Path) -> Path:
         settings=_setting_rows(sides, tables["settings"]),
         comparisons=[_comparison(row) for row in tables["comparisons"].to_dict("records")],
     )
-    write_page("comparison.html.j2", context, figures.items, folder / "report.html")
-    return folder / "report.html"
+    write_page("comparison.html.j2", context, figures.items, folder / REPORT)
+    return folder / REPORT
 
 
 def _notes(sides: Sequence[Side], tables: dict[str, pd.DataFrame]) -> str:

@@ -13,6 +13,7 @@ TABLES = (
 )
 TABLE_FORMATS = ("csv", "parquet")
 TABLE_NOTES = "COLUMNS.md"
+REPORT = "report.html"
 PAPER = "paper"  # folder of the tables that the report shows
 COMPARISON = "compare"  # folder of the report of the study beside others
 PAPER_TABLES = (

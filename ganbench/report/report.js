@@ -44,6 +44,28 @@ function table(caption, heads, rows) {
       make("tbody", {}, rows.map(row))));
 }
 
+// MLflow shows a page in a frame, at an address of one use, where browsers follow no link to a place of the page.
+const framed = location.protocol === "blob:";
+
+function go(place) {
+  if (!framed) {
+    location.hash = place;
+    return;
+  }
+  history.pushState(null, "", place);
+  document.getElementById(place.slice(1))?.scrollIntoView();
+  window.dispatchEvent(new HashChangeEvent("hashchange"));
+}
+
+if (framed) {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#']");
+    if (link === null) return;
+    event.preventDefault();
+    go(link.getAttribute("href"));
+  });
+}
+
 // Curves --------------------------------------------------------------------------------------------------------------
 
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
@@ -191,7 +213,7 @@ function runs(place, data) {
 
   const chosen = new Set();
   const compare = button("Compare", () => {
-    location.hash = `compare-${[...chosen].map((run) => run.id.slice(4)).join(",")}`;
+    go(`#compare-${[...chosen].map((run) => run.id.slice(4)).join(",")}`);
   });
   const choose = (run, on) => {
     if (on) chosen.add(run);

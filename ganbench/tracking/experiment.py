@@ -5,6 +5,7 @@ An experiment of MLflow is a named collection of runs, and not an experiment in 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # importing MLflow takes seconds: only a process that tracks pays for it
@@ -15,6 +16,20 @@ POINTS_PER_BATCH = 1000  # MLflow's limit for metrics in one call, and for runs 
 PARAMS_PER_BATCH = 100  # MLflow's limit for parameters in one call
 LIVE_TAG = "ganbench.live"  # tag of streamed runs, which exist until `track` replaces them by the runs of the files
 LIVE_FILTER = f"tags.`{LIVE_TAG}` = 'true'"
+
+
+@dataclass(frozen=True)
+class KnownRun:
+    """A run that a store has.
+
+    Attributes:
+        identifier: MLflow's identifier of the run.
+        tags, params: its tags and parameters by name.
+    """
+
+    identifier: str
+    tags: dict[str, str]
+    params: dict[str, str]
 
 
 def get_or_create_experiment(client: MlflowClient, name: str) -> str:

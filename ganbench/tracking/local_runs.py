@@ -1,8 +1,8 @@
-"""Runs written into the tables of an SQLite store, many in one transaction.
+"""Runs written into the tables of an SQLite store, many in one transaction, and read from there.
 
 MLflow's client takes eight transactions a run, and asks the database for what it has just written: of a study of 2,000
 short runs that is most of the time of `track`. The rows here are those that the client writes, which a test compares. A
-run is there whole or not at all.
+run is there whole or not at all. The client reads the last value of every metric with a run, which nobody needs here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from ganbench.tracking.experiment import KnownRun
 from ganbench.tracking.origin import DataUse
 from ganbench.tracking.records import Record
 
@@ -74,6 +75,23 @@ class LocalRuns:
                 connection.executemany(INSERT["latest_metrics"], _latest(rows))
                 if record.data is not None:
                     self._use(connection, record.data, identifier)
+
+    def read(self) -> list[KnownRun]:
+        """Read the runs that are not deleted.
+
+        Raises:
+            sqlite3.Error: the store cannot be read, or MLflow's tables are others.
+        """
+        with closing(sqlite3.connect(self._database, timeout=LOCK_SECONDS)) as connection:
+            connection.execute("BEGIN")  # so that all tables are those of one moment
+            where = "WHERE experiment_id = ? AND lifecycle_stage = 'active'"
+            found = connection.execute(f"SELECT run_uuid FROM runs {where}", (self._experiment,))
+            runs = {identifier: KnownRun(identifier, {}, {}) for (identifier,) in found}
+            for table in ("tags", "params"):
+                join = f"SELECT run_uuid, key, value FROM {table} JOIN runs USING (run_uuid) {where}"
+                for identifier, key, value in connection.execute(join, (self._experiment,)):
+                    getattr(runs[identifier], table)[key] = value
+        return list(runs.values())
 
     def _use(self, connection: sqlite3.Connection, data: DataUse, run: str) -> None:
         """Note that a run was trained on a data set, which is written if it is not there."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ganbench.analysis.columns import AXES
 from ganbench.core.errors import GanbenchError
+from ganbench.tracking import report_run
 from ganbench.tracking.address import redact_credentials
 from ganbench.tracking.artifacts import LocalArtifacts
 from ganbench.tracking.environment import CONNECT_SETTINGS, WRITE_SETTINGS, environment_variables
@@ -23,6 +24,7 @@ from ganbench.tracking.experiment import (
     LIVE_FILTER,
     PARAMS_PER_BATCH,
     POINTS_PER_BATCH,
+    KnownRun,
     active_runs,
     get_or_create_experiment,
 )
@@ -34,7 +36,7 @@ from ganbench.tracking.records import Record
 from ganbench.tracking.saved_views import METHODS
 
 if TYPE_CHECKING:  # importing MLflow takes seconds, which only processes that track should take
-    from mlflow.entities import DatasetInput, Run
+    from mlflow.entities import DatasetInput
 
 COMPLETE = "ganbench.complete"
 
@@ -75,7 +77,12 @@ class MlflowStore:
                 if own and known.get(name) != text:
                     self._client.set_experiment_tag(self.experiment, name, text)
 
-    def complete_runs(self, writing: set[str]) -> dict[str, Run]:
+    def log_report(self, page: Path) -> str:
+        """Log the report of the study, and return its address; see `report_run.bring_up_to_date`."""
+        with self._one_error("be written"):
+            return report_run.bring_up_to_date(self._client, self.experiment, self._pictures, page)
+
+    def complete_runs(self, writing: set[str]) -> dict[str, KnownRun]:
         """Read the complete runs, and delete incomplete or duplicate runs of interrupted or simultaneous writers.
 
         Args:
@@ -84,15 +91,22 @@ class MlflowStore:
         Returns:
             The complete runs by content.
         """
-        complete: dict[str, Run] = {}
+        complete: dict[str, KnownRun] = {}
         with self._one_error("be read"):
-            for run in active_runs(self._client, self.experiment):
-                content = run.data.tags.get("ganbench.content")
-                if run.data.tags.get(COMPLETE) == "true" and content not in complete:
+            for run in self._runs():
+                content = run.tags.get("ganbench.content")
+                if run.tags.get(COMPLETE) == "true" and content not in complete:
                     complete[content] = run
-                elif content is not None and run.data.tags["ganbench.run"] in writing:
-                    self._client.delete_run(run.info.run_id)
+                elif content is not None and run.tags["ganbench.run"] in writing:
+                    self._client.delete_run(run.identifier)
         return complete
+
+    def _runs(self) -> list[KnownRun]:
+        """All runs of the experiment that are not deleted."""
+        if self._local is not None:
+            return self._local.read()
+        runs = active_runs(self._client, self.experiment)
+        return [KnownRun(run.info.run_id, run.data.tags, run.data.params) for run in runs]
 
     def write(self, records: Sequence[Record], frames: Mapping[str, Frame]) -> int:
         """Write runs.
@@ -153,7 +167,7 @@ class MlflowStore:
         with self._one_error("be written"):
             return Models(self._client, self.experiment, self._pictures).bring_up_to_date(chosen, contents, write)
 
-    def mark_superseded(self, complete: dict[str, Run], shown: dict[str, tuple]) -> int:
+    def mark_superseded(self, complete: dict[str, KnownRun], shown: dict[str, tuple]) -> int:
         """Tag runs as superseded if the study now has other numbers for their points of the grid.
 
         Args:
@@ -167,13 +181,13 @@ class MlflowStore:
         points = set(shown.values())
         with self._one_error("be written"):
             for content, run in complete.items():
-                tagged = "ganbench.superseded" in run.data.tags
-                stale = content not in shown and tuple(run.data.params.get(axis) for axis in AXES) in points
+                tagged = "ganbench.superseded" in run.tags
+                stale = content not in shown and tuple(run.params.get(axis) for axis in AXES) in points
                 if stale and not tagged:
-                    self._client.set_tag(run.info.run_id, "ganbench.superseded", "true")
+                    self._client.set_tag(run.identifier, "ganbench.superseded", "true")
                     newly += 1
                 elif tagged and content in shown:  # the study has its earlier numbers again
-                    self._client.delete_tag(run.info.run_id, "ganbench.superseded")
+                    self._client.delete_tag(run.identifier, "ganbench.superseded")
         return newly
 
     def delete_live(self) -> None:

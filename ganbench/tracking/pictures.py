@@ -88,7 +88,7 @@ class Canvas:
         self._canvas = FigureCanvasAgg(figure)
         self.axes: Axes = figure.add_subplot(**axes)
         self.axes.set_title(" ", fontsize=9)
-        self._still = None  # the rest, in matplotlib's form and as pixels
+        self._still = None  # the rest, in matplotlib's form and as pixels, and where the legend is
 
     def draw(self, moving: Artist, caption: str, path: Path) -> None:
         """Draw a picture.
@@ -105,13 +105,13 @@ class Canvas:
             for part in (moving, title):
                 part.set_animated(True)
             self._canvas.draw()
-            self._still = self._canvas.copy_from_bbox(self.axes.figure.bbox), self._pixels()
-        region, still = self._still
+            self._still = self._canvas.copy_from_bbox(self.axes.figure.bbox), self._pixels(), self._legend()
+        region, still, legend = self._still
         title.set_text(caption)
         self._canvas.restore_region(region)
         for part in (moving, title):
             self.axes.draw_artist(part)
-        pixels, legend = self._pixels(), self._legend()
+        pixels = self._pixels()
         pixels[legend] = still[legend]
         Image.fromarray(pixels).save(path, compress_level=3)  # half the time for a tenth more bytes
 

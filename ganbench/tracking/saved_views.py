@@ -22,6 +22,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES
 from ganbench.tracking.origin import NOTE
 from ganbench.tracking.points import FINAL, MEASURED, RANGE
+from ganbench.tracking.report_run import NO_REPORT
 
 VIEW = "mlflow.sharedViewState."
 METHODS, FAILED = "ganbench-methods", "ganbench-failed"  # keys of the saved views
@@ -29,19 +30,20 @@ TRAINING = "workflowType=machine_learning"  # part of addresses
 CURVES = ("discriminator_loss", "generator_loss")  # shown first, where the study has them
 SHOWN_METRICS = 3  # metrics of snapshots with a chart at the top and a column of the table
 PAGE_METRICS = "Model metrics"  # MLflow's own section of metrics without a group
-# MLflow's average over the seeds of a method would count numbers that the study has replaced.
-CURRENT = "tags.`ganbench.superseded` IS NULL"
+# MLflow's average over the seeds of a method would count numbers that the study has replaced; the report has none.
+CURRENT = f"tags.`ganbench.superseded` IS NULL AND {NO_REPORT}"
 
 
-def experiment_tags(collected: Collected, identifier: str) -> dict[str, str]:
+def experiment_tags(collected: Collected, identifier: str, report: str | None = None) -> dict[str, str]:
     """The tags of a study's experiment.
 
     Args:
         collected: the collected results of the study.
         identifier: MLflow's identifier of the experiment, for the addresses of the views.
+        report: the report's address in MLflow's page; None if it is not there.
 
     Returns:
-        The tags by name. They depend on the results alone, so that tracking twice writes the same.
+        The tags by name. They depend on the results and the report alone, so that tracking twice writes the same.
     """
     at = round(pd.to_datetime(collected.runs["trained_at"], utc=True, format="ISO8601").max().timestamp() * 1000)
     tags = {"mlflow.experimentKind": "custom_model_development"}
@@ -52,8 +54,9 @@ def experiment_tags(collected: Collected, identifier: str) -> dict[str, str]:
         tags["mlflow.experiment.primaryMetric.name"] = f"{FINAL}/{metric}"
         tags["mlflow.experiment.primaryMetric.greaterIsBetter"] = str(collected.metrics[metric].best == "high").lower()
     address = f"#/experiments/{identifier}/runs?{TRAINING}&viewStateShareKey="
+    read = f" Read [the report]({report}?{TRAINING})." if report else ""
     tags[NOTE] = (
-        f"{collected.share}. Views: [runs by method, averaged over seeds]({address}{METHODS}), "
+        f"{collected.share}.{read} Views: [runs by method, averaged over seeds]({address}{METHODS}), "
         f"[failed runs with their evidence]({address}{FAILED}).\n\n"
         f"Training steps are the axis of all curves. `{FINAL}/` are values of the last networks, `{MEASURED}/` numbers "
         f"of diagnostics, `{RANGE}/` the extremes of losses in bins of steps. The description of a run has its "

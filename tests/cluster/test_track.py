@@ -233,7 +233,8 @@ def test_artifacts_are_found_after_the_folder_has_moved(tmp_path, migrated, monk
     uri, collected = f"sqlite:///{results}/mlflow.db", tiny_collected(tmp_path / "collected")
     if before != "new":  # as MLflow makes them
         client_of(uri).create_experiment("s", (results / "mlflow-artifacts" / "s").as_uri())
-    track(collected, study="s", uri=uri)
+    (page := tmp_path / "report.html").write_text("report")
+    track(collected, study="s", uri=uri, page=page)
     moved = results.rename(tmp_path / "elsewhere")
     monkeypatch.chdir(moved)
     uri = f"sqlite:///{moved}/mlflow.db"  # whole, since MLflow keeps what it once opened under an address
@@ -243,7 +244,9 @@ def test_artifacts_are_found_after_the_folder_has_moved(tmp_path, migrated, monk
     path = client.download_artifacts(tracked["grey-d0"], "samples/step_00000010.png", str(tmp_path / "here"))
     with Image.open(path) as picture:
         assert picture.size == (3 * 5 * 11, 2 * 6 * 11)
-    assert track(collected, study="s", uri=uri) == NOTHING_NEW
+    path = client.download_artifacts(tracked["report"], "report.html", str(tmp_path / "here"))
+    assert Path(path).read_text() == "report"
+    assert track(collected, study="s", uri=uri, page=page) == NOTHING_NEW
     assert [file.path for file in client.list_artifacts(tracked["points-d0"])] == ["samples"]
     assert not results.exists()
 
@@ -338,6 +341,20 @@ def test_the_rows_in_a_file_are_those_of_mlflow_s_own_client(tmp_path, migrated,
         assert rows == theirs[table], table
 
 
+def test_the_runs_read_from_a_file_are_those_that_mlflow_s_own_client_reads(tmp_path, migrated):
+    database, page = Path(shutil.copy(migrated, tmp_path / "mlflow.db")), tmp_path / "report.html"
+    uri, client = f"sqlite:///{database}", client_of(f"sqlite:///{database}")
+    page.write_text("report")
+    for study in ("s", "other"):
+        track(tiny_collected(tmp_path / study), study=study, uri=uri, page=page)
+    experiment = client.get_experiment_by_name("s").experiment_id
+    client.delete_run(runs_of(uri, "s")[-1].info.run_id)
+    client.create_run(experiment, run_name="by hand")
+    theirs = {run.info.run_id: (run.data.tags, run.data.params) for run in runs_of(uri, "s")}
+    assert len(theirs) == 5
+    assert {run.identifier: (run.tags, run.params) for run in LocalRuns(database, experiment, "").read()} == theirs
+
+
 def test_the_origin_shows(tmp_path, uri, study):
     from mlflow.data import get_source
     from mlflow.data.schema import TensorDatasetSchema
@@ -390,6 +407,71 @@ def test_the_page_is_prepared(tmp_path, uri, study):
     client.set_experiment_tag(experiment.experiment_id, "mlflow.note.content", "my own words")
     track(collected, study=study, uri=uri)
     assert client.get_experiment(experiment.experiment_id).tags["mlflow.note.content"] == "my own words"
+
+
+def reports_of(uri: str, study: str) -> list:
+    return [run for run in runs_of(uri, study) if "ganbench.report" in run.data.tags]
+
+
+def test_the_report_is_an_artifact_of_one_run_that_the_description_names(tmp_path, uri, study):
+    collected, page = tiny_collected(tmp_path / "collected"), tmp_path / "report.html"
+    client, found = client_of(uri), set()
+    (tmp_path / "here").mkdir()
+    for text in ("first", "first", "second"):
+        page.write_text(text)
+        track(collected, study=study, uri=uri, page=page)
+        (run,) = reports_of(uri, study)
+        assert (run.info.run_name, run.info.status, run.data.metrics) == ("report", "FINISHED", {})
+        assert Path(client.download_artifacts(run.info.run_id, "report.html", tmp_path / "here")).read_text() == text
+        found.add((run.info.run_id, run.info.end_time))
+    assert len(found) == 2, "a report that has not changed is not written again"
+    assert len({identifier for identifier, _ in found}) == 1, "its address stays"
+    experiment = client.get_experiment_by_name(study)
+    address = f"#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}/artifacts/report.html"
+    assert f"[the report]({address}?workflowType=machine_learning)" in experiment.tags["mlflow.note.content"]
+
+
+def test_runs_are_found_without_the_report_as_the_pages_say(tmp_path, uri, study, monkeypatch):
+    import mlflow
+
+    page = tmp_path / "report.html"
+    page.write_text("report")
+    track(tiny_collected(tmp_path / "collected"), study=study, uri=uri, page=page)
+    (code,) = [block for block in blocks("python") if "mlflow.search_runs" in block]
+    for words, mine in {"sqlite:///mlflow.db": uri, "my-study": study, "final/fcd": "final/distance"}.items():
+        assert words in code
+        code = code.replace(words, mine)
+    experiment, found = client_of(uri).get_experiment_by_name(study), {}
+    try:
+        exec(code, found)
+    finally:
+        mlflow.set_tracking_uri(None)
+    assert set(found["runs"]["tags.ganbench.run"]) == {f"{name}-d0" for name in RUN_NAMES}
+    view = json.loads(json.loads(experiment.tags["mlflow.sharedViewState.ganbench-methods"])["state"])
+    shown = client_of(uri).search_runs([experiment.experiment_id], view["searchFilter"])
+    assert {run.info.run_name for run in shown} == {f"{name}-d0" for name in RUN_NAMES}
+    assert list(found["medians"].index) == sorted(f"of-{name}" for name in RUN_NAMES)
+
+
+@pytest.mark.parametrize("call", ["log_artifact", "set_terminated", "set_tag"])
+def test_a_report_that_was_not_logged_whole_is_logged_again(tmp_path, server, study, monkeypatch, call):
+    from mlflow import MlflowClient
+
+    collected, page = tiny_collected(tmp_path / "collected"), tmp_path / "report.html"
+    client = client_of(server)
+    (tmp_path / "here").mkdir()
+    page.write_text("first")
+    track(collected, study=study, uri=server, page=page)
+    page.write_text("second")
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, call, lambda *_: sys.exit())
+        with pytest.raises(SystemExit):
+            track(collected, study=study, uri=server, page=page)
+    page.write_text("first")  # whose checksum the run had
+    track(collected, study=study, uri=server, page=page)
+    (run,) = reports_of(server, study)
+    assert run.info.status == "FINISHED"
+    assert Path(client.download_artifacts(run.info.run_id, "report.html", tmp_path / "here")).read_text() == "first"
 
 
 TRACK_AND_PRINT = """
@@ -639,7 +721,7 @@ def test_a_model_is_loaded_after_the_folder_has_moved(tmp_path, migrated, monkey
         parts = torch.from_numpy(latent.astype(np.float32)).split(3)
         np.testing.assert_array_equal(examples, torch.cat([module(part) for part in parts]))
     assert pyfunc.load_model(found.artifact_location).metadata.metadata["run"] == "points-d0"
-    (block,) = [block for block in blocks("python") if "import mlflow" in block]
+    (block,) = [block for block in blocks("python") if "mlflow.pyfunc" in block]
     shown, mine = {}, {"my-study": "s", "digits-dcgan-r1": found.tags["method"], "100": str(latent.shape[1])}
     for words, of_study in mine.items():
         assert words in block

@@ -10,6 +10,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,23 @@ class Browser:
         self.call("Page.navigate", url="about:blank")  # or a new fragment alone would load nothing
         self.call("Page.navigate", url=address)
         self.wait(f"location.href.startsWith({json.dumps(address[:60])}) && document.readyState === 'complete'")
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Within the block, scripts run in the page's frame, which has no origin and so a process of its own."""
+        frames: list[str] = []
+        until = time.monotonic() + PATIENCE
+        while not frames:
+            assert time.monotonic() < until, "the page has no such frame"
+            targets = self.call("Target.getTargets")["targetInfos"]
+            frames = [target["targetId"] for target in targets if target["type"] == "iframe"]
+        outside = self._session
+        self._session = self.call("Target.attachToTarget", targetId=frames[0], flatten=True)["sessionId"]
+        try:
+            self.wait("document.readyState === 'complete'")
+            yield
+        finally:
+            self._session = outside
 
     def js(self, expression: str) -> Any:
         """The value of an expression of JavaScript, as JSON has it."""

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from comparing import changed_but_stamps, differences
 from stored import flat, tree_of
-from tiny_studies import IMAGES, POINTS, STUDY, SUMMARIES, Study, study
+from tiny_studies import IMAGES, POINTS, REPORT, STUDY, SUMMARIES, Study, study
 from workflow_project import CORES, Project
 
 # Loads nothing: stands for a disk, a download or a decoder that fails after the study was found valid.
@@ -185,7 +185,7 @@ def test_an_architecture_that_cannot_do_the_data_is_refused_before_the_first_job
 
 
 def test_values_on_the_command_line_lie_over_the_default_study(project: Project) -> None:
-    assert project.dry_run("--config", "title=Another title").succeeded().jobs == {"report"}
+    assert project.dry_run("--config", "title=Another title").succeeded().jobs == REPORT
 
 
 def test_a_study_named_on_the_command_line_does_not_lie_over_the_default_one(project: Project) -> None:

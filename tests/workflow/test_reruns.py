@@ -13,7 +13,19 @@ from typing import Any
 import pandas as pd
 import pytest
 from comparing import assert_same_runs, clocks_of, differences, differing_tables, runs_of
-from tiny_studies import EVALUATE, LABORATORY, POINTS, REFERENCE, STUDY, SUMMARIES, TRAIN, Study, point_study, study
+from tiny_studies import (
+    EVALUATE,
+    LABORATORY,
+    POINTS,
+    REFERENCE,
+    REPORT,
+    STUDY,
+    SUMMARIES,
+    TRAIN,
+    Study,
+    point_study,
+    study,
+)
 from workflow_project import CORES, Project
 
 NEW_ARCHITECTURE = '''"""Two linear maps."""
@@ -76,17 +88,17 @@ def commented(project: Project) -> None:
         pytest.param(configured(evaluate={"samples": 120}), REFERENCE | EVALUATE | SUMMARIES, id="evaluate"),
         pytest.param(configured(outcome={"late_share": 0.5}), SUMMARIES, id="outcome"),
         pytest.param(edited("ganbench/analysis/outcomes/cycling.py", EDIT), SUMMARIES, id="detector"),
-        pytest.param(edited("ganbench/report/figures/losses.py", EDIT), {"figures", "report"}, id="figure"),
+        pytest.param(edited("ganbench/report/figures/losses.py", EDIT), {"figures"} | REPORT, id="figure"),
         pytest.param(configured(track={"uri": "sqlite:///results/other.db"}), {"track"}, id="track"),
         pytest.param(
             configured(machine={"checkpoint_seconds": 30, "device": "cpu"}), set(), id="machine", marks=pytest.mark.slow
         ),
-        pytest.param(configured(title="Another title"), {"report"}, id="title"),
-        pytest.param(configured(description="What it is about."), {"report"}, id="description", marks=pytest.mark.slow),
+        pytest.param(configured(title="Another title"), REPORT, id="title"),
+        pytest.param(configured(description="What it is about."), REPORT, id="description", marks=pytest.mark.slow),
         pytest.param(
-            edited("ganbench/report/report.css", "\n/* edited */\n"), {"report"}, id="style", marks=pytest.mark.slow
+            edited("ganbench/report/report.css", "\n/* edited */\n"), REPORT, id="style", marks=pytest.mark.slow
         ),
-        pytest.param(edited("ganbench/report/report.html.j2", "\n<!-- edited -->\n"), {"report"}, id="template"),
+        pytest.param(edited("ganbench/report/report.html.j2", "\n<!-- edited -->\n"), REPORT, id="template"),
     ],
 )
 def test_a_change_reruns_only_the_stages_it_can_change(
@@ -111,7 +123,7 @@ def test_a_study_of_games_without_data_ends_in_a_report_with_its_verdicts(labora
 @pytest.mark.parametrize(
     ("changes", "jobs"),
     [
-        pytest.param({"claims": LABORATORY["claims"][:1]}, {"tables", "report"}, id="claims"),
+        pytest.param({"claims": LABORATORY["claims"][:1]}, {"tables"} | REPORT, id="claims"),
         pytest.param(
             {"diagnose": [*LABORATORY["diagnose"], "spectrum"]}, {"diagnose bilinear"} | SUMMARIES, id="experiment"
         ),

@@ -4,27 +4,6 @@
 # older report if writing the new one fails.
 
 
-rule track:
-    """Write the results to MLflow. No other rule writes there, since a SQLite store allows one writer."""
-    input:
-        files_of("track", "track"),
-    output:
-        stamp=update(outputs_of("track")[0]),
-    log:
-        f"{RESULTS}/logs/track.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=0,
-    params:
-        job=job_of("track"),
-    message:
-        "track"
-    shell:
-        JOB_COMMAND
-
-
 rule tables:
     """Write the tables, for people and their programs."""
     input:
@@ -105,5 +84,26 @@ rule report:
         job=job_of("report"),
     message:
         "report"
+    shell:
+        JOB_COMMAND
+
+
+rule track:
+    """Write the results and the report to MLflow. No other rule writes there, since a SQLite store allows one writer."""
+    input:
+        files_of("track", "track"),
+    output:
+        stamp=update(outputs_of("track")[0]),
+    log:
+        f"{RESULTS}/logs/track.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=0,
+    params:
+        job=job_of("track"),
+    message:
+        "track"
     shell:
         JOB_COMMAND

@@ -1,4 +1,4 @@
-"""The jobs that run once per study: `collect`, `track`, `tables`, `figures` and `report`."""
+"""The jobs that run once per study: `collect`, `tables`, `figures`, `report` and `track`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ganbench.pipeline.tasks import (
     identity,
     without_locations,
 )
-from ganbench.report.file_names import COMPARISON, PAPER, figure_files, figures, paper_files, table_files
+from ganbench.report.file_names import COMPARISON, PAPER, REPORT, figure_files, figures, paper_files, table_files
 from ganbench.study.schema import load
 from ganbench.study.study_files import find_study
 
@@ -56,27 +56,6 @@ class SummaryPlan(PackPlan):
         folder = self.folder / "collect" / value[:12]
         outputs = tuple(folder / name for name in COLLECTED)
         return Job("collect", "collect", value, task, tuple(job.path for job in needs), outputs)
-
-    @cached_property
-    def track(self) -> Job:
-        """The job that writes the results to MLflow."""
-        store = self.study.results / "mlflow.db"
-        data = {}
-        for run in self.runs:
-            if run.choice("dataset"):
-                data[str(run.point["dataset"])] = self.prepare[dataset_of(run)].digest
-        track = self.study.track
-        task = TrackTask(
-            self.study.study,
-            track.uri,
-            store,
-            self._tables,
-            self.file or Path(),
-            data,
-            tuple(track.models),
-            track.pictures,
-        )
-        return self._summary("track", task)
 
     @cached_property
     def tables(self) -> Job:
@@ -119,8 +98,8 @@ class SummaryPlan(PackPlan):
             results,
         )
         pages = [path for path in sorted((PACKAGE / "report").iterdir()) if path.suffix in (".j2", ".css", ".js")]
-        outputs = [self.folder / "report.html", *(self.folder / PAPER / name for name in paper_files())]
-        outputs += [self.folder / COMPARISON / "report.html"] if self.compared else []
+        outputs = [self.folder / REPORT, *(self.folder / PAPER / name for name in paper_files())]
+        outputs += [self.folder / COMPARISON / REPORT] if self.compared else []
         needs = [self.figures, *(plan.collect for plan in self.compared.values())]
         return self._summary("report", task, outputs, needs, pages)
 
@@ -129,6 +108,28 @@ class SummaryPlan(PackPlan):
         """The plans of the studies that the report stands this one beside, by their files."""
         files = map(find_study, self.study.compare)
         return {file: SummaryPlan(load(file), file) for file in files}
+
+    @cached_property
+    def track(self) -> Job:
+        """The job that writes the results and the report to MLflow."""
+        store = self.study.results / "mlflow.db"
+        data = {}
+        for run in self.runs:
+            if run.choice("dataset"):
+                data[str(run.point["dataset"])] = self.prepare[dataset_of(run)].digest
+        track = self.study.track
+        task = TrackTask(
+            self.study.study,
+            track.uri,
+            store,
+            self._tables,
+            self.file or Path(),
+            data,
+            self.folder / REPORT,
+            tuple(track.models),
+            track.pictures,
+        )
+        return self._summary("track", task, needs=[self.report])
 
     @property
     def _tables(self) -> Path:

@@ -1,7 +1,7 @@
 """The stages of a study: each reads files, calls the engine or the analysis, and writes files.
 
-A stage is a module with a function `run(job, context)`, which writes the job's first output. In `track`, `tables`,
-`figures` and `report`, the function returns the files that it wrote, and the caller writes the first output, a stamp.
+A stage is a module with a function `run(job, context)`, which writes the job's first output. In `tables`, `figures`,
+`report` and `track`, the function returns the files that it wrote, and the caller writes the first output, a stamp.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STAGES = (
     *("prepare", "judge", "reference", "train", "evaluate", "diagnose", "collect"),
-    *("track", "tables", "figures", "report"),
+    *("tables", "figures", "report", "track"),
 )
 OF_DATASETS = ("prepare", "judge", "reference")  # the stages that run once per data set, before the others
 # Folder of the stamps, whose names carry the digests of tables, figures, report and tracking. A stamp lists the

@@ -13,7 +13,7 @@ from ganbench.pipeline.resources.stage_times import compared
 from ganbench.pipeline.results_folder import require_compared
 from ganbench.pipeline.tasks import ReportTask, without_locations
 from ganbench.report import paper
-from ganbench.report.file_names import COMPARISON, PAPER, paper_files
+from ganbench.report.file_names import COMPARISON, PAPER, REPORT, paper_files
 from ganbench.report.html import render
 from ganbench.study.schema import parse
 
@@ -21,7 +21,7 @@ from ganbench.study.schema import parse
 def run(job: Job, context: JobContext) -> list[Path]:
     """Write the report and its tables; returns their paths."""
     task = job.task
-    out = task.folder / "report.html"
+    out = task.folder / REPORT
     with context.progress("report", 3, "parts") as report:
         collected = Collected.read(task.collected)
         report(1)

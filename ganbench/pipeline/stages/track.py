@@ -1,4 +1,5 @@
-"""Stage `track`: writes a study's collected results to MLflow, one experiment per study and one MLflow run per run.
+"""Stage `track`: writes a study's collected results to MLflow, one experiment per study and one MLflow run per run, and
+a last one that holds the report.
 
 MLflow is a view of the result files, so this stage may run at any time and any number of times. A complete MLflow run
 is left alone; an incomplete one is deleted and written again. A run whose numbers changed gets a new MLflow run, and
@@ -63,6 +64,7 @@ def run(job: Job, context: JobContext) -> list[Path]:
             study=task.study,
             uri=task.address,
             origin=origin,
+            page=task.report,
             chosen=standing_for(collected, task.models) if origin.file else {},
             write=partial(_write_networks, task.file, {}),
             pictured=evenly_chosen(collected, task.pictures),
@@ -77,6 +79,7 @@ def track(
     study: str,
     uri: str,
     origin: Origin = UNKNOWN,
+    page: Path | None = None,
     chosen: Mapping[str, str] | None = None,
     write: WriteNetworks | None = None,
     pictured: Set[str] | None = None,
@@ -89,6 +92,7 @@ def track(
         study: The name of the study, and of the MLflow experiment.
         uri: `sqlite:///path/to/file.db` (pictures go to `path/to/file-artifacts`), or the http(s) address of a server.
         origin: Where the study and its data come from.
+        page: The report of the study, which is logged too; None for none.
         chosen: The runs whose generators are logged as models, with the reason; see `chosen_runs.standing_for`.
         write: Writes the networks of a chosen run into a folder.
         pictured: The runs whose samples are drawn; None for all.
@@ -112,7 +116,6 @@ def track(
         silence_logs(),
     ):
         store = MlflowStore(uri, study, database)
-        store.describe(experiment_tags(collected, store.experiment))
         complete = store.complete_runs(writing=set(collected.runs["run"]))
         frames: dict[str, Frame] = {}  # by data set
         created = metrics = artifacts = done = 0
@@ -135,6 +138,8 @@ def track(
         models, _ = store.log_models(chosen, contents, write) if chosen else (0, 0)
         superseded = store.mark_superseded(complete, shown)
         store.delete_live()
+        reported = None if page is None else store.log_report(page)
+        store.describe(experiment_tags(collected, store.experiment, reported))
     return Tracked(created, len(shown) - created, superseded, metrics, artifacts, models)
 
 

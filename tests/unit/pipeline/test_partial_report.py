@@ -204,7 +204,7 @@ def test_figures_are_of_what_there_is_and_say_so(plan, made):
 @pytest.mark.slow
 def test_the_whole_study_still_has_all_to_do(study, made):
     stages = json.loads(invoke("status", str(study), "--json"))["stages"]
-    for stage in ("collect", "track", "tables", "figures", "report"):
+    for stage in ("collect", "tables", "figures", "report", "track"):
         assert stages[stage]["waiting"] == 1
 
 

@@ -115,6 +115,30 @@ def test_the_address_of_a_run_opens_it_with_all_that_is_known(at, study):
     assert "Infinity" not in path
 
 
+FRAMED = """<iframe sandbox="allow-scripts"></iframe><script>
+const bytes = Uint8Array.from(atob("{content}"), (each) => each.charCodeAt(0));
+document.querySelector("iframe").src = URL.createObjectURL(new Blob([bytes], {{type: "text/html"}}));
+</script>"""
+
+
+def test_links_lead_to_places_of_the_page_in_the_frame_in_which_mlflow_shows_it(browser, page, study, tmp_path):
+    around = tmp_path / "around.html"
+    around.write_text(FRAMED.format(content=base64.b64encode(page.read_bytes()).decode()))
+    browser.open(around.as_uri())
+    with browser.inside():
+        assert browser.js("[location.protocol, origin]") == ["blob:", "null"]
+        browser.js("document.querySelector('nav a[href=\"#runs\"]').click()")
+        browser.wait("Math.abs(document.querySelector('#runs').getBoundingClientRect().top) < 100")
+        browser.js(f"document.querySelector('a[href=\"{address(study, 3)}\"]').click()")
+        browser.wait(f"{DIALOG}.open")
+        browser.js(f"{DIALOG}.close()")
+        browser.wait("location.hash === '#runs'")
+        browser.js("[...document.querySelectorAll('#runs tbody input')].slice(0, 2).forEach((box) => box.click())")
+        compare = ALL.format("button", "each.innerText.startsWith('Compare')")
+        browser.js(f"{compare}[0].click()")
+        browser.wait(f"{DIALOG}.innerText.includes('2 runs side by side')")
+
+
 def test_an_address_of_a_run_that_is_not_there_says_so(at, study):
     said = "document.querySelector('#runs > [role=status]').textContent"
     browser = at("#run-0123abcd")

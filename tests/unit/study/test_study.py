@@ -633,13 +633,13 @@ def test_an_edited_file_concerns_those_who_use_it(edited, name, trained, looked)
         assert {each for each in then if then[each] != now[each]} == {each for each in then if has and has in each}
 
 
-def test_claims_concern_the_tables_and_the_report_alone():
+def test_claims_concern_the_tables_and_the_report_with_its_copy_in_mlflow_alone():
     one, other = plan(toys()), plan(toys(claims=[]))
     for stage in STAGES:
         same = {name: job.path for name, job in one.jobs(stage).items()} == {
             name: job.path for name, job in other.jobs(stage).items()
         }
-        assert same == (stage not in ("tables", "report")), stage
+        assert same == (stage not in ("tables", "report", "track")), stage
 
 
 # Digests --------------------------------------------------------------------------------------------------------------
@@ -763,6 +763,8 @@ def test_mlflow_is_told_of_the_study_s_file_and_of_its_data():
     one, other = plan(BASE), Plan(parse(BASE, origin="test"), Path("config/study.yaml"))
     assert (one.track.task.file, other.track.task.file) == (Path(), Path("config/study.yaml"))
     assert one.track.path == other.track.path
+    assert one.report.path in one.track.inputs
+    assert one.track.task.report in one.report.outputs
     assert one.track.task.data == {name: job.digest for name, job in one.prepare.items()}
     assert Job.decode(json.loads(json.dumps(encode(other.track)))) == other.track
 
