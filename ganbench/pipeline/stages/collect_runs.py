@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from ganbench.core import result_files
 from ganbench.core.deterministic_linalg import norm
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution import result_cache
-from ganbench.pipeline.execution.instantiation import run_of
+from ganbench.pipeline.execution.instantiation import runs_of
 from ganbench.pipeline.jobs import CollectTask
 from ganbench.study.grid import Run
 
@@ -48,7 +48,8 @@ def results_of(task: CollectTask) -> Iterator[RunResults]:
             if job := evaluate.get(train.name):
                 judged = files.enter_context(result_files.open_file(job.path, "evaluate"))
                 scored = {member.id: member.digest for member in result_cache.members_of(judged)}
-            for member in result_cache.members_of(trained):
+            members = result_cache.members_of(trained)
+            for run, member in zip(runs_of(train.task, members), members, strict=True):
                 group = result_cache.group_of(trained, member.digest)
                 ended = group.scalars()
                 kept = {key: result_files.read_tree(result_files.descend(group, key)) for key in ("curves", "about")}
@@ -58,7 +59,7 @@ def results_of(task: CollectTask) -> Iterator[RunResults]:
                     "digest": member.digest,
                 }
                 seen = judged and _read(result_cache.group_of(judged, scored[member.id]), SCORES)
-                yield RunResults(run_of(train.task, member), kept, seen)
+                yield RunResults(run, kept, seen)
 
 
 def _initial_norms(snapshots: result_files.Group) -> dict[str, float]:
@@ -78,20 +79,25 @@ def _read(group: result_files.Group, names: Sequence[str]) -> Tree:
 class Parts:
     """A table that grows by the rows of one run after the other.
 
-    Rows are joined as they come: a study may have many thousand runs, and a data frame takes more memory than the few
-    rows in it.
+    Rows are joined as they come: a study may have many thousand runs, and a data frame takes more time and memory than
+    the few rows in it.
     """
 
     JOINED = 256  # parts that are joined at once
 
     def __init__(self) -> None:
         self._parts: list[pd.DataFrame] = []
-        self._new: list[pd.DataFrame] = []
+        self._new: list[Mapping[str, np.ndarray]] = []
         self._runs: list[str] = []
 
-    def add(self, run: str, rows: pd.DataFrame) -> None:
-        """Add the rows of a run, which have no column `run`."""
-        self._new.append(rows)
+    def add(self, run: str, columns: Mapping[str, np.ndarray]) -> None:
+        """Add the rows of a run.
+
+        Args:
+            run: The run.
+            columns: The columns of its rows by name, without `run`; texts as objects.
+        """
+        self._new.append(columns)
         self._runs.append(run)
         if len(self._new) == self.JOINED:
             self._join()
@@ -103,7 +109,9 @@ class Parts:
         return pd.concat(self._parts, ignore_index=True)
 
     def _join(self) -> None:
-        joined = pd.concat(self._new, ignore_index=True)
-        joined["run"] = np.repeat(np.array(self._runs, dtype=object), [len(rows) for rows in self._new])
-        self._parts.append(joined.astype({"run": str}))
+        lengths = [len(next(iter(columns.values()))) for columns in self._new]
+        joined = {name: np.concatenate([columns[name] for columns in self._new]) for name in self._new[0]}
+        joined["run"] = np.repeat(np.array(self._runs, dtype=object), lengths)
+        texts = {name: str for name, values in joined.items() if values.dtype == object}
+        self._parts.append(pd.DataFrame(joined).astype(texts))
         self._new, self._runs = [], []
