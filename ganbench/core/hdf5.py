@@ -130,8 +130,16 @@ class Array(Rows):
 
     @cached_property
     def checksums(self) -> np.ndarray | None:
-        """The CRC-32 of every block; None, or of another shape, in a file that others wrote."""
-        return read_attribute(self._dataset, CHECKSUM)
+        """The CRC-32 of every block, (blocks,); None in a file that others wrote."""
+        found = np.empty(max(1, -(-(self.shape[0] if self.shape else 1) // self.rows_per_block)), np.uint32)
+        try:
+            attribute = h5a.open(self._dataset, CHECKSUM.encode())
+            if attribute.get_storage_size() != found.nbytes:
+                return None
+            attribute.read(found)
+        except (KeyError, TypeError):  # no such attribute, or one of another shape or of no numbers
+            return None
+        return found
 
     @property
     def fault(self) -> str | None:
@@ -142,10 +150,7 @@ class Array(Rows):
         contiguous = layout.get_layout() == h5d.CONTIGUOUS and not layout.get_external_count()
         if not (plain and contiguous and self._dataset.get_storage_size() == self.nbytes):
             return "is no plain array of numbers"
-        expected = max(1, -(-(self.shape[0] if self.shape else 1) // self.rows_per_block))
-        if np.shape(self.checksums) != (expected,) or self.checksums.dtype != np.uint32:
-            return "has no checksums"
-        return None
+        return "has no checksums" if self.checksums is None else None
 
     def __getitem__(self, rows: int | slice | tuple[()]) -> np.ndarray:
         """Rows along the first axis; all values for `[:]` or `[()]`.
@@ -234,7 +239,10 @@ class Group:
         return iter(self.names)
 
     def __contains__(self, name: str) -> bool:
-        return name != SCALARS and "/" not in name and self._has(name)
+        if name == SCALARS or "/" in name:
+            return False
+        with read_errors(self.filename, self.name):  # asks for one name, since a group may have thousands
+            return name.encode(*ENCODING) in self._group
 
     def __len__(self) -> int:
         return len(self.names)
@@ -245,10 +253,21 @@ class Group:
         Raises:
             GanbenchError: an unknown name, or an object of a kind that `write_tree` does not write.
         """
-        location, encoded = f"{self.name.rstrip('/')}/{name}", name.encode(*ENCODING)
+        found = self.get(name)
+        if found is None:
+            raise self.error(self._path(name), "is not there")
+        return found
+
+    def get(self, name: str) -> Group | Array | None:
+        """The group or array of this name; None where there is none.
+
+        Raises:
+            GanbenchError: an object of a kind that `write_tree` does not write.
+        """
+        location, encoded = self._path(name), name.encode(*ENCODING)
         with read_errors(self.filename, location):
-            if not self._has(name):
-                raise self.error(location, "is not there")
+            if not self._group.links.exists(encoded):
+                return None
             if self._group.links.get_info(encoded).type != h5l.TYPE_HARD:
                 raise self.error(location, "is a link to elsewhere")
             item = h5o.open(self._group, encoded)
@@ -266,10 +285,8 @@ class Group:
         """The error for wrong content of this file, see `file_error`."""
         return file_error(self.filename, location, fault)
 
-    def _has(self, name: str) -> bool:
-        """Whether there is an object of this name; asks for one name, since a group may have thousands."""
-        with read_errors(self.filename, self.name):
-            return name.encode(*ENCODING) in self._group
+    def _path(self, name: str) -> str:
+        return f"{self.name.rstrip('/')}/{name}"
 
     def scalars(self) -> dict[str, Any]:
         """The numbers, texts and lists of these in the group, by name.
@@ -277,9 +294,9 @@ class Group:
         Raises:
             GanbenchError: scalars that differ from those that were written.
         """
-        if not self._has(SCALARS):
+        array = self.get(SCALARS)
+        if array is None:
             return {}
-        array = self[SCALARS]
         try:
             found = json.loads(array[:].tobytes())
             return {**found}

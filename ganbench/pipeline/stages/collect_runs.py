@@ -69,7 +69,7 @@ def _initial_norms(snapshots: result_files.Group) -> dict[str, float]:
 
 def _read(group: result_files.Group, names: Sequence[str]) -> Tree:
     """The groups and arrays of a group that are there, by name."""
-    items = {name: result_files.descend(group, name) for name in names if name in group}
+    items = {name: item for name in names if (item := group.get(name)) is not None}
     return {
         name: result_files.read_tree(item) if isinstance(item, result_files.Group) else item[:]
         for name, item in items.items()
