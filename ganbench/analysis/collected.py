@@ -107,9 +107,17 @@ class Collected:
         return f"{len(self.runs):,} of {len(self.runs) + missing:,} runs"
 
     @cached_property
+    def derived(self) -> dict[str, pd.DataFrame]:
+        """Tables that were made of these results, by name: several parts of a report need the same."""
+        return {}
+
+    @cached_property
     def gans(self) -> Collected:
         """The part of the study whose runs train networks on data, and so can be judged."""
-        runs = self.runs[self.runs["dataset"].notna()]
+        return self.part(self.runs[self.runs["dataset"].notna()])
+
+    def part(self, runs: pd.DataFrame) -> Collected:
+        """The part of the study that some rows of its table of runs stand for."""
         names = ("snapshots", "curves", "diagnoses", "events", "modes")
         tables = {name: table[table["run"].isin(runs["run"])] for name in names for table in [getattr(self, name)]}
         return replace(self, runs=runs, **tables)

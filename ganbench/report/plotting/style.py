@@ -99,7 +99,8 @@ def applied() -> Iterator[None]:
 
 def save(figure: Figure | Film, folder: Path, name: str) -> None:
     """Write a figure in every format; of a film the last frame as SVG, and all as animated PNG. The same data give the
-    same bytes: no date goes into the file."""
+    same bytes: no date goes into the file. A figure is laid out once, for its first format: that takes as long as to
+    draw it."""
     still = figure.still if isinstance(figure, Film) else figure
     for format in FIGURE_FORMATS:
         metadata = {"Date": None} if format == "svg" else None
@@ -108,6 +109,7 @@ def save(figure: Figure | Film, folder: Path, name: str) -> None:
                 save_film(figure, new)
             else:
                 still.savefig(new, format=format, metadata=metadata)
+                still.set_layout_engine("none")
 
 
 def heading(axes: Axes, text: str, *, above: float, bold: bool = True) -> None:
