@@ -22,9 +22,8 @@ def grouped_arrays(
         By the values of `keys`, in the order in which they first occur, the columns by name, each of shape (rows of the
         group,) in the order of the table.
     """
-    codes = table.groupby(list(keys), sort=False).ngroup().to_numpy()
-    order = np.argsort(codes, kind="stable")
-    order = order[(codes < 0).sum() :]
+    codes = table.groupby(list(keys), sort=False).ngroup().to_numpy(dtype=np.float64)  # NaN where a key is missing
+    order = np.argsort(codes, kind="stable")[: np.isfinite(codes).sum()]
     if not len(order):
         return {}
     bounds = np.flatnonzero(np.diff(codes[order])) + 1

@@ -22,7 +22,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5g, h5l, h5o, h5s
+from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t
 
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
@@ -31,6 +31,7 @@ from ganbench.core.tree import Tree
 
 SCALARS = "scalars.json"  # name of the array with a group's scalars and texts
 CHECKSUM = "crc32"  # attribute of an array: one number per block of rows
+CHECKSUM_TYPE = h5t.py_create(np.dtype(np.uint32))
 BLOCK_BYTES = 2**20  # size of a block; a longer row is a block of its own
 MAX_BLOCKS = 8192  # HDF5 checks attributes of up to 64 KiB, which it stores in the description of an array
 READ_ERRORS = (
@@ -131,14 +132,14 @@ class Array(Rows):
     @cached_property
     def checksums(self) -> np.ndarray | None:
         """The CRC-32 of every block, (blocks,); None in a file that others wrote."""
-        found = np.empty(max(1, -(-(self.shape[0] if self.shape else 1) // self.rows_per_block)), np.uint32)
-        try:
-            attribute = h5a.open(self._dataset, CHECKSUM.encode())
-            if attribute.get_storage_size() != found.nbytes:
-                return None
-            attribute.read(found)
-        except (KeyError, TypeError):  # no such attribute, or one of another shape or of no numbers
+        if not h5a.exists(self._dataset, CHECKSUM.encode()):
             return None
+        attribute = h5a.open(self._dataset, CHECKSUM.encode())
+        blocks = max(1, -(-(self.shape[0] if self.shape else 1) // self.rows_per_block))
+        if attribute.get_type() != CHECKSUM_TYPE or attribute.get_space().shape != (blocks,):
+            return None
+        found = np.empty(blocks, np.uint32)
+        attribute.read(found)
         return found
 
     @property

@@ -99,10 +99,10 @@ def applied() -> Iterator[None]:
 
 def save(figure: Figure | Film, folder: Path, name: str) -> None:
     """Write a figure in every format; of a film the last frame as SVG, and all as animated PNG. The same data give the
-    same bytes: no date goes into the file. A figure is laid out once, for its first format: that takes as long as to
-    draw it."""
+    same bytes: no date goes into the file. A figure is laid out once, which takes as long as to draw it: as PNG, whose
+    letters, fitted to pixels, are the wider ones."""
     still = figure.still if isinstance(figure, Film) else figure
-    for format in FIGURE_FORMATS:
+    for format in sorted(FIGURE_FORMATS):
         metadata = {"Date": None} if format == "svg" else None
         with atomic_write(folder / f"{name}.{format}") as new:
             if format == "png" and isinstance(figure, Film):

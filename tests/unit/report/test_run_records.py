@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import typer
 
+from ganbench.analysis.settings import KEY
 from ganbench.cli import app
 from ganbench.core.formatting import format_number
 from ganbench.report import run_records
@@ -137,3 +138,17 @@ def test_runs_without_curves_and_diagnoses_have_records(collected):
 
 def test_a_thousand_runs_leave_room_for_pictures(collected, data):
     assert len(json.dumps(data["runs"], separators=(",", ":"))) < 900 * len(collected.runs)
+
+
+def test_a_page_lists_the_first_seeds_of_every_setting_where_it_has_no_room_for_all(collected, monkeypatch):
+    assert run_records.listed(collected) is collected
+    settings = collected.runs.groupby(list(KEY), dropna=False).ngroups
+    most = settings + 3
+    assert most < len(collected.runs)
+    monkeypatch.setattr(run_records, "MOST_RUNS", most)
+    found = run_records.listed(collected)
+    assert len(found.runs) == most
+    assert found.runs.groupby(list(KEY), dropna=False).ngroups == settings, "every setting is listed"
+    assert found.runs.index.is_monotonic_increasing
+    assert len(records(found, {})["runs"]) == most
+    assert set(found.curves["run"]) <= set(found.runs["run"])
