@@ -119,7 +119,9 @@ class Collected:
     def part(self, runs: pd.DataFrame) -> Collected:
         """The part of the study that some rows of its table of runs stand for."""
         names = ("snapshots", "curves", "diagnoses", "events", "modes")
-        tables = {name: table[table["run"].isin(runs["run"])] for name in names for table in [getattr(self, name)]}
+        tables = {name: getattr(self, name) for name in names}
+        held = {name: table["run"].isin(runs["run"]) for name, table in tables.items()}
+        tables = {name: table if held[name].all() else table[held[name]] for name, table in tables.items()}  # no copies
         return replace(self, runs=runs, **tables)
 
     def arrays(self, experiment: str) -> dict[str, dict[str, np.ndarray]]:

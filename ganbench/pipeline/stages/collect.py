@@ -119,14 +119,14 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
     }
     table = runs_table(runs, metrics)
     tables = {
-        "snapshots": _labelled(snapshots.table(), table)[[*SNAPSHOTS, *metrics]],
-        "curves": curves.table()[list(CURVES)],
+        "snapshots": _labelled(snapshots.table(["run", "step", *metrics]), table)[[*SNAPSHOTS, *metrics]],
+        "curves": curves.table(list(CURVES)),
         "references": scores.references,
         "nulls": scores.nulls,
         "measurements": found,
         "diagnoses": pd.DataFrame(diagnoses, columns=list(DIAGNOSES)).astype({"onset": "Int64", "confidence": float}),
         "events": pd.DataFrame(events, columns=list(EVENTS)).astype(EVENT_TYPES),
-        "modes": modes.table()[list(MODES)],
+        "modes": modes.table(list(MODES)),
         "runs": table,
     }
     collected.write(folder, tables, infos)

@@ -79,15 +79,12 @@ def _read(group: result_files.Group, names: Sequence[str]) -> Tree:
 class Parts:
     """A table that grows by the rows of one run after the other.
 
-    Rows are joined as they come: a study may have many thousand runs, and a data frame takes more time and memory than
-    the few rows in it.
+    It holds arrays until it is complete: a study may have many thousand runs, and a data frame takes more time and
+    memory than the few rows in it.
     """
 
-    JOINED = 256  # parts that are joined at once
-
     def __init__(self) -> None:
-        self._parts: list[pd.DataFrame] = []
-        self._new: list[Mapping[str, np.ndarray]] = []
+        self._parts: list[dict[str, np.ndarray]] = []
         self._runs: list[str] = []
 
     def add(self, run: str, columns: Mapping[str, np.ndarray]) -> None:
@@ -97,21 +94,18 @@ class Parts:
             run: The run.
             columns: The columns of its rows by name, without `run`; texts as objects.
         """
-        self._new.append(columns)
+        self._parts.append(dict(columns))
         self._runs.append(run)
-        if len(self._new) == self.JOINED:
-            self._join()
 
-    def table(self) -> pd.DataFrame:
-        """All rows, with the column `run`."""
-        if self._new:
-            self._join()
-        return pd.concat(self._parts, ignore_index=True)
+    def table(self, names: Sequence[str]) -> pd.DataFrame:
+        """All rows, which leave the parts column by column: twice the rows of many thousand runs are gigabytes.
 
-    def _join(self) -> None:
-        lengths = [len(next(iter(columns.values()))) for columns in self._new]
-        joined = {name: np.concatenate([columns[name] for columns in self._new]) for name in self._new[0]}
-        joined["run"] = np.repeat(np.array(self._runs, dtype=object), lengths)
-        texts = {name: str for name, values in joined.items() if values.dtype == object}
-        self._parts.append(pd.DataFrame(joined).astype(texts))
-        self._new, self._runs = [], []
+        Args:
+            names: The columns of the table, `run` among them.
+        """
+        runs = np.repeat(np.array(self._runs, dtype=object), [len(next(iter(part.values()))) for part in self._parts])
+        columns = {}
+        for name in names:
+            values = runs if name == "run" else np.concatenate([part.pop(name) for part in self._parts])
+            columns[name] = pd.Series(values, dtype=str) if values.dtype == object else values
+        return pd.DataFrame(columns, copy=False)
