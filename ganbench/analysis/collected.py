@@ -107,11 +107,21 @@ class Collected:
         return f"{len(self.runs):,} of {len(self.runs) + missing:,} runs"
 
     @cached_property
+    def derived(self) -> dict[str, pd.DataFrame]:
+        """Tables that were made of these results, by name: several parts of a report need the same."""
+        return {}
+
+    @cached_property
     def gans(self) -> Collected:
         """The part of the study whose runs train networks on data, and so can be judged."""
-        runs = self.runs[self.runs["dataset"].notna()]
+        return self.part(self.runs[self.runs["dataset"].notna()])
+
+    def part(self, runs: pd.DataFrame) -> Collected:
+        """The part of the study that some rows of its table of runs stand for."""
         names = ("snapshots", "curves", "diagnoses", "events", "modes")
-        tables = {name: table[table["run"].isin(runs["run"])] for name in names for table in [getattr(self, name)]}
+        tables = {name: getattr(self, name) for name in names}
+        held = {name: table["run"].isin(runs["run"]) for name, table in tables.items()}
+        tables = {name: table if held[name].all() else table[held[name]] for name, table in tables.items()}  # no copies
         return replace(self, runs=runs, **tables)
 
     def arrays(self, experiment: str) -> dict[str, dict[str, np.ndarray]]:

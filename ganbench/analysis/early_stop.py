@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from ganbench.analysis.curves import curves_table
+from ganbench.analysis.curves import curve_columns
 from ganbench.analysis.outcome_catalogue import detectors
 from ganbench.analysis.outcomes import Finding, RunEvidence
 from ganbench.core.tree import Tree
@@ -79,15 +78,15 @@ class StopRule:
         if not count:
             return {}
         bins = ("first_step", "last_step", "min", "mean", "max")
-        table = curves_table(curves | {name: curves[name][:count] for name in bins})
+        columns = curve_columns(curves | {name: curves[name][:count] for name in bins})
         players = [name.removesuffix("_loss") for name in curves["series"] if name.endswith("_loss")]
         run = RunEvidence(
             steps=int(curves["last_step"][count - 1]),
             settings=self.settings,
             diverged=None,
             initial_norms=dict.fromkeys(players, np.nan),
-            curves=table,
-            snapshots=pd.DataFrame(columns=["step"]),
+            curves=columns,
+            snapshots={"step": np.empty(0)},
             modes=0,
             probabilities=self.probabilities,
         )

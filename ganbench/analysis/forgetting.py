@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.grouped_arrays import grouped_arrays
 from ganbench.analysis.methods import as_loss, headline, methods
 
 # A run counts as having forgotten when it lost more than this share of its improvement.
@@ -46,12 +47,12 @@ def forgetting(collected: Collected) -> pd.DataFrame:
         if metric is None:
             continue
         snapshots = collected.snapshots[collected.snapshots["method"] == method].sort_values("step")
-        for run, mine in snapshots.groupby("run", sort=False):
-            values = mine[metric].to_numpy(dtype=np.float64)
+        for (run,), mine in grouped_arrays(snapshots, ["run"], ["step", metric]).items():
+            values = np.asarray(mine[metric], dtype=np.float64)
             known = np.flatnonzero(np.isfinite(values))
             if len(known) < 2:
                 continue
-            values, steps = values[known[0] :], mine["step"].to_numpy()[known[0] :]
+            values, steps = values[known[0] :], mine["step"][known[0] :]
             losses = as_loss(values, collected.metrics[metric])
             best = int(losses.argmin())
             share = improvement_lost(losses)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 MOST = 100  # modes; a table of more says little, and takes much room
 
 
-def mode_table(steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> pd.DataFrame:
-    """Tabulate the modes of one run.
+def mode_columns(steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> dict[str, np.ndarray]:
+    """The modes of one run.
 
     Forgetting of a mode at a snapshot k is that of Chaudhry et al. (2018, equation 3), max over l < k of a_l - a_k,
     with its coverage a = min(1, confident share / real share) in the place of the accuracy on a task: a mode that once
@@ -24,7 +27,7 @@ def mode_table(steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> pd.Da
         real: Shares of the modes in the real training examples, shape (modes,).
 
     Returns:
-        One row per snapshot and mode with the columns `MODES` but `run`; none for more than `MOST` modes, or for 0.
+        The columns `MODES` but `run`, with one row per snapshot and mode; none for more than `MOST` modes, or for 0.
     """
     if len(real) > MOST:
         shares, real = shares[..., :0], real[:0]
@@ -34,7 +37,7 @@ def mode_table(steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> pd.Da
     trained = np.where(np.asarray(steps)[:, None] > 0, coverage, np.nan)
     best = np.fmax.accumulate(trained)  # past snapshots that could not be judged
     forgetting = np.concatenate([np.full((1, modes), np.nan), best[:-1] - coverage[1:]])
-    columns = {
+    return {
         "step": np.repeat(steps, modes).astype(np.int64),
         "mode": np.tile(np.arange(modes, dtype=np.int64), len(steps)),
         "share": shares[:, 0].ravel().astype(np.float64),
@@ -42,17 +45,23 @@ def mode_table(steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> pd.Da
         "real_share": np.tile(real, len(steps)).astype(np.float64),
         "forgetting": forgetting.ravel().astype(np.float64),
     }
-    return pd.DataFrame(columns)
 
 
-def mean_forgetting(modes: pd.DataFrame, step: int) -> float:
+def mode_table(steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> pd.DataFrame:
+    """The columns of `mode_columns` as a table."""
+    return pd.DataFrame(mode_columns(steps, shares, real))
+
+
+def mean_forgetting(modes: Mapping[str, ArrayLike], step: int) -> float:
     """Average the forgetting of a run at one snapshot over the modes.
 
     Args:
-        modes: The rows of the run, as of `mode_table`.
+        modes: The rows of the run, as of `mode_columns` or `mode_table`.
         step: The step of the snapshot.
 
     Returns:
         The mean, between -1 and 1; NaN for a run without this snapshot or without an earlier one of training.
     """
-    return float(modes.loc[modes["step"] == step, "forgetting"].mean())
+    values = np.asarray(modes["forgetting"])[np.asarray(modes["step"]) == step]
+    known = ~np.isnan(values)
+    return float(np.where(known, values, 0.0).sum() / known.sum()) if known.any() else float("nan")

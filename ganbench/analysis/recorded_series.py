@@ -18,5 +18,5 @@ def recorded_series(curves: pd.DataFrame) -> dict[str, Series]:
     Returns:
         By name, the series; all have the same bins. Empty if the first bin is not finite.
     """
-    nothing = {"diverged": None, "initial_norms": {}, "snapshots": pd.DataFrame(columns=["step"]), "modes": None}
+    nothing = {"diverged": None, "initial_norms": {}, "snapshots": {"step": ()}, "modes": None}
     return RunEvidence(steps=0, settings=Outcome(), curves=curves, **nothing).series

@@ -90,6 +90,12 @@ def settings_table(collected: Collected) -> pd.DataFrame:
     Raises:
         ValueError: A run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
     """
+    if "settings" not in collected.derived:  # the bootstrap of many runs takes seconds
+        collected.derived["settings"] = _settings_table(collected)
+    return collected.derived["settings"].copy()
+
+
+def _settings_table(collected: Collected) -> pd.DataFrame:
     unknown = sorted(set(collected.runs["outcome"]) - set(OUTCOMES))
     if unknown:
         raise ValueError(f"unknown outcomes {unknown}: name them in ganbench.analysis.columns.OUTCOMES")

@@ -12,6 +12,7 @@ are arrays that take more memory than their values take on the disk.
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t
 
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
@@ -29,6 +31,7 @@ from ganbench.core.tree import Tree
 
 SCALARS = "scalars.json"  # name of the array with a group's scalars and texts
 CHECKSUM = "crc32"  # attribute of an array: one number per block of rows
+CHECKSUM_TYPE = h5t.py_create(np.dtype(np.uint32))
 BLOCK_BYTES = 2**20  # size of a block; a longer row is a block of its own
 MAX_BLOCKS = 8192  # HDF5 checks attributes of up to 64 KiB, which it stores in the description of an array
 READ_ERRORS = (
@@ -38,6 +41,7 @@ READ_ERRORS = (
     TypeError,
     ValueError,
 )  # raised by h5py for invalid bytes in a file
+ENCODING = ("utf-8", "surrogateescape")  # of names, which may be any bytes in a file that others wrote
 MAX_DEPTH = 16  # of nested groups
 NUMERIC_KINDS = "biufc"  # NumPy's codes of the accepted types
 UNSUPPORTED = "is neither an array nor a group of arrays"
@@ -90,24 +94,35 @@ def _write_array(group: h5py.Group, name: str, values: np.ndarray | Rows) -> Non
     dataset.attrs[CHECKSUM] = np.array(checksums, dtype=np.uint32)
 
 
-def read_attribute(item: h5py.Group | h5py.Dataset, name: str) -> Any:
+def read_attribute(item: h5g.GroupID | h5d.DatasetID, name: str) -> Any:
     """The value of an attribute of fixed size, which HDF5 checks; None if it is absent or of variable size."""
-    if name not in item.attrs:
+    encoded = name.encode()
+    if not h5a.exists(item, encoded):
         return None
-    attribute = item.attrs.get_id(name)
-    if attribute.dtype.kind not in NUMERIC_KINDS + "S" or attribute.shape is None:
+    attribute = h5a.open(item, encoded)
+    dtype, shape = attribute.dtype, attribute.shape
+    if dtype.kind not in NUMERIC_KINDS + "S" or shape is None:
         return None
-    value = np.empty(attribute.shape, attribute.dtype)
-    attribute.read(value)  # `attrs[name]` would open the attribute once more
+    value = np.empty(shape, dtype)
+    attribute.read(value)
     return value[()]
 
 
 class Array(Rows):
-    """An array of a file. Indexing reads rows, and checks every block that contains one of them."""
+    """An array of a file. Indexing reads rows, and checks every block that contains one of them.
 
-    def __init__(self, dataset: h5py.Dataset) -> None:
-        self._dataset = dataset
-        self.name, self.shape, self.dtype = dataset.name, dataset.shape, dataset.dtype
+    Args:
+        dataset: the identifier of the array. A study reads some forty arrays per run, and h5py's class for them would
+            take most of the time.
+        name: its path within the file.
+        filename: the path of the file.
+    """
+
+    def __init__(self, dataset: h5d.DatasetID, name: str, filename: str) -> None:
+        self._dataset, self.name, self.filename = dataset, name, filename
+        space = dataset.get_space()
+        self.shape = None if space.get_simple_extent_type() == h5s.NULL else space.shape  # None: refused by `fault`
+        self.dtype = dataset.dtype
 
     @cached_property
     def rows_per_block(self) -> int:
@@ -116,8 +131,27 @@ class Array(Rows):
 
     @cached_property
     def checksums(self) -> np.ndarray | None:
-        """The CRC-32 of every block; None, or of another shape, in a file that others wrote."""
-        return read_attribute(self._dataset, CHECKSUM)
+        """The CRC-32 of every block, (blocks,); None in a file that others wrote."""
+        if not h5a.exists(self._dataset, CHECKSUM.encode()):
+            return None
+        attribute = h5a.open(self._dataset, CHECKSUM.encode())
+        blocks = max(1, -(-(self.shape[0] if self.shape else 1) // self.rows_per_block))
+        if attribute.get_type() != CHECKSUM_TYPE or attribute.get_space().shape != (blocks,):
+            return None
+        found = np.empty(blocks, np.uint32)
+        attribute.read(found)
+        return found
+
+    @property
+    def fault(self) -> str | None:
+        """Why `write_tree` cannot have written the array, as a verb phrase; None for any other array."""
+        # HDF5 fills missing chunks and expands compressed zeros to any size. External values are not checked.
+        layout = self._dataset.get_create_plist()
+        plain = self.shape is not None and self.dtype.kind in NUMERIC_KINDS
+        contiguous = layout.get_layout() == h5d.CONTIGUOUS and not layout.get_external_count()
+        if not (plain and contiguous and self._dataset.get_storage_size() == self.nbytes):
+            return "is no plain array of numbers"
+        return "has no checksums" if self.checksums is None else None
 
     def __getitem__(self, rows: int | slice | tuple[()]) -> np.ndarray:
         """Rows along the first axis; all values for `[:]` or `[()]`.
@@ -141,7 +175,7 @@ class Array(Rows):
     @property
     def nbytes(self) -> int:
         """The size of the values."""
-        return self._dataset.nbytes
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def verify(self) -> None:
         """Read every block, one at a time.
@@ -159,9 +193,8 @@ class Array(Rows):
             GanbenchError: values that differ from those that were written.
         """
         self.verify()
-        with read_errors(self._dataset, self.name):
-            where = {"offset": self._dataset.id.get_offset(), "shape": self.shape}
-            return np.memmap(self._dataset.file.filename, self._dataset.dtype, "c", **where)
+        with read_errors(self.filename, self.name):
+            return np.memmap(self.filename, self.dtype, "c", offset=self._dataset.get_offset(), shape=self.shape)
 
     def _read_blocks(self, start: int, stop: int) -> np.ndarray:
         """The values of the blocks that contain a range of rows, after a check.
@@ -171,26 +204,36 @@ class Array(Rows):
             stop: last row, plus one.
         """
         first, last = start // self.rows_per_block, -(-stop // self.rows_per_block)
-        with read_errors(self._dataset, self.name):
+        with read_errors(self.filename, self.name):
             checksums = self.checksums[first:last]
-            values = self._dataset[start : last * self.rows_per_block] if self.shape else self._dataset[()]
-        if list(checksums) != [_crc(part) for part in _blocks(np.asarray(values), self.rows_per_block)]:
-            raise file_error(self._dataset, self.name, MISMATCH)
-        return values
+            if len(checksums) == len(self.checksums):
+                values = np.empty(self.shape, self.dtype)
+                if values.size:
+                    self._dataset.read(h5s.ALL, h5s.ALL, values)
+            else:
+                values = h5py.Dataset(self._dataset)[start : last * self.rows_per_block]
+        if list(checksums) != [_crc(part) for part in _blocks(values, self.rows_per_block)]:
+            raise file_error(self.filename, self.name, MISMATCH)
+        return values if self.shape else values[()]
 
 
 class Group:
-    """A group of a file that is open for reading. All values that it returns have been checked."""
+    """A group of a file that is open for reading. All values that it returns have been checked.
 
-    def __init__(self, group: h5py.Group) -> None:
-        self._group = group
-        self.name, self.filename = group.name, group.file.filename
+    Args:
+        group: the identifier of the group.
+        name: its path within the file.
+        filename: the path of the file.
+    """
+
+    def __init__(self, group: h5g.GroupID, name: str, filename: str) -> None:
+        self._group, self.name, self.filename = group, name, filename
 
     @property
     def names(self) -> list[str]:
         """Names of the groups and arrays in the group."""
-        with read_errors(self._group, self.name):
-            names = list(self._group)
+        with read_errors(self.filename, self.name):
+            names = [name.decode(*ENCODING) for name in self._group]
         return [name for name in names if name != SCALARS]
 
     def __iter__(self) -> Iterator[str]:
@@ -199,8 +242,8 @@ class Group:
     def __contains__(self, name: str) -> bool:
         if name == SCALARS or "/" in name:
             return False
-        with read_errors(self._group, self.name):  # asks for one name, since a group may have thousands
-            return self._group.get(name, getlink=True) is not None
+        with read_errors(self.filename, self.name):  # asks for one name, since a group may have thousands
+            return name.encode(*ENCODING) in self._group
 
     def __len__(self) -> int:
         return len(self.names)
@@ -211,22 +254,40 @@ class Group:
         Raises:
             GanbenchError: an unknown name, or an object of a kind that `write_tree` does not write.
         """
-        location = f"{self.name.rstrip('/')}/{name}"
-        with read_errors(self._group, location):
-            link = self._group.get(name, getlink=True)
-            if link is None:
-                raise file_error(self._group, location, "is not there")
-            if not isinstance(link, h5py.HardLink):
-                raise file_error(self._group, location, "is a link to elsewhere")
-            item = self._group[name]
-            found = Array(item) if isinstance(item, h5py.Dataset) else item
-            if fault := _object_fault(item, found):
-                raise file_error(self._group, location, fault)
-        return found if isinstance(found, Array) else Group(item)
+        found = self.get(name)
+        if found is None:
+            raise self.error(self._path(name), "is not there")
+        return found
+
+    def get(self, name: str) -> Group | Array | None:
+        """The group or array of this name; None where there is none.
+
+        Raises:
+            GanbenchError: an object of a kind that `write_tree` does not write.
+        """
+        location, encoded = self._path(name), name.encode(*ENCODING)
+        with read_errors(self.filename, location):
+            if not self._group.links.exists(encoded):
+                return None
+            if self._group.links.get_info(encoded).type != h5l.TYPE_HARD:
+                raise self.error(location, "is a link to elsewhere")
+            item = h5o.open(self._group, encoded)
+            kind = {h5d.DatasetID: Array, h5g.GroupID: Group}.get(type(item))
+            if kind is None:
+                raise self.error(location, UNSUPPORTED)
+            if h5o.get_info(item).rc > 1:  # such as a link from within a group to the group itself
+                raise self.error(location, "has several links to it")
+            found = kind(item, location, self.filename)
+            if kind is Array and (fault := found.fault):
+                raise self.error(location, fault)
+        return found
 
     def error(self, location: str, fault: str) -> GanbenchError:
         """The error for wrong content of this file, see `file_error`."""
-        return file_error(self._group, location, fault)
+        return file_error(self.filename, location, fault)
+
+    def _path(self, name: str) -> str:
+        return f"{self.name.rstrip('/')}/{name}"
 
     def scalars(self) -> dict[str, Any]:
         """The numbers, texts and lists of these in the group, by name.
@@ -234,15 +295,14 @@ class Group:
         Raises:
             GanbenchError: scalars that differ from those that were written.
         """
-        with read_errors(self._group, self.name):
-            if SCALARS not in self._group:
-                return {}
-        array = self[SCALARS]
+        array = self.get(SCALARS)
+        if array is None:
+            return {}
         try:
             found = json.loads(array[:].tobytes())
             return {**found}
         except (TypeError, ValueError, RecursionError):
-            raise file_error(self._group, array.name, "is not JSON") from None
+            raise self.error(array.name, "is not JSON") from None
 
 
 def read_tree(group: Group, depth: int = MAX_DEPTH, *, most: int | None = None, lazy: bool = False) -> Tree:
@@ -285,11 +345,11 @@ def verify_tree(tree: Tree) -> None:
 
 
 @contextmanager
-def read_errors(item: h5py.Group | h5py.Dataset, location: str) -> Iterator[None]:
+def read_errors(filename: str, location: str) -> Iterator[None]:
     """Turn exceptions of h5py within a block into errors about a location in a file.
 
     Args:
-        item: any object of the file.
+        filename: the path of the file.
         location: path within the file that the block reads.
 
     Raises:
@@ -298,26 +358,26 @@ def read_errors(item: h5py.Group | h5py.Dataset, location: str) -> Iterator[None
     try:
         yield
     except READ_ERRORS as error:
-        raise file_error(item, location, f"cannot be read: {escape_control(str(error))}") from error
+        raise file_error(filename, location, f"cannot be read: {escape_control(str(error))}") from error
 
 
-def file_error(item: h5py.Group | h5py.Dataset, location: str, fault: str) -> GanbenchError:
+def file_error(filename: str, location: str, fault: str) -> GanbenchError:
     """The error for wrong content of a file.
 
     Args:
-        item: any object of the file.
+        filename: the path of the file.
         location: path within the file.
         fault: the fault of the content, as a verb phrase.
     """
     return GanbenchError(
-        f"{item.file.filename}: {short_repr(location)} {fault}. Remove the file, and its stage computes it again."
+        f"{filename}: {short_repr(location)} {fault}. Remove the file, and its stage computes it again."
     )
 
 
 def _rows_per_block(shape: tuple[int, ...], itemsize: int) -> int:
     """The number of rows that are checked together."""
     count = shape[0] if shape else 1
-    row = itemsize * int(np.prod(shape[1:], dtype=np.int64))
+    row = itemsize * math.prod(shape[1:])
     return max(1, BLOCK_BYTES // max(1, row), -(-count // MAX_BLOCKS))
 
 
@@ -329,21 +389,3 @@ def _blocks(values: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 def _crc(values: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8))
-
-
-def _object_fault(item: h5py.HLObject, found: Array | h5py.HLObject) -> str | None:
-    """The fault of an object that `write_tree` cannot have written, as a verb phrase; None for other objects."""
-    if not isinstance(item, h5py.Dataset | h5py.Group):
-        return UNSUPPORTED
-    if h5py.h5o.get_info(item.id).rc > 1:  # such as a link from within a group to the group itself
-        return "has several links to it"
-    if isinstance(item, h5py.Dataset):
-        # HDF5 fills missing chunks and expands compressed zeros to any size. External values are not checked.
-        contiguous = item.chunks is None and not item.external and not item.is_virtual and item.shape is not None
-        if not (contiguous and item.dtype.kind in NUMERIC_KINDS and item.id.get_storage_size() == item.nbytes):
-            return "is no plain array of numbers"
-        checksums, rows = found.checksums, found.shape[0] if found.shape else 1
-        expected = max(1, -(-rows // found.rows_per_block))
-        if np.shape(checksums) != (expected,) or np.asarray(checksums).dtype != np.uint32:
-            return "has no checksums"
-    return None

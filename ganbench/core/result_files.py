@@ -67,8 +67,8 @@ def open_file(path: Path, kind: str) -> Iterator[Group]:
     except OSError as error:
         raise GanbenchError(f"{path} cannot be read: {error}. {REMEDY}") from None
     with file:
-        with read_errors(file, "/"):
-            found, version = read_attribute(file, "ganbench"), read_attribute(file, "format")
+        with read_errors(file.filename, "/"):
+            found, version = read_attribute(file.id, "ganbench"), read_attribute(file.id, "format")
             ours = "ganbench" in file.attrs
         version = version.item() if isinstance(version, np.generic) else version
         if not ours or (np.ndim(version) == 0 and version == FORMAT and not isinstance(found, bytes)):
@@ -83,7 +83,7 @@ def open_file(path: Path, kind: str) -> Iterator[Group]:
         found = found.decode(errors="replace")
         if found != kind:
             raise GanbenchError(f"{path} is a file of kind {short_repr(found)}, where one of kind {kind!r} belongs.")
-        yield Group(file)
+        yield Group(file.id, "/", file.filename)
 
 
 def header_fault(path: Path) -> str | None:

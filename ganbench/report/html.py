@@ -27,7 +27,7 @@ from ganbench.report.page import Figures, write_page
 from ganbench.report.partial import missing_results
 from ganbench.report.provenance import config, environment_facts, references, run_list, stage_times
 from ganbench.report.ranking_section import rankings
-from ganbench.report.run_records import commands, keys, records
+from ganbench.report.run_records import commands, keys, listed, records
 
 OF_SAMPLES = ("film", "samples")  # figures of a method that show what its runs generate
 
@@ -105,13 +105,14 @@ def _runs(
     shown: Sequence[tuple[str, str | None]],
 ) -> dict:
     """The table of runs, with outcomes and leading scores first, and what the page shows of each when it is opened."""
-    runs, gans, listed = collected.runs, collected.gans, run_list(collected.runs, len(collected.runs))
+    shown_runs, gans = listed(collected), collected.gans
+    runs, table = shown_runs.runs, run_list(shown_runs.runs, len(shown_runs.runs))
     leading = dict.fromkeys(filter(None, (headline(gans, name) for name in methods(gans))))
-    *settings, outcome, step, why, time, digest = range(len(listed["heads"]))
+    *settings, outcome, step, why, time, digest = range(len(table["heads"]))
     order = [outcome, step, *settings, why, time, digest]
-    heads = [listed["heads"][place] for place in order]
+    heads = [table["heads"][place] for place in order]
     heads[2:2] = [collected.metrics[name].title for name in leading]
-    rows = [[row[place] for place in order] for row in listed["rows"]]
+    rows = [[row[place] for place in order] for row in table["rows"]]
     for name in reversed(leading):
         for row, value in zip(rows, runs[f"{name}_final"].to_numpy(dtype=np.float64, na_value=np.nan), strict=True):
             row.insert(2, format_number(value))
@@ -127,10 +128,11 @@ def _runs(
     return {
         "heads": heads,
         "rows": list(zip(keys(runs), runs["run"], rows, strict=True)),
+        "all": len(collected.runs),
         "commands": asked,
         "records": {
-            **records(collected, results),
-            **{"commands": asked, "sections": sections, "samples": samples, "tested": _tested(collected, study)},
+            **records(shown_runs, results),
+            **{"commands": asked, "sections": sections, "samples": samples, "tested": _tested(shown_runs, study)},
         },
     }
 

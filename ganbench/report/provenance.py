@@ -106,16 +106,12 @@ def run_list(runs: pd.DataFrame, most: int = LISTED_RUNS) -> dict:
     """Runs with the axes that vary, how each ended and its digest; the first `most` of them."""
     axes = [axis for axis in AXES if axis == "seed" or runs[axis].nunique(dropna=False) > 1]
     heads = [*(axis.replace("_", " ") for axis in axes), "outcome", "at step", "why", "training time", "digest"]
+    told = [*axes, "outcome", "outcome_step", "outcome_why", "train_seconds", "digest"]
     rows = [
-        [
-            *(_cell(run[axis]) for axis in axes),
-            run["outcome"],
-            format_number(run["outcome_step"]),
-            run["outcome_why"],
-            format_duration(run["train_seconds"]),
-            run["digest"],
-        ]
-        for _, run in runs.head(most).iterrows()
+        [*map(_cell, setting), outcome, format_number(step), why, format_duration(seconds), digest]
+        for *setting, outcome, step, why, seconds, digest in zip(
+            *(runs[name].head(most).astype(object) for name in told), strict=True
+        )
     ]
     return {"heads": heads, "rows": rows, "left": max(0, len(runs) - most)}
 

@@ -9,19 +9,24 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, setting_columns
+from ganbench.analysis.grouped_arrays import grouped_arrays
 from ganbench.analysis.methods import headline, methods
+from ganbench.analysis.settings import KEY
 from ganbench.core.formatting import format_number
 
 MOST_POINTS = 60  # points of a curve
 FEWEST_POINTS = 12
 ALL_POINTS = MOST_POINTS * 1000  # points of a series over all runs, beyond which curves have fewer
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
+PAIRS = np.array([one + other for one in DIGITS for other in DIGITS], dtype="S2")  # the digits of every code
 TOP = len(DIGITS) ** 2 - 4  # the level of a curve's largest value; above it are three codes for what is no number
 NAN, PLUS, MINUS = TOP + 1, TOP + 2, TOP + 3
-KEY = 12  # characters of a run's digest in the address of the run on the page
+ADDRESS = 12  # characters of a run's digest in the address of the run on the page
+MOST_RUNS = 2000  # of a page: each takes about a kilobyte, of three megabytes
 
 
 def commands(file: str) -> dict[str, tuple[str, str]]:
@@ -42,10 +47,21 @@ def keys(runs: pd.DataFrame) -> list[str]:
     seen: Counter[str] = Counter()
     found = []
     for digest in runs["digest"].astype(str):
-        start = re.sub(r"[^0-9a-z]", "", digest.lower())[:KEY]
+        start = re.sub(r"[^0-9a-z]", "", digest.lower())[:ADDRESS]
         seen[start] += 1
         found.append(start if seen[start] == 1 else f"{start}-{seen[start]}")
     return found
+
+
+def listed(collected: Collected) -> Collected:
+    """The part of a study whose runs a page has room for.
+
+    All runs of most studies; of more than `MOST_RUNS`, by turns one of every setting in the order of the table of runs,
+    which are the first seeds of each.
+    """
+    turns = collected.runs.groupby(list(KEY), sort=False, dropna=False).cumcount().to_numpy()
+    kept = np.sort(np.argsort(turns, kind="stable")[:MOST_RUNS])
+    return collected if len(kept) == len(turns) else collected.part(collected.runs.iloc[kept])
 
 
 def records(collected: Collected, files: Mapping[str, Sequence[str]]) -> dict[str, object]:
@@ -70,15 +86,17 @@ def records(collected: Collected, files: Mapping[str, Sequence[str]]) -> dict[st
     holding = collected.diagnoses[collected.diagnoses["judged"].astype(bool)]
     holding = holding.sort_values("primary", ascending=False, kind="stable")
     evidence: dict[str, list[dict]] = defaultdict(list)
-    for row in holding.to_dict("records"):
+    for row in holding[["run", "outcome", "onset", "evidence"]].to_dict("records"):
         evidence[row["run"]].append(row)
-    listed = []
-    for run, own in zip(runs.to_dict("records"), apart, strict=True):
+    told = ["run", "method", "pack", "failures_not_judged", "dataset", "failed_step", "stopped_step"]
+    each = runs[told + [f"{name}_final" for name in metrics]].to_dict("records")
+    every = []
+    for run, own in zip(each, apart, strict=True):
         outcomes = [
             [texts[row["outcome"]], _plain(row["onset"]), texts[_text(row["evidence"]) or ""]]
             for row in evidence[run["run"]]
         ]
-        listed.append(
+        every.append(
             {
                 "method": texts[run["method"]],
                 "pack": texts[run["pack"]],
@@ -101,7 +119,7 @@ def records(collected: Collected, files: Mapping[str, Sequence[str]]) -> dict[st
         "series": series,
         "steps": [list(each) for each in steps],
         "files": {pack: list(files[pack]) for pack in dict.fromkeys(runs["pack"]) if pack in files},
-        "runs": listed,
+        "runs": every,
     }
 
 
@@ -120,13 +138,16 @@ def _settings(collected: Collected) -> tuple[list[tuple[str, list[str | None]]],
     settings: list[tuple[str, list[str | None]]] = []
     apart: list[list[int]] = [[] for _ in range(len(runs))]
     for name in names:
-        values = [_text(value) for value in runs[name]]
+        codes, different = pd.factorize(runs[name])  # of few values, each is made a text once
+        texts = [*map(_text, different), None]  # the last one for the code -1, of a missing value
+        values = [texts[code] for code in codes]
         order = [value for value, _ in Counter(values).most_common()]
         if order == [None] or not order:
             continue
         place = {value: index for index, value in enumerate(order)}
         for own, value in zip(apart, values, strict=True):
-            own += [len(settings), place[value]] if place[value] else []
+            if place[value]:
+                own += [len(settings), place[value]]
         settings.append((name, order))
     return settings, apart
 
@@ -150,35 +171,37 @@ def _curves(collected: Collected, steps: _Places) -> tuple[list[str], dict[str, 
     most = int(np.clip(ALL_POINTS // max(1, len(runs)), FEWEST_POINTS, MOST_POINTS))
     names, found = _Places(), {}
     losses = collected.curves[collected.curves["series"].astype(str).str.endswith("_loss")]
-    for (run, name), rows in losses.groupby(["run", "series"], sort=False):
+    for (run, name), rows in grouped_arrays(losses, ["run", "series"], ["first_step", "last_step", "mean"]).items():
         at, values = _merged(rows, most)
         found.setdefault(run, []).append(_curve(names[str(name).replace("_", " ")], at, values, steps))
-    for run, metric, rows in _scored(collected):
-        kept = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(int))
-        values = rows[metric].to_numpy(dtype=np.float64, na_value=np.nan)[kept]
+    for run, metric, at, values in _scored(collected):
+        kept = np.unique(np.linspace(0, len(at) - 1, min(len(at), most)).round().astype(int))
         title = collected.metrics[metric].title
-        found.setdefault(run, []).append(_curve(names[title], rows["step"].to_numpy()[kept], values, steps))
+        found.setdefault(run, []).append(_curve(names[title], at[kept], values[kept], steps))
     return list(names), found
 
 
-def _scored(collected: Collected) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Every run with snapshots, the leading metric of its method, and its snapshots."""
+def _scored(collected: Collected) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+    """Every run with snapshots, the leading metric of its method, and the steps and values of its snapshots."""
     gans = collected.gans
     leading = {method: headline(gans, method) for method in methods(gans)}
-    for (method, run), rows in gans.snapshots.groupby(["method", "run"], sort=False):
-        if leading[method] is not None:
-            yield run, leading[method], rows.sort_values("step")
+    snapshots = gans.snapshots.sort_values("step", kind="stable")
+    for method, metric in leading.items():
+        if metric is not None:
+            mine = snapshots[snapshots["method"] == method]
+            for (run,), rows in grouped_arrays(mine, ["run"], ["step", metric]).items():
+                yield run, metric, rows["step"], np.asarray(rows[metric], dtype=np.float64)
 
 
-def _merged(rows: pd.DataFrame, most: int) -> tuple[np.ndarray, np.ndarray]:
+def _merged(rows: Mapping[str, ArrayLike], most: int) -> tuple[np.ndarray, np.ndarray]:
     """Middle steps and means of bins of steps, merged until at most `most` are left; a mean with a NaN is one."""
     columns = ("first_step", "last_step", "mean")
-    first, last, means = (rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in columns)
-    starts = np.unique(np.linspace(0, len(rows), min(len(rows), most), endpoint=False).astype(int))
+    first, last, means = (np.asarray(rows[name], dtype=np.float64) for name in columns)
+    starts = np.unique(np.linspace(0, len(means), min(len(means), most), endpoint=False).astype(int))
     weights = last - first + 1
     with np.errstate(invalid="ignore", over="ignore"):
         values = np.add.reduceat(means * weights, starts) / np.add.reduceat(weights, starts)
-    ends = np.append(starts[1:], len(rows)) - 1
+    ends = np.append(starts[1:], len(means)) - 1
     return np.round((first[starts] + last[ends]) / 2).astype(int), values
 
 
@@ -196,5 +219,4 @@ def _curve(series: int, at: np.ndarray, values: np.ndarray, steps: _Places) -> l
     share = (bent[finite] - low) / (high - low) if high > low else np.zeros(finite.sum())
     codes = np.select([np.isposinf(values), np.isneginf(values)], [PLUS, MINUS], NAN)
     codes[finite] = np.clip(np.round(TOP * share), 0, TOP)
-    text = "".join(DIGITS[code >> 6] + DIGITS[code & 63] for code in codes.tolist())
-    return [series, steps[tuple(int(step) for step in at)], low, high, text]
+    return [series, steps[tuple(at.tolist())], low, high, PAIRS[codes].tobytes().decode()]

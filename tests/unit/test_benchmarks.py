@@ -19,6 +19,7 @@ from benchmarks import (
     by_hand,
     dynamics,
     execution,
+    made_up,
     metrics,
     overhead,
     planning,
@@ -32,11 +33,13 @@ from benchmarks.cases import CASES, CONTENDERS
 from benchmarks.plain import PlainRun
 from benchmarks.sheets import Sheet, heading, save
 from benchmarks.workers import ROOT, Peak, peak_host
+from ganbench.analysis.collected import Collected
 from ganbench.core import registry
 from ganbench.core.recorder import series_names
 from ganbench.engine.fusing import parameters
 from ganbench.engine.train import Training, train
 from ganbench.games import Match
+from ganbench.pipeline import stages
 from ganbench.pipeline.execution import devices, processor
 
 pytestmark = pytest.mark.cluster
@@ -330,3 +333,14 @@ def test_architectures_are_timed_alone_and_fused():
     assert alone > 0
     assert fused > 0
     assert all(float(memory) > 50 for memory in row[-2:])  # MiB; PyTorch's imports alone are more
+
+
+@pytest.mark.slow
+def test_a_made_up_study_is_collected_like_a_trained_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(made_up, "TRAINED", 1)
+    made_up.make_up(tmp_path, 12)
+    (job,) = made_up.plan_of(tmp_path, 12).jobs("collect").values()
+    stages.run(job)
+    runs = Collected.read(job.path.parent).runs
+    assert len(runs) == runs["run"].nunique() == 12
+    assert runs["fcd_final"].nunique() == 12

@@ -429,6 +429,13 @@ def array(*given: object, **options: object) -> Callable[[h5py.Group], object]:
     return lambda group: group.create_dataset("x", *given, **options)
 
 
+def checked(checksums: object) -> Callable[[h5py.Group], None]:
+    def make(group: h5py.Group) -> None:
+        group.create_dataset("x", data=np.arange(3.0)).attrs["crc32"] = checksums
+
+    return make
+
+
 def scalars(values: np.ndarray) -> Callable[[h5py.Group], None]:
     return lambda group: result_files.write_tree(group, {SCALARS: values})
 
@@ -480,6 +487,10 @@ RESULTS = {
     "depth": (deep, "is neither an array nor a group of arrays"),
     "datatype": (datatype, "is neither an array nor a group of arrays"),
     "no checksums": (array(data=np.arange(3.0)), "'/runs/d/x' has no checksums"),
+    "too many checksums": (checked(np.zeros(2, np.uint32)), "'/runs/d/x' has no checksums"),
+    "checksums in a table": (checked(np.zeros((1, 1), np.uint32)), "'/runs/d/x' has no checksums"),
+    "checksums in words": (checked(np.bytes_("none")), "'/runs/d/x' has no checksums"),
+    "another checksum": (checked(np.zeros(1, np.uint32)), "'/runs/d/x' holds other values than were written"),
     "no JSON": (scalars(text("{no JSON")), "'/runs/d/scalars.json' is not JSON"),
     "deep JSON": (scalars(text("[" * 30_000)), "'/runs/d/scalars.json' is not JSON"),
     "a list": (scalars(text("[1]")), "'/runs/d/scalars.json' is not JSON"),

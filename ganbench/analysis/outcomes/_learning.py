@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+from numpy.typing import ArrayLike
 
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.sections import Outcome
@@ -153,7 +153,7 @@ def near_half(steps: np.ndarray, total: int) -> int | None:
 
 
 def progress_of(
-    snapshots: pd.DataFrame,
+    snapshots: Mapping[str, ArrayLike],
     metrics: Mapping[str, MetricInfo],
     nulls: Mapping[str, tuple[float, float]],
     modes: int | None,
@@ -171,7 +171,7 @@ def progress_of(
     metric of few moments scores noise, which has them, about like real data.
 
     Args:
-        snapshots: the snapshots in the order of steps.
+        snapshots: the snapshots in the order of steps: a data frame, or its columns by name.
         metrics: the metrics, the leading one first.
         nulls: by metric, the interval that real data score.
         modes: number of modes that the judge tells apart.
@@ -184,7 +184,7 @@ def progress_of(
     for name, info in metrics.items():
         if info.best == "none" or name not in snapshots:
             continue
-        values = snapshots[name].to_numpy(dtype=np.float64)
+        values = np.asarray(snapshots[name], dtype=np.float64)
         known = np.isfinite(values)
         low, high = nulls.get(name, (np.nan, np.nan))
         if info.best == "low":
@@ -201,7 +201,7 @@ def progress_of(
         if not distances[0] > 0:
             best_at_once = name
             continue
-        steps = snapshots["step"].to_numpy()[known]
+        steps = np.asarray(snapshots["step"])[known]
         null, real = ((float(low), float(high)), float(real)) if np.isfinite(real) else (None, None)
         told = of_noise > 0 if null is None else of_noise - real > TOLD * (high - low)
         return Progress(

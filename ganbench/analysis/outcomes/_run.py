@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
+from numpy.typing import ArrayLike
 
 from ganbench.analysis.outcomes._learning import Progress, Unmeasured, progress_of
 from ganbench.core.metric_info import MetricInfo
@@ -78,8 +78,9 @@ class RunEvidence:
         settings: the thresholds, the study's section `outcome`.
         diverged: step and cause, if the engine found a value that is not finite; otherwise None.
         initial_norms: by player, the norm of its parameters before the first step.
-        curves: the run's rows of the table `curves`.
-        snapshots: its rows of the table `snapshots`, with `step` and the metrics' columns, in the order of steps.
+        curves: the run's rows of the table `curves`: a data frame, or its columns by name.
+        snapshots: its rows of the table `snapshots`, with `step` and the metrics' columns, in the order of steps: a
+            data frame, or its columns by name.
         metrics: the meanings of these columns, the leading metric first.
         modes: number of modes that the judge tells apart, 0 if it tells none; None for a game without data.
         probabilities: whether the recorded outputs are probabilities of being real, and not scores of a critic.
@@ -93,8 +94,8 @@ class RunEvidence:
     settings: Outcome
     diverged: tuple[int, str] | None
     initial_norms: Mapping[str, float]
-    curves: pd.DataFrame
-    snapshots: pd.DataFrame
+    curves: Mapping[str, ArrayLike]
+    snapshots: Mapping[str, ArrayLike]
     metrics: Mapping[str, MetricInfo] = field(default_factory=dict)
     modes: int | None
     probabilities: bool = True
@@ -122,8 +123,8 @@ class RunEvidence:
     def series(self) -> dict[str, Series]:
         """The recorded series by name, all cut before the first bin in which a value of any is not finite."""
         # As arrays, since a run in training is looked at again and again, and pandas would take most of the time.
-        names = self.curves["series"].to_numpy()
-        columns = [self.curves[name].to_numpy() for name in ("first_step", "last_step", "min", "mean", "max")]
+        names = np.asarray(self.curves["series"])
+        columns = [np.asarray(self.curves[name]) for name in ("first_step", "last_step", "min", "mean", "max")]
         finite = np.isfinite(np.stack(columns[2:]).astype(np.float64)).all(axis=0)
         broken = columns[0][~finite]
         end = broken.min() if len(broken) else np.inf
@@ -134,6 +135,15 @@ class RunEvidence:
             if len(rows):
                 found[name] = Series(*(column[rows] for column in columns))
         return found
+
+    @cached_property
+    def snapshot_steps(self) -> np.ndarray:
+        """Steps of the snapshots, (snapshots,)."""
+        return np.asarray(self.snapshots["step"])
+
+    def metric(self, name: str) -> np.ndarray:
+        """A metric at the snapshots, (snapshots,), float64."""
+        return np.asarray(self.snapshots[name], dtype=np.float64)
 
     @cached_property
     def progress(self) -> Progress | Unmeasured:
@@ -147,25 +157,25 @@ class RunEvidence:
 
         Near to real data by the leading metric, or of high quality by a judge that knows noise when it sees it.
         """
-        known, good = False, np.zeros(len(self.snapshots), dtype=bool)
+        known, good = False, np.zeros(len(self.snapshot_steps), dtype=bool)
         if isinstance(self.progress, Progress):
             known, near = True, self.progress.learned(self.settings.learned_share)
-            good |= self.snapshots["step"].isin(self.progress.steps[near]).to_numpy()
+            good |= np.isin(self.snapshot_steps, self.progress.steps[near])
         if self.knows_noise and QUALITY in self.snapshots:
-            known, good = True, good | (self.snapshots[QUALITY].to_numpy(dtype=np.float64) >= GOOD_SHARE)
+            known, good = True, good | (self.metric(QUALITY) >= GOOD_SHARE)
         return good if known else None
 
     def learned_at(self, steps: np.ndarray) -> np.ndarray:
         """Whether the examples were known to be good at these snapshots, of the shape of `steps`, bool."""
         if self.learned is None:
             return np.zeros(len(steps), dtype=bool)
-        return np.isin(steps, self.snapshots["step"].to_numpy()[self.learned])
+        return np.isin(steps, self.snapshot_steps[self.learned])
 
     def had_learned_at(self, steps: np.ndarray) -> np.ndarray:
         """Whether the examples were known to be good at these snapshots or before, of the shape of `steps`, bool."""
         if self.learned is None or not self.learned.any():
             return np.zeros(len(steps), dtype=bool)
-        return steps >= self.snapshots["step"].to_numpy()[self.learned.argmax()]
+        return steps >= self.snapshot_steps[self.learned.argmax()]
 
     def alike_at(self, steps: np.ndarray) -> np.ndarray:
         """Whether the examples were known to be all but one and the same at these snapshots, of the shape of `steps`,
@@ -194,14 +204,13 @@ class RunEvidence:
         missing = [column for column in columns if column not in self.snapshots]
         if missing:
             return f"{missing[0]} was not measured"
-        if not len(self.snapshots):
+        if not len(self.snapshot_steps):
             return "no snapshot was evaluated"
-        # One column after the other, since selecting several at once takes most of the time of a diagnosis.
-        values = [self.snapshots[column].to_numpy(dtype=np.float64) for column in columns]
+        values = [self.metric(column) for column in columns]
         kept = np.isfinite(values).all(axis=0)
         if not kept.any() or not (kept[-1] or self.cut_short):
             return f"{columns[0]} has no value at the last snapshot"
-        return (self.snapshots["step"].to_numpy()[kept], *(each[kept] for each in values))
+        return (self.snapshot_steps[kept], *(each[kept] for each in values))
 
 
 def onset_of(steps: np.ndarray, holds: np.ndarray) -> int:

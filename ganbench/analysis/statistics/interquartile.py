@@ -25,6 +25,9 @@ from ganbench.analysis.statistics.rates import CONFIDENCE
 
 # From as many values on, resamples have a spread often enough that quantiles of studentised means are finite.
 BOOTSTRAPPED = 8
+DRAWN = (
+    2**18
+)  # values that are drawn at once: more of them leave the processor's caches, and gigabytes are soon reached
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,10 @@ def interquartile_mean_interval(
     if count < BOOTSTRAPPED or error == 0:
         reach = float(stats.t.ppf(1 - tail, count - 2 * (count // 4) - 1)) * error
         return middle - reach, middle + reach
-    means, errors = _mean_and_error(values[generator.integers(count, size=(resamples, count))])
+    rows = max(1, DRAWN // count)
+    parts = [min(rows, resamples - start) for start in range(0, resamples, rows)]
+    found = [_mean_and_error(values[generator.integers(count, size=(size, count))]) for size in parts]
+    means, errors = (np.concatenate(each) for each in zip(*found, strict=True))
     off = means - middle
     # A resample whose middle half is one value is infinitely far off, or not at all.
     ratios = np.sort(np.divide(off, errors, out=np.where(off == 0, 0.0, np.copysign(np.inf, off)), where=errors > 0))

@@ -36,26 +36,37 @@ def build(family: str, component: ComponentConfig) -> Any:
 
 def run_of(task: TrainTask, member: PackMember) -> Run:
     """The run that a member of a pack stands for, made from the task alone."""
+    return runs_of(task, [member])[0]
+
+
+def runs_of(task: TrainTask, members: Iterable[PackMember]) -> list[Run]:
+    """The runs that members of a pack stand for; those of one group share their choices, which take long to make."""
     from ganbench.study.blocks import Train  # imported late: pydantic takes long to import
     from ganbench.study.choices import Choice
     from ganbench.study.grid import Run
 
-    choices = tuple(
-        Choice(family=family, name=each.name, options=each.options, label=each.label)
-        for family, each in task.groups[member.group].components.items()
-    )
+    choices = [
+        tuple(
+            Choice(family=family, name=each.name, options=each.options, label=each.label)
+            for family, each in group.components.items()
+        )
+        for group in task.groups
+    ]
     train = Train.model_validate(task.train)
-    return Run(
-        choices,
-        member.n_train,
-        member.learning_rate,
-        member.seed,
-        train,
-        member.method,
-        member.block,
-        member.variant,
-        member.generator_learning_rate,
-    )
+    return [
+        Run(
+            choices[member.group],
+            member.n_train,
+            member.learning_rate,
+            member.seed,
+            train,
+            member.method,
+            member.block,
+            member.variant,
+            member.generator_learning_rate,
+        )
+        for member in members
+    ]
 
 
 class TrainingSet(NamedTuple):

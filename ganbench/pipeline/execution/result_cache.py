@@ -103,10 +103,10 @@ def digests_of(file: result_files.Group) -> list[str]:
 
 def members_of(file: result_files.Group) -> list[PackMember]:
     """The runs that a pack's file holds, in the order of the pack."""
-    found = []
+    found, runs = [], result_files.descend(file, "runs")
     for digest in digests_of(file):
         # Without the groups beside the fields, such as the run's configuration: they take most of the time.
-        member = result_files.descend(group_of(file, digest), "member").scalars()
+        member = result_files.descend(_held(runs, digest), "member").scalars()
         found.append(decode(PackMember, {name: member[name] for name in PackMember.__dataclass_fields__}))
     return found
 
@@ -146,10 +146,14 @@ def group_of(file: result_files.Group, digest: str) -> result_files.Group:
     Raises:
         GanbenchError: The file does not hold it.
     """
-    runs = result_files.descend(file, "runs")
-    if digest not in runs:
+    return _held(result_files.descend(file, "runs"), digest)
+
+
+def _held(runs: result_files.Group, digest: str) -> result_files.Group:
+    group = runs.get(digest)
+    if group is None:
         raise GanbenchError(
-            f"{file.filename} lacks the run {digest[:12]}; it was made from other sources or another configuration. "
+            f"{runs.filename} lacks the run {digest[:12]}; it was made from other sources or another configuration. "
             "Were files edited while the workflow ran? Start it again."
         )
-    return result_files.descend(runs, digest)
+    return group

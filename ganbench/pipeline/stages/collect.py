@@ -12,9 +12,9 @@ import pandas as pd
 
 from ganbench.analysis import collected
 from ganbench.analysis.columns import CURVES, DIAGNOSES, EVENTS, FAILURES, MODES, SNAPSHOTS
-from ganbench.analysis.curves import curves_table
+from ganbench.analysis.curves import curve_columns
 from ganbench.analysis.events import events_of
-from ganbench.analysis.mode_forgetting import MOST, mean_forgetting, mode_table
+from ganbench.analysis.mode_forgetting import MOST, mean_forgetting, mode_columns
 from ganbench.analysis.outcome import Diagnosis, diagnose, diagnosis_rows
 from ganbench.analysis.outcomes import Finding, RunEvidence
 from ganbench.analysis.run_settings import runs_table, settings_of
@@ -91,11 +91,12 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
         with context.progress(f"collect {task.study}", count_runs(task), "runs") as report:
             for count, results in enumerate(results_of(task), start=1):
                 run, judged = results.run, results.evaluated
-                curve, snapshot = curves_table(results.trained["curves"]), _snapshots(judged, metrics)
-                mode = _modes(run, judged, scores.mode_shares)
+                curve, snapshot = curve_columns(results.trained["curves"]), _snapshots(judged, metrics)
+                dataset = run.choice("dataset") and run.choice("dataset").text  # as tables show it
+                mode = _modes(judged, scores.mode_shares.get(dataset))
                 for table, part in ((curves, curve), (snapshots, snapshot), (modes, mode)):
                     table.add(run.id, part)
-                real = {"nulls": nulls.get(run.point["dataset"], {}), "noise": noise.get(run.point["dataset"], {})}
+                real = {"nulls": nulls.get(dataset, {}), "noise": noise.get(dataset, {})}
                 evidence = _evidence(settings, results, curve, snapshot, real)
                 diagnosis = diagnose(evidence)
                 forgetting = mean_forgetting(mode, results.trained["about"]["steps"])
@@ -119,14 +120,14 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
     }
     table = runs_table(runs, metrics)
     tables = {
-        "snapshots": _labelled(snapshots.table(), table)[[*SNAPSHOTS, *metrics]],
-        "curves": curves.table()[list(CURVES)],
+        "snapshots": _labelled(snapshots.table(["run", "step", *metrics]), table)[[*SNAPSHOTS, *metrics]],
+        "curves": curves.table(list(CURVES)),
         "references": scores.references,
         "nulls": scores.nulls,
         "measurements": found,
         "diagnoses": pd.DataFrame(diagnoses, columns=list(DIAGNOSES)).astype({"onset": "Int64", "confidence": float}),
         "events": pd.DataFrame(events, columns=list(EVENTS)).astype(EVENT_TYPES),
-        "modes": modes.table()[list(MODES)],
+        "modes": modes.table(list(MODES)),
         "runs": table,
     }
     collected.write(folder, tables, infos)
@@ -146,22 +147,26 @@ def _labelled(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows, found], axis=1)
 
 
-def _snapshots(judged: Tree | None, metrics: dict[str, MetricInfo]) -> pd.DataFrame:
-    """The metrics of a run's snapshots; no rows for a run that was not evaluated."""
+def _snapshots(judged: Tree | None, metrics: dict[str, MetricInfo]) -> dict[str, np.ndarray]:
+    """The columns of the metrics of a run's snapshots; no rows for a run that was not evaluated."""
     steps, scores = ([], {}) if judged is None else (judged["step"], judged["metrics"])
     values = {name: scores.get(name, np.full(len(steps), np.nan)) for name in metrics}
-    return pd.DataFrame({"step": np.asarray(steps, dtype=np.int64), **values})
+    return {"step": np.asarray(steps, dtype=np.int64), **values}
 
 
-def _modes(point: Run, judged: Tree | None, real: dict[str, np.ndarray]) -> pd.DataFrame:
-    """The modes at a run's snapshots; no rows where none are told apart."""
+def _modes(judged: Tree | None, real: np.ndarray | None) -> dict[str, np.ndarray]:
+    """The columns of the modes at a run's snapshots; no rows where none are told apart."""
     if judged is None or "mode_shares" not in judged:
-        return mode_table(np.empty(0), np.empty((0, 2, 0)), np.empty(0))
-    return mode_table(np.asarray(judged["step"]), judged["mode_shares"], real[point.point["dataset"]])
+        return mode_columns(np.empty(0), np.empty((0, 2, 0)), np.empty(0))
+    return mode_columns(np.asarray(judged["step"]), judged["mode_shares"], real)
 
 
 def _evidence(
-    settings: Settings, results: RunResults, curves: pd.DataFrame, snapshots: pd.DataFrame, real: dict[str, Any]
+    settings: Settings,
+    results: RunResults,
+    curves: dict[str, np.ndarray],
+    snapshots: dict[str, np.ndarray],
+    real: dict[str, Any],
 ) -> RunEvidence:
     """What was recorded of a run, for its diagnosis."""
     point, trained = results.run, results.trained
@@ -184,14 +189,16 @@ def _evidence(
     )
 
 
-def _run(settings: Settings, results: RunResults, diagnosis: Diagnosis, snapshots: pd.DataFrame) -> dict[str, Any]:
+def _run(
+    settings: Settings, results: RunResults, diagnosis: Diagnosis, snapshots: dict[str, np.ndarray]
+) -> dict[str, Any]:
     """A row of the table of runs."""
     point, trained, metrics = results.run, results.trained, settings.metrics
     about, primary = trained["about"], diagnosis.primary
     # A run that diverged or was stopped has no final networks: its last snapshot was taken before the last step.
-    reached = len(snapshots) > 0 and snapshots["step"].max() == about["steps"]
+    reached = len(snapshots["step"]) > 0 and snapshots["step"].max() == about["steps"]
     sizes = zip(("discriminator_parameters", "generator_parameters"), about["parameters"], strict=True)
-    final = {f"{name}_final": snapshots[name].iloc[-1] if reached else np.nan for name in metrics}
+    final = {f"{name}_final": snapshots[name][-1] if reached else np.nan for name in metrics}
     not_judged = [
         f"{name}: {why.reason}" for name, why in diagnosis.not_judged.items() if name in FAILURES and not why.cut_short
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from ganbench.core import result_files
 from ganbench.core.deterministic_linalg import norm
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution import result_cache
-from ganbench.pipeline.execution.instantiation import run_of
+from ganbench.pipeline.execution.instantiation import runs_of
 from ganbench.pipeline.jobs import CollectTask
 from ganbench.study.grid import Run
 
@@ -48,7 +48,8 @@ def results_of(task: CollectTask) -> Iterator[RunResults]:
             if job := evaluate.get(train.name):
                 judged = files.enter_context(result_files.open_file(job.path, "evaluate"))
                 scored = {member.id: member.digest for member in result_cache.members_of(judged)}
-            for member in result_cache.members_of(trained):
+            members = result_cache.members_of(trained)
+            for run, member in zip(runs_of(train.task, members), members, strict=True):
                 group = result_cache.group_of(trained, member.digest)
                 ended = group.scalars()
                 kept = {key: result_files.read_tree(result_files.descend(group, key)) for key in ("curves", "about")}
@@ -58,7 +59,7 @@ def results_of(task: CollectTask) -> Iterator[RunResults]:
                     "digest": member.digest,
                 }
                 seen = judged and _read(result_cache.group_of(judged, scored[member.id]), SCORES)
-                yield RunResults(run_of(train.task, member), kept, seen)
+                yield RunResults(run, kept, seen)
 
 
 def _initial_norms(snapshots: result_files.Group) -> dict[str, float]:
@@ -68,7 +69,7 @@ def _initial_norms(snapshots: result_files.Group) -> dict[str, float]:
 
 def _read(group: result_files.Group, names: Sequence[str]) -> Tree:
     """The groups and arrays of a group that are there, by name."""
-    items = {name: result_files.descend(group, name) for name in names if name in group}
+    items = {name: item for name in names if (item := group.get(name)) is not None}
     return {
         name: result_files.read_tree(item) if isinstance(item, result_files.Group) else item[:]
         for name, item in items.items()
@@ -78,32 +79,33 @@ def _read(group: result_files.Group, names: Sequence[str]) -> Tree:
 class Parts:
     """A table that grows by the rows of one run after the other.
 
-    Rows are joined as they come: a study may have many thousand runs, and a data frame takes more memory than the few
-    rows in it.
+    It holds arrays until it is complete: a study may have many thousand runs, and a data frame takes more time and
+    memory than the few rows in it.
     """
 
-    JOINED = 256  # parts that are joined at once
-
     def __init__(self) -> None:
-        self._parts: list[pd.DataFrame] = []
-        self._new: list[pd.DataFrame] = []
+        self._parts: list[dict[str, np.ndarray]] = []
         self._runs: list[str] = []
 
-    def add(self, run: str, rows: pd.DataFrame) -> None:
-        """Add the rows of a run, which have no column `run`."""
-        self._new.append(rows)
+    def add(self, run: str, columns: Mapping[str, np.ndarray]) -> None:
+        """Add the rows of a run.
+
+        Args:
+            run: The run.
+            columns: The columns of its rows by name, without `run`; texts as objects.
+        """
+        self._parts.append(dict(columns))
         self._runs.append(run)
-        if len(self._new) == self.JOINED:
-            self._join()
 
-    def table(self) -> pd.DataFrame:
-        """All rows, with the column `run`."""
-        if self._new:
-            self._join()
-        return pd.concat(self._parts, ignore_index=True)
+    def table(self, names: Sequence[str]) -> pd.DataFrame:
+        """All rows, which leave the parts column by column: twice the rows of many thousand runs are gigabytes.
 
-    def _join(self) -> None:
-        joined = pd.concat(self._new, ignore_index=True)
-        joined["run"] = np.repeat(np.array(self._runs, dtype=object), [len(rows) for rows in self._new])
-        self._parts.append(joined.astype({"run": str}))
-        self._new, self._runs = [], []
+        Args:
+            names: The columns of the table, `run` among them.
+        """
+        runs = np.repeat(np.array(self._runs, dtype=object), [len(next(iter(part.values()))) for part in self._parts])
+        columns = {}
+        for name in names:
+            values = runs if name == "run" else np.concatenate([part.pop(name) for part in self._parts])
+            columns[name] = pd.Series(values, dtype=str) if values.dtype == object else values
+        return pd.DataFrame(columns, copy=False)

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES
+from ganbench.analysis.grouped_arrays import grouped_arrays
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.many_runs import Course, draw_courses, draw_failures, short_name
 from ganbench.report.plotting.setting_panels import count_failed, grid, settings_of, size
@@ -90,24 +91,18 @@ def _curves(axes: Axes, runs: pd.DataFrame, curves: dict[tuple[str, str], dict[s
     top = axes.get_ylim()[1] * 10
     for series, colour in PLAYER_COLOURS.items():
         courses, bands = [], []
-        for _, run in runs.iterrows():
-            mine = curves.get((run["run"], series), NO_CURVE)
+        for run, seed in zip(runs["run"], runs["seed"], strict=True):
+            mine = curves.get((run, series), NO_CURVE)
             middle, low, mean, high = (mine[name] for name in NO_CURVE)
-            courses.append(Course(short_name(run), middle, np.clip(mean, -top, top)))
+            courses.append(Course(short_name(seed), middle, np.clip(mean, -top, top)))
             bands.append((np.clip(low, -top, top), np.clip(high, -top, top)))
         draw_courses(axes, courses, partial(_curve, axes, courses, bands, colour), colour)
 
 
 def _by_run(curves: pd.DataFrame) -> dict[tuple[str, str], dict[str, np.ndarray]]:
-    """By run and series, the steps in the middle of bins and the losses in these, as arrays: frames would be slow for
-    hundreds of runs."""
-    curves = curves.sort_values(["run", "series", "first_step"], kind="stable")
-    columns = {"middle": (curves["first_step"] + curves["last_step"]).to_numpy(dtype=np.float64) / 2}
-    columns |= {name: curves[name].to_numpy(dtype=np.float64) for name in ("min", "mean", "max")}
-    keys = curves[["run", "series"]].drop_duplicates().itertuples(index=False, name=None)
-    changed = (curves[["run", "series"]] != curves[["run", "series"]].shift()).any(axis=1).to_numpy()
-    parts = {name: np.split(values, np.flatnonzero(changed)[1:]) for name, values in columns.items()}
-    return {key: {name: parts[name][index] for name in parts} for index, key in enumerate(keys)}
+    """By run and series, the steps in the middle of bins and the losses in these."""
+    curves = curves.assign(middle=(curves["first_step"] + curves["last_step"]) / 2)
+    return grouped_arrays(curves.sort_values("first_step", kind="stable"), ["run", "series"], list(NO_CURVE))
 
 
 def _curve(axes: Axes, courses: list[Course], bands: list[tuple[np.ndarray, np.ndarray]], colour: str, at: int) -> None:

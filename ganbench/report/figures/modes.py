@@ -41,6 +41,7 @@ MOST = 2.0  # times the fair share that colours tell apart
 COLOURS = "BrBG"
 LABELS = 8  # along the snapshots
 MOST_MODE_LABELS = 20
+MOST_MARKS = 2_000  # of more, the vector drawing holds a picture: it would take a hundred bytes for each
 
 
 def draw(collected: Collected, method: str) -> Figure:
@@ -106,10 +107,12 @@ def _forgotten(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame) -> None:
     ends = table[(table["step"] == table["steps"]) & table["forgetting"].notna()]
     wide = ends.pivot(index="run", columns="mode", values="forgetting")
     offsets = np.linspace(-0.3, 0.3, len(wide)) if len(wide) > 1 else np.zeros(1)
-    for offset, (name, values) in zip(offsets, wide.iterrows(), strict=True):
-        outcome = runs.loc[name, "outcome"]
+    places, outcomes = np.add.outer(offsets, wide.columns.to_numpy()), runs.loc[wide.index, "outcome"].to_numpy()
+    for outcome in outcomes_present(outcomes):  # a line of each run would take seconds and megabytes of many
+        mine = outcomes == outcome
         style = {"color": OUTCOME_COLOURS[outcome], "marker": OUTCOME_MARKERS[outcome], "linestyle": ""}
-        axes.plot(values, wide.columns + offset, markersize=2.5, **style)
+        many = wide.size > MOST_MARKS
+        axes.plot(wide[mine].to_numpy().ravel(), places[mine].ravel(), markersize=2.5, rasterized=many, **style)
     medians = wide.median()
     axes.vlines(medians, medians.index - 0.38, medians.index + 0.38, color=INK, linewidth=1.4)
     axes.axvline(0, color=QUIET, linewidth=0.7)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES
+from ganbench.analysis.grouped_arrays import grouped_arrays
 from ganbench.analysis.methods import dataset_of, measured_metrics
 from ganbench.analysis.nulls import null_of
 from ganbench.report.figure_info import FigureInfo
@@ -76,8 +77,10 @@ def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapsho
     heading(panels[0, 0], better(info), above=20 if panels[0, 0].get_title(loc="left") else 5)
     null = null_of(collected, dataset_of(collected, runs["method"].iloc[0]), metric)
     values = snapshots[metric].to_numpy(dtype=np.float64)
+    courses = grouped_arrays(
+        snapshots.assign(value=values).sort_values("step", kind="stable"), ["run"], ["step", "value"]
+    )
     metric_scale(panels[0, 0], info, shown_with(null, values), null)
-    by_run = dict(list(snapshots.groupby("run")))
     for position, _, mine in settings_of(runs):
         axes = panels[position]
         count_failed(axes, mine)
@@ -85,17 +88,17 @@ def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapsho
             draw_null(axes, null)
             draw_noise(axes, null, values)
         draw_failures(axes, mine)
-        _lines(axes, mine, by_run, metric)
+        _lines(axes, mine, courses)
     plain_ticks(panels[0, 0], "y", count=4)
 
 
-def _lines(axes: Axes, runs: pd.DataFrame, snapshots: dict[str, pd.DataFrame], metric: str) -> None:
-    """Draw a metric in the runs of a setting, from the snapshots by run."""
-    runs = runs[runs["run"].isin(snapshots.keys())]
-    courses = []
-    for _, run in runs.iterrows():
-        mine = snapshots[run["run"]].sort_values("step")
-        courses.append(Course(short_name(run), mine["step"].to_numpy(), mine[metric].to_numpy(dtype=np.float64)))
+def _lines(axes: Axes, runs: pd.DataFrame, snapshots: dict[tuple[str], dict[str, np.ndarray]]) -> None:
+    """Draw a metric in the runs of a setting, from the steps and values of snapshots by run."""
+    runs = runs[[(run,) in snapshots for run in runs["run"]]]
+    courses = [
+        Course(short_name(seed), snapshots[run,]["step"], snapshots[run,]["value"])
+        for run, seed in zip(runs["run"], runs["seed"], strict=True)
+    ]
     draw_courses(axes, courses, lambda index: _line(axes, courses[index], runs.iloc[index]), INK)
 
 

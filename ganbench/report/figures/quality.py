@@ -110,7 +110,7 @@ def _setting(axes: Axes, x: float, runs: pd.DataFrame, metric: str, info: Metric
         style = {"color": OUTCOME_COLOURS[outcome], "marker": OUTCOME_MARKERS[outcome]}
         axes.plot(position, value, markersize=5.5, markeredgecolor="white", markeredgewidth=0.5, zorder=3, **style)
 
-    names = [short_name(run) for _, run in runs.iterrows()]
+    names = [short_name(seed) for seed in runs["seed"]]
     draw_values(axes, x, 0.37, values, runs["outcome"].to_numpy(), names, single)
     median = median_value(runs, metric, info)
     if np.isfinite(median):

@@ -45,9 +45,9 @@ class Course:
     y: np.ndarray
 
 
-def short_name(run: pd.Series) -> str:
+def short_name(seed: int) -> str:
     """The name of a run within its setting: "s17" for the seed 17."""
-    return f"s{format_number(run['seed'])}"
+    return f"s{format_number(seed)}"
 
 
 def draw_courses(axes: Axes, courses: Sequence[Course], single: Callable[[int], object], colour: str) -> None:

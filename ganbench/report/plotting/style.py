@@ -99,16 +99,18 @@ def applied() -> Iterator[None]:
 
 def save(figure: Figure | Film, folder: Path, name: str) -> None:
     """Write a figure in every format; of a film the last frame as SVG, and all as animated PNG. The same data give the
-    same bytes: no date goes into the file. The PNG file of a figure of `nothing` holds the reason as its description,
-    which a page says in place of the figure."""
+    same bytes: no date goes into the file. A figure is laid out once, which takes as long as to draw it: as PNG, whose
+    letters, fitted to pixels, are the wider ones. The PNG file of a figure of `nothing` holds the reason as its
+    description, which a page says in place of the figure."""
     still = figure.still if isinstance(figure, Film) else figure
-    for format in FIGURE_FORMATS:
+    for format in sorted(FIGURE_FORMATS):
         metadata = {"Date": None} if format == "svg" else {"Description": still.get_label() or None}
         with atomic_write(folder / f"{name}.{format}") as new:
             if format == "png" and isinstance(figure, Film):
                 save_film(figure, new)
             else:
                 still.savefig(new, format=format, metadata=metadata)
+                still.set_layout_engine("none")
 
 
 def heading(axes: Axes, text: str, *, above: float, bold: bool = True) -> None:

@@ -233,3 +233,14 @@ def test_a_group_tells_what_it_holds_by_name(tmp_path):
         outer = result_files.descend(file, "outer")
         asked = ("inner", "number", "scalars.json", "inner/values", "values")
         assert [name for name in asked if name in outer] == ["inner"] == list(outer)
+
+
+def test_an_unknown_name_is_none_or_an_error(tmp_path):
+    path = tmp_path / "a.h5"
+    write(path)
+    with result_files.open_file(path, "train") as file:
+        run = result_files.descend(file, "runs", "d1")
+        assert np.array_equal(run.get("array")[:], TREE["array"])
+        assert run.get("another") is None
+        with pytest.raises(GanbenchError, match=r"'/runs/d1/another' is not there"):
+            run["another"]

@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from html_page import HOSTILE, Page
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from repository import PACKAGE, ROOT
 
 from ganbench.analysis.collected import Collected
@@ -27,12 +29,13 @@ from ganbench.analysis.methods import as_loss, headline, measured_metrics
 from ganbench.analysis.settings import settings_table, varying
 from ganbench.analysis.statistics.rates import wilson
 from ganbench.core import registry, result_files
-from ganbench.report import figures, html, tables
+from ganbench.report import figures, html, run_records, tables
 from ganbench.report.captions import captions
 from ganbench.report.figure_info import FigureInfo, Scope, figure_infos, read_figure_info
 from ganbench.report.figures import failure_rate, outcomes, quality, samples
-from ganbench.report.file_names import figure_files, figure_name, table_files
+from ganbench.report.file_names import FIGURE_FORMATS, figure_files, figure_name, table_files
 from ganbench.report.file_names import figures as figures_of
+from ganbench.report.page import Figures, template
 from ganbench.report.plotting import style
 from ganbench.report.plotting.setting_panels import settings_of
 
@@ -82,6 +85,20 @@ def test_undocumented_columns_are_refused(collected, tmp_path):
     odd = dataclasses.replace(collected, runs=collected.runs.assign(mood="good"))
     with pytest.raises(ValueError, match=r"table runs: .*mood"):
         tables.write(odd, tmp_path)
+
+
+def test_a_changed_table_of_settings_changes_no_other(collected):
+    first = settings_table(collected)
+    first["runs"] = 0
+    assert (settings_table(collected)["runs"] > 0).all()
+
+
+def test_a_page_says_how_many_runs_it_leaves_out(collected, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_records, "MOST_RUNS", 30)
+    shown = html._runs(collected, {}, run_records.commands(""), Figures(tmp_path, tmp_path), [])
+    page = template("runs.html.j2").render(runs=shown)
+    assert f"30 of {len(collected.runs)} runs are listed here" in page
+    assert page.count('<tr id="run-') == 30
 
 
 def test_settings_count_every_run_once(collected):
@@ -480,6 +497,10 @@ def test_modes_are_shown_of_runs_that_forgot_least_and_most(collected):
     words = [f"forgot {value:.2f}" for value in (ranked[0], ranked[len(ranked) // 2], ranked[-1])]
     assert [axes.get_title(loc="left").rpartition(", ")[2] for axes in maps] == words
     assert ends.get_title(loc="left").startswith(f"all {len(ranked)} runs")
+    last = collected.modes.merge(collected.runs[["run", "method", "steps"]], on="run")
+    last = last[(last["method"] == "digits-dcgan") & (last["step"] == last["steps"])]["forgetting"].dropna()
+    marks = [line.get_xdata() for line in ends.lines if line.get_marker() not in ("", "None", None)]
+    assert sorted(np.concatenate(marks)) == sorted(last)
     runs, table = collected.runs.assign(mode_forgetting=np.nan), collected.modes.copy()
     unknown = runs.loc[(runs["method"] == "digits-dcgan") & runs["run"].isin(table["run"]), "run"].tolist()
     table.loc[table["mode"] == 0, ["real_share", "confident_share"]] = 0.0, 0.3
@@ -503,6 +524,21 @@ def test_samples_show_a_good_and_a_failed_run(collected):
         assert (role, other) == ("Best converged run", "A failed run")
         assert best["fcd_final"] == runs.loc[runs["outcome"] == "converged", "fcd_final"].min()
         assert worst["outcome"] != "converged"
+
+
+def test_a_figure_is_laid_out_once_for_all_formats(tmp_path):
+    laid_out = []
+
+    class Counted(ConstrainedLayoutEngine):
+        def execute(self, figure: Figure) -> object:
+            laid_out.append(figure)
+            return super().execute(figure)
+
+    figure = Figure(layout=Counted())
+    figure.add_subplot()
+    style.save(figure, tmp_path, "figure")
+    assert len(laid_out) == 1
+    assert {path.suffix for path in tmp_path.iterdir()} == {f".{format}" for format in FIGURE_FORMATS}
 
 
 def test_settings_outside_figures_are_left_alone(collected):

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import typer
 
+from ganbench.analysis.settings import KEY
 from ganbench.claims.quantities_tested import quantities_tested
 from ganbench.cli import app
 from ganbench.core.formatting import format_number
@@ -170,3 +171,17 @@ def test_numbers_that_claims_test_are_told_of_the_runs_that_they_select(collecte
     pd.testing.assert_series_equal(pd.Series(distance.values)[mine.index], mine["fcd_final"], check_names=False)
     assert set(distance.values) == set(mine.index)
     assert list(quantities_tested(collected, {})) == []
+
+
+def test_a_page_lists_the_first_seeds_of_every_setting_where_it_has_no_room_for_all(collected, monkeypatch):
+    assert run_records.listed(collected) is collected
+    settings = collected.runs.groupby(list(KEY), dropna=False).ngroups
+    most = settings + 3
+    assert most < len(collected.runs)
+    monkeypatch.setattr(run_records, "MOST_RUNS", most)
+    found = run_records.listed(collected)
+    assert len(found.runs) == most
+    assert found.runs.groupby(list(KEY), dropna=False).ngroups == settings, "every setting is listed"
+    assert found.runs.index.is_monotonic_increasing
+    assert len(records(found, {})["runs"]) == most
+    assert set(found.curves["run"]) <= set(found.runs["run"])

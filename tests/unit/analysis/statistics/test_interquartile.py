@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
+from ganbench.analysis.statistics import interquartile
 from ganbench.analysis.statistics.interquartile import interquartile_mean, interquartile_mean_interval, spread
 
 
@@ -107,3 +108,11 @@ def test_coverage(distribution, count):
 @pytest.mark.parametrize(("count", "least"), [(3, 0.925), (5, 0.91), (8, 0.95), (10, 0.94), (20, 0.94)])
 def test_coverage_closely(distribution, count, least):
     assert coverage(distribution, count, 2000) >= least - 2.5 * math.sqrt(least * (1 - least) / 2000)
+
+
+@pytest.mark.parametrize("drawn", [1, 1000, 10**9])
+def test_an_interval_does_not_depend_on_how_many_values_are_drawn_at_once(monkeypatch, drawn):
+    values = np.random.default_rng(3).lognormal(size=40)
+    expected = interquartile_mean_interval(values, np.random.default_rng(7))
+    monkeypatch.setattr(interquartile, "DRAWN", drawn)
+    assert interquartile_mean_interval(values, np.random.default_rng(7)) == expected
