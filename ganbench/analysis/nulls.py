@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from ganbench.analysis.collected import Collected
 
@@ -18,14 +19,11 @@ class Null:
     Attributes:
         mean: mean over the draws of real examples.
         low, high: bounds between which one more draw would lie with a probability of 95%.
-        noise: what noise scores, independent numbers with the means and variances of the real ones; NaN if that was not
-            measured.
     """
 
     mean: float
     low: float
     high: float
-    noise: float = np.nan
 
     def contains(self, value: float) -> bool:
         """Whether a value is indistinguishable from real data; NaN is not."""
@@ -35,8 +33,20 @@ class Null:
 
 def null_of(collected: Collected, dataset: str, metric: str) -> Null | None:
     """The null of a metric on a data set; None where it was not measured, or is not finite."""
+    found = _row(collected, dataset, metric)
+    if found is None or not np.isfinite(found[["mean", "low", "high"]].astype(float)).all():
+        return None
+    return Null(**{name: float(found[name]) for name in ("mean", "low", "high")})
+
+
+def noise_of(collected: Collected, dataset: str, metric: str) -> float:
+    """What noise scores in a metric, independent numbers with the means and variances of the real ones; NaN if that was
+    not measured. Where real examples are too few for a null, it may be known nevertheless."""
+    found = _row(collected, dataset, metric)
+    return np.nan if found is None else float(found["noise"])
+
+
+def _row(collected: Collected, dataset: str, metric: str) -> pd.Series | None:
     table = collected.nulls
     found = table[(table["dataset"] == dataset) & (table["metric"] == metric)]
-    if found.empty or not np.isfinite(found.iloc[0][["mean", "low", "high"]].astype(float)).all():
-        return None
-    return Null(**{name: float(found.iloc[0][name]) for name in ("mean", "low", "high", "noise")})
+    return None if found.empty else found.iloc[0]

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import healthy
+from ganbench.analysis.methods import final_values, healthy
+from ganbench.analysis.noise import tells_noise
+from ganbench.analysis.nulls import noise_of, null_of
 from ganbench.analysis.ranking import chance, pair_of
 from ganbench.analysis.ranking_tests import WAYS, told_apart_by
 from ganbench.analysis.statistics.multiplicity import LEVEL
@@ -27,6 +29,7 @@ from ganbench.core.formatting import (
 )
 
 MOST_NAMED = 4  # methods that a sentence names
+NEAR = 0.5  # of the distance of noise, from which on examples are hardly better
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def answers(collected: Collected, table: pd.DataFrame, tests: pd.DataFrame) -> l
             use = f"{best['method']} is the only method that was run: {shown(collected, best)}."
         elif not any(tested(row) for _, row in mine.iterrows()):
             use = "No method comes first, since no two of them could be tested against one another."
-        cautions = (*_at_best_rates(collected, rows), *_cautions(rows, pairs))
+        cautions = (*_near_noise(collected, best), *_at_best_rates(collected, rows), *_cautions(rows, pairs))
         found.append(Answer(dataset, use, _sure(best["method"], pairs), cautions))
     return found
 
@@ -172,6 +175,22 @@ def _effort(untold: dict[str, pd.Series]) -> Iterator[str]:
         yield f"To tell it from {_named(far)} would take {effort_words(untold[far[0]])}, if the shares are as seen."
     if equal:
         yield f"From {_named(equal)} these runs show no difference at all."
+
+
+def _near_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
+    """That the healthy runs of the first method are hardly nearer to real data than noise is, if so."""
+    if pd.isna(best["metric"]) or collected.metrics[best["metric"]].best != "low":
+        return
+    metric, runs = best["metric"], collected.runs[collected.runs["method"] == best["method"]]
+    values = final_values(runs[healthy(runs)], metric)
+    null, noise = null_of(collected, best["dataset"], metric), noise_of(collected, best["dataset"], metric)
+    real, width = (0.0, 0.0) if null is None else (null.high, null.high - null.low)
+    if len(values) and tells_noise(noise, real, width) and np.median(values) >= NEAR * noise:
+        yield (
+            f"Noise, independent numbers with the means and variances of the data, scores {format_number(noise)} in"
+            f" {collected.metrics[metric].title}: the healthy runs of {best['method']}, at a median of"
+            f" {format_number(np.median(values))}, are hardly nearer to real data."
+        )
 
 
 def _at_best_rates(collected: Collected, rows: pd.DataFrame) -> Iterator[str]:

@@ -72,8 +72,17 @@ def incomparable(one: Side, other: Side, runs: Sequence[pd.DataFrame], dataset: 
         return why
     judged = [{name for names in each["outcomes_judged"].dropna() for name in names.split(", ")} for each in runs]
     if only := judged[0] ^ judged[1]:
-        return f"{join_words(sorted(only))} {'was' if len(only) == 1 else 'were'} looked for in one of them only"
+        why = _not_judged(runs, only)
+        return f"{join_words(sorted(only))} {'was' if len(only) == 1 else 'were'} looked for in one of them only{why}"
     return ""
+
+
+def _not_judged(runs: Sequence[pd.DataFrame], outcomes: set[str]) -> str:
+    """Why some failures were not looked for, as the first run has it that tells, in brackets; empty if none tells."""
+    told = "; ".join(text for each in runs for text in each["failures_not_judged"].dropna().unique()).split("; ")
+    reasons = {name: reason for name, _, reason in (text.partition(": ") for text in reversed(told))}
+    known = [f"{name}: {reasons[name]}" for name in sorted(outcomes) if name in reasons]
+    return f" ({'; '.join(known)})" if known else ""
 
 
 def scores_differ(one: Side, other: Side, dataset: str) -> str:

@@ -117,6 +117,8 @@ def write_snapshot(snapshot: Snapshot, path: Path) -> None:
         inputs = trial_inputs(architecture.build(), "generator", snapshot.data, EXAMPLES)
         program = _program(modules["generator"], inputs, path / PROGRAM)
         (path / SAMPLE).write_text(SCRIPT)
+        for player in modules:  # safetensors writes files that nobody else may read
+            shutil.copymode(path / SAMPLE, path / f"{player}.safetensors")
         (path / MODEL).write_text(strict_json.dumps(_model(snapshot, program), indent=1) + "\n")
     except OSError as error:
         raise GanbenchError(f"cannot write {path}: {error.strerror or error}.") from None

@@ -42,6 +42,7 @@ def render(
     *,
     file: str = "",
     results: Mapping[str, Sequence[str]] | None = None,
+    own: Sequence[str] = (),
 ) -> None:
     """Write the report of a study.
 
@@ -54,6 +55,7 @@ def render(
         stages: the actual and the estimated time of its stages.
         file: path of the study's file, for commands; empty where it is not known.
         results: by pack, paths of its result files, relative to the page.
+        own: the study's own components, each in words.
     """
     gans = collected.gans
     figure = Figures(figures, out.parent)
@@ -77,7 +79,7 @@ def render(
         metrics=[(info.title, info.what, _details(info)) for info in collected.metrics.values()],
         references=references(collected),
         config=config(study),
-        facts=environment_facts(collected.runs),
+        facts=environment_facts(collected.runs) + [("Own components", ", ".join(own))] * bool(own),
         spent=stage_times(stages),
         runs=_runs(collected, study, results or {}, commands(file), figure, shown),
     )

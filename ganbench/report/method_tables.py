@@ -9,7 +9,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import OUTCOMES
 from ganbench.analysis.failures import not_judged
 from ganbench.analysis.methods import measured_metrics
-from ganbench.analysis.nulls import null_of
+from ganbench.analysis.nulls import noise_of, null_of
 from ganbench.analysis.outcome import ESSENTIAL
 from ganbench.analysis.settings import AXIS_WORDS, ranked, varying
 from ganbench.core.formatting import format_number, format_percent, format_range
@@ -78,8 +78,7 @@ def _null_cells(rows: pd.DataFrame, metrics: list[str], collected: Collected) ->
 
 def _noise_cells(rows: pd.DataFrame, metrics: list[str], collected: Collected) -> list[str]:
     """What noise scores in each metric; empty if that is known of none."""
-    found = [null_of(collected, rows["dataset"].iloc[0], metric) for metric in metrics]
-    values = [np.nan if null is None else null.noise for null in found]
+    values = [noise_of(collected, rows["dataset"].iloc[0], metric) for metric in metrics]
     return [] if np.isnan(values).all() else ["–" if np.isnan(value) else format_number(value) for value in values]
 
 

@@ -89,7 +89,7 @@ def environment_facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
         ("torch", "PyTorch"),
         ("cuda", "CUDA"),
         ("tf32", "TensorFloat-32 by default"),
-        ("commit", "Commit"),
+        ("commit", "Commit of ganbench"),
     ):
         found.append((label, _counted(runs[column])))
     return found

@@ -13,6 +13,7 @@ from ganbench.study.claims import variables as variables_of
 from ganbench.study.expressions import Expression
 from ganbench.study.published import Published
 from ganbench.study.selectors import Selector, matches
+from ganbench.study.train_axes import COLUMNS
 
 STATISTICAL = (Proportion, Difference, Ordering)  # tests with p-values, which are adjusted together
 
@@ -49,7 +50,7 @@ def validate_targets(
     wanted += [(f"published[{index}].where", each.where) for index, each in enumerate(published)]
     for where, selector in wanted:
         if not selector.study and not any(matches(selector, point) for point in points):
-            raise GanbenchError(f"{where}: no run of the grid matches {selector}.")
+            raise GanbenchError(f"{where}: no run of the grid matches {selector}. {_unmatched(selector, points)}")
     statistical = sum(isinstance(check.test, STATISTICAL) for claim in claims for check in claim.tests)
     by_name = {each.name: each for each in experiments}
     for claim in claims:
@@ -70,6 +71,17 @@ def validate_targets(
 
 def _of_study(experiment: Any) -> bool:
     return experiment.diagnostic.component.constants.get("of") == "study"
+
+
+def _unmatched(selector: Selector, points: Sequence[Mapping[str, Any]]) -> str:
+    """The first value of a selector that no run has, with those that there are; or that no run has all of them."""
+    for axis, values in selector.axes:
+        one = Selector(((axis, values),))
+        if not any(matches(one, point) for point in points):
+            column = COLUMNS.get(axis, axis)
+            found = dict.fromkeys(str(point[column]) for point in points if point.get(column) is not None)
+            return f"No run has {one}; the runs have {', '.join(found) or 'none'}."
+    return "Some runs have each of these values, and none has all of them."
 
 
 def _check_measured(

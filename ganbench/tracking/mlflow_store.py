@@ -9,12 +9,11 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganbench.analysis.columns import AXES
 from ganbench.core.errors import GanbenchError
 from ganbench.tracking import report_run
 from ganbench.tracking.address import redact_credentials
@@ -167,23 +166,21 @@ class MlflowStore:
         with self._one_error("be written"):
             return Models(self._client, self.experiment, self._pictures).bring_up_to_date(chosen, contents, write)
 
-    def mark_superseded(self, complete: dict[str, KnownRun], shown: dict[str, tuple]) -> int:
-        """Tag runs as superseded if the study now has other numbers for their points of the grid.
+    def mark_superseded(self, complete: dict[str, KnownRun], shown: Set[str]) -> int:
+        """Tag runs as superseded if the study has other numbers in their place by now, or has left them out.
 
         Args:
             complete: runs that were complete before this call of the stage, by content.
-            shown: current points of the grid, by content.
+            shown: contents of the runs that the study has.
 
         Returns:
             The number of newly tagged runs.
         """
         newly = 0
-        points = set(shown.values())
         with self._one_error("be written"):
             for content, run in complete.items():
                 tagged = "ganbench.superseded" in run.tags
-                stale = content not in shown and tuple(run.params.get(axis) for axis in AXES) in points
-                if stale and not tagged:
+                if content not in shown and not tagged:
                     self._client.set_tag(run.identifier, "ganbench.superseded", "true")
                     newly += 1
                 elif tagged and content in shown:  # the study has its earlier numbers again

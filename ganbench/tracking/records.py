@@ -57,11 +57,6 @@ class Record:
     data: DataUse | None
     about: dict[str, str]
 
-    @property
-    def axes(self) -> tuple[str | None, ...]:
-        """The point of the run in the grid, which does not change with the run's digest."""
-        return tuple(self.params.get(axis) for axis in AXES)
-
     @cached_property
     def content(self) -> str:
         """SHA-256 of the record without `about`, which reveals new numbers under an old digest."""

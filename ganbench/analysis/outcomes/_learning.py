@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ganbench.analysis.noise import tells_noise
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.sections import Outcome
-
-TOLD = 5  # widths of the null that noise lies beyond it, if a metric tells the two apart
 
 
 @dataclass(frozen=True)
@@ -167,8 +166,8 @@ def progress_of(
     as 0. Where the high end is best, the distance is that from the best value: the null's far end, the metric's upper
     bound, or for a number of modes the number that there are; values beyond it are as good, and count as 0 too. A
     metric by which the untrained generator is at no distance from real data is passed over, since nothing can be
-    learned by it. Noise is a measure only where the metric tells it from real data, by `TOLD` widths of the null: a
-    metric of few moments scores noise, which has them, about like real data.
+    learned by it. Noise is a measure only where the metric tells it from real data, see
+    `tells_noise`.
 
     Args:
         snapshots: the snapshots in the order of steps: a data frame, or its columns by name.
@@ -203,7 +202,7 @@ def progress_of(
             continue
         steps = np.asarray(snapshots["step"])[known]
         null, real = ((float(low), float(high)), float(real)) if np.isfinite(real) else (None, None)
-        told = of_noise > 0 if null is None else of_noise - real > TOLD * (high - low)
+        told = tells_noise(of_noise, real or 0.0, 0.0 if null is None else high - low)
         return Progress(
             name, steps, values[known], distances, info.best, null, real, noise=float(of_noise) if told else None
         )

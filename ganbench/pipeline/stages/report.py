@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
 from ganbench.analysis.collected import Collected
+from ganbench.core.registry import PACKAGE
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
@@ -16,6 +18,7 @@ from ganbench.report import paper
 from ganbench.report.file_names import COMPARISON, PAPER, REPORT, paper_files
 from ganbench.report.html import render
 from ganbench.study.schema import parse
+from ganbench.study.study_files import path_from_root
 
 
 def run(job: Job, context: JobContext) -> list[Path]:
@@ -33,12 +36,29 @@ def run(job: Job, context: JobContext) -> list[Path]:
             for pack, files in task.results.items()
         }
         file = "" if task.file == Path() else str(task.file)
-        render(collected, study, task.figures, list(task.shown), out, times, file=file, results=results)
+        about = {"file": file, "results": results, "own": _own_components(plan)}
+        render(collected, study, task.figures, list(task.shown), out, times, **about)
         paper.write(collected, study, task.folder / PAPER)
         report(2)
         beside = [_beside(plan, collected, task)] if plan.study.compare else []
         report(3)
     return [out, *(task.folder / PAPER / name for name in paper_files()), *beside]
+
+
+def _own_components(plan: Plan) -> list[str]:
+    """The components of a study that are no part of the package, each with its file and a checksum of that."""
+    chosen = [each for run in plan.runs for choice in run.choices for each in (choice, *choice.parts)]
+    chosen += [
+        *plan.study.evaluate.metrics,
+        *map(plan.judge_of, plan.datasets.values()),
+        *(each.diagnostic for each in plan.study.diagnose),
+    ]
+    own = {choice.component.path: choice.family for choice in chosen}
+    return [
+        f"{family} {path_from_root(path)} (SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]})"
+        for path, family in own.items()
+        if not path.is_relative_to(PACKAGE)
+    ]
 
 
 def _beside(plan: Plan, collected: Collected, task: ReportTask) -> Path:

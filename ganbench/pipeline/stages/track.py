@@ -41,7 +41,7 @@ class Tracked:
 
     created: int  # MLflow runs written
     present: int  # MLflow runs that were complete and up to date
-    superseded: int  # older MLflow runs of the same points of the grid, newly tagged as such
+    superseded: int  # older MLflow runs that the study no longer has, newly tagged as such
     metrics: int  # metric points logged
     artifacts: int  # pictures logged
     models: int = 0  # generators logged as models
@@ -120,9 +120,9 @@ def track(
         frames: dict[str, Frame] = {}  # by data set
         created = metrics = artifacts = done = 0
         contents: dict[str, str] = {}  # of the chosen runs, by name
-        shown: dict[str, tuple] = {}  # the point of the grid of each record, by the record's content
+        shown: set[str] = set()  # the contents of the study's runs
         for batch in _batches(records(collected, origin, pictured)):
-            shown |= {record.content: record.axes for record in batch}
+            shown |= {record.content for record in batch}
             contents |= {record.run: record.content for record in batch if record.run in (chosen or ())}
             new = [record for record in batch if record.content not in complete]
             for record in new:

@@ -11,7 +11,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES
 from ganbench.analysis.grouped_arrays import grouped_arrays
 from ganbench.analysis.methods import dataset_of, measured_metrics
-from ganbench.analysis.nulls import null_of
+from ganbench.analysis.nulls import noise_of, null_of
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.many_runs import Course, draw_courses, draw_failures, short_name
 from ganbench.report.plotting.null_band import draw_noise, draw_null, noise_legend, null_legend, shown_with
@@ -64,9 +64,9 @@ def draw(collected: Collected, method: str) -> Figure:
         _block(block, collected, runs, snapshots, metric)
     for axes in panels.flat:
         plain_ticks(axes, "x", count=4)
-    nulls = [null_of(collected, dataset_of(collected, method), metric) for metric in metrics]
-    extra = null_legend(nulls) + noise_legend(
-        (null, snapshots[metric].to_numpy(dtype=np.float64)) for null, metric in zip(nulls, metrics, strict=True)
+    dataset = dataset_of(collected, method)
+    extra = null_legend(null_of(collected, dataset, metric) for metric in metrics) + noise_legend(
+        (noise_of(collected, dataset, metric), snapshots[metric].to_numpy(dtype=np.float64)) for metric in metrics
     )
     outcome_legend(figure, outcomes_present(runs["outcome"]), extra=extra, lines=True)
     return figure
@@ -75,7 +75,8 @@ def draw(collected: Collected, method: str) -> Figure:
 def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapshots: pd.DataFrame, metric: str) -> None:
     info = collected.metrics[metric]
     heading(panels[0, 0], better(info), above=20 if panels[0, 0].get_title(loc="left") else 5)
-    null = null_of(collected, dataset_of(collected, runs["method"].iloc[0]), metric)
+    dataset = dataset_of(collected, runs["method"].iloc[0])
+    null, noise = null_of(collected, dataset, metric), noise_of(collected, dataset, metric)
     values = snapshots[metric].to_numpy(dtype=np.float64)
     courses = grouped_arrays(
         snapshots.assign(value=values).sort_values("step", kind="stable"), ["run"], ["step", "value"]
@@ -86,7 +87,7 @@ def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapsho
         count_failed(axes, mine)
         if len(mine):
             draw_null(axes, null)
-            draw_noise(axes, null, values)
+            draw_noise(axes, noise, values)
         draw_failures(axes, mine)
         _lines(axes, mine, courses)
     plain_ticks(panels[0, 0], "y", count=4)

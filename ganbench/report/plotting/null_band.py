@@ -43,21 +43,21 @@ def shown_with(null: Null | None, values: np.ndarray) -> np.ndarray:
     return np.concatenate([values, [each for each in (null.mean, null.low, null.high) if each != 0]])
 
 
-def draw_noise(axes: Axes, null: Null | None, values: np.ndarray) -> None:
+def draw_noise(axes: Axes, noise: float, values: np.ndarray) -> None:
     """Draw what noise scores, where that lies in the range of the values that a panel shows.
 
     Args:
         axes: the panel.
-        null: the null of the panel's metric.
+        noise: what noise scores; NaN if that was not measured.
         values: the values, of any shape; NaN and infinite ones are passed over.
     """
-    if null is not None and _has(values, null.noise):
-        axes.axhline(null.noise, zorder=1, **NOISE)
+    if _has(values, noise):
+        axes.axhline(noise, zorder=1, **NOISE)
 
 
-def noise_legend(nulls: Iterable[tuple[Null | None, np.ndarray]]) -> list[Artist]:
-    """The legend's entry for what noise scores, if that is drawn for any of the nulls with the values of its panel."""
-    drawn = any(null is not None and _has(values, null.noise) for null, values in nulls)
+def noise_legend(shown: Iterable[tuple[float, np.ndarray]]) -> list[Artist]:
+    """The legend's entry for what noise scores, if that is drawn beside any of the values."""
+    drawn = any(_has(values, noise) for noise, values in shown)
     return [Line2D([], [], label="noise", **NOISE)] if drawn else []
 
 

@@ -134,7 +134,10 @@ def plan(**over) -> Plan:
 
 def test_a_number_without_runs_or_measurements_is_refused_before_work():
     plan()
-    with pytest.raises(GanbenchError, match=r"published\[0\]\.where: no run of the grid matches game dirac"):
+    with pytest.raises(
+        GanbenchError,
+        match=r"published\[0\]\.where: no run of the grid matches game dirac\. No run has game dirac; the runs have ",
+    ):
         plan(where={"game": "dirac"})
     with pytest.raises(GanbenchError, match=r"published\[0\]: unknown experiment 'paht'\. Did you mean 'path'"):
         plan(quantity="paht.growth")

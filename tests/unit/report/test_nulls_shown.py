@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.findings import Finding, findings
-from ganbench.analysis.nulls import Null, null_of
+from ganbench.analysis.nulls import Null, noise_of, null_of
 from ganbench.analysis.settings import settings_table
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report import figures, html
@@ -46,7 +46,10 @@ def test_a_value_is_like_real_data_within_its_null_and_to_the_last_digit_of_a_su
 
 
 def test_a_null_that_was_not_measured_or_is_not_finite_is_none(collected):
-    assert null_of(collected, "digits", "fcd") == Null(1.7, pytest.approx(1.53), pytest.approx(1.87), 12.0)
+    assert null_of(collected, "digits", "fcd") == Null(1.7, pytest.approx(1.53), pytest.approx(1.87))
+    assert noise_of(collected, "digits", "fcd") == 12.0
+    assert np.isnan(noise_of(collected, "digits", "mode_kl"))
+    assert noise_of(with_null(collected, np.nan, np.nan), "digits", "fcd") == 12.0, "it needs no null"
     assert null_of(collected, "digits", "mode_kl") is None
     assert null_of(collected, "elsewhere", "fcd") is None
     assert null_of(with_null(collected, np.nan, np.nan), "digits", "fcd") is None
@@ -127,15 +130,14 @@ def test_a_null_without_spread_is_a_line_and_none_is_nothing():
 
 def test_noise_is_drawn_where_a_panel_shows_its_value():
     values = np.array([[5.0, 9.0], [np.nan, np.inf]])
-    inside, beyond, unknown = (Null(2.0, 1.0, 3.0, noise) for noise in (8.0, 20.0, np.nan))
     drawn = []
-    for null in (None, inside, beyond, unknown):
+    for noise in (8.0, 20.0, np.nan):
         axes = Figure().subplots()
-        draw_noise(axes, null, values)
+        draw_noise(axes, noise, values)
         drawn.append([line.get_ydata()[0] for line in axes.lines])
-    assert drawn == [[], [8.0], [], []]
-    assert [each.get_label() for each in noise_legend([(None, values), (inside, values)])] == ["noise"]
-    assert noise_legend([(beyond, values), (inside, np.full(2, np.nan))]) == []
+    assert drawn == [[8.0], [], []]
+    assert [each.get_label() for each in noise_legend([(np.nan, values), (8.0, values)])] == ["noise"]
+    assert noise_legend([(20.0, values), (8.0, np.full(2, np.nan))]) == []
 
 
 def test_a_metric_of_either_sign_that_goes_far_beyond_its_null_is_linear_about_it_alone():
