@@ -95,6 +95,20 @@ def draws_of(real: RealExamples, samples: int) -> Draws:
     return (_HeldOut if len(real.heldout) >= ENOUGH * samples else _CrossFitted)(real, samples)
 
 
+def smallest_split(samples: int, train: int, heldout: int) -> tuple[int, int] | None:
+    """The numbers of generated and of training examples in the smallest parts of real examples that are scored, where
+    these are fewer than in the study; None where they are as many.
+
+    Args:
+        samples: number of samples that the study scores.
+        train, heldout: numbers of the real examples.
+    """
+    scale = min(1.0, (train + heldout) / (samples + train))
+    if heldout >= ENOUGH * samples or scale == 1:
+        return None
+    return min(int(scale * samples / 2), heldout), int(scale * train / 2)
+
+
 def _scores(metric: Any, judged: JudgedExamples, reference: dict) -> list[float]:
     """The values of a metric's columns, see `score_of`."""
     scores = score_of(metric, judged, reference)
@@ -177,11 +191,9 @@ class _CrossFitted:
         self._scale = min(1.0, self.examples / (samples + train))
         self._study = samples, train, heldout
         self._sizes = [tuple(int(self._scale * size) for size in self._study)]
-        self.smallest = None
+        self.smallest = smallest_split(samples, train, heldout)
         if self._scale < 1:
             self._sizes.append(tuple(int(self._scale * size / 2) for size in self._study))
-            generated, trained, _ = self._sizes[-1]
-            self.smallest = min(generated, heldout), trained
         self._whole: dict[int, list[float]] = {}  # by a metric's id: the values of all held-out examples
 
     def draw(self, index: int) -> Iterator[Callable[[Any, dict], list[float]]]:

@@ -537,6 +537,17 @@ def test_a_changed_digest_supersedes(tmp_path, uri, study):
     assert superseded() == set(second.runs["run"])
 
 
+def test_runs_that_the_study_has_left_out_are_superseded(tmp_path, uri, study):
+    collected = tiny_collected(tmp_path / "collected")
+    track(collected, study=study, uri=uri)
+    fewer = collected.part(collected.runs[collected.runs["run"] != "grey-d0"])
+    assert track(fewer, study=study, uri=uri) == dataclasses.replace(NOTHING_NEW, present=3, superseded=1)
+    left = [run.info.run_name for run in runs_of(uri, study) if run.data.tags.get("ganbench.superseded")]
+    assert left == ["grey-d0"]
+    assert track(collected, study=study, uri=uri) == NOTHING_NEW
+    assert not any(run.data.tags.get("ganbench.superseded") for run in runs_of(uri, study))
+
+
 def test_new_numbers_under_the_same_digest_show(tmp_path, uri, study):
     collected = tiny_collected(tmp_path / "collected")
     track(collected, study=study, uri=uri)

@@ -20,7 +20,8 @@ def study(collected: Collected, methods: dict[str, dict[tuple[int, float], list[
         for setting, members in settings.items()
         for seed, (value, outcome) in enumerate(members)
     ]
-    return dataclasses.replace(collected, runs=pd.DataFrame(rows), snapshots=collected.snapshots[:0])
+    nulls = collected.nulls.assign(noise=float("nan"))  # of which these scores know nothing
+    return dataclasses.replace(collected, runs=pd.DataFrame(rows), snapshots=collected.snapshots[:0], nulls=nulls)
 
 
 def runs(*outcomes: str, value: float = 1.0) -> list[tuple[float, str]]:

@@ -42,15 +42,24 @@ class DataTrials:
         self.plan, self.components = plan, components
         self.loaded: dict[Choice, Loaded] = {}
         self._tried: dict[Choice, tuple[DataSpec, Examples]] = {}
+        self._heldout: dict[Choice, int] = {}
 
     def tried(self, choice: Choice) -> tuple[DataSpec, Examples]:
         """The specification of a data set and a few of its examples; it is tried with its judge if it has not been."""
         if choice not in self._tried:
             made = self.components.build("grid", choice)
-            examples = few_examples(self._examples(choice, made))
-            self._tried[choice] = made.spec, examples
+            every = self._examples(choice, made)
+            examples = few_examples(every)
+            self._tried[choice], self._heldout[choice] = (made.spec, examples), len(every.heldout)
             self._judge(choice, made, examples)
         return self._tried[choice]
+
+    def heldout(self, choice: Choice) -> int | None:
+        """The number of held-out examples of a data set; None where its distribution is known, so that new ones can be
+        drawn in their place."""
+        self.tried(choice)
+        known = self.components.build("grid", choice).draw(1, np.random.default_rng(0)) is not None
+        return None if known else self._heldout[choice]
 
     def training_set(self, choice: Choice) -> instantiation.TrainingSet:
         """A few training examples of a data set, with their labels."""

@@ -19,6 +19,7 @@ from ganbench.core.pixels import floats
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples
 from ganbench.engine.evaluate import evaluate
+from ganbench.engine.real_draws import smallest_split
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.scoring import Scorer, reference_examples
 from ganbench.games.gan import player_buffers
@@ -154,11 +155,21 @@ class MetricTrials:
         else:
             features = judge.judge(state, floats(examples.train[:2])).features.shape[1]
         real = len(reference_examples(np.arange(spec.train)))
+        samples, heldout = self.plan.study.evaluate.samples, self._data.heldout(dataset)
+        split = None if heldout is None else smallest_split(samples, real, heldout)
         for choice, made in self._metrics.items():
-            if made.supports(self._data.judged_spec(dataset)) is None and (
-                caution := made.caution(self.plan.study.evaluate.samples, real, features)
-            ):
-                self.components.say({"note": f"{choice.signature} on {dataset.signature}: {caution}."})
+            if made.supports(self._data.judged_spec(dataset)) is not None:
+                continue
+            at = f"{choice.signature} on {dataset.signature}"
+            if caution := made.caution(samples, real, features):
+                self.components.say({"note": f"{at}: {caution}."})
+            elif split and (caution := made.caution(*split, features)):
+                text = (
+                    f"{at}: it will not be known what real data score, since of {real + heldout:,} real examples"
+                    f" smaller parts have to play {samples:,} samples, and there {caution}. Hold out more examples, or"
+                    " score fewer samples."
+                )
+                self.components.say({"note": text})
 
     def evaluation(self, run: Run, data: DataSpec, trees: Sequence[Tree]) -> None:
         """Evaluate the snapshots of a run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
@@ -232,6 +233,23 @@ def test_a_recommendation_names_what_speaks_against_it(collected):
     assert caution.startswith("A run of risky scores better than one of safe with a probability of 100% (95% interval")
     seldom = answer(study(collected, {"a": {ONE: runs("ffff", "c" * 6)}, "b": {ONE: runs("c" * 10)}}))
     assert "Of no method here half of the runs are healthy" in seldom.cautions[0]
+
+
+def test_healthy_runs_that_are_hardly_nearer_to_real_data_than_noise_are_said_to_be(collected):
+    """Noise scores 12, and real data 1.5 to 1.9; half of it is 6. Twelve runs from 1 on have a median of 6.5."""
+    nulls = collected.nulls
+
+    def told(value: float, nulls: pd.DataFrame = nulls) -> list[str]:
+        made = study(collected, {"a": {ONE: runs("f" * 12, value=value)}, "b": {ONE: runs("c" * 12)}})
+        return [each for each in answer(replace(made, nulls=nulls)).cautions if each.startswith("Noise")]
+
+    (caution,) = told(1.0)
+    assert "scores 12 in" in caution
+    assert "the healthy runs of a, at a median of 6.5" in caution
+    assert told(0.0) == []
+    assert told(1.0, nulls.assign(noise=2.5)) == [], "three widths beyond real data, which is not told apart"
+    assert told(1.0, nulls.assign(noise=np.nan)) == []
+    assert told(1.0, nulls.assign(low=np.nan, high=np.nan)) == [caution], "noise needs no null"
 
 
 def test_methods_at_other_settings_are_said_to_be(collected):

@@ -16,7 +16,7 @@ from scipy import stats
 from ganbench.core.metric_info import MetricInfo
 from ganbench.engine.null_intervals import sd_and_reach
 from ganbench.engine.nulls import Null, nulls
-from ganbench.engine.real_draws import RealExamples
+from ganbench.engine.real_draws import RealExamples, draws_of, smallest_split
 from ganbench.engine.scoring import judged_real
 from ganbench.judges import JudgedExamples, concatenated
 from ganbench.metrics import Metric
@@ -78,6 +78,15 @@ def test_new_examples_of_the_distribution_score_what_theory_says():
     assert abs(found.mean - bias(500, 1000)) < 4 * found.sd / math.sqrt(20) + 0.1 * bias(500, 1000)
     assert found.low < found.mean < found.high
     assert "20 times 500 new examples from the true distribution, against the 1,000 training" in found.how
+
+
+def test_the_smallest_parts_that_are_scored_are_half_of_what_the_real_examples_allow():
+    assert smallest_split(100, 900, 200) is None, "parts of the held-out ones"
+    assert smallest_split(100, 900, 100) is None, "splits of the study's own size"
+    assert smallest_split(500, 1437, 360) == (231, 666)
+    assert smallest_split(500, 1437, 20) == (20, 540), "the held-out examples are fewer still"
+    for samples, train, heldout in ((500, 1437, 360), (230, 150, 40), (50, 60, 20)):
+        assert draws_of(real(train, heldout), samples).smallest == smallest_split(samples, train, heldout)
 
 
 def test_a_perfect_sampler_of_the_ring_has_the_share_of_the_textbook():

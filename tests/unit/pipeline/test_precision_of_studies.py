@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,7 @@ from ganbench.pipeline.execution import instantiation, memory, result_cache
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.sizes import needed
 from ganbench.pipeline.preflight.trial import try_study
-from ganbench.pipeline.stages import run
+from ganbench.pipeline.stages import report, run
 from ganbench.study.schema import parse
 
 
@@ -125,6 +127,17 @@ from ganbench.regularizers.r1 import R1
 class Mixing(R1):
     per_example: ClassVar[bool] = False
 '''
+
+
+def test_a_report_names_own_components_by_file_and_checksum(tmp_path, monkeypatch):
+    content = study(write_bars(tmp_path), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (data,) = report._own_components(plan(content))
+    assert data.startswith("dataset bars.py (SHA-256 ")
+    (tmp_path / "mixing.py").write_text(MIXING)
+    content["grid"][0]["regularizer"] = ["none", "r1(gamma=1) + ./mixing.py", {"name": "./mixing.py", "gamma": 2}]
+    digest = hashlib.sha256(MIXING.encode()).hexdigest()[:16]
+    assert report._own_components(plan(content)) == [data, f"regularizer mixing.py (SHA-256 {digest})"]
 
 
 def test_a_derivative_that_pytorch_lacks_is_told_in_a_sentence(tmp_path):

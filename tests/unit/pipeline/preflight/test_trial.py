@@ -651,6 +651,20 @@ def test_too_few_samples_for_the_judge_s_features_are_told(tmp_path):
         assert all(note.startswith(f"fcd on digits: {text}") for note, text in zip(cautions, told, strict=True))
 
 
+@pytest.mark.slow
+def test_too_few_real_examples_for_a_null_are_told(tmp_path):
+    """360 held-out digits are fewer than two times 500 samples; at half of 1,797 / 1,937 of the size, 231 play 500."""
+    evaluate = {"metrics": ["fcd"], "samples": 500, "judge": {"name": "random_features"}}
+    for features, told in ((230, 0), (231, 1)):
+        evaluate["judge"]["features"] = features
+        notes = []
+        found = plan(tmp_path, {"dataset": "digits", "architecture": "fc"}, evaluate=evaluate)
+        try_study(found, say=lambda line, notes=notes: notes.append(line.get("note") or ""))
+        found = [note for note in notes if "it will not be known what real data score" in note]
+        assert len(found) == told
+        assert all("231 samples are too few for 231 features" in note for note in found)
+
+
 @pytest.mark.parametrize(
     ("column", "message"),
     [
