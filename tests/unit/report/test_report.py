@@ -95,7 +95,7 @@ def test_a_changed_table_of_settings_changes_no_other(collected):
 
 def test_a_page_says_how_many_runs_it_leaves_out(collected, tmp_path, monkeypatch):
     monkeypatch.setattr(run_records, "MOST_RUNS", 30)
-    shown = html._runs(collected, {}, run_records.commands(""), Figures(tmp_path, tmp_path), [])
+    shown = html._runs(collected, {}, {}, run_records.commands(""), Figures(tmp_path, tmp_path), [])
     page = template("runs.html.j2").render(runs=shown)
     assert f"30 of {len(collected.runs)} runs are listed here" in page
     assert page.count('<tr id="run-') == 30
