@@ -61,7 +61,7 @@ class Progress:
         """The distance at the last snapshot."""
         return float(self.distances[-1])
 
-    def bar(self, share: float) -> float:
+    def threshold(self, share: float) -> float:
         """The largest distance that counts as learned: a share of the untrained generator's, or the distance of noise
         where that is less.
 
@@ -80,7 +80,7 @@ class Progress:
         Args:
             share: the largest distance, as a share of the untrained generator's.
         """
-        return (self.distances <= self.bar(share)) | self.as_real
+        return (self.distances <= self.threshold(share)) | self.as_real
 
     def lost(self, ratio: float, least: float) -> np.ndarray:
         """At which snapshots the generator was far worse than at its best before, (S,) of bool.
@@ -166,8 +166,7 @@ def progress_of(
     as 0. Where the high end is best, the distance is that from the best value: the null's far end, the metric's upper
     bound, or for a number of modes the number that there are; values beyond it are as good, and count as 0 too. A
     metric by which the untrained generator is at no distance from real data is passed over, since nothing can be
-    learned by it. Noise is a measure only where the metric tells it from real data, see
-    `tells_noise`.
+    learned by it. Noise is a measure only where the metric tells it from real data, see `tells_noise`.
 
     Args:
         snapshots: the snapshots in the order of steps: a data frame, or its columns by name.
@@ -237,7 +236,7 @@ def lost_again(progress: Progress, learned: np.ndarray, settings: Outcome) -> np
         settings: the thresholds.
     """
     before = np.r_[False, learned[:-1]]
-    least = min(settings.relapsed_share * progress.untrained, progress.bar(settings.learned_share))
+    least = min(settings.relapsed_share * progress.untrained, progress.threshold(settings.learned_share))
     return before & progress.lost(settings.relapsed_ratio, least)
 
 

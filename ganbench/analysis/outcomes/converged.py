@@ -46,7 +46,7 @@ class Converged(Detector):
             return ()
         text = f"{progress.words(-1)} at the end, {progress.standing(progress.last)}"
         onset = max(onset_of(progress.steps, ~lost), int(progress.steps[learned.argmax()]))
-        return (Finding("converged", onset, text, margin(progress.bar(settings.learned_share), progress.last)),)
+        return (Finding("converged", onset, text, margin(progress.threshold(settings.learned_share), progress.last)),)
 
     def _of_game(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
         trend, settled = trend_of(run), run.settings.settled_gradient

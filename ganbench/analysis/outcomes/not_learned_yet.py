@@ -39,5 +39,5 @@ class NotLearnedYet(Detector):
         text = f"{progress.words(-1)} at the end, {progress.standing(progress.last)}"
         if progress.best < progress.last:
             text += f" (at best {progress.values[progress.distances.argmin()]:.4g})"
-        confidence = margin(progress.best, progress.bar(settings.learned_share))
+        confidence = margin(progress.best, progress.threshold(settings.learned_share))
         return (Finding("not-learned-yet", run.steps, text, confidence),)
