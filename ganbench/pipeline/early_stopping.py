@@ -15,12 +15,11 @@ from ganbench.core.recorder import look_steps
 from ganbench.core.registry import PACKAGE
 from ganbench.core.source_digests import sources_digest
 from ganbench.pipeline.tasks import ComponentConfig, StopConfig, TrainTask
-from ganbench.study.early_stop import THRESHOLDS
-from ganbench.study.grid import Run
-from ganbench.study.sections import Outcome
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # with pydantic, which takes long to import and which a machine that only trains may lack
     from ganbench.analysis.early_stop import StopRule
+    from ganbench.study.grid import Run
+    from ganbench.study.sections import Outcome
 
 
 def stop_config(run: Run, outcome: Outcome) -> StopConfig | None:
@@ -33,6 +32,8 @@ def stop_config(run: Run, outcome: Outcome) -> StopConfig | None:
     option = run.training.get("stop_early")
     if option is None:
         return None
+    from ganbench.study.early_stop import THRESHOLDS
+
     outcomes = tuple(option["outcomes"])
     thresholds = {name for each in outcomes for name in THRESHOLDS[each]}
     return StopConfig(outcomes, outcome.model_dump(include=thresholds), _sources(outcomes))
@@ -57,6 +58,7 @@ def stop_rule(stop: StopConfig | None, train: dict[str, Any], configs: dict[str,
             "carry a wrong digest. Start the workflow again; finished results are kept."
         )
     from ganbench.analysis.early_stop import StopRule  # imported late: pandas takes long to import
+    from ganbench.study.sections import Outcome
 
     option = train["stop_early"]
     objective = registry.find("objective", configs["objective"].name)
