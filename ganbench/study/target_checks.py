@@ -7,6 +7,7 @@ from math import ceil, isfinite, log
 from typing import Any
 
 from ganbench.core.errors import GanbenchError, unknown
+from ganbench.core.formatting import truncate
 from ganbench.study.claim_tests import NUMBERS, PREFIXES, Difference, Ordering, Proportion, TaggedTest
 from ganbench.study.claims import Claim, option_names, plain_names, run_selectors
 from ganbench.study.claims import variables as variables_of
@@ -80,7 +81,7 @@ def _unmatched(selector: Selector, points: Sequence[Mapping[str, Any]]) -> str:
         if not any(matches(one, point) for point in points):
             column = COLUMNS.get(axis, axis)
             found = dict.fromkeys(str(point[column]) for point in points if point.get(column) is not None)
-            return f"No run has {one}; the runs have {', '.join(found) or 'none'}."
+            return f"No run has {one}; the runs have {truncate(', '.join(found)) or 'none'}."
     return "Some runs have each of these values, and none has all of them."
 
 
