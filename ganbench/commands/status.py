@@ -74,7 +74,7 @@ def page(now: StudyStatus, study: str, rows: int | None) -> Iterator[RenderableT
         rows: The number of jobs to show in each state; None for all.
     """
     total = len(now.jobs)
-    yield Text(f"{now.study}: {len(now.of(DONE)):,} of {plural(total, 'job')} done. " + _holder(now))
+    yield Text(f"{now.study}: {len(now.of(DONE)):,} of {plural(total, 'job')} done{_left(now)}. {_holder(now)}")
     yield _summary(now)
     if now.stopped_early:
         stopped = join_words([f"{count:,} for {outcome}" for outcome, count in sorted(now.stopped_early.items())])
@@ -87,6 +87,10 @@ def page(now: StudyStatus, study: str, rows: int | None) -> Iterator[RenderableT
     last = "evaluate" if "evaluate" in now.counts() else "train"  # the stage after which a run's outcome is known
     if not now.done and any(each.job.stage == last for each in now.of(DONE)):
         yield Text(f"\nganbench report {study} --partial shows the present results.")
+
+
+def _left(now: StudyStatus) -> str:
+    return "" if now.done or now.seconds_left is None else f", about {format_duration(now.seconds_left)} left"
 
 
 def _holder(now: StudyStatus) -> str:

@@ -23,6 +23,7 @@ from ganbench.pipeline.execution.journal import Entry
 from ganbench.pipeline.execution.timestamps import now
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.resources.stage_times import seconds_left
 from ganbench.pipeline.results_folder import LOCK
 
 WAITING = "waiting"
@@ -80,6 +81,7 @@ class StudyStatus:
     held: str | None  # the holder of the results folder's lock, in words
     jobs: tuple[JobStatus, ...]
     stopped_early: dict[str, int]  # by outcome, the number of runs that were stopped for it so far
+    seconds_left: float | None  # until all jobs are done; None if the study was not checked
 
     @property
     def done(self) -> bool:
@@ -105,6 +107,7 @@ class StudyStatus:
             "at": self.at,
             "held_by": self.held,
             "done": self.done,
+            "seconds_left": self.seconds_left,
             "stopped_early": self.stopped_early,
             "stages": {stage: {state: count[state] for state in STATES} for stage, count in self.counts().items()},
             "jobs": [each.about() for each in self.jobs],
@@ -116,7 +119,8 @@ def read_status(plan: Plan) -> StudyStatus:
     exists = listing()
     jobs = tuple(_job_status(plan, job, exists) for job in plan.all_jobs())
     stopped = _stopped_early(each.job for each in jobs if each.state == DONE)
-    return StudyStatus(plan.study.study, plan.folder, now(), current_holder(plan.folder / LOCK), jobs, stopped)
+    left = seconds_left(plan, [(each.job, each.entry) for each in jobs if each.state != DONE])
+    return StudyStatus(plan.study.study, plan.folder, now(), current_holder(plan.folder / LOCK), jobs, stopped, left)
 
 
 def listing() -> Callable[[Path], bool]:

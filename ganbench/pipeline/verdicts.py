@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +16,12 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import failed
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
-from ganbench.core.formatting import format_duration
+from ganbench.core.formatting import format_duration, plural
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources.job_costs import job_seconds
-from ganbench.pipeline.resources.stage_times import WORKFLOW_SECONDS, compared, elapsed
-from ganbench.pipeline.resources.stored_estimates import Timings, read_estimates, read_timings
+from ganbench.pipeline.resources.stage_times import WORKFLOW_SECONDS, compared
 from ganbench.pipeline.resources.work_times import CLOCKS, work_times
-from ganbench.pipeline.stages import STAGES
+from ganbench.pipeline.status import DONE, read_status
 from ganbench.report import published_page, verdict_page
 from ganbench.report.verdict_records import CLAIMS, PUBLISHED, StudyRun, read_records, write_record
 from ganbench.study.claim_list import LIST, load_list
@@ -30,6 +29,7 @@ from ganbench.study.schema import load
 from ganbench.study.study_files import path_from_root
 
 Say = Callable[[str], None]
+SAY_SECONDS = 60.0  # time between two sentences about a study that runs
 VERSIONS = ("python", "torch", "numpy", "scipy", "commit")
 MACHINE = ("device", "processor", "cpu_capability", "blas")
 
@@ -147,8 +147,9 @@ def run_all(studies: Sequence[Path], profile: Path, say: Say) -> None:
         estimated = left.pop(study)
         say(f"{study}: begins, {done} of {len(studies)} done, about {format_duration(estimated)} for this one")
         before = _actual(study)
+        others = progress.corrected(sum(left.values()))
         try:
-            _snakemake(study, profile)
+            _snakemake(study, profile, others, say)
             record(study)
             write_pages()
         except GanbenchError as error:
@@ -170,13 +171,10 @@ def _seconds_left(study: Path) -> float:
 
     plan = Plan(load(study))
     results_folder.prepare(plan)
-    waiting = [job for stage in STAGES for job in plan.jobs(stage).values() if not job.done]
-    if not waiting:
+    if read_status(plan).done:
         return 0.0
     check(plan, remeasure=False)
-    estimates, timings = read_estimates(plan.folder), read_timings(plan.folder) or Timings()
-    seconds = {job.path: job_seconds(plan, job, estimates, timings) for job in waiting}
-    return elapsed(seconds, waiting, timings.parallel_jobs) + WORKFLOW_SECONDS
+    return read_status(plan).seconds_left + WORKFLOW_SECONDS
 
 
 def _actual(study: Path) -> float:
@@ -186,16 +184,28 @@ def _actual(study: Path) -> float:
     return times[-1].actual if times else 0.0
 
 
-def _snakemake(study: Path, profile: Path) -> None:
-    """Run a study's workflow to its end.
+def _snakemake(study: Path, profile: Path, others: float, say: Say) -> None:
+    """Run a study's workflow to its end, and say every `SAY_SECONDS` how much is done and how long the rest will take.
+
+    Args:
+        study: The study's file.
+        profile: The profile of the workflow.
+        others: The seconds that the studies after it will take.
+        say: Called with each sentence.
 
     Raises:
         GanbenchError: The workflow ended with an error, which it has printed.
     """
+    plan = Plan(load(study))
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", str(profile), "--configfile", str(study)]
     process = subprocess.Popen(command)
     try:
-        code = process.wait()
+        while (code := _wait(process)) is None:
+            now = read_status(plan)
+            if now.seconds_left is not None:
+                this, whole = map(format_duration, (now.seconds_left, now.seconds_left + others))
+                done = f"{len(now.of(DONE)):,} of {plural(len(now.jobs), 'job')} done"
+                say(f"{study}: {done}, about {this} left, {whole} in all")
     except BaseException:  # an interruption: Snakemake ends its jobs, which write checkpoints
         process.terminate()
         process.wait()
@@ -204,3 +214,10 @@ def _snakemake(study: Path, profile: Path) -> None:
         raise GanbenchError(
             f"its workflow ended with exit status {code}; `ganbench status {study}` says which job failed"
         )
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int | None:
+    """Wait `SAY_SECONDS` for a process to end; returns its exit status, or None if it runs on."""
+    with suppress(subprocess.TimeoutExpired):
+        return process.wait(SAY_SECONDS)
+    return None

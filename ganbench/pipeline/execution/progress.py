@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ganbench.core.formatting import format_duration, format_number
 
 LINE_SECONDS = 10.0  # least time between two lines in a log
-LITTLE = 0.01  # share of the work up to which the first report tells no rate: a first step also loads libraries
+LITTLE = 0.05  # share of the work up to which the first report tells no rate: a first step also loads libraries
 LOGGER = logging.getLogger("ganbench")
 
 Report = Callable[[float], float]
@@ -31,13 +31,23 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
         done: The amount that was done before, which does not count for the rate.
 
     Yields:
-        A function to call with the amount done so far. It returns the rate since the start, in units per second.
+        A function to call with the amount done so far. It returns the rate in units per second: since the first report,
+        or since the start for the first report and for the last; 0 for a first report of little.
     """
     began = said = time.monotonic()
     last = done
+    first: tuple[float, float] | None = None  # time and amount of the first report
 
     def rate_of(amount: float) -> float:
-        return (amount - done) / max(time.monotonic() - began, 1e-9)
+        """The rate without the slow first step; 0 where it is not known yet."""
+        nonlocal first
+        now = time.monotonic()
+        if first is None:
+            first = (now, amount)
+            if amount - done <= LITTLE * (total - done):
+                return 0.0
+        since, from_amount = (began, done) if amount in (first[1], total) else first
+        return (amount - from_amount) / max(now - since, 1e-9)
 
     if sys.stderr.isatty():
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -51,25 +61,13 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Re
             yield show
         return
 
-    first: tuple[float, float] | None = None  # time and amount of the first report, where it told no rate
-
-    def pace_of(amount: float, now: float) -> float:
-        """The rate without a slow first step; 0 where it is not known yet."""
-        nonlocal first
-        if last == done and first is None and amount - done <= LITTLE * (total - done):
-            first = (now, amount)
-        if first is None or amount >= total:
-            return rate_of(amount)
-        return (amount - first[1]) / max(now - first[0], 1e-9)
-
     def line(amount: float) -> float:
         nonlocal said, last
         now, rate = time.monotonic(), rate_of(amount)
-        pace = pace_of(amount, now)
         if amount == last or (now - said < LINE_SECONDS and amount < total):
             return rate
         said, last = now, amount
-        left = f"{format_number(pace)} {unit}/s, {format_duration((total - amount) / pace)} left" if pace > 0 else ""
+        left = f"{format_number(rate)} {unit}/s, {format_duration((total - amount) / rate)} left" if rate > 0 else ""
         _timed(f"{what}: {amount:,.0f}/{total:,.0f} {unit}, {left or 'no rate yet'}")
         return rate
 

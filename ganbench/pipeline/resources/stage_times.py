@@ -1,14 +1,16 @@
-"""The time of a study stage by stage, as estimated and as measured. Imports no torch."""
+"""The time of a study, stage by stage as estimated and as measured, and the time that is left. Imports no torch."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ganbench.analysis.stage_time import StageTime
 from ganbench.core.formatting import plural
 from ganbench.pipeline.execution import journal
+from ganbench.pipeline.execution.journal import Entry
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.job_costs import job_seconds
@@ -76,9 +78,7 @@ def compared(plan: Plan, folder: Path) -> list[StageTime]:
     estimates, timings = read_estimates(folder), read_timings(folder) or Timings()
     rows, spans, seconds, done = [], [], {}, []
     for stage in STAGES:
-        found = ((job, journal.read(journal.path_of(folder, stage, job.path))) for job in plan.jobs(stage).values())
-        timed = [(job, entry) for job, entry in found if entry and entry.worked and not entry.running]
-        if timed:
+        if timed := list(_timed(plan, folder, stage)):
             now = {job.path: job_seconds(plan, job, estimates, timings) for job, _ in timed}
             actual = sum(entry.seconds for _, entry in timed)
             rows.append(StageTime(stage, len(timed), sum(now.values()), actual))
@@ -88,6 +88,51 @@ def compared(plan: Plan, folder: Path) -> list[StageTime]:
     estimated = elapsed(seconds, done, timings.parallel_jobs)
     whole = f"from start to end, {plural(timings.parallel_jobs, 'job')} at a time"
     return [*rows, StageTime(whole, len(done), estimated, union_length(spans))] if rows else []
+
+
+def _timed(plan: Plan, folder: Path, stage: str) -> Iterator[tuple[Job, Entry]]:
+    """The jobs of a stage that are done by the journal, with their entries."""
+    for job in plan.jobs(stage).values():
+        entry = journal.read(journal.path_of(folder, stage, job.path))
+        if entry and entry.worked and not entry.running and not entry.ends:
+            yield job, entry
+
+
+def seconds_left(plan: Plan, unfinished: Sequence[tuple[Job, Entry | None]]) -> float | None:
+    """The seconds until a study is done.
+
+    A job that runs takes what its own rate says. The others take what was estimated, times the ratio of measured to
+    estimated time over the jobs of their stage that are done, and a stopped one only its share that is left.
+
+    Args:
+        plan: The study's plan.
+        unfinished: The jobs that are not done, each with its entry in the journal, if it has one.
+
+    Returns:
+        The time, if as many jobs run at once as now do, or as `check` counted on; None if the study was not checked.
+    """
+    estimates, timings = read_estimates(plan.folder), read_timings(plan.folder)
+    if timings is None:
+        return None
+    done = {row.stage: row for row in compared(plan, plan.folder)}
+    seconds = {}
+    for job, entry in unfinished:
+        row = done.get(job.stage)
+        pace = row.actual / row.estimated if row and row.estimated else 1.0
+        seconds[job.path] = _job_seconds_left(pace * job_seconds(plan, job, estimates, timings), entry)
+    running = sum(entry is not None and entry.running and not entry.silent for _, entry in unfinished)
+    return elapsed(seconds, [job for job, _ in unfinished], max(running, timings.parallel_jobs))
+
+
+def _job_seconds_left(estimated: float, entry: Entry | None) -> float:
+    if entry is None or entry.silent:
+        return estimated
+    if not entry.running:  # without an end it was done once, and is repeated
+        return estimated * (1 - entry.done / entry.total) if entry.ends and entry.total else estimated
+    if entry.seconds_left is not None:
+        return entry.seconds_left
+    begun, _ = entry.worked[-1]
+    return max(0.0, estimated - (time.time() - begun))
 
 
 def union_length(spans: Iterable[tuple[float, float]]) -> float:

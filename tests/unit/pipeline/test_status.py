@@ -27,6 +27,7 @@ from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import End, Entry
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.resources.stored_estimates import Estimate, Timings, write_estimates, write_timings
 from ganbench.pipeline.stages import STAGES
 from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STOPPED, WAITING, listing, plain, read_status
 from ganbench.study.schema import load
@@ -229,6 +230,20 @@ def test_an_interrupted_watch_ends_quietly(study, monkeypatch):
     assert "0 of 17 jobs done" in shown(str(study), "--watch")
 
 
+def test_the_time_left_of_a_checked_study_is_told(study, plan):
+    """Two packs wait for one that runs, which take a minute each, and one job at a time was counted on."""
+    finish(*(job for stage in STAGES if stage != "train" for job in plan.jobs(stage).values()))
+    first, *_ = plan.train.values()
+    write_estimates(plan.folder, [Estimate(method, 3, (1, 1), 60.0, 1, 1, 0.0, 1) for method in plan.methods])
+    write_timings(plan.folder, Timings(parallel_jobs=1))
+    say(plan, first, done=25.0, total=100.0, rate=5.0, unit="run-steps")
+    assert read_status(plan).seconds_left == 15.0 + 2 * 60.0
+    assert "14 of 17 jobs done, about 2.2 min left." in shown(str(study))
+    finish(*plan.train.values())
+    assert "17 of 17 jobs done." in shown(str(study))
+    assert read_status(plan).seconds_left == 0.0
+
+
 # For programs
 
 
@@ -239,7 +254,7 @@ def test_programs_get_every_job(study, plan):
     say(plan, third, End(journal.FAILED, HOSTILE, NOW, 1.0))
     log = keep_log(plan, third)
     found = json.loads(shown(str(study), "--json"))
-    assert (found["study"], found["done"], found["held_by"]) == ("steady", False, None)
+    assert (found["study"], found["done"], found["held_by"], found["seconds_left"]) == ("steady", False, None, None)
     assert found["stages"]["train"] == {WAITING: 0, RUNNING: 1, SILENT: 0, STOPPED: 0, FAILED: 1, DONE: 1}
     jobs = {(job["stage"], job["name"]): job for job in found["jobs"]}
     assert len(jobs) == 17

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline import verdicts
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.status import read_status
+from ganbench.study.schema import load
 from ganbench.study.study_files import path_from_root
 
 ONE, TWO, THREE = (Path(f"{name}.yaml") for name in ("one", "two", "three"))
@@ -53,6 +59,32 @@ def test_every_study_is_recorded_and_the_time_is_corrected_by_what_was_measured(
         "2 of 3 done, about 3.3 min left in all",
         "3 of 3 done, about 0.0 s left in all",
     ]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_time_left_is_said_while_a_workflow_runs(code, tmp_path, monkeypatch):
+    study = tmp_path / "tiny.yaml"
+    study.write_text(f"study: tiny\nresults: {tmp_path}\ngrid: [{{game: bilinear, learning_rate: 0.1, seed: 0}}]\n")
+    begun, waits = [], [subprocess.TimeoutExpired("", 1), subprocess.TimeoutExpired("", 1), code]
+
+    class Process:
+        def __init__(self, command):
+            begun.append(command)
+
+        def wait(self, timeout):
+            if isinstance(now := waits.pop(0), Exception):
+                raise now
+            return now
+
+    at = read_status(Plan(load(study)))
+    times = iter([90.0, None])
+    monkeypatch.setattr(verdicts, "read_status", lambda plan: replace(at, seconds_left=next(times)))
+    monkeypatch.setattr(verdicts.subprocess, "Popen", Process)
+    said = []
+    with nullcontext() if code == 0 else pytest.raises(GanbenchError, match="ended with exit status 1"):
+        verdicts._snakemake(study, Path("profile"), 60.0, said.append)
+    assert said == [f"{study}: 0 of {len(at.jobs)} jobs done, about 90.0 s left, 2.5 min in all"]
+    assert begun[0][-4:] == ["--workflow-profile", "profile", "--configfile", str(study)]
 
 
 @pytest.mark.parametrize("part", ["check", "workflow", "record"])

@@ -36,6 +36,7 @@ from ganbench.pipeline.stages import STAGES
 from ganbench.study.schema import parse
 
 TICK = 0.06
+END = journal.End(journal.STOPPED, "", "", 1.0)
 
 
 def plan(tmp_path, **changes) -> Plan:
@@ -278,6 +279,39 @@ def test_the_estimate_stands_beside_what_happened(tmp_path):
     whole = rows["from start to end, 2 jobs at a time"]
     assert (whole.jobs, whole.estimated, whole.actual) == (2, 121.0, 150.0)
     assert stage_times.compared(plan(tmp_path / "other"), tmp_path / "other") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        (None, 120.0),  # estimated to take 60 s, and the job before it took twice its estimate
+        ({"done": 25, "total": 100, "rate": 5.0}, 15.0),  # by its own rate
+        ({}, 20.0),  # has worked for 100 s of 120
+        ({"worked": ((0.0, 300.0),)}, 0.0),  # for longer than 120
+        ({"beat": 0.0}, 120.0),  # silent: it begins again
+        ({"running": False, "ends": (END,), "done": 75, "total": 100}, 30.0),  # stopped with a quarter to do
+        ({"running": False, "ends": (END,)}, 120.0),  # stopped before it began
+        ({"running": False, "done": 100, "total": 100}, 120.0),  # was done, and its file was removed
+    ],
+)
+def test_the_time_left_is_that_of_estimates_and_of_what_jobs_took(said, left, tmp_path, monkeypatch):
+    found = plan(tmp_path, pack={"axes": ["learning_rate"]})
+    done, other = found.train.values()
+    assert stage_times.seconds_left(found, [(other, None)]) is None, "the study was not checked"
+    (method,) = found.methods
+    stored_estimates.write_estimates(found.folder, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
+    stored_estimates.write_timings(found.folder, Timings(parallel_jobs=1))
+    worked(found, done, (0.0, 120.0))
+    monkeypatch.setattr(stage_times.time, "time", lambda: 300.0)
+    entry = journal.Entry(True, "node1", 1, "", "", "", 300.0, worked=((200.0, 290.0),))
+    entry = None if said is None else replace(entry, **said)
+    assert stage_times.seconds_left(found, [(other, entry)]) == pytest.approx(left)
+    running = replace(
+        entry or journal.Entry(True, "node1", 1, "", "", "", 300.0), running=True, done=1, total=2, rate=0.1
+    )
+    two = [(other, replace(running, beat=300.0)), (replace(other, outputs=(Path("b"),)), replace(running, beat=300.0))]
+    assert stage_times.seconds_left(found, two) == 10.0, "as many at once as run now, though one was counted on"
+    assert stage_times.seconds_left(found, []) == 0.0
 
 
 def worked(found: Plan, job: Job, *spans: tuple[float, float], running: bool = False) -> None:
