@@ -115,4 +115,4 @@ def _cells(kind: str, curves: pd.DataFrame, snapshots: pd.DataFrame) -> np.ndarr
     if series is None:
         return np.empty((0, 2), dtype=np.int64)
     bins = np.stack([series.first, series.last], axis=1)
-    return bins[bins_for_spikes(series) // 2 :] if kind == "spike" else bins  # a spike stands out of a past
+    return bins[bins_for_spikes(series.width) // 2 :] if kind == "spike" else bins  # a spike stands out of a past

@@ -57,20 +57,24 @@ def spikes(series: Series, *, deviations: float, gap: float, floor: float = 0.0)
     return found
 
 
-def bins_for_spikes(series: Series) -> int:
-    """The least number of bins in which a series can be said to have no spikes: half of them have a past."""
-    return 2 * _past_of(series)
+def bins_for_spikes(width: float) -> int:
+    """The least number of bins in which a series can be said to have no spikes: half of them have a past.
+
+    Args:
+        width: the usual number of steps in a bin.
+    """
+    return 2 * _past_of(width)
 
 
-def _past_of(series: Series) -> int:
+def _past_of(width: float) -> int:
     """Number of bins that a bin is compared with."""
-    return max(HISTORY_BINS, int(np.ceil(HISTORY_STEPS / series.width)))
+    return max(HISTORY_BINS, int(np.ceil(HISTORY_STEPS / width)))
 
 
 def _stretches(series: Series, deviations: float, floor: float) -> Iterator[tuple[int, int, float, bool]]:
     """Indices of the first and the last bin of each spike, its size, and whether it recovered."""
     y = np.arcsinh(series.high)
-    window = _past_of(series)
+    window = _past_of(series.width)
     if len(y) <= window:
         return
     past = sliding_window_view(y, window)[:-1]  # of the bins from `window` on, those before

@@ -49,7 +49,7 @@ class Unstable(Detector):
         if found or run.cut_short:
             return found
         for player, series in losses.items():
-            if len(series.mean) < (needed := bins_for_spikes(series)):
+            if len(series.mean) < (needed := bins_for_spikes(series.width)):
                 return NotJudged(f"the {player}'s loss has {len(series.mean)} bins of steps, and spikes need {needed}")
         return ()
 

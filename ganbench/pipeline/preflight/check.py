@@ -20,10 +20,14 @@ from dataclasses import replace
 from math import inf
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from ganbench.analysis.outcomes._spikes import bins_for_spikes
 from ganbench.core import result_files, strict_json
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import plural
+from ganbench.core.recorder import bin_edges
 from ganbench.core.source_digests import digest
 from ganbench.pipeline import early_stopping, results_folder
 from ganbench.pipeline.execution import archives, continuing, inception_weights
@@ -88,7 +92,7 @@ def check(
     else:  # nothing has changed since a trial that passed
         timings = before
     trained = _trained(plan)
-    for text in (*_stopped(plan), *_kept(plan, trained), *_continued(plan, trained)):
+    for text in (*_too_few_bins(plan), *_stopped(plan), *_kept(plan, trained), *_continued(plan, trained)):
         note(text)
     if plan.weights:
         inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
@@ -121,6 +125,22 @@ def _bytes_to_write(plan: Plan, estimates: list[Estimate], jobs: int) -> int:
     waiting = [plan.packs[name] for name, job in plan.train.items() if not job.done]
     packs = sorted((sum(each.get(run.method, 0) for run in pack.runs) for pack in waiting), reverse=True)
     return sum(packs) + sum(packs[:jobs])  # a pack's snapshots are in files of their own until its results are written
+
+
+def _too_few_bins(plan: Plan) -> Iterator[str]:
+    """Tell how many runs on data record too few bins of steps for spikes of their losses to be told."""
+    steps: dict[tuple[int, int], list[int]] = {}
+    for run in plan.runs:
+        edges = bin_edges(run.train.steps, run.train.curve_bins, run.train.snapshots.every)
+        needed = bins_for_spikes(float(np.median(np.diff(edges))))
+        if run.choice("dataset") and len(edges) - 1 < needed:
+            steps.setdefault((needed, len(edges) - 1), []).append(run.train.steps)
+    for (needed, bins), those in sorted(steps.items()):
+        lengths = plural(max(those), "step") if min(those) == max(those) else f"{min(those):,} to {max(those):,} steps"
+        yield (
+            f"{plural(len(those), 'run')} of {lengths} cannot be judged unstable by spikes of the loss: that takes"
+            f" {needed} bins of steps (train.curve_bins), and {bins} are recorded"
+        )
 
 
 def _stopped(plan: Plan) -> Iterator[str]:

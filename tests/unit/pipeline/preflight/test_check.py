@@ -31,6 +31,7 @@ from ganbench.pipeline.execution.devices import acquire_device, acquire_free_gpu
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.check import _too_few_bins
 from ganbench.pipeline.preflight.claimed_outcomes import critics, recorded, refuse_unrecorded, unmeasured, unseen
 from ganbench.pipeline.preflight.trial import try_study as check
 from ganbench.pipeline.stages import run
@@ -62,6 +63,21 @@ def test_a_metric_that_fits_no_data_set_is_refused(tmp_path):
     grid = [{"dataset": "ring8", "architecture": "mlp", "learning_rate": 1e-3, "seed": 0}]
     with pytest.raises(GanbenchError, match=r"fid supports no data set of the study \(ring8: FID is for"):
         check(plan(tmp_path, grid=grid, evaluate={"metrics": ["fid"]}))
+
+
+def test_runs_too_short_to_be_judged_by_spikes_are_told_before_they_train(tmp_path):
+    """A spike stands out of a past of 200 steps and 20 bins, and half of a run must have one."""
+
+    def told(*lengths, **train):
+        block = {"dataset": "digits", "architecture": "fc", "learning_rate": 1e-3, "seed": [0, 1]}
+        toy = {"game": "bilinear", "learning_rate": 0.1, "seed": 0}
+        grid = [{**each, "train": {"steps": steps}} for each in (block, toy) for steps in lengths]
+        return list(_too_few_bins(plan(tmp_path, grid=grid, train=train)))
+
+    why = "cannot be judged unstable by spikes of the loss: that takes {} bins of steps (train.curve_bins), and"
+    why += " {} are recorded"
+    assert told(100, 150, 450) == [f"2 runs of {steps} steps {why.format(400, steps)}" for steps in (100, 150)]
+    assert told(600, 900, curve_bins=30) == [f"4 runs of 600 to 900 steps {why.format(40, 30)}"]
 
 
 class Remembers(nn.Module):
