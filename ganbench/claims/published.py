@@ -44,10 +44,11 @@ COLUMNS = {
     "difference": "our mean or median less the published value",
     "errors_apart": "the same, over the standard error of the difference of both means, which is theirs alone where all"
     " of our runs have one value; empty where a standard error does not follow from what is published",
-    "comparison": "what follows, in words; two means agree if they are at most 1.96 standard errors apart",
+    "errors_allowed": "the most of them that two equal means are apart in 95% of all cases: the quantile of Student's"
+    " distribution with Welch's degrees of freedom; a published error of an unknown number of runs counts as exact",
+    "comparison": "what follows, in words; two means agree if they are at most that many standard errors apart",
     "text": "the same as a sentence",
 }
-AGREE = 1.96  # standard errors, the most that the difference of two equal means exceeds in 5% of all cases
 DIGITS = 4  # of values in sentences and in the report, as many as tables of publications have
 
 
@@ -119,6 +120,7 @@ def published_table(collected: Collected, published: Sequence[Published]) -> pd.
             "inside": inside,
             "difference": ours.value - each.value,
             "errors_apart": _errors_apart(ours, each),
+            "errors_allowed": _errors_allowed(ours, len(values), each),
         }
         row["comparison"] = _comparison(row, equal=ours.error == 0)
         rows.append(row | {"text": _sentence(row)})
@@ -148,6 +150,20 @@ def _errors_apart(ours: Ours, published: Published) -> float:
     return (ours.value - published.value) / both if both > 0 else math.nan
 
 
+def _errors_allowed(ours: Ours, runs: int, published: Published) -> float:
+    """The 97.5% quantile of the difference of two equal means in standard errors of it (Welch 1947); NaN where it is
+    not known.
+    """
+    theirs = published.standard_error
+    if theirs is None or not ours.error + theirs > 0:
+        return math.nan
+    of_ours = ours.error**4 / (runs - 1) if runs > 1 else 0.0
+    of_theirs = theirs**4 / (published.runs - 1) if published.runs and published.runs > 1 else 0.0
+    unsure = of_ours + of_theirs
+    degrees = (ours.error**2 + theirs**2) ** 2 / unsure if unsure else math.inf
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))
+
+
 def _comparison(row: dict, *, equal: bool) -> str:
     """Whether both numbers agree, in words.
 
@@ -167,8 +183,9 @@ def _comparison(row: dict, *, equal: bool) -> str:
     apart = abs(row["errors_apart"])
     if math.isnan(apart):
         return text
-    errors = f"{format_number(apart)} standard errors"
-    return f"{text}; agrees, {errors} apart" if apart <= AGREE else f"{text}; differs by {errors}"
+    agrees = "agrees" if apart <= row["errors_allowed"] else "differs"
+    allowed = format_number(row["errors_allowed"])
+    return f"{text}; {agrees}: {format_number(apart)} standard errors apart, {allowed} allowed"
 
 
 def _sentence(row: dict) -> str:

@@ -28,6 +28,10 @@ class Unrolled(Dynamics):
     its own rate, through all of which the second player's gradient goes, Adam's moments included. The first player
     steps along its own gradient at phi. Both step at once; no steps is simultaneous descent.
 
+    The generator of an unrolled GAN descends the whole value of the game, whose term of real examples depends on it
+    through phi_k. The objective `zero_sum` has this term; those whose generator's loss is one of generated examples
+    alone, `minimax` among them, leave it out.
+
     The unrolled steps leave no trace in the optimizer's state. The recorded losses and gradients are those that the
     second player descends, and those of the first player at phi.
 

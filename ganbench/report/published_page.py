@@ -16,8 +16,9 @@ DIGITS = 4  # of values, as many as tables of publications have
 NOTE = """Ours is the mean over all runs, or the median if that was published, those that failed among them, with its
 95% interval. Where a run has no value, since it diverged or was stopped early, the interval is that of the median, in
 which it counts as the smallest and as the largest of all; a mean is not compared with it. Runs that all have one value
-have no interval. Where the error of the published mean is known, both numbers agree if at most 1.96 standard errors of
-their difference lie between them. Below every table stands how our protocol differs from the published one.
+have no interval. Where the error of the published mean is known, both numbers agree unless more standard errors of
+their difference lie between them than are allowed, by Welch's test at 5%. Below every table stands how our protocol
+differs from the published one.
 """
 
 

@@ -71,7 +71,7 @@ def test_a_published_value_is_inside_our_interval_or_outside(value, inside):
 
 def test_a_difference_in_words_and_in_standard_errors():
     found = row(VALUES, value=8.0, error=0.3, error_kind="standard deviation", runs=9)
-    assert found["comparison"] == "outside our interval; differs by 3.61 standard errors"
+    assert found["comparison"] == "outside our interval; differs: 3.61 standard errors apart, 2.19 allowed"
     words = f"against 8 (standard deviation 0.3) published: {found['comparison']}; 1 less (12%)"
     assert found["text"].endswith(words)
     ours = np.std(VALUES, ddof=1) / 10**0.5
@@ -83,14 +83,36 @@ def test_a_difference_in_words_and_in_standard_errors():
 def test_means_agree_within_the_errors_of_both():
     """Ours lies 1 below, with an error of 0.258; beside one of 0.5, that is 1.78 standard errors."""
     found = row(VALUES, value=8.0, error=0.5, error_kind="standard error")
-    assert (found["inside"], found["comparison"]) == (False, "outside our interval; agrees, 1.78 standard errors apart")
+    assert (found["inside"], found["comparison"]) == (
+        False,
+        "outside our interval; agrees: 1.78 standard errors apart, 1.97 allowed",
+    )
+
+
+@pytest.mark.parametrize(("deviation", "runs"), [(0.001, 50), (0.5, 3), (2.0, 2)])
+@pytest.mark.parametrize("beyond", [0.999, 1.001])
+def test_means_agree_where_welch_s_test_does_not_reject(beyond, deviation, runs):
+    ours = np.std(VALUES[:4], ddof=1)
+    error = math.hypot(ours / 2, deviation / runs**0.5)
+    allowed = row(VALUES[:4], error=deviation, error_kind="standard deviation", runs=runs)["errors_allowed"]
+    value = 7.0 + beyond * allowed * error
+    found = row(VALUES[:4], value=value, error=deviation, error_kind="standard deviation", runs=runs)
+    test = stats.ttest_ind_from_stats(7.0, ours, 4, value, deviation, runs, equal_var=False)
+    assert found["errors_apart"] == pytest.approx(test.statistic)
+    assert ("agrees" in found["comparison"], test.pvalue > 0.05) == ((True, True) if beyond < 1 else (False, False))
+
+
+def test_of_an_exact_published_mean_as_much_is_allowed_as_our_interval_holds():
+    found = row([1.0, 1.1, 1.2], value=1.25, error=1e-9, error_kind="standard error")
+    assert found["errors_allowed"] == pytest.approx(stats.t.ppf(0.975, 2))
+    assert found["comparison"] == "our interval holds it; agrees: 2.6 standard errors apart, 4.3 allowed"
 
 
 def test_runs_of_one_value_have_no_interval():
     found = row([8.0] * 10, value=7.9, error=0.2, error_kind="standard error")
     assert pd.isna(found["inside"])
     assert np.isnan((found["low"], found["high"])).all()
-    assert found["comparison"] == "all 10 runs have 8; agrees, 0.5 standard errors apart"
+    assert found["comparison"] == "all 10 runs have 8; agrees: 0.5 standard errors apart, 1.96 allowed"
     assert row([8.0] * 10, value=7.9)["comparison"] == "all 10 runs have 8"
     assert (
         row([8.0] * 3, value=8, error=0.0, error_kind="standard error")["comparison"]

@@ -18,7 +18,8 @@ from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.dynamics import PRODUCT, explain_autograd_error, simultaneous_gradient
-from ganbench.games import Game, Match, Member
+from ganbench.games import Batch, Game, Match, Member
+from ganbench.games.dirac import DiracGAN
 from ganbench.nn.examples import TrainingExamples
 
 CPU = torch.device("cpu")
@@ -956,6 +957,41 @@ def test_second_order_steps_on_networks_agree_with_finite_differences(networks):
     )
     followed = (players["generator"] - moved.players["generator"])[0] / rate
     torch.testing.assert_close(followed, expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(("objective", "sees_real"), [("zero_sum", 1), ("minimax", 0)])
+def test_the_unrolled_generator_of_a_zero_sum_game_sees_what_its_examples_do_to_scores_of_real_ones(
+    objective, sees_real
+):
+    """One step on D(x) = phi x with a real example r and a generated one g, and s the logistic function.
+
+    The discriminator goes to p = phi + rate (s(-phi r) r - s(phi g) g). The generator's L_G = -[ln(1 + exp(-p r)) +
+    ln(1 + exp(p g))], of which `minimax` has the second term alone, has the derivative in g
+    -[(-s(-p r) r + s(p g) g) dp/dg + s(p g) p], with dp/dg = -rate (s(phi g) + s'(phi g) phi g).
+    """
+    real, g, phi, rate = 1.5, -0.4, 0.8, 0.7
+
+    def s(a: float) -> float:
+        return 1 / (1 + np.exp(-a))
+
+    p = phi + rate * (s(-phi * real) * real - s(phi * g) * g)
+    of_p = -rate * (s(phi * g) + s(phi * g) * (1 - s(phi * g)) * phi * g)
+    expected = -((-sees_real * s(-p * real) * real + s(p * g) * g) * of_p + s(p * g) * p)
+
+    class DataAwayFromZero(DiracGAN):
+        def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
+            batch = super().sample(member, chunk, count, dtype)
+            return batch | {"real": batch["real"] + real}
+
+    game = DataAwayFromZero(objective=part("objective", objective), regularizer=part("regularizer", "none"))
+    match = gan(game, 1)
+    players = {"discriminator": column(phi), "generator": column(g)}
+    moved = dynamics("unrolled", steps=1).step(
+        match, players, {n: {} for n in players}, match.draw(0, 1), SGD, both(match, column(rate))
+    )
+    followed = (players["generator"] - moved.players["generator"])[0] / rate
+    assert followed.item() == pytest.approx(expected, rel=1e-12)
+    assert moved.players["discriminator"].item() == pytest.approx(p, rel=1e-12)
 
 
 # Errors -------------------------------------------------------------------------------------------------------------

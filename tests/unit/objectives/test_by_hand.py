@@ -46,6 +46,9 @@ def test_losses_that_mimicry_lacks_are_as_by_hand():
     assert losses(part("objective", "minimax"), on(REAL), on(FAKE)) == pytest.approx(
         (CROSS_ENTROPY, -SOFTPLUS_OF_FAKE / 3), rel=1e-7
     )
+    assert losses(part("objective", "zero_sum"), on(REAL), on(FAKE)) == pytest.approx(
+        (CROSS_ENTROPY, -CROSS_ENTROPY), rel=1e-7
+    )
     pairs = ((0.00671535 + 1.50192930 + 1.31326169) / 3, (5.00671535 + 0.25192930 + 0.31326169) / 3)
     assert losses(part("objective", "relativistic_pairing"), on(REAL), on(FAKE)) == pytest.approx(pairs, rel=1e-7)
     mean = -1.25 / 3
@@ -63,6 +66,7 @@ def s(a: float) -> float:
 # Of L_D in the logits r and f of one real and one generated example, and of L_G in f.
 GRADIENTS = {
     "minimax": lambda r, f: (s(r) - 1, s(f), -s(f)),
+    "zero_sum": lambda r, f: (s(r) - 1, s(f), -s(f)),
     "non_saturating": lambda r, f: (s(r) - 1, s(f), s(f) - 1),
     "binary_cross_entropy": lambda r, f: (s(r) - 1, s(f), s(f) - 1),
     "least_squares": lambda r, f: (r - 1, f, f - 1),

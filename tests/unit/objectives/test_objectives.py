@@ -90,6 +90,11 @@ LOSSES: dict[str, tuple[Objective, Callable, Callable]] = {
         lambda r, f: bce(r, ones(r, 0.9)) + bce(f, ones(f, 0.0)),
         lambda r, f: -bce(f, ones(f, 0.0)),
     ),
+    "zero sum": (
+        part("objective", "zero_sum"),
+        lambda r, f: bce(r, ones(r)) + bce(f, ones(f, 0.0)),
+        lambda r, f: -bce(r, ones(r)) - bce(f, ones(f, 0.0)),
+    ),
     "probabilities": (
         part("objective", "binary_cross_entropy", smoothing=0.1),
         lambda r, f: of_probabilities(r.sigmoid(), ones(r, 0.9)) + of_probabilities(f.sigmoid(), ones(f, 0.0)),
