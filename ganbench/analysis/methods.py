@@ -32,6 +32,11 @@ def healthy(runs: pd.DataFrame) -> pd.Series:
     return runs["outcome"].isin(HEALTHY)
 
 
+def not_learned(runs: pd.DataFrame) -> pd.Series:
+    """Whether each run neither failed nor had learned by its end."""
+    return ~(failed(runs) | undetermined(runs) | healthy(runs))
+
+
 def undetermined(runs: pd.DataFrame) -> pd.Series:
     """Whether it is unknown for each run if it failed, because a possible failure was not measured."""
     return runs["outcome"] == UNDETERMINED

@@ -12,11 +12,10 @@ from ganbench.analysis.methods import (
     as_loss,
     failed,
     headline,
-    healthy,
     healthy_rate,
     median_bounds,
     median_value,
-    undetermined,
+    not_learned,
 )
 from ganbench.analysis.pairing import keys
 
@@ -121,7 +120,7 @@ def _method(collected: Collected, name: str, tests: pd.DataFrame, methods: int) 
         "runs": len(runs),
         "healthy": rate.count,
         "failed": int(failed(runs).sum()),
-        "not_learned": int((~(failed(runs) | undetermined(runs) | healthy(runs))).sum()),
+        "not_learned": int(not_learned(runs).sum()),
         "undetermined": rate.unknown,
         "healthy_share": rate.value,
         "healthy_low": rate.lower,

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.methods import failed
+from ganbench.analysis.methods import failed, not_learned
 from ganbench.analysis.statistics.means import (
     MeanDifference,
     independent_mean_difference,
@@ -77,7 +77,7 @@ def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
             value = float(first.values.mean() - second.values.mean())
             few = f"{plural(len(group.values), 'run')} of ({group.name}), and an interval needs {MIN_RUNS}"
             text = f"{name}: {format_number(value)}, without an interval: {few} to keep its promise"
-            return _Comparison(text + _failed(first, second), value)
+            return _Comparison(text + _useless(first, second), value)
     values, ids = first.values, first.runs.index
     if paired(first.runs["seed"], second.runs["seed"]):
         orders = [np.argsort(group.runs["seed"].to_numpy(), kind="stable") for group in (first, second)]
@@ -89,15 +89,20 @@ def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
         how = f"{len(first.values):,} and {plural(len(second.values), 'run')}"
     low, high = found.interval()
     text = f"{name}: {format_number(found.value)}, 95% interval {format_number(low)} to {format_number(high)}"
-    text += f" ({how}{_failed(first, second)})"
+    text += f" ({how}{_useless(first, second)})"
     least = min(len(first.values), len(second.values))
     return _Comparison(text, found.value, found, ids[np.argmin(values)], ids[np.argmax(values)], least)
 
 
-def _failed(*groups: RunGroup) -> str:
-    """A clause on runs that failed, whose numbers a mean takes as they are; a ranking takes them for the worst."""
-    counts = [int(failed(group.runs).sum()) for group in groups]
-    return f"; {' and '.join(map(str, counts))} of them failed" if any(counts) else ""
+def _useless(*groups: RunGroup) -> str:
+    """Clauses on the runs of each group that failed, whose numbers a mean takes as they are where a ranking takes them
+    for the worst, and on those that had learned nothing, which hardly differ whatever they were to show.
+    """
+    clauses = ""
+    for which, words in ((failed, "of them failed"), (not_learned, "had not learned by their end")):
+        counts = [int(which(group.runs).sum()) for group in groups]
+        clauses += f"; {' and '.join(map(str, counts))} {words}" if any(counts) else ""
+    return clauses
 
 
 def paired(first: pd.Series, second: pd.Series) -> bool:

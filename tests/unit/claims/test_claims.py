@@ -569,11 +569,14 @@ def test_why_a_difference_is_undecided():
     assert "2 of 10 runs of (game b) without a finite number" in lost.text
 
 
-def test_a_difference_says_how_many_of_its_runs_failed():
+def test_a_difference_says_how_many_of_its_runs_failed_or_had_learned_nothing():
     study = two(UP, DOWN)
     study.runs["outcome"] = ["collapsed"] * 3 + ["converged"] * 17
     failing = part(study, "difference", **BASELINE, above=0)
     assert "(10 pairs of equal seed; 3 and 0 of them failed), p = " in failing.text
+    study.runs["outcome"] = ["collapsed"] * 3 + ["not-learned-yet"] * 16 + ["converged"]
+    early = part(study, "difference", **BASELINE, above=0)
+    assert "(10 pairs of equal seed; 3 and 0 of them failed; 7 and 9 had not learned by their end), p = " in early.text
 
 
 @pytest.mark.cluster
