@@ -472,6 +472,25 @@ def test_the_course_of_the_distance_decides_what_was_learned():
     assert "converged" in learning(*BEFORE, 60, 4, 9), "ninefold of a hundredth is not lost to the eye"
 
 
+@pytest.mark.parametrize(
+    ("late", "holds"),
+    [
+        ((100, 300, 100, 300, 150, 150, 150), {"converged"}),  # came back once, then not quite
+        ((100, 300, 100, 300, 100, 150, 150), {"converged", "relapsing"}),
+        ((300, 100, 300, 100, 300, 300, 300), {"forgetting", "relapsing"}),
+        ((100, 300, 100, 300, 300, 300, 300), {"forgetting"}),
+        ((300, 100, 300, 100, 300, 100, 100), {"converged", "relapsing"}),
+    ],
+)
+def test_relapses_count_once_the_run_came_back_from_them(late, holds):
+    told = learning(1000, 100, *late)
+    assert told.keys() == holds
+    if "relapsing" in holds:
+        times = 3 if late[-3:-1] == (300, 100) else 2
+        assert told["relapsing"].evidence == f"fcd relapsed and recovered {times} times, at worst to 3 times its best"
+        assert told["relapsing"].onset == SNAPSHOTS[2 + late.index(300)]
+
+
 @pytest.mark.parametrize("knows_noise", [False, True])
 def test_exactly_one_of_the_four_holds(knows_noise):
     rng = np.random.default_rng(0)
