@@ -19,7 +19,7 @@ class EventStudy:
         p_value: share of random sets of windows whose mean deviates at some lag as far as that of the events, by the
             largest deviation in units of the null's standard deviation: one test over all lags. At least
             1 / (draws + 1).
-        events: number of events that have a whole window.
+        events: number of events that have a whole window, and start where they can be seen.
     """
 
     lags: np.ndarray
@@ -53,6 +53,7 @@ def standardise(values: np.ndarray) -> np.ndarray:
 def event_study(
     series: Sequence[np.ndarray],
     starts: Sequence[Sequence[int]],
+    first: Sequence[int],
     *,
     before: int,
     after: int,
@@ -62,28 +63,33 @@ def event_study(
     """The course of a series around events, and its null.
 
     The null keeps what is no effect of the events: every run has as many random windows as it has events, with starts
-    uniform over the bins that have a whole window. Events at the edges of a run, without one, are left out.
+    uniform over the bins at which an event can be seen and that have a whole window; a series that falls over training
+    would otherwise be low at all events that are seen late alone. Events at other bins are left out.
 
     Args:
         series: of each run, the standardised series, (bins,).
         starts: of each run, the bins at which its events start.
+        first: of each run, the first bin at which an event can be seen to start.
         before, after: number of bins of a window before the start of an event, and from there on.
         draws: number of random sets of windows.
         generator: random numbers of the windows.
 
     Returns:
-        The study; None without an event that has a whole window.
+        The study; None without such an event.
     """
     lags = np.arange(-before, after)
-    used = [(y, [s for s in at if before <= s <= len(y) - after]) for y, at in zip(series, starts, strict=True)]
-    used = [(y, at) for y, at in used if at]
+    used = []
+    for y, at, possible in zip(series, starts, first, strict=True):
+        bins = range(max(before, possible), len(y) - after + 1)
+        if whole := [start for start in at if start in bins]:
+            used.append((y, whole, bins))
     if not used:
         return None
-    count = sum(len(at) for _, at in used)
-    mean = sum(y[np.asarray(at)[:, None] + lags].sum(axis=0) for y, at in used) / count
+    count = sum(len(at) for _, at, _ in used)
+    mean = sum(y[np.asarray(at)[:, None] + lags].sum(axis=0) for y, at, _ in used) / count
     null = np.zeros((draws, len(lags)))
-    for y, at in used:
-        drawn = generator.integers(before, len(y) - after + 1, size=(draws, len(at)))
+    for y, at, bins in used:
+        drawn = generator.integers(bins.start, bins.stop, size=(draws, len(at)))
         null += y[drawn[:, :, None] + lags].sum(axis=1)
     null /= count
     low, high = np.quantile(null, [0.025, 0.975], axis=0)

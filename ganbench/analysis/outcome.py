@@ -49,7 +49,8 @@ def diagnose(run: RunEvidence) -> Diagnosis:
     such as a collapse of a game without data, do not count.
 
     A run that diverged or was stopped early is judged by what was recorded before. A failure that shows there holds; of
-    any other it is not known whether it would have come, and it is not judged. What a run was stopped for holds.
+    any other it is not known whether it would have come, and it is not judged, for that reason unless it is impossible.
+    Outcomes that are no failures do not hold. What a run was stopped for holds.
 
     Args:
         run: what was recorded of the run.
@@ -71,7 +72,9 @@ def diagnose(run: RunEvidence) -> Diagnosis:
         why = NotJudged(f"the run {how} at step {run.last_step}", cut_short=True)
         seen = {finding.outcome for finding in found}
         failures = [name for name, info in infos.items() if info.kind == "failure" and name not in seen]
-        not_judged = dict.fromkeys(failures, why) | not_judged
+        # That a metric has no value there may be for want of an end, and says nothing more.
+        impossible = {name: answer for name, answer in not_judged.items() if answer.impossible}
+        not_judged |= dict.fromkeys(failures, why) | impossible
     found.sort(key=lambda finding: -infos[finding.outcome].severity)
     not_judged = {name: not_judged[name] for name in infos if name in not_judged}
     judged = tuple(name for name in infos if name not in not_judged)

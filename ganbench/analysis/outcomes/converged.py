@@ -29,6 +29,8 @@ class Converged(Detector):
     )
 
     def judge(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
+        if run.cut_short:  # it has not come to an end, whatever was measured before
+            return ()
         return self._of_game(run) if not run.has_data else self._of_networks(run)
 
     def _of_networks(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
@@ -37,7 +39,7 @@ class Converged(Detector):
             return NotJudged(progress.reason)
         learned = run.had_learned_at(progress.steps)
         lost = lost_again(progress, learned, settings)
-        if run.cut_short or not run.learned_at(progress.steps)[-1] or lost[-1]:
+        if not run.learned_at(progress.steps)[-1] or lost[-1]:
             return ()
         improves = False if progress.as_real[-1] else progress.improves(settings.improving_ratio, run.steps)
         if improves is None:
@@ -52,7 +54,7 @@ class Converged(Detector):
         trend, settled = trend_of(run), run.settings.settled_gradient
         if trend is None:
             return NotJudged(TOO_FEW)
-        if run.cut_short or trend.gradient_share > settled or trend.grows:
+        if trend.gradient_share > settled or trend.grows:
             return ()
         text = f"gradients fell to {trend.gradient_share:.2g} of the first"
         return (Finding("converged", trend.half, text, margin(settled, trend.gradient_share)),)

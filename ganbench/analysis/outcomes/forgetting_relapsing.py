@@ -12,8 +12,8 @@ from ganbench.analysis.outcomes._run import dense_onset
 
 class ForgettingRelapsing(Detector):
     """By the relapses of the leading metric, see `relapses`. A run that ends in one, still as far from its best as
-    where one begins, has forgotten. One that came back has relapsed; from two such relapses on, what it ends with is
-    chance.
+    where one begins, has forgotten. One that came back from two or more has relapsed: what it ends with is chance. It
+    may have forgotten too.
     """
 
     outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
@@ -41,7 +41,7 @@ class ForgettingRelapsing(Detector):
         found = relapses(progress, learned, run.settings)
         if not found:
             return ()
-        last = found[-1]
+        holds, last = [], found[-1]
         if last.end is None and lost_again(progress, learned, run.settings)[-1]:
             best = progress.distances[last.best]
             text = (
@@ -50,9 +50,11 @@ class ForgettingRelapsing(Detector):
             )
             confidence = margin(progress.last, run.settings.relapsed_ratio * best)
             onset = dense_onset(run, progress.steps, int(progress.steps[last.start]))
-            return (Finding("forgetting", onset, text, confidence),)
-        if len(found) < 2:
-            return ()
-        worst = max(each.worst for each in found)
-        text = f"{progress.metric} relapsed and recovered {len(found)} times, at worst to {worst:.4g} times its best"
-        return (Finding("relapsing", int(progress.steps[found[0].start]), text, margin(len(found) + 1, 2)),)
+            holds.append(Finding("forgetting", onset, text, confidence))
+        back = [each for each in found if each.end is not None]
+        if len(back) >= 2:
+            worst = max(each.worst for each in back)
+            text = f"{progress.metric} relapsed and recovered {len(back)} times, at worst to {worst:.4g} times its best"
+            onset = int(progress.steps[back[0].start])
+            holds.append(Finding("relapsing", onset, text, margin(len(back) + 1, 2)))
+        return holds

@@ -30,11 +30,13 @@ class NotLearnedYet(Detector):
     def judge(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
         if not run.has_data:
             return NotJudged("a game without data has nothing to learn", impossible=True)
+        if run.cut_short:  # it has not come to an end, whatever was measured before
+            return ()
         progress, settings = run.progress, run.settings
         if isinstance(progress, Unmeasured):
             return NotJudged(progress.reason)
         lost = lost_again(progress, run.had_learned_at(progress.steps), settings)
-        if run.cut_short or run.learned_at(progress.steps)[-1] or lost[-1]:
+        if run.learned_at(progress.steps)[-1] or lost[-1]:
             return ()
         text = f"{progress.words(-1)} at the end, {progress.standing(progress.last)}"
         if progress.best < progress.last:

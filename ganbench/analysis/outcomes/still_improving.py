@@ -27,6 +27,8 @@ class StillImproving(Detector):
     )
 
     def judge(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
+        if run.cut_short:  # it has not come to an end, whatever was measured before
+            return ()
         return self._of_game(run) if not run.has_data else self._of_networks(run)
 
     def _of_networks(self, run: RunEvidence) -> Sequence[Finding] | NotJudged:
@@ -34,7 +36,7 @@ class StillImproving(Detector):
         if isinstance(progress, Unmeasured):
             return NotJudged(progress.reason)
         learned = run.learned_at(progress.steps)
-        if run.cut_short or not learned[-1] or progress.as_real[-1]:
+        if not learned[-1] or progress.as_real[-1]:
             return ()
         improves = progress.improves(settings.improving_ratio, run.steps)
         if improves is None:
@@ -50,7 +52,7 @@ class StillImproving(Detector):
         trend = trend_of(run)
         if trend is None:
             return NotJudged(TOO_FEW)
-        if run.cut_short or not trend.shrinks or trend.gradient_share <= run.settings.settled_gradient:
+        if not trend.shrinks or trend.gradient_share <= run.settings.settled_gradient:
             return ()
         text = f"in the second half of the steps gradients fell to {trend.gradient_change:.3g} of what they were"
         return (Finding("still-improving", trend.half, text, trend.confidence),)

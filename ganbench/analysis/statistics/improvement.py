@@ -23,7 +23,7 @@ class Improvement:
     high: float
     p_value: float  # of the hypothesis that it is 1/2, in both directions
     settings: int  # number of settings that were compared
-    runs: float  # number of runs of a share that varies as much as the mean over settings may
+    runs: int  # number of runs of a share that is as spread as the mean over settings may be
 
 
 def probability_of_improvement(
@@ -34,19 +34,27 @@ def probability_of_improvement(
     At every setting it is the share of pairs of runs in which the first method's is better; ties, such as two failed
     runs, count half. The estimate is the mean over settings.
 
-    Its variance at a setting with n and m runs is at most p (1 - p) / min(n, m), whatever the two distributions. So the
-    mean over M settings, with k runs each of either method, varies no more than a share among M k runs, and no less
-    where a run of each is compared or where one method always scores the same and the other better or not at all. Then
-    it is such a share, so the interval is Clopper and Pearson's and the p-value that of the exact binomial (sign) test,
-    both with M k runs: Wilson's would hold the truth in 87% with four of them. Shares between their counts, as of ties
-    and of several runs per setting, take the beta distribution's quantiles between. Nothing is resampled, which would
-    see no spread where one method wins everywhere. That probabilities differ among settings only narrows the spread.
+    At a setting with n and m runs, the share of pairs is the mean, over all ways to pair off k = min(n, m) runs of
+    each, of the share of these k pairs, which are independent. So it is no more spread than a share of k runs: no
+    convex function of it, such as the squared deviation, has a larger expectation. It is no more spread than a share of
+    fewer runs either, since a mean of k values is the mean over all choices of fewer. With K runs at the setting with
+    the least k, the mean over M settings is thus no more spread than that of M shares of K runs each, and this no more
+    than one share of M K runs with the mean probability p: its variance is at most p (1 - p) / (M K), since p (1 - p)
+    is concave. No larger number of runs does for all probabilities: where one method always wins at all settings but
+    those with K runs, and almost always there, the variance is (1 - p) / (M K) but for terms of (1 - p)^2.
+
+    The estimate is such a share where a run of each is compared at every setting, or where one method always scores the
+    same and the other better or not at all. So the interval is Clopper and Pearson's and the p-value that of the exact
+    binomial (sign) test, both with M K runs: Wilson's would hold the truth in 87% with four of them. Shares between
+    their counts, as of ties and of several runs per setting, take the beta distribution's quantiles between. Nothing is
+    resampled, which would see no spread where one method wins everywhere. That probabilities differ among settings, and
+    that some have more runs, only narrows the spread.
 
     Sources: R. Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS;
-    Z. W. Birnbaum and O. M. Klose (1957), "Bounds for the variance of the Mann-Whitney statistic", Annals of
-    Mathematical Statistics 28; C. J. Clopper and E. S. Pearson (1934), "The use of confidence or fiducial limits",
-    Biometrika 26; W. Hoeffding (1956), "On the distribution of the number of successes in independent trials", Annals
-    of Mathematical Statistics 27.
+    C. J. Clopper and E. S. Pearson (1934), "The use of confidence or fiducial limits", Biometrika 26; W. Hoeffding
+    (1956), "On the distribution of the number of successes in independent trials", Annals of Mathematical Statistics
+    27, for shares of different probabilities; W. Hoeffding (1963), "Probability inequalities for sums of bounded random
+    variables", JASA 58, for means over all pairs.
 
     Args:
         first, second: The losses of each method's runs, one array per setting, in the same order of settings; an array
@@ -98,8 +106,8 @@ def profile_interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pointwise interval of a performance profile.
 
-    The mean of the shares at M settings varies no more than a share among as many runs as all settings have together,
-    where they have equally many: the interval is Wilson's with that number.
+    The mean of the shares at M settings is no more spread than one share of M K runs, where K is the least number of
+    runs at a setting (see `probability_of_improvement`): the interval is Wilson's with M K runs.
 
     Args:
         shares: What `performance_profile` returned, shape (T,).
@@ -112,12 +120,12 @@ def profile_interval(
     return _wilson_bounds(shares, _effective_runs([len(each) for each in losses]), confidence)
 
 
-def _effective_runs(counts: Sequence[int]) -> float:
-    """The number of runs of one share whose variance is that of a mean over settings with these numbers of runs."""
-    return len(counts) ** 2 / sum(1 / count for count in counts)
+def _effective_runs(counts: Sequence[int]) -> int:
+    """The number of runs of one share that is as spread as a mean over settings with these numbers of runs may be."""
+    return len(counts) * min(counts)
 
 
-def _wilson_bounds(shares: np.ndarray, runs: float, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+def _wilson_bounds(shares: np.ndarray, runs: int, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     z = float(stats.norm.ppf((1 + confidence) / 2))
     middle = (shares + z**2 / (2 * runs)) / (1 + z**2 / runs)
     reach = z / (1 + z**2 / runs) * np.sqrt(shares * (1 - shares) / runs + z**2 / (4 * runs**2))

@@ -40,8 +40,10 @@ def kaplan_meier(steps: np.ndarray, failed: np.ndarray, *, confidence: float = C
 
     The share is the product over the steps until then of (1 - failures / runs at risk). Its pointwise interval is
     symmetric in log(-log(share)), with Greenwood's variance: it stays within 0 and 1. Where the share is 1, as before
-    the first failure, or 0, that interval does not exist; the bounds there are those of Clopper and Pearson for no
-    failure among the runs at risk, or for nothing but failures among those at risk at the last one.
+    the first failure, or 0, that interval does not exist. At 1 the lower bound is Clopper and Pearson's for no failure
+    among the runs at risk. At 0 there are two upper bounds: that of the last step before, since the share cannot rise,
+    and Clopper and Pearson's for nothing but failures among the runs at risk at the last one. It is the smaller, since
+    the lower bound, 0, is never wrong.
 
     Sources: E. L. Kaplan and P. Meier (1958), "Nonparametric estimation from incomplete observations", JASA 53;
     J. D. Kalbfleisch and R. L. Prentice (1980), "The statistical analysis of failure time data".
@@ -70,7 +72,8 @@ def kaplan_meier(steps: np.ndarray, failed: np.ndarray, *, confidence: float = C
     tail = (1 - confidence) / 2
     low[share == 1] = tail ** (1 / at_risk[share == 1])
     if (share == 0).any():
-        high[share == 0] = 1 - tail ** (1 / at_risk[np.argmax(share == 0)])
+        last = int(np.argmax(share == 0))  # never the first entry, which has a share of 1
+        high[last:] = min(high[last - 1], 1 - tail ** (1 / at_risk[last]))
     return SurvivalCurve(at, share, low, high, at_risk)
 
 

@@ -12,6 +12,8 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.event_study import EventStudy, event_study, standardise
 from ganbench.analysis.events import EVENT_KINDS
 from ganbench.analysis.methods import methods
+from ganbench.analysis.outcomes._spikes import bins_for_spikes
+from ganbench.analysis.recorded_series import recorded_series
 from ganbench.core.formatting import plural
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.many_runs import draw_spans
@@ -26,8 +28,8 @@ FIGURE = FigureInfo(
         " of a method with more than thirty runs, the height of a curve is the share of its runs with an event there,"
         " whose largest value stands at the right. Right: the mean course of the discriminator's loss and of the"
         " generator's gradient around the starts of spikes of the generator's loss, in robust standard deviations of a"
-        " run. The band holds 95% of such means around as many random steps of the same runs; p is of one test over the"
-        " whole window."
+        " run. The band holds 95% of such means around as many random steps of the same runs, of those that have the"
+        " past which a spike stands out of; p is of one test over the whole window."
     ),
 )
 
@@ -52,9 +54,10 @@ def draw(collected: Collected) -> Figure:
     figure = Figure(figsize=(10.8, max(3.4, 0.3 * len(rows) + 1.6)), layout="constrained")
     panels = figure.subplots(1, 1 + len(STUDIED), width_ratios=[1.7, *(1 for _ in STUDIED)])
     _raster(panels[0], events, rows, runs)
+    studies = studies_of(collected)
     for axes, (series, (words, colour)) in zip(panels[1:], STUDIED.items(), strict=True):
         axes.set_title(words)
-        _study(axes, study_of(collected, series), colour)
+        _study(axes, studies[series], colour)
     handles = [
         Line2D([], [], color=colour, marker="s", linestyle="", label=kind.replace("-", " "))
         for kind, colour in KINDS.items()
@@ -63,24 +66,21 @@ def draw(collected: Collected) -> Figure:
     return figure
 
 
-def study_of(collected: Collected, series: str) -> EventStudy | None:
-    """The event study of a series around the spikes of the generator's loss, over all runs; None without such
-    spikes."""
+def studies_of(collected: Collected) -> dict[str, EventStudy | None]:
+    """By series of `STUDIED`, its event study around the spikes of the generator's loss, over all runs; None without
+    such spikes."""
     spikes = collected.events[(collected.events["kind"] == "spike") & (collected.events["of"] == AROUND)]
-    curves = collected.curves[collected.curves["run"].isin(spikes["run"])]
-    courses, starts = [], []
-    for run, mine in curves[curves["series"] == series].groupby("run"):
-        mine = mine.sort_values("first_step")
-        values = mine["mean"].to_numpy(dtype=np.float64)
-        end = int(np.argmin(np.isfinite(values))) if not np.isfinite(values).all() else len(values)
-        first = mine["first_step"].to_numpy()[:end]
-        if not end:
-            continue
-        at = spikes.loc[spikes["run"] == run, "start"].to_numpy()
-        courses.append(standardise(values[:end]))
-        starts.append([int(index) for index in np.searchsorted(first, at) if index < end])
-    generator = np.random.default_rng(SEED)
-    return event_study(courses, starts, before=BEFORE, after=AFTER, draws=DRAWS, generator=generator)
+    rows = collected.curves.groupby("run").indices
+    found: dict[str, tuple[list, list, list]] = {name: ([], [], []) for name in STUDIED}
+    for run, mine in spikes.groupby("run"):
+        recorded = recorded_series(collected.curves.iloc[rows[run]])
+        for name in found.keys() & recorded.keys():
+            series, (courses, starts, first) = recorded[name], found[name]
+            courses.append(standardise(series.mean))
+            starts.append(np.searchsorted(series.first, mine["start"].to_numpy()).tolist())
+            first.append(bins_for_spikes(series.width) // 2)  # a spike stands out of a past
+    window = {"before": BEFORE, "after": AFTER, "draws": DRAWS}
+    return {name: event_study(*each, **window, generator=np.random.default_rng(SEED)) for name, each in found.items()}
 
 
 def _raster(axes: Axes, events: pd.DataFrame, rows: list[tuple[str, str]], runs: pd.DataFrame) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 from made_up_runs import BINS, FIRST, LAST, SNAPSHOTS, make
 from scipy import stats
@@ -11,6 +14,7 @@ from ganbench.analysis.event_study import FARTHEST, event_study, standardise
 from ganbench.analysis.events import EVENT_KINDS, events_of, merge
 from ganbench.analysis.outcomes._run import Series
 from ganbench.analysis.outcomes._spikes import HISTORY_BINS, spikes
+from ganbench.report.figures.events import STUDIED, studies_of
 
 
 def series(mean: np.ndarray) -> Series:
@@ -137,7 +141,7 @@ def runs_of_noise(rng: np.random.Generator, *, effect: float = 0.0) -> tuple[lis
 
 def study(rng: np.random.Generator, effect: float, draws: int = 199):
     courses, starts = runs_of_noise(rng, effect=effect)
-    return event_study(courses, starts, before=5, after=10, draws=draws, generator=rng)
+    return event_study(courses, starts, [5] * 4, before=5, after=10, draws=draws, generator=rng)
 
 
 def test_without_an_effect_p_values_are_uniform():
@@ -160,9 +164,55 @@ def test_an_effect_is_found_where_it_is():
 def test_events_without_a_whole_window_are_left_out():
     rng = np.random.default_rng(4)
     courses = [np.zeros(50), np.zeros(12)]
-    found = event_study(courses, [[2, 20, 48], [6]], before=5, after=10, draws=9, generator=rng)
-    assert found.events == 1
-    assert event_study(courses, [[2], []], before=5, after=10, draws=9, generator=rng) is None
+    settings = {"before": 5, "after": 10, "draws": 9, "generator": rng}
+    assert event_study(courses, [[2, 20, 48], [6]], [0, 0], **settings).events == 1
+    assert event_study(courses, [[4, 5, 40, 41], []], [0, 0], **settings).events == 2
+    assert event_study(courses, [[2], []], [0, 0], **settings) is None
+
+
+def test_windows_start_where_events_can_be_seen():
+    """The last bin of 60 that has a whole window is the 50th: from there on, every window is that of the event."""
+    settings = {"before": 5, "after": 10, "draws": 9, "generator": np.random.default_rng(4)}
+    course = np.arange(60.0)
+    found = event_study([course], [[30, 49, 50]], [50], **settings)
+    assert (found.events, found.p_value) == (1, 1.0)
+    assert found.mean == pytest.approx(course[45:])
+    assert (found.low == found.mean).all()
+    assert (found.high == found.mean).all()
+    assert event_study([course], [[30, 49]], [50], **settings) is None
+    assert event_study([course], [[50]], [51], **settings) is None, "no bin is left"
+
+
+@pytest.mark.parametrize("first", [8, 100])
+def test_a_trend_is_no_effect_of_events_that_can_be_seen_late_alone(first):
+    rng = np.random.default_rng(5)
+    settings = {"before": 8, "after": 17, "draws": 99, "generator": rng}
+    p_values = []
+    for _ in range(150):
+        courses = [np.exp(-np.arange(BINS) / 60) + 0.3 * rng.standard_normal(BINS) for _ in range(5)]
+        starts = rng.integers(first, BINS - 16, (5, 4)).tolist()
+        p_values.append(event_study(courses, starts, [first] * 5, **settings).p_value)
+    assert np.mean(np.array(p_values) <= 0.05) < 0.05 + 3 * (0.05 * 0.95 / 150) ** 0.5
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize(("width", "events"), [(10, 3), (4, 2), (2, 1)])
+def test_the_figure_studies_spikes_and_windows_where_a_spike_has_a_past(width, events):
+    """Of 200 steps and 20 bins: of bins of ten, four and two steps, the first 20, 50 and 100."""
+    bins = np.arange(BINS)
+    steps = {"first_step": bins * width + 1, "last_step": (bins + 1) * width}
+    course = np.where(bins < 200 / width, 9.0, np.sin(bins))
+    curves = pd.concat(
+        pd.DataFrame({"run": "a", "series": name, **steps, "min": course, "mean": course, "max": course})
+        for name in ("generator_loss", *STUDIED)
+    )
+    spikes = pd.DataFrame({"run": "a", "kind": "spike", "of": "generator_loss", "start": [25, 60, 110]})
+    spikes["start"] = spikes["start"] * width + 1
+    collected = SimpleNamespace(events=spikes, curves=curves)
+    for study in studies_of(collected).values():
+        assert study.events == events
+        nearest = standardise(course)[int(200 / width) :].max()
+        assert study.high[study.lags >= 0].max() <= nearest, "no window starts where no spike can be seen"
 
 
 def test_a_run_that_blew_up_does_not_rule_the_mean():

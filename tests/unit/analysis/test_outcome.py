@@ -180,6 +180,24 @@ def test_of_a_diverged_run_no_failure_is_ruled_out():
     assert barely.not_judged["unstable"].cut_short, "so few bins are those of a run that ended"
 
 
+def test_a_run_that_diverged_before_its_first_trained_snapshot_has_neither_learned_nor_settled():
+    """Its end is why nothing was measured: that is known of it, and no measurement is missing."""
+    run = make("healthy", 0)
+    rows, first = run.curves[run.curves["last_step"] < 12], run.snapshots[run.snapshots["step"] == 0]
+    answer = diagnose(replace(run, curves=rows, snapshots=first, diverged=(12, "generator_loss became nan")))
+    assert set(answer.judged) == {"diverged", *OPEN, *SUCCESSES}
+    assert [finding.outcome for finding in answer.findings] == ["diverged"]
+    assert set(answer.not_judged.values()) == {NotJudged("the run diverged at step 12", cut_short=True)}
+
+
+def test_what_a_diverged_run_cannot_have_is_not_said_to_be_cut_short():
+    run = replace(make("healthy", 0), modes=1, diverged=(12, "generator_loss became nan"))
+    answer = diagnose(run)
+    assert {name for name, why in answer.not_judged.items() if why.impossible} == {"cycling", "partly-collapsed"}
+    assert answer.not_judged["memorising"].cut_short
+    assert [each.impossible or each.cut_short for each in answer.not_judged.values()] == [True] * len(answer.not_judged)
+
+
 def test_the_last_snapshot_with_a_value_stands_for_the_end_of_a_diverged_run():
     run = make("collapsed", 0)
     lost = {name: run.snapshots[name].where(SNAPSHOTS < STEPS) for name in ("mode_kl", "fcd")}
@@ -472,6 +490,25 @@ def test_the_course_of_the_distance_decides_what_was_learned():
     assert "converged" in learning(*BEFORE, 60, 4, 9), "ninefold of a hundredth is not lost to the eye"
 
 
+@pytest.mark.parametrize(
+    ("late", "holds"),
+    [
+        ((100, 300, 100, 300, 150, 150, 150), {"converged"}),  # came back once, then not quite
+        ((100, 300, 100, 300, 100, 150, 150), {"converged", "relapsing"}),
+        ((300, 100, 300, 100, 300, 300, 300), {"forgetting", "relapsing"}),
+        ((100, 300, 100, 300, 300, 300, 300), {"forgetting"}),
+        ((300, 100, 300, 100, 300, 100, 100), {"converged", "relapsing"}),
+    ],
+)
+def test_relapses_count_once_the_run_came_back_from_them(late, holds):
+    told = learning(1000, 100, *late)
+    assert told.keys() == holds
+    if "relapsing" in holds:
+        times = 3 if late[-3:-1] == (300, 100) else 2
+        assert told["relapsing"].evidence == f"fcd relapsed and recovered {times} times, at worst to 3 times its best"
+        assert told["relapsing"].onset == SNAPSHOTS[2 + late.index(300)]
+
+
 @pytest.mark.parametrize("knows_noise", [False, True])
 def test_exactly_one_of_the_four_holds(knows_noise):
     rng = np.random.default_rng(0)
@@ -659,6 +696,15 @@ def test_a_game_of_few_bins_shows_no_trend():
     assert answer.primary.outcome == "undetermined"
     assert "too few bins" in answer.primary.evidence
     assert "too few bins" in answer.not_judged["unstable"].reason
+
+
+@pytest.mark.parametrize("bins", [5, 40])
+def test_a_game_that_diverged_has_not_settled_however_short_it_was(bins):
+    run = replace(game(lambda t: 1.5**t, bins=bins), diverged=(bins, "x_loss became inf"))
+    answer = diagnose(run)
+    assert {"converged", "still-improving"} <= set(answer.judged)
+    assert answer.not_judged["cycling"] == NotJudged(f"the run diverged at step {bins}", cut_short=True)
+    assert answer.not_judged["not-learned-yet"].impossible
 
 
 # Thresholds -----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ganbench.analysis.statistics.improvement import performance_profile, probability_of_improvement
+from ganbench.analysis.statistics.improvement import (
+    performance_profile,
+    probability_of_improvement,
+    profile_interval,
+)
 from ganbench.analysis.statistics.rates import exact_interval
 
 # Scores of seven and of five runs at four settings, larger is better; what rliable 1.2.0 gives for them.
@@ -139,6 +143,34 @@ def test_coverage_with_failed_runs(runs, shift, settings):
         found = probability_of_improvement(list(first), list(second))
         held.append(found.low <= truth <= found.high)
     assert np.mean(held) >= 0.95 - 4 * math.sqrt(0.05 * 0.95 / 300)
+
+
+@pytest.mark.parametrize("runs", [(1, 1, *[10] * 8), (1, 1, *[20] * 18), (2, 2, 2, 2, 20, 20)])
+def test_coverage_where_the_settings_with_few_runs_decide(runs):
+    """At these, one method is good in every second run, and at the others in all of them."""
+    generator = np.random.default_rng(13)
+    chances = np.where(np.array(runs) == min(runs), 0.5, 1.0)
+    truth, held = chances.mean(), []
+    for _ in range(150):
+        first = [
+            np.where(generator.random(count) < chance, 0.0, np.inf) for count, chance in zip(runs, chances, strict=True)
+        ]
+        found = probability_of_improvement(first, [np.ones(count) for count in runs])
+        (low,), (high,) = profile_interval(performance_profile(first, np.ones(1)), first)
+        held.append((found.low <= truth <= found.high, low <= truth <= high))
+    assert (np.mean(held, axis=0) >= 0.95 - 3 * math.sqrt(0.05 * 0.95 / 150)).all()
+
+
+def test_no_larger_number_of_runs_bounds_the_variance_for_all_probabilities():
+    """A variance of p (1 - p) / N: N is never less than the number of settings times their fewest runs, nor more in the
+    limit."""
+    runs = np.array([3, 5, 40])
+    generator = np.random.default_rng(14)
+    number = probability_of_improvement([np.zeros(count) for count in runs], [np.ones(50)] * 3).runs
+    lost = [*generator.random((200, 3)), np.array([1e-6, 0, 0])]
+    least = [q.mean() * (1 - q.mean()) / ((q * (1 - q) / runs).sum() / 9) for q in lost]
+    assert number == 9
+    assert min(least) == least[-1] == pytest.approx(number, rel=1e-5)
 
 
 def test_a_profile_is_the_distribution_of_scores():

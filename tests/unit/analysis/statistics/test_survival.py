@@ -57,6 +57,7 @@ def test_curves_are_those_of_statsmodels(data):
     assert curve.share[at] == pytest.approx(reference.surv_prob)
     assert (curve.low <= curve.share).all()
     assert (curve.share <= curve.high).all()
+    assert (curve.high[curve.share == 0] <= curve.high[curve.share > 0][-1]).all()
     assert (np.diff(curve.share) <= 0).all()
     assert curve.at_risk[0] == len(steps)
     inner = (curve.share > 0) & (curve.share < 1)
@@ -87,6 +88,20 @@ def test_where_no_run_failed_the_interval_is_that_of_no_failure():
     all_at_once = kaplan_meier(np.zeros(4), np.ones(4, dtype=bool))
     assert (all_at_once.share[-1], all_at_once.low[-1]) == (0, 0)
     assert all_at_once.high[-1] == pytest.approx(1 - low_of(4))
+
+
+def test_after_the_last_failure_the_upper_bound_does_not_rise():
+    """By hand, where one of ten is left: log(-log(0.1)) = 0.834, and Greenwood's variance of log(share) is 0.9."""
+    curve = kaplan_meier(np.arange(1, 11), np.ones(10, dtype=bool))
+    last = np.exp(-np.exp(np.log(-np.log(0.1)) - stats.norm.ppf(0.975) * np.sqrt(0.9) / np.log(10)))
+    assert curve.share[-2:] == pytest.approx([0.1, 0])
+    assert curve.high[-2:] == pytest.approx([last, last])
+    assert last == pytest.approx(0.358, abs=5e-4)
+    assert curve.low[-1] == 0
+    assert (np.diff(curve.high[1:]) <= 0).all()
+    at_once = kaplan_meier(np.array([1, *[2] * 9]), np.ones(10, dtype=bool))
+    assert at_once.high[-1] == pytest.approx(1 - low_of(9))
+    assert at_once.high[-1] < at_once.high[-2]
 
 
 def low_of(count: int) -> float:
@@ -222,6 +237,19 @@ def test_the_curve_s_interval_covers():
         at = np.searchsorted(curve.steps, 500, side="right") - 1
         held.append(curve.low[at] <= np.exp(-0.5) <= curve.high[at])
     assert np.mean(held) >= 0.93 - 4 * np.sqrt(0.05 * 0.95 / 600)
+
+
+def test_the_bound_after_the_last_failure_covers():
+    """Where 4% of runs are left, four in ten samples of twenty have none. Half see failures every 400 steps alone."""
+    generator, step = np.random.default_rng(6), 3200
+    drawn = generator.exponential(1000, (300, 20))
+    drawn[::2] = 400 * np.ceil(drawn[::2] / 400)
+    curves = [kaplan_meier(steps, np.ones(20, dtype=bool)) for steps in drawn]
+    at = [np.searchsorted(curve.steps, step, side="right") - 1 for curve in curves]
+    gone = np.mean([curve.share[place] == 0 for curve, place in zip(curves, at, strict=True)])
+    held = np.mean([curve.high[place] >= np.exp(-step / 1000) for curve, place in zip(curves, at, strict=True)])
+    assert gone > 0.3
+    assert held >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 300)
 
 
 def test_steps_that_are_none_are_refused():
