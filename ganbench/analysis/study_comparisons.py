@@ -55,7 +55,8 @@ def incomparable(one: Side, other: Side, runs: Sequence[pd.DataFrame], dataset: 
     """Why neither failure rates nor scores of runs of two studies compare, as a clause; empty where they do.
 
     Scores need the same judge and the same number of samples. Outcomes are told by scores, and by thresholds; and in a
-    comparison of scores, failed runs are the worst.
+    comparison of scores, failed runs are the worst. Runs that diverged or were stopped failed, whatever else was looked
+    for: what was looked for in the others alone has to be the same.
 
     Args:
         one, other: The studies.
@@ -70,11 +71,21 @@ def incomparable(one: Side, other: Side, runs: Sequence[pd.DataFrame], dataset: 
         return "the thresholds of outcomes differ"
     if dataset is not None and (why := scores_differ(one, other, dataset)):
         return why
-    judged = [{name for names in each["outcomes_judged"].dropna() for name in names.split(", ")} for each in runs]
-    if only := judged[0] ^ judged[1]:
+    judged = [_judged(each) for each in runs]
+    if all(judged) and (only := judged[0] ^ judged[1]):
         why = _not_judged(runs, only)
         return f"{join_words(sorted(only))} {'was' if len(only) == 1 else 'were'} looked for in one of them only{why}"
     return ""
+
+
+def _judged(runs: pd.DataFrame) -> set[str]:
+    """The outcomes that were looked for in the runs that reached their last step; empty if none did.
+
+    In a run that diverged or was stopped, the failures that did not show before count as not looked for, however much
+    was measured.
+    """
+    ended = runs[(runs["outcome"] != "diverged") & runs["stopped_step"].isna()]
+    return {name for names in ended["outcomes_judged"].dropna() for name in names.split(", ")}
 
 
 def _not_judged(runs: Sequence[pd.DataFrame], outcomes: set[str]) -> str:
