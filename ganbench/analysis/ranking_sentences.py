@@ -62,7 +62,7 @@ def answers(collected: Collected, table: pd.DataFrame, tests: pd.DataFrame) -> l
         best = rows.iloc[0]
         pairs = {name: pair_of(tests, best["method"], name) for name in rows["method"].iloc[1:]}
         mine = tests[tests["dataset"] == dataset]
-        use = f"{_first(best)}: {shown(collected, best)}."
+        use = f"{_first(rows)}: {shown(collected, best)}."
         if len(rows) == 1:
             use = f"{best['method']} is the only method that was run: {shown(collected, best)}."
         elif not any(tested(row) for _, row in mine.iterrows()):
@@ -115,10 +115,16 @@ def alike(row: pd.Series) -> bool:
     return all(pd.isna(each) or each == 0 for each in differences)
 
 
-def _first(best: pd.Series) -> str:
+def _first(rows: pd.DataFrame) -> str:
     """What may be said of the method that comes first: only of healthy runs that tests tell from others, to use it."""
+    best = rows.iloc[0]
     if not best["healthy"] and not best["undetermined"]:
-        return f"No run of any method is healthy; {best['method']} comes first"
+        some, unknown = (list(rows.loc[rows[name] > 0, "method"]) for name in ("healthy", "undetermined"))
+        if not some and not unknown:
+            return f"No run of any method is healthy; {best['method']} comes first"
+        others = f"some of {_named(some)} are" if some else f"of some of {_named(unknown)} that is not known"
+        none = f"No run of {best['method']}, which comes first, is healthy"
+        return f"{none}, so that it is not one to use, while {others}"
     if best["rank_last"] == 1 and not best["undetermined"]:
         return f"{best['method']} is the one to use"
     return f"No method is shown to be the best; {best['method']} comes first"

@@ -204,6 +204,17 @@ def test_where_no_run_is_healthy_none_is_recommended(collected):
     assert found.use.startswith("No run of any method is healthy; a comes first: 0 of 12 runs are healthy (0%")
 
 
+def test_a_first_method_without_healthy_runs_is_not_said_to_stand_for_all(collected):
+    """Twelve runs that have not learned score better than one healthy run and eleven that collapsed."""
+    made = {"a": {ONE: runs("n" * 12)}, "b": {ONE: runs("f" + "c" * 11, value=20.0)}}
+    start = "No run of a, which comes first, is healthy, so that it is not one to use, while "
+    found = answer(study(collected, made))
+    assert found.use.startswith(start + "some of b are: 0 of 12 runs are healthy (0%")
+    assert found.sure.startswith("It is shown to be better than the other method, by scores")
+    found = answer(study(collected, made | {"b": {ONE: runs("u" + "c" * 11, value=20.0)}}))
+    assert found.use.startswith(start + "of some of b that is not known: 0 of 12 runs are healthy (0%")
+
+
 def test_runs_that_do_not_differ_are_said_not_to(collected):
     found = answer(study(collected, {"a": {ONE: runs("f" * 10)}, "b": {ONE: runs("f" * 10)}}))
     assert found.sure.endswith("From b these runs show no difference at all.")
