@@ -15,7 +15,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.comparisons import COLUMNS as COMPARED
 from ganbench.analysis.comparisons import WITHIN, adjusted_table, compare_pair
-from ganbench.analysis.pairing import keys
+from ganbench.analysis.pairing import at_common
 from ganbench.analysis.side_by_side import NO_THRESHOLDS, Side, method_texts
 from ganbench.analysis.statistics.rate_differences import RateDifference
 from ganbench.core.formatting import join_words, plural
@@ -117,12 +117,10 @@ def _compare(
     one: Side, mine: str, other: Side, theirs: str, names: tuple[str, str]
 ) -> tuple[dict[str, object], dict[str, object], RateDifference | None]:
     """What is said of a pair of methods, the columns of their comparison, and the difference of their failure rates."""
-    both = [one.runs([mine]), other.runs([theirs])]
-    common = set(keys(both[0], WITHIN)) & set(keys(both[1], WITHIN))
-    if not common:
+    both = at_common(one.runs([mine]), other.runs([theirs]), WITHIN)
+    if both[0].empty:
         note = "not tested: they have no setting in common, and differ in numbers of examples or learning rates"
         return {"same": 0, "training": "", "note": note}, {"settings": 0}, None
-    both = [runs[[key in common for key in keys(runs, WITHIN)]] for runs in both]
     trained = [side.trained(runs) for side, runs in zip((one, other), both, strict=True)]
     apart = [
         f"{name} {' / '.join(', '.join(each.get(name, ['none'])) for each in trained)}"

@@ -263,6 +263,21 @@ def test_healthy_runs_that_are_hardly_nearer_to_real_data_than_noise_are_said_to
     assert told(1.0, nulls.assign(low=np.nan, high=np.nan)) == [caution], "noise needs no null"
 
 
+def test_methods_with_other_shares_of_their_runs_at_the_settings_are_said_to_have_them(collected):
+    """Of two methods that always fail at one setting and never at the other, none is the better one."""
+    many, few = {ONE: runs("cc"), (400, 0.1): runs("f" * 10)}, {ONE: runs("c" * 10), (400, 0.1): runs("ff")}
+    made = study(collected, {"few": few, "many": many})
+    (row,) = ranking_tests(made).to_dict("records")
+    assert (row["healthy_difference"], row["healthy_test"]) == (0, "Mantel and Haenszel's exact test")
+    assert pd.isna(row["better"])
+    found = answer(made)
+    assert found.use.startswith("No method is shown to be the best; many comes first")
+    told = "many and few have different shares of their runs at the settings of both: "
+    assert [each for each in found.cautions if each.startswith(told)]
+    even = answer(study(collected, {"few": {each: runs("fc") for each in few}, "many": many | {ONE: runs("c" * 10)}}))
+    assert not any("different shares" in each for each in even.cautions)
+
+
 def test_methods_at_other_settings_are_said_to_be(collected):
     more = {ONE: runs("f" * 12), (400, 0.1): runs("c" * 12)}
     found = answer(study(collected, {"a": {ONE: runs("f" * 12)}, "b": more}))
