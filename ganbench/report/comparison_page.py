@@ -225,7 +225,7 @@ def _cell(row: dict[str, Any], metric: str | None) -> dict[str, str]:
 def _comparison(row: dict[str, Any]) -> dict[str, str]:
     """A row of tests in words; a dash for what has no number."""
 
-    def number(value: Any, form: Callable[[float], str]) -> str:
+    def number(value: Any, form: Callable[[Any], str]) -> str:
         return "–" if pd.isna(value) else form(value)
 
     return {
@@ -236,7 +236,7 @@ def _comparison(row: dict[str, Any]) -> dict[str, str]:
         else f"{row['first_failed']} of {row['first_runs']} / {row['second_failed']} of {row['second_runs']}",
         "failure": number(row["failure_difference"], format_points),
         "failure_p": number(row["failure_adjusted"], format_p_value),
-        "failure_test": "" if pd.isna(row["failure_test"]) else row["failure_test"],
+        "failure_test": number(row["failure_test"], lambda test: test.partition("'s")[0]),  # its author
         "improvement": number(row["improvement"], format_percent),
         "metric": "" if pd.isna(row["metric"]) else row["metric"],
         "improvement_p": number(row["improvement_adjusted"], format_p_value),
