@@ -85,7 +85,7 @@ def stratified_difference(strata: Sequence[tuple[Count, Count]], *, confidence: 
     difference is at least as far from 0. With one run of each group in every stratum it is McNemar's exact test.
 
     The interval is Newcombe's. A weighted rate with the weights v, of sum 1, varies about as a share among
-    1 / sum(v^2 / n) runs, of which Wilson's interval is taken; less where rates differ among strata, so that the
+    1 / sum(v^2 / n) runs, of which Wilson's interval is taken; mostly less where rates differ among strata, so that the
     interval is then wider than it has to be.
 
     Sources: N. Mantel and W. Haenszel (1959), "Statistical aspects of the analysis of data from retrospective studies
