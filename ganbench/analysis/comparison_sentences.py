@@ -9,7 +9,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.comparisons import comparisons, log_rank_within_settings, methods_by_dataset
-from ganbench.analysis.pairing import effort_in_words
+from ganbench.analysis.pairing import effort_in_words, points_in_words
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted
 from ganbench.core.formatting import format_p_value, format_percent, format_points, join_words, plural
 
@@ -48,10 +48,11 @@ def _failures(row: pd.Series) -> str:
     counts = [f"{row[f'{name}_failed']} of {row[f'{name}_runs']}" for name in ("first", "second")]
     if np.isnan(row["failure_difference"]):
         return f"{join_words(counts)} runs were seen to fail, and of {row['undetermined']} it is not known"
-    test = f"McNemar's exact test on {plural(int(row['pairs']), 'pair')}" if row["pairs"] else "Barnard's test"
+    test = row["failure_test"] + (f" on {plural(int(row['pairs']), 'pair')}" if row["pairs"] else "")
     return (
-        f"{join_words(counts)} runs failed, a difference of {format_points(row['failure_difference'])} percentage"
-        f" points (95% interval {format_points(row['failure_low'])} to {format_points(row['failure_high'])}; {test}:"
+        f"{join_words(counts)} runs failed, a difference of"
+        f" {points_in_words(row['failure_difference'], row['failure_test'])} (95% interval"
+        f" {format_points(row['failure_low'])} to {format_points(row['failure_high'])}; {test}:"
         f" {format_p_value(row['failure_p'])}, adjusted {format_p_value(row['failure_adjusted'])})"
     )
 

@@ -24,7 +24,14 @@ from ganbench.analysis.methods import (
     methods,
     undetermined,
 )
-from ganbench.analysis.pairing import compare_failures, keys, runs_needed
+from ganbench.analysis.pairing import (
+    at_common,
+    compare_failures,
+    difference_columns,
+    difference_values,
+    keys,
+    runs_needed,
+)
 from ganbench.analysis.statistics.improvement import Improvement, probability_of_improvement
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted, level_of_next
 from ganbench.analysis.statistics.rate_differences import RateDifference
@@ -37,7 +44,7 @@ WITHIN = ("n_train", "learning_rate", "generator_learning_rate")
 # The tests of a comparison, in the order of their columns.
 TESTS = ("failure", "log_rank", "improvement")
 
-TEXTS = ("dataset", "first", "second", "metric")
+TEXTS = ("dataset", "first", "second", "failure_test", "metric")
 COUNTS = (
     *("settings", "first_runs", "first_failed", "second_runs", "second_failed"),
     *("undetermined", "pairs", "failure_needed"),
@@ -54,10 +61,7 @@ COLUMNS = {
     "undetermined": "number of runs of either method of which it is not known whether they failed; then failures are"
     " not compared, and these runs count as ended without a failure where the time to it is",
     "pairs": "number of pairs of runs that are alike in setting and seed; 0 where runs have no partners",
-    "failure_difference": "failure rate of the first method less that of the second",
-    "failure_low": "lower bound of its 95% interval (Bonett and Price for pairs, Newcombe otherwise)",
-    "failure_high": "upper bound of its 95% interval",
-    "failure_p": "p-value of equal failure rates (McNemar's exact test of pairs, Barnard's test otherwise)",
+    **difference_columns("failure", "failure rate"),
     "failure_needed": "number of pairs, or of runs of each method, that would tell the failure rates apart with a"
     " probability of 80%, if the shares are as seen; empty where they are told apart or equal, and above 10,000",
     "log_rank_p": "p-value of equal times to failure (log-rank test within settings, of permutation where runs are"
@@ -121,8 +125,7 @@ def _needed(table: pd.DataFrame, differences: list[RateDifference | None], adjus
         if difference is None or difference.value == 0 or row["failure_adjusted"] <= LEVEL:
             needed.append(None)
         else:
-            rates = (row[f"{name}_failed"] / row[f"{name}_runs"] for name in ("first", "second"))
-            needed.append(runs_needed(difference, *rates, level=level_of_next(tests, decided)))
+            needed.append(runs_needed(difference, level=level_of_next(tests, decided)))
     return needed
 
 
@@ -158,9 +161,7 @@ def improvement(
 
 def at_common_settings(collected: Collected, first: str, second: str) -> list[pd.DataFrame]:
     """The runs of each of two methods at the settings that both were run at; two empty tables where there are none."""
-    both = [collected.runs[collected.runs["method"] == name] for name in (first, second)]
-    common = set(keys(both[0], WITHIN)) & set(keys(both[1], WITHIN))
-    return [runs[[key in common for key in keys(runs, WITHIN)]] for runs in both]
+    return at_common(*(collected.runs[collected.runs["method"] == name] for name in (first, second)), WITHIN)
 
 
 def compare_pair(collected: Collected, first: str, second: str) -> tuple[dict[str, object], RateDifference | None]:
@@ -172,10 +173,9 @@ def compare_pair(collected: Collected, first: str, second: str) -> tuple[dict[st
     row: dict[str, object] = {"settings": len(set(keys(both[0], WITHIN))), "undetermined": unknown}
     for name, runs in zip(("first", "second"), both, strict=True):
         row |= {f"{name}_runs": len(runs), f"{name}_failed": int(failed(runs).sum())}
-    difference = compare_failures(*both, [*WITHIN, "seed"])
+    difference = compare_failures(*both, WITHIN)
     if difference is not None:
-        row |= {"pairs": difference.pairs, "failure_difference": difference.value}
-        row |= {"failure_low": difference.low, "failure_high": difference.high, "failure_p": difference.p_value}
+        row |= difference_values("failure", difference)
     row["log_rank_p"] = log_rank_within_settings(pd.concat(both))
     metric = headline(collected, first)
     if metric is not None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ganbench.analysis.columns import FAILURES, OPEN, SUCCESSES
 from ganbench.analysis.methods import failure_rate
-from ganbench.analysis.pairing import compare_failures, difference_in_words, effort_in_words, runs_needed
+from ganbench.analysis.pairing import at_common, compare_failures, difference_in_words, effort_in_words, runs_needed
 from ganbench.analysis.settings import AXIS_WORDS
 from ganbench.analysis.statistics.multiplicity import LEVEL, bonferroni
 from ganbench.analysis.statistics.rates import Rate
@@ -100,7 +100,7 @@ def _not_judged(runs: pd.DataFrame) -> Iterator[str]:
 
 
 def by_axis(runs: pd.DataFrame) -> Iterator[str]:
-    """Compare the failure rates of one method along each axis that varies, in pairs of runs alike in all other axes."""
+    """Compare the failure rates of one method along each axis that varies, at equal values of all others."""
     for axis, words in AXIS_WORDS.items():
         levels = runs[axis]
         if axis == "generator_learning_rate":  # empty where it is the discriminator's
@@ -118,24 +118,34 @@ def by_axis(runs: pd.DataFrame) -> Iterator[str]:
         elif rates[low].value == rates[high].value:
             text += " The share is the same at every level."
         else:
-            text += _compared(axis, groups, rates, low, high)
+            text += _compared(axis, groups, low, high)
         yield text
 
 
-def _compared(axis: str, groups: dict[float, pd.DataFrame], rates: dict[float, Rate], low: float, high: float) -> str:
+def _compared(axis: str, groups: dict[float, pd.DataFrame], low: float, high: float) -> str:
     """Tell whether the levels with the least and the largest share of failures differ, as the choice of two of all."""
     tests = comb(len(groups), 2)
     level = LEVEL / tests
-    alike = [other for other in (*AXIS_WORDS, "seed") if other != axis]
-    difference = compare_failures(groups[high], groups[low], alike, confidence=1 - level)
-    found = difference_in_words(difference, tests=tests)
+    alike = [other for other in AXIS_WORDS if other != axis]
+    both = at_common(groups[high], groups[low], alike)
+    if both[0].empty:
+        return f" {format_number(low)} and {format_number(high)} are not compared: other axes differ between them."
+    difference = compare_failures(*both, alike, confidence=1 - level)
+    if difference.value < 0:  # at equal values of other axes, the level with the larger share of all runs fails less
+        low, high, both = high, low, both[::-1]
+        difference = compare_failures(*both, alike, confidence=1 - level)
+    kept, of = sum(map(len, both)), len(groups[high]) + len(groups[low])
+    partly = "" if kept == of else f", of the {kept} of {of} runs at values of other axes that both have"
+    found = difference_in_words(difference, tests=tests) + partly
     if bonferroni(difference.p_value, tests) <= LEVEL:
         return f" More runs fail at {format_number(high)} than at {format_number(low)}: by {found}."
-    needed = runs_needed(difference, rates[high].value, rates[low].value, level=level)
-    return (
+    text = (
         f" These runs do not tell {format_number(low)} and {format_number(high)} apart: the shares differ by {found}."
-        + effort_in_words(needed, pairs=difference.pairs, runs=min(rates[low].total, rates[high].total))
     )
+    if difference.value == 0:
+        return text
+    needed = runs_needed(difference, level=level)
+    return text + effort_in_words(needed, pairs=difference.pairs, runs=min(map(len, both)))
 
 
 def _at(level: float, rate: Rate) -> str:

@@ -9,27 +9,19 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import final_values, healthy
-from ganbench.analysis.noise import tells_noise
-from ganbench.analysis.nulls import noise_of, null_of
-from ganbench.analysis.ranking import chance, pair_of
+from ganbench.analysis.ranking import pair_of
+from ganbench.analysis.ranking_cautions import cautions, named
 from ganbench.analysis.ranking_tests import WAYS, told_apart_by
-from ganbench.analysis.statistics.multiplicity import LEVEL
 from ganbench.analysis.statistics.rates import Rate
 from ganbench.analysis.statistics.sample_sizes import enough
 from ganbench.core.formatting import (
     format_interval,
     format_number,
     format_p_value,
-    format_percent,
     format_proportion,
     format_range,
     join_words,
-    plural,
 )
-
-MOST_NAMED = 4  # methods that a sentence names
-NEAR = 0.5  # of the distance of noise, from which on examples are hardly better
 
 
 @dataclass(frozen=True)
@@ -62,13 +54,13 @@ def answers(collected: Collected, table: pd.DataFrame, tests: pd.DataFrame) -> l
         best = rows.iloc[0]
         pairs = {name: pair_of(tests, best["method"], name) for name in rows["method"].iloc[1:]}
         mine = tests[tests["dataset"] == dataset]
-        use = f"{_first(best)}: {shown(collected, best)}."
+        use = f"{_first(rows)}: {shown(collected, best)}."
         if len(rows) == 1:
             use = f"{best['method']} is the only method that was run: {shown(collected, best)}."
         elif not any(tested(row) for _, row in mine.iterrows()):
             use = "No method comes first, since no two of them could be tested against one another."
-        cautions = (*_near_noise(collected, best), *_at_best_rates(collected, rows), *_cautions(rows, pairs))
-        found.append(Answer(dataset, use, _sure(best["method"], pairs), cautions))
+        limits = tuple(cautions(collected, rows, pairs))
+        found.append(Answer(dataset, use, _sure(best["method"], pairs), limits))
     return found
 
 
@@ -115,10 +107,16 @@ def alike(row: pd.Series) -> bool:
     return all(pd.isna(each) or each == 0 for each in differences)
 
 
-def _first(best: pd.Series) -> str:
+def _first(rows: pd.DataFrame) -> str:
     """What may be said of the method that comes first: only of healthy runs that tests tell from others, to use it."""
+    best = rows.iloc[0]
     if not best["healthy"] and not best["undetermined"]:
-        return f"No run of any method is healthy; {best['method']} comes first"
+        some, unknown = (list(rows.loc[rows[name] > 0, "method"]) for name in ("healthy", "undetermined"))
+        if not some and not unknown:
+            return f"No run of any method is healthy; {best['method']} comes first"
+        others = f"some of {named(some)} are" if some else f"of some of {named(unknown)} that is not known"
+        none = f"No run of {best['method']}, which comes first, is healthy"
+        return f"{none}, so that it is not one to use, while {others}"
     if best["rank_last"] == 1 and not best["undetermined"]:
         return f"{best['method']} is the one to use"
     return f"No method is shown to be the best; {best['method']} comes first"
@@ -141,17 +139,17 @@ def _sure(best: str, pairs: dict[str, tuple[pd.Series, bool]]) -> str:
     if untold:
         one = len(untold) == 1
         parts.append(
-            f"{_named(list(untold))} {'is' if one else 'are'} not told apart from it, and may be"
+            f"{named(list(untold))} {'is' if one else 'are'} not told apart from it, and may be"
             f" {'the better one' if one else 'better'}."
         )
         parts += _effort(untold)
     apart = [name for name, (row, _) in pairs.items() if row["settings"] == 0]
     if apart:
-        parts.append(f"{_named(apart)} {'was' if len(apart) == 1 else 'were'} run at no setting of it.")
+        parts.append(f"{named(apart)} {'was' if len(apart) == 1 else 'were'} run at no setting of it.")
     untested = [name for name in pairs if name not in rows and name not in apart]
     if untested:
         parts.append(
-            f"{_named(untested)} {'was' if len(untested) == 1 else 'were'} not tested against it, since it is not known"
+            f"{named(untested)} {'was' if len(untested) == 1 else 'were'} not tested against it, since it is not known"
             " of all runs whether they failed, and no metric has a better end."
         )
     return " ".join(parts)
@@ -169,92 +167,9 @@ def _effort(untold: dict[str, pd.Series]) -> Iterator[str]:
     far = [name for name in untold if name not in needed and name not in equal]
     if needed:
         nearest, *others = needed
-        more = f", and about {max(map(needed.get, others)):,} from {_named(others)}" if others else ""
+        more = f", and about {max(map(needed.get, others)):,} from {named(others)}" if others else ""
         yield f"If the shares are as seen, {effort_words(untold[nearest])}, would tell it from {nearest}{more}."
     if far:
-        yield f"To tell it from {_named(far)} would take {effort_words(untold[far[0]])}, if the shares are as seen."
+        yield f"To tell it from {named(far)} would take {effort_words(untold[far[0]])}, if the shares are as seen."
     if equal:
-        yield f"From {_named(equal)} these runs show no difference at all."
-
-
-def _near_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
-    """That the healthy runs of the first method are hardly nearer to real data than noise is, if so."""
-    if pd.isna(best["metric"]) or collected.metrics[best["metric"]].best != "low":
-        return
-    metric, runs = best["metric"], collected.runs[collected.runs["method"] == best["method"]]
-    values = final_values(runs[healthy(runs)], metric)
-    null, noise = null_of(collected, best["dataset"], metric), noise_of(collected, best["dataset"], metric)
-    real, width = (0.0, 0.0) if null is None else (null.high, null.high - null.low)
-    if len(values) and tells_noise(noise, real, width) and np.median(values) >= NEAR * noise:
-        yield (
-            f"Noise, independent numbers with the means and variances of the data, scores {format_number(noise)} in"
-            f" {collected.metrics[metric].title}: the healthy runs of {best['method']}, at a median of"
-            f" {format_number(np.median(values))}, are hardly nearer to real data."
-        )
-
-
-def _at_best_rates(collected: Collected, rows: pd.DataFrame) -> Iterator[str]:
-    """The healthy runs of each method at the learning rate at which it has the largest share of them.
-
-    A method that fails at rates that nobody would choose loses by that where runs at all rates are counted.
-    """
-    runs = collected.runs[collected.runs["method"].isin(rows["method"])]
-    if not (runs.groupby("method")["learning_rate"].nunique() > 1).any():
-        return
-    parts = []
-    for method in rows["method"].iloc[:MOST_NAMED]:
-        mine = runs[runs["method"] == method]
-        counts = healthy(mine).groupby(mine["learning_rate"]).agg(["sum", "size"])
-        if len(counts):
-            best = (counts["sum"] / counts["size"]).idxmax()
-            count, size = counts.loc[best]
-            parts.append(f"{method} {count} of {size} at {format_number(best)}")
-    yield (
-        f"Runs at all learning rates of the grid are counted. Healthy at the best rate of each: {'; '.join(parts)}."
-        " These rates were chosen by the runs that are counted, so that the shares are too good, and no test compares"
-        " them."
-    )
-
-
-def _cautions(rows: pd.DataFrame, pairs: dict[str, tuple[pd.Series, bool]]) -> Iterator[str]:
-    """What limits the answer: a method that is rarely healthy, scores against it, methods run at other settings."""
-    best = rows.iloc[0]
-    unknown = int(rows["undetermined"].sum())
-    if unknown:
-        yield (
-            f"Of {unknown} of {int(rows['runs'].sum())} runs it is not known whether they are healthy; the shares of"
-            " methods that have such runs are not tested."
-        )
-    seldom = rows[rows["healthy"] + rows["undetermined"] < rows["runs"] / 2]
-    if len(seldom) == len(rows):
-        yield "Of no method here half of the runs are healthy: to use any of them is to train it several times."
-    elif best["method"] in set(seldom["method"]):
-        yield f"Fewer than half of the runs of {best['method']} are healthy."
-    for name, (row, first) in pairs.items():
-        value, low, high = chance(row, first)
-        if row["improvement_adjusted"] <= LEVEL and value < 0.5:
-            yield (
-                f"A run of {name} scores better than one of {best['method']} with a probability of"
-                f" {format_percent(1 - value)} (95% interval {format_percent(1 - high)} to {format_percent(1 - low)}),"
-                f" failed runs being the worst: where its other runs cost little, {name} may be the choice."
-            )
-    partly = {name: row for name, (row, _) in pairs.items() if row["settings"] > 0}
-    rates = [name for name, row in partly.items() if row["own_rates"]]
-    if rates:
-        yield (
-            f"{best['method']} and {_named(rates)} were run at one learning rate each, which is part of what is tested."
-        )
-    settings = rows.set_index("method")["settings"]
-    odd = [name for name, row in partly.items() if {settings[name], settings[best["method"]]} != {row["settings"]}]
-    if odd:
-        yield (
-            f"{best['method']} and {_named(odd)} were not run at the same settings: the shares and medians are of all"
-            " runs of each, and the tests of those at settings of both."
-        )
-
-
-def _named(names: list[str]) -> str:
-    """Some methods by name, and the number of the others."""
-    if len(names) <= MOST_NAMED:
-        return join_words(names)
-    return f"{', '.join(names[:MOST_NAMED])} and {plural(len(names) - MOST_NAMED, 'more method')}"
+        yield f"From {named(equal)} these runs show no difference at all."

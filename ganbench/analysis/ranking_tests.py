@@ -18,7 +18,14 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES
 from ganbench.analysis.comparisons import WITHIN, at_common_settings, improvement, method_pairs
 from ganbench.analysis.methods import headline, healthy
-from ganbench.analysis.pairing import compare_shares, keys, runs_needed
+from ganbench.analysis.pairing import (
+    at_common,
+    compare_shares,
+    difference_columns,
+    difference_values,
+    keys,
+    runs_needed,
+)
 from ganbench.analysis.statistics.improvement import Improvement
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted, level_of_next
 from ganbench.analysis.statistics.rate_differences import RateDifference
@@ -40,10 +47,7 @@ COLUMNS = {
     "second_healthy": "number of these that are healthy",
     "pairs": "number of pairs of runs that are alike in setting and seed; 0 where runs have no partners, and where it"
     " is not known of every run whether it is healthy, so that these shares are not compared",
-    "healthy_difference": "share of healthy runs of the first method less that of the second",
-    "healthy_low": "lower bound of its 95% interval (Bonett and Price for pairs, Newcombe otherwise)",
-    "healthy_high": "upper bound of its 95% interval",
-    "healthy_p": "p-value of equal shares (McNemar's exact test of pairs, Barnard's test otherwise)",
+    **difference_columns("healthy", "share of healthy runs"),
     "metric": "metric by which runs are compared: the first one with a better end",
     "improvement": "probability that a run of the first method has a better final value than a run of the second at the"
     " same setting, failed runs being worse than any, undetermined ones counting by their value; ties count half",
@@ -59,7 +63,7 @@ COLUMNS = {
     " difference is seen, and above 10,000",
     "needed_by": "what would tell them apart with so many runs",
 }
-TEXTS = ("dataset", "first", "second", "metric", "better", "by", "needed_by")
+TEXTS = ("dataset", "first", "second", "healthy_test", "metric", "better", "by", "needed_by")
 COUNTS = ("settings", "first_runs", "first_healthy", "second_runs", "second_healthy", "pairs", "needed")
 
 Found = tuple[RateDifference | None, Improvement | None]
@@ -103,10 +107,9 @@ def _test(collected: Collected, first: str, second: str) -> tuple[dict[str, obje
     row: dict[str, object] = {"settings": len(set(keys(both[0], within))), "own_rates": within != WITHIN}
     for name, runs in zip(("first", "second"), both, strict=True):
         row |= {f"{name}_runs": len(runs), f"{name}_healthy": int(healthy(runs).sum())}
-    difference, better = compare_shares(*both, [*within, "seed"], healthy), None
+    difference, better = compare_shares(*both, within, healthy), None
     if difference is not None:
-        row |= {"pairs": difference.pairs, "healthy_difference": difference.value, "healthy_p": difference.p_value}
-        row |= {"healthy_low": difference.low, "healthy_high": difference.high}
+        row |= difference_values("healthy", difference)
     metric = headline(collected, first)
     if metric is not None:
         better = improvement(both, metric, collected.metrics[metric], within)
@@ -121,8 +124,7 @@ def _at_own_rates(collected: Collected, first: str, second: str) -> list[pd.Data
     both = [collected.runs[collected.runs["method"] == name] for name in (first, second)]
     if any(len(set(keys(runs, WITHIN[1:]))) > 1 for runs in both):
         return [runs[:0] for runs in both]
-    common = set(both[0]["n_train"]) & set(both[1]["n_train"])
-    return [runs[runs["n_train"].isin(common)] for runs in both]
+    return at_common(*both, ["n_train"])
 
 
 def _verdict(row: dict[str, object]) -> dict[str, object]:
@@ -144,8 +146,7 @@ def _effort(row: dict[str, object], found: Found, level: float) -> dict[str, obj
     difference, better = found
     needed: dict[str, int | None] = {}
     if difference is not None:
-        shares = (row[f"{name}_healthy"] / row[f"{name}_runs"] for name in ("first", "second"))
-        needed["healthy"] = runs_needed(difference, *shares, level=level)
+        needed["healthy"] = runs_needed(difference, level=level)
     if better is not None and (wins := runs_for_rate(better.value, 0.5, level=level)) is not None:
         needed["improvement"] = ceil(wins * min(row["first_runs"], row["second_runs"]) / better.runs)
     known = {way: runs for way, runs in needed.items() if runs is not None}

@@ -21,19 +21,22 @@ def region_sentences(collected: Collected) -> Iterator[str]:
         alike.setdefault((each.dataset, each.axis, tuple(each.values)), []).append(each)
     for (dataset, axis, values), groups in alike.items():
         regions = [each.region() for each in groups]
-        order = sorted(range(len(groups)), key=lambda index: (isnan(regions[index].width), -regions[index].width))
-        half = MOST_GROUPS // 2
-        shown = order if len(order) <= MOST_GROUPS else [*order[:half], *order[-half:]]
+        unknown = [index for index, region in enumerate(regions) if isnan(region.width)]
+        known = sorted(set(range(len(groups))) - set(unknown), key=lambda index: (-regions[index].width, index))
+        shown = [*known, *unknown][:MOST_GROUPS]
+        if len(groups) > MOST_GROUPS and known:
+            half = MOST_GROUPS // 2
+            shown = known if len(known) <= MOST_GROUPS else [*known[:half], *known[-half:]]
         parts = [f"{_width(regions[index])} for {groups[index].group}" for index in shown]
         text = (
             f"{dataset}: along the {axis_words(axis)}, run at {len(values)} values from"
             f" {format_range(values[0], values[-1])}, more than half of the runs are healthy over {join_words(parts)}."
         )
-        if len(shown) < len(order):
-            text += (
-                f" These are the widest and the narrowest of {len(order)} regions; tables/working_regions.csv has all."
-            )
-        yield text + _apart(groups, order)
+        if len(shown) < len(groups):
+            which = "the widest and the narrowest" if known else f"{len(shown)}"
+            left = f", of which undetermined runs leave {len(unknown)} open" if unknown else ""
+            text += f" These are {which} of {len(groups)} regions{left}; tables/working_regions.csv has all."
+        yield text + _apart(groups, known)
 
 
 def _width(region: Region) -> str:
@@ -47,16 +50,21 @@ def _width(region: Region) -> str:
     return f"{least}{number}{pieces} (95% interval {bounds})"
 
 
-def _apart(groups: Sequence[WorkingRegion], order: Sequence[int]) -> str:
+def _apart(groups: Sequence[WorkingRegion], known: Sequence[int]) -> str:
     """Tell whether the widest and the narrowest region differ, by intervals that hold for all groups at once.
 
     Two intervals that do not meet contradict equal widths: each bound fails with half of the level, divided by the
     number of groups.
+
+    Args:
+        groups: All groups.
+        known: The places of those whose width is known, the widest first.
     """
-    if len(groups) < 2:
+    if len(known) < 2:
         return ""
-    together = [each.region(1 - LEVEL / len(groups)) for each in groups]
-    first, last = (together[index] for index in (order[0], order[-1]))
+    level = 1 - LEVEL / len(groups)
+    first, last = (groups[index].region(level) for index in (known[0], known[-1]))
+    which = "The widest and the narrowest" if len(known) == len(groups) else "The widest and the narrowest known"
     if first.low > last.high:
-        return " The widest and the narrowest differ, by intervals that hold for all of them at once."
-    return " These runs do not tell the widest and the narrowest apart."
+        return f" {which} differ, by intervals that hold for all of them at once."
+    return f" These runs do not tell {which[0].lower()}{which[1:]} apart."

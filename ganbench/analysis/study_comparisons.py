@@ -15,7 +15,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.comparisons import COLUMNS as COMPARED
 from ganbench.analysis.comparisons import WITHIN, adjusted_table, compare_pair
-from ganbench.analysis.pairing import keys
+from ganbench.analysis.pairing import at_common
 from ganbench.analysis.side_by_side import NO_THRESHOLDS, Side, method_texts
 from ganbench.analysis.statistics.rate_differences import RateDifference
 from ganbench.core.formatting import join_words, plural
@@ -55,7 +55,8 @@ def incomparable(one: Side, other: Side, runs: Sequence[pd.DataFrame], dataset: 
     """Why neither failure rates nor scores of runs of two studies compare, as a clause; empty where they do.
 
     Scores need the same judge and the same number of samples. Outcomes are told by scores, and by thresholds; and in a
-    comparison of scores, failed runs are the worst.
+    comparison of scores, failed runs are the worst. Runs that diverged or were stopped failed, whatever else was looked
+    for: what was looked for in the others alone has to be the same.
 
     Args:
         one, other: The studies.
@@ -70,11 +71,21 @@ def incomparable(one: Side, other: Side, runs: Sequence[pd.DataFrame], dataset: 
         return "the thresholds of outcomes differ"
     if dataset is not None and (why := scores_differ(one, other, dataset)):
         return why
-    judged = [{name for names in each["outcomes_judged"].dropna() for name in names.split(", ")} for each in runs]
-    if only := judged[0] ^ judged[1]:
+    judged = [_judged(each) for each in runs]
+    if all(judged) and (only := judged[0] ^ judged[1]):
         why = _not_judged(runs, only)
         return f"{join_words(sorted(only))} {'was' if len(only) == 1 else 'were'} looked for in one of them only{why}"
     return ""
+
+
+def _judged(runs: pd.DataFrame) -> set[str]:
+    """The outcomes that were looked for in the runs that reached their last step; empty if none did.
+
+    In a run that diverged or was stopped, the failures that did not show before count as not looked for, however much
+    was measured.
+    """
+    ended = runs[(runs["outcome"] != "diverged") & runs["stopped_step"].isna()]
+    return {name for names in ended["outcomes_judged"].dropna() for name in names.split(", ")}
 
 
 def _not_judged(runs: Sequence[pd.DataFrame], outcomes: set[str]) -> str:
@@ -106,12 +117,10 @@ def _compare(
     one: Side, mine: str, other: Side, theirs: str, names: tuple[str, str]
 ) -> tuple[dict[str, object], dict[str, object], RateDifference | None]:
     """What is said of a pair of methods, the columns of their comparison, and the difference of their failure rates."""
-    both = [one.runs([mine]), other.runs([theirs])]
-    common = set(keys(both[0], WITHIN)) & set(keys(both[1], WITHIN))
-    if not common:
+    both = at_common(one.runs([mine]), other.runs([theirs]), WITHIN)
+    if both[0].empty:
         note = "not tested: they have no setting in common, and differ in numbers of examples or learning rates"
         return {"same": 0, "training": "", "note": note}, {"settings": 0}, None
-    both = [runs[[key in common for key in keys(runs, WITHIN)]] for runs in both]
     trained = [side.trained(runs) for side, runs in zip((one, other), both, strict=True)]
     apart = [
         f"{name} {' / '.join(', '.join(each.get(name, ['none'])) for each in trained)}"

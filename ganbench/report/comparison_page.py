@@ -11,6 +11,7 @@ import pandas as pd
 
 from ganbench.analysis.comparisons import TESTS
 from ganbench.analysis.methods import failed
+from ganbench.analysis.pairing import points_in_words
 from ganbench.analysis.settings import columns as settings_columns
 from ganbench.analysis.side_by_side import DIFFERENCES, SETTINGS, Side, differences, settings
 from ganbench.analysis.statistics.multiplicity import LEVEL
@@ -182,8 +183,8 @@ def _difference(row: dict[str, Any]) -> str:
         low, high = format_points(row["failure_low"]), format_points(row["failure_high"])
         parts.append(
             f"{row['first_failed']} of {row['first_runs']} and {row['second_failed']} of {row['second_runs']} runs"
-            f" failed, a difference of {format_points(row['failure_difference'])} percentage points (95% interval {low}"
-            f" to {high}; adjusted {format_p_value(row['failure_adjusted'])})"
+            f" failed, a difference of {points_in_words(row['failure_difference'], row['failure_test'])} (95% interval"
+            f" {low} to {high}; adjusted {format_p_value(row['failure_adjusted'])})"
         )
     if row["log_rank_adjusted"] <= LEVEL:
         parts.append(f"the times to failure differ (adjusted {format_p_value(row['log_rank_adjusted'])})")
@@ -224,7 +225,7 @@ def _cell(row: dict[str, Any], metric: str | None) -> dict[str, str]:
 def _comparison(row: dict[str, Any]) -> dict[str, str]:
     """A row of tests in words; a dash for what has no number."""
 
-    def number(value: Any, form: Callable[[float], str]) -> str:
+    def number(value: Any, form: Callable[[Any], str]) -> str:
         return "–" if pd.isna(value) else form(value)
 
     return {
@@ -235,6 +236,7 @@ def _comparison(row: dict[str, Any]) -> dict[str, str]:
         else f"{row['first_failed']} of {row['first_runs']} / {row['second_failed']} of {row['second_runs']}",
         "failure": number(row["failure_difference"], format_points),
         "failure_p": number(row["failure_adjusted"], format_p_value),
+        "failure_test": number(row["failure_test"], lambda test: test.partition("'s")[0]),  # its author
         "improvement": number(row["improvement"], format_percent),
         "metric": "" if pd.isna(row["metric"]) else row["metric"],
         "improvement_p": number(row["improvement_adjusted"], format_p_value),

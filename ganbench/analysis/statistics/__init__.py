@@ -3,7 +3,7 @@
 | module | question |
 |---|---|
 | `rates` | how often runs fail: intervals of a rate, exact test of a rate against a limit |
-| `rate_differences` | whether two rates differ: exact tests of pairs and of independent runs |
+| `rate_differences` | whether two rates differ: exact tests of pairs, of independent runs, and within strata |
 | `medians` | the median with failed runs counted as worst: exact intervals by order statistics |
 | `interquartile` | the interquartile mean: studentised intervals |
 | `means` | whether two means differ: t tests of pairs and of independent runs |

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from ganbench.analysis.statistics.rates import CONFIDENCE
+from ganbench.analysis.statistics.rates import CONFIDENCE, wilson_bounds
 
 
 @dataclass(frozen=True)
@@ -117,16 +117,9 @@ def profile_interval(
     Returns:
         The lower and the upper bounds, shapes (T,).
     """
-    return _wilson_bounds(shares, _effective_runs([len(each) for each in losses]), confidence)
+    return wilson_bounds(shares, _effective_runs([len(each) for each in losses]), confidence)
 
 
 def _effective_runs(counts: Sequence[int]) -> int:
     """The number of runs of one share that is as spread as a mean over settings with these numbers of runs may be."""
     return len(counts) * min(counts)
-
-
-def _wilson_bounds(shares: np.ndarray, runs: int, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    z = float(stats.norm.ppf((1 + confidence) / 2))
-    middle = (shares + z**2 / (2 * runs)) / (1 + z**2 / runs)
-    reach = z / (1 + z**2 / runs) * np.sqrt(shares * (1 - shares) / runs + z**2 / (4 * runs**2))
-    return np.maximum(0.0, middle - reach), np.minimum(1.0, middle + reach)

@@ -2,17 +2,27 @@
 
 Overlapping intervals of two rates are no test of their difference: the rates 1/20 and 7/20 differ by Barnard's test
 (p = 0.02), though their Wilson intervals overlap. Runs that come in pairs, such as those of one seed, are compared pair
-by pair, since a setting in which every run fails tells nothing about what is compared.
+by pair, since a setting in which every run fails tells nothing about what is compared. Where partners are missing, and
+one group has more of its runs at the settings that fail, runs are compared within settings.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import sqrt
 
+import numpy as np
 from scipy import stats
 
-from ganbench.analysis.statistics.rates import CONFIDENCE, wilson
+from ganbench.analysis.statistics.rates import CONFIDENCE, wilson, wilson_bounds
+
+Count = tuple[int, int]  # of the runs with an event, and of all runs
+ROUNDING = 1e-9  # difference of counts that is none
+
+# The tests by name: of pairs, of independent runs, and of these within strata.
+PAIRED, INDEPENDENT, STRATIFIED = "McNemar's exact test", "Barnard's test", "Mantel and Haenszel's exact test"
 
 
 @dataclass(frozen=True)
@@ -30,11 +40,16 @@ class RateDifference:
     pairs: int = 0  # number of pairs; 0 where the runs are independent
     first_only: int = 0  # pairs in which the event happened in the first run alone
     second_only: int = 0  # pairs in which the event happened in the second run alone
+    strata: int = 0  # number of strata within which independent runs were compared; 0 where they were not
+    rates: tuple[float, ...] = ()  # whose difference it is, of independent runs; empty for pairs
+
+    @property
+    def test(self) -> str:
+        """The name of the test."""
+        return PAIRED if self.pairs else STRATIFIED if self.strata else INDEPENDENT
 
 
-def independent_difference(
-    first: tuple[int, int], second: tuple[int, int], *, confidence: float = CONFIDENCE
-) -> RateDifference:
+def independent_difference(first: Count, second: Count, *, confidence: float = CONFIDENCE) -> RateDifference:
     """Compare the rates of two groups of independent runs.
 
     The test is Barnard's, with the pooled score statistic: exact, and more powerful than Fisher's, since only the
@@ -50,14 +65,73 @@ def independent_difference(
     """
     rates = [wilson(*group, confidence=confidence) for group in (first, second)]
     one, two = rates
-    value = one.value - two.value
-    low = value - sqrt((one.value - one.lower) ** 2 + (two.upper - two.value) ** 2)
-    high = value + sqrt((one.upper - one.value) ** 2 + (two.value - two.lower) ** 2)
-    p_value = 1.0
+    value, p_value = one.value - two.value, 1.0
+    low, high = _newcombe(*((rate.value, rate.lower, rate.upper) for rate in rates))
     if one.value != two.value:
         table = [[one.count, two.count], [one.total - one.count, two.total - two.count]]
         p_value = min(1.0, float(stats.barnard_exact(table, pooled=True).pvalue))
-    return RateDifference(value, *_extended(low, high, p_value, confidence), p_value)
+    return RateDifference(value, *_extended(low, high, p_value, confidence), p_value, rates=(one.value, two.value))
+
+
+def stratified_difference(strata: Sequence[tuple[Count, Count]], *, confidence: float = CONFIDENCE) -> RateDifference:
+    """Compare the rates of two groups of independent runs within strata, such as the settings of both.
+
+    Where one group has more of its runs at settings that fail, the rates over all runs differ even if those of every
+    setting are equal. Here each rate is the mean of those of the strata, with Mantel and Haenszel's weights n m /
+    (n + m) for n and m runs of the two groups: the strata count by how much they tell of the difference.
+
+    The test is Mantel and Haenszel's in its exact form, conditional on the number of events in each stratum. The
+    p-value is the share of all ways to deal the runs of each stratum anew to groups of the same sizes by which the
+    difference is at least as far from 0. With one run of each group in every stratum it is McNemar's exact test.
+
+    The interval is Newcombe's. A weighted rate with the weights v, of sum 1, varies about as a share among
+    1 / sum(v^2 / n) runs, of which Wilson's interval is taken; mostly less where rates differ among strata, so that the
+    interval is then wider than it has to be.
+
+    Sources: N. Mantel and W. Haenszel (1959), "Statistical aspects of the analysis of data from retrospective studies
+    of disease", Journal of the National Cancer Institute 22; S. Greenland and J. M. Robins (1985), "Estimation of a
+    common effect parameter from sparse follow-up data", Biometrics 41, for the weights; R. G. Newcombe (1998), as for
+    `independent_difference`.
+
+    Args:
+        strata: By stratum, the count of the event and the number of runs, at least one, of the first and of the second
+            group.
+        confidence: The coverage of the interval, in (0, 1).
+
+    Raises:
+        ValueError: There is no stratum, or one has no run of a group, or a count is not one of its runs.
+    """
+    if not strata or not all(0 <= count <= total and total for pair in strata for count, total in pair):
+        raise ValueError(f"expected strata with runs of both groups, and counts of these, but got {list(strata)}")
+    weights = [Fraction(n * m, n + m) for (_, n), (_, m) in strata]
+    rates, bounds = [], []
+    for group in zip(*strata, strict=True):
+        shares = [weight / sum(weights) for weight in weights]
+        rate = float(sum(share * Fraction(*each) for share, each in zip(shares, group, strict=True)))
+        runs = float(1 / sum(share**2 / total for share, (_, total) in zip(shares, group, strict=True)))
+        low, high = wilson_bounds(np.array([rate]), runs, confidence)
+        rates.append(rate)
+        bounds.append((rate, float(low[0]), float(high[0])))
+    p_value = _dealt_anew(strata)
+    low, high = _extended(*_newcombe(*bounds), p_value, confidence)
+    return RateDifference(rates[0] - rates[1], low, high, p_value, strata=len(strata), rates=tuple(rates))
+
+
+def _dealt_anew(strata: Sequence[tuple[Count, Count]]) -> float:
+    """The probability that the first group has a number of events at least as far from its expectation, where the
+    events of each stratum fall on any of its runs alike.
+
+    That number less its expectation is the weighted difference of the rates, times the sum of the weights.
+    """
+    probabilities, least, expected = np.ones(1), 0, Fraction(0)
+    for (first, n), (second, m) in strata:
+        events = first + second
+        possible = np.arange(max(0, events - m), min(events, n) + 1)
+        probabilities = np.convolve(probabilities, stats.hypergeom.pmf(possible, n + m, events, n))
+        least, expected = least + int(possible[0]), expected + Fraction(events * n, n + m)
+    away = np.abs(np.arange(least, least + len(probabilities)) - float(expected))
+    seen = abs(sum(first for (first, _), _ in strata) - float(expected))
+    return min(1.0, float(probabilities[away >= seen - ROUNDING].sum()))
 
 
 def paired_difference(
@@ -93,6 +167,13 @@ def paired_difference(
     value = (first_only - second_only) / pairs
     low, high = _extended(low, high, p_value, confidence)
     return RateDifference(value, low, high, p_value, pairs, first_only, second_only)
+
+
+def _newcombe(first: tuple[float, float, float], second: tuple[float, float, float]) -> tuple[float, float]:
+    """Newcombe's bounds of the difference of two rates, each of them with its lower and upper bound."""
+    (one, one_low, one_high), (two, two_low, two_high) = first, second
+    low = one - two - sqrt((one - one_low) ** 2 + (two_high - two) ** 2)
+    return low, one - two + sqrt((one_high - one) ** 2 + (two - two_low) ** 2)
 
 
 def _extended(low: float, high: float, p_value: float, confidence: float) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
@@ -54,6 +55,23 @@ def wilson(count: int, total: int, *, unknown: int = 0, confidence: float = CONF
         for each in (count, count + unknown)
     )
     return Rate(count=count, total=total, lower=float(low.low), upper=float(high.high), unknown=unknown)
+
+
+def wilson_bounds(shares: np.ndarray, runs: float, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """The bounds of Wilson's interval of shares that vary as those of a number of runs do, which need not be whole.
+
+    Args:
+        shares: The shares, shape (T,).
+        runs: The number of runs.
+        confidence: The coverage of each interval, in (0, 1).
+
+    Returns:
+        The lower and the upper bounds, shapes (T,).
+    """
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    middle = (shares + z**2 / (2 * runs)) / (1 + z**2 / runs)
+    reach = z / (1 + z**2 / runs) * np.sqrt(shares * (1 - shares) / runs + z**2 / (4 * runs**2))
+    return np.maximum(0.0, middle - reach), np.minimum(1.0, middle + reach)
 
 
 def exact_interval(count: int, total: int, *, unknown: int = 0, confidence: float = CONFIDENCE) -> tuple[float, float]:

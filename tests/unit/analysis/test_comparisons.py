@@ -11,12 +11,17 @@ from compared_methods import runs, study
 
 from ganbench.analysis.comparison_sentences import compared
 from ganbench.analysis.comparisons import COLUMNS, comparisons
+from ganbench.analysis.failures import by_axis
 from ganbench.analysis.methods import failed
 from ganbench.analysis.pairing import compare_failures, keys
 from ganbench.analysis.statistics.improvement import probability_of_improvement
 from ganbench.analysis.statistics.multiplicity import false_discovery_adjusted
-from ganbench.analysis.statistics.rate_differences import independent_difference, paired_difference
-from ganbench.analysis.statistics.sample_sizes import pairs_for_two_rates
+from ganbench.analysis.statistics.rate_differences import (
+    independent_difference,
+    paired_difference,
+    stratified_difference,
+)
+from ganbench.analysis.statistics.sample_sizes import pairs_for_two_rates, runs_for_two_rates
 from ganbench.analysis.statistics.survival import log_rank
 
 
@@ -52,6 +57,65 @@ def test_runs_without_partners_are_independent(collected):
     (row,) = comparisons(few).to_dict("records")
     expected = independent_difference((0, 4), (2, 2))
     assert (row["pairs"], row["failure_difference"], row["failure_p"]) == (0, -1, expected.p_value)
+
+
+HARD, EASY = (100, 0.1), (1000, 0.1)  # settings at which all runs fail, and none
+
+
+def test_runs_without_partners_are_compared_within_settings_of_which_methods_have_other_shares(collected):
+    """Two equal methods, one of which has most of its runs at the hard setting."""
+    few = study(
+        collected, {"a": {HARD: runs("cc"), EASY: runs("f" * 10)}, "b": {HARD: runs("c" * 10), EASY: runs("ff")}}
+    )
+    (row,) = comparisons(few).to_dict("records")
+    assert independent_difference((2, 12), (10, 12)).p_value < 0.002
+    assert (row["pairs"], row["failure_difference"], row["failure_test"]) == (0, 0, "Mantel and Haenszel's exact test")
+    assert row["failure_p"] == pytest.approx(1)
+    assert pd.isna(row["failure_needed"])
+    sentence = next(compared(few))
+    assert "2 of 12 and 10 of 12 runs failed, a difference of 0 percentage points within settings (95%" in sentence
+    assert "; Mantel and Haenszel's exact test: p = 1, adjusted p = 1)" in sentence
+
+
+def test_what_would_tell_shares_apart_within_settings_is_counted_from_the_weighted_ones(collected):
+    few = study(
+        collected,
+        {"a": {HARD: runs("cf"), EASY: runs("f" * 10)}, "b": {HARD: runs("c" * 9, "f"), EASY: runs("c", "f")}},
+    )
+    (row,) = comparisons(few).to_dict("records")
+    expected = stratified_difference([((1, 2), (9, 10)), ((0, 10), (1, 2))])
+    assert (row["failure_difference"], row["failure_p"]) == (expected.value, expected.p_value)
+    assert expected.value == pytest.approx(-(0.4 + 0.5) / 2)
+    p_values = [row[f"{test}_p"] for test in ("failure", "log_rank", "improvement")]
+    decided = int((false_discovery_adjusted(p_values) <= 0.05).sum())
+    level = 0.05 * (decided + 1) / (3 * (1 + 1 / 2 + 1 / 3))
+    assert row["failure_needed"] == runs_for_two_rates(*expected.rates, level=level)
+
+
+def test_runs_of_one_mixture_of_settings_are_compared_together(collected):
+    mixture = {"a": {HARD: runs("cccc"), EASY: runs("cfff")}, "b": {HARD: runs("cf"), EASY: runs("ff")}}
+    (row,) = comparisons(study(collected, mixture)).to_dict("records")
+    expected = independent_difference((5, 8), (1, 4))
+    assert (row["failure_test"], row["failure_p"]) == ("Barnard's test", expected.p_value)
+
+
+def test_the_levels_of_an_axis_are_compared_at_equal_values_of_the_others(collected):
+    def told(levels: dict[tuple[int, float], str]) -> str:
+        made = study(collected, {"a": {setting: runs(outcomes) for setting, outcomes in levels.items()}})
+        return next(text for text in by_axis(made.runs) if text.startswith("Failures by learning rate"))
+
+    uneven = {(100, 0.1): "c" * 2, (400, 0.1): "f" * 10, (100, 0.2): "c" * 10, (400, 0.2): "f" * 2}
+    assert " differ by 0 percentage points within settings (95% interval" in told(uneven)
+    assert told(uneven).endswith("; Mantel and Haenszel's exact test: p = 1).")
+    # More of all runs fail at 0.2, and fewer of those with equal numbers of examples.
+    turned = {(100, 0.1): "c" * 10, (400, 0.1): "c" * 20 + "f" * 40, (100, 0.2): "c" * 48 + "f" * 12}
+    text = told(turned | {(400, 0.2): "f" * 10})
+    assert "30 of 70 at 0.1 and 48 of 70 at 0.2. More runs fail at 0.1 than at 0.2: by 27 percentage points" in text
+    text = told({(100, 0.1): "c" * 6, (400, 0.1): "f" * 6, (100, 0.2): "c" * 6})
+    assert "differ by 0 percentage points" in text
+    assert text.endswith(", of the 12 of 18 runs at values of other axes that both have.")
+    apart = told({(100, 0.1): "f" * 6, (400, 0.2): "c" * 6})
+    assert apart.endswith(" 0.1 and 0.2 are not compared: other axes differ between them.")
 
 
 def test_what_is_not_known_is_not_compared(collected):
@@ -133,7 +197,7 @@ def test_keys_are_equal_where_cells_are_empty():
     one = pd.DataFrame({"rate": [0.1, np.nan], "seed": [1, 2], "outcome": ["converged", "collapsed"]})
     two = pd.DataFrame({"rate": [0.1, None], "seed": [1, 2], "outcome": ["collapsed", "collapsed"]}, dtype=object)
     assert keys(one, ["rate", "seed"]) == keys(two, ["rate", "seed"]) == [(0.1, 1), (None, 2)]
-    assert compare_failures(one, two, ["rate", "seed"]) == paired_difference(0, 1, 2)
+    assert compare_failures(one, two, ["rate"]) == paired_difference(0, 1, 2)
 
 
 def test_improvement_is_that_of_the_losses_by_setting(collected):

@@ -204,6 +204,17 @@ def test_where_no_run_is_healthy_none_is_recommended(collected):
     assert found.use.startswith("No run of any method is healthy; a comes first: 0 of 12 runs are healthy (0%")
 
 
+def test_a_first_method_without_healthy_runs_is_not_said_to_stand_for_all(collected):
+    """Twelve runs that have not learned score better than one healthy run and eleven that collapsed."""
+    made = {"a": {ONE: runs("n" * 12)}, "b": {ONE: runs("f" + "c" * 11, value=20.0)}}
+    start = "No run of a, which comes first, is healthy, so that it is not one to use, while "
+    found = answer(study(collected, made))
+    assert found.use.startswith(start + "some of b are: 0 of 12 runs are healthy (0%")
+    assert found.sure.startswith("It is shown to be better than the other method, by scores")
+    found = answer(study(collected, made | {"b": {ONE: runs("u" + "c" * 11, value=20.0)}}))
+    assert found.use.startswith(start + "of some of b that is not known: 0 of 12 runs are healthy (0%")
+
+
 def test_runs_that_do_not_differ_are_said_not_to(collected):
     found = answer(study(collected, {"a": {ONE: runs("f" * 10)}, "b": {ONE: runs("f" * 10)}}))
     assert found.sure.endswith("From b these runs show no difference at all.")
@@ -250,6 +261,21 @@ def test_healthy_runs_that_are_hardly_nearer_to_real_data_than_noise_are_said_to
     assert told(1.0, nulls.assign(noise=2.5)) == [], "three widths beyond real data, which is not told apart"
     assert told(1.0, nulls.assign(noise=np.nan)) == []
     assert told(1.0, nulls.assign(low=np.nan, high=np.nan)) == [caution], "noise needs no null"
+
+
+def test_methods_with_other_shares_of_their_runs_at_the_settings_are_said_to_have_them(collected):
+    """Of two methods that always fail at one setting and never at the other, none is the better one."""
+    many, few = {ONE: runs("cc"), (400, 0.1): runs("f" * 10)}, {ONE: runs("c" * 10), (400, 0.1): runs("ff")}
+    made = study(collected, {"few": few, "many": many})
+    (row,) = ranking_tests(made).to_dict("records")
+    assert (row["healthy_difference"], row["healthy_test"]) == (0, "Mantel and Haenszel's exact test")
+    assert pd.isna(row["better"])
+    found = answer(made)
+    assert found.use.startswith("No method is shown to be the best; many comes first")
+    told = "many and few have different shares of their runs at the settings of both: "
+    assert [each for each in found.cautions if each.startswith(told)]
+    even = answer(study(collected, {"few": {each: runs("fc") for each in few}, "many": many | {ONE: runs("c" * 10)}}))
+    assert not any("different shares" in each for each in even.cautions)
 
 
 def test_methods_at_other_settings_are_said_to_be(collected):

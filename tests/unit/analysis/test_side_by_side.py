@@ -71,6 +71,22 @@ def test_why_an_outcome_was_not_looked_for_is_told(collected):
     assert f"unstable was looked for in one of them only ({why})" in note
 
 
+@pytest.mark.parametrize("ended", [{"outcome": "diverged"}, {"outcome": "unstable", "stopped_step": 10}])
+def test_runs_that_ended_early_compare_with_runs_in_which_more_was_looked_for(collected, ended):
+    """What did not show in a run before its early end is not judged there, so that such runs lack it everywhere."""
+    mine = replace(collected, runs=collected.runs.assign(outcome="converged"))
+    lost = other(mine, failed_step=10, outcomes_judged=ended["outcome"], failures_not_judged="", **ended)
+    row = comparisons([side(mine, "first"), side(lost, "second")]).iloc[0]
+    assert "not tested" not in row["note"]
+    expected = paired_difference(0, 27, 27)
+    assert (row["failure_difference"], row["failure_p"]) == (-1, expected.p_value)
+    assert row[["log_rank_p", "improvement_p"]].notna().all()
+    # One run that reached its last step tells what was looked for.
+    lost.runs.loc[0, ["outcome", "stopped_step"]] = ["converged", None]
+    (note, *_) = comparisons([side(mine, "first"), side(lost, "second")])["note"]
+    assert "were looked for in one of them only" in note
+
+
 @pytest.mark.parametrize(
     ("columns", "judges", "note"),
     [

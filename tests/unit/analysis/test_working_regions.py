@@ -46,6 +46,31 @@ def test_a_sentence_compares_the_widest_with_the_narrowest(made, collected):
     assert text.endswith("do not tell the widest and the narrowest apart.")
 
 
+def test_a_width_that_is_not_known_is_not_the_narrowest(collected):
+    """A group with undetermined runs says nothing of how narrow it is, and the two others differ."""
+    wide, narrow, unknown = ("f", "f", "f"), ("n", "f", "c"), ("f", "f", "u")
+
+    def told(**outcomes: tuple[str, ...]) -> str:
+        methods = {
+            name: {(100, rate): runs(each * 12) for rate, each in zip(RATES, found, strict=True)}
+            for name, found in outcomes.items()
+        }
+        (text,) = region_sentences(study(collected, methods))
+        return text
+
+    text = told(unknown=unknown, narrow=narrow, wide=wide)
+    assert text.index("for wide, ") < text.index("for narrow and a width that undetermined runs leave open (95% ")
+    assert text.endswith(" The widest and the narrowest known differ, by intervals that hold for all of them at once.")
+    many = told(**{f"unknown{index}": unknown for index in range(3)}, narrow=narrow, wide=wide)
+    assert "for wide and 1 decade (95% interval" in many
+    assert "narrowest of 5 regions, of which undetermined runs leave 3 open; tables/working_regions.csv" in many
+    assert many.endswith(" The widest and the narrowest known differ, by intervals that hold for all of them at once.")
+    none = told(**{f"unknown{index}": unknown for index in range(5)})
+    assert none.endswith(
+        " These are 4 of 5 regions, of which undetermined runs leave 5 open; tables/working_regions.csv has all."
+    )
+
+
 def test_other_axes_of_a_method_are_counted_together_where_they_are_the_same_everywhere(collected):
     """Of two numbers of examples, one of which fails at the last rate; then without it at the first rate."""
     grid = {(n_train, rate): runs("ffffff") for n_train in (100, 400) for rate in RATES}

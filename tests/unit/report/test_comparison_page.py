@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def test_the_page_says_what_is_shared_and_what_tests_find(folder):
     assert "good: digits-fc against worse: x-digits-fc: " in text
     assert "18 of 18 runs failed, a difference of -" in text
     assert "Settings, training and seeds are equal, and digests are not" in text
+    assert re.search(r" p [=<] 0\.\d+ McNemar \d", text), "the test of failures stands below its p-value"
     assert {"findings", "settings", "tests", "differences"} <= set(page.ids)
 
 

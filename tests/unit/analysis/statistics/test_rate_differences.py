@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import combinations, product
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.contingency_tables import StratifiedTable, mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from ganbench.analysis.statistics.rate_differences import independent_difference, paired_difference
+from ganbench.analysis.statistics.rate_differences import (
+    independent_difference,
+    paired_difference,
+    stratified_difference,
+)
 from ganbench.analysis.statistics.rates import wilson
+from ganbench.analysis.statistics.survival import log_rank
 
 pairs_of_runs = st.integers(1, 60).flatmap(
     lambda pairs: st.integers(0, pairs).flatmap(
@@ -129,3 +136,107 @@ def test_pairs_find_what_independent_runs_do_not():
     first, second = int(hard.sum()), int((hard & ~saved).sum())
     assert paired_difference(int(saved.sum()), 0, 100).p_value < 0.01
     assert independent_difference((first, 100), (second, 100)).p_value > 0.05
+
+
+# Within strata
+
+UNEVEN = (((2, 2), (10, 10)), ((0, 10), (0, 2)))  # all runs fail at the first setting, and none at the second
+
+
+def test_groups_that_fail_alike_at_every_setting_do_not_differ_however_many_runs_they_have_there():
+    assert independent_difference((2, 12), (10, 12)).p_value < 0.002
+    found = stratified_difference(UNEVEN)
+    assert (found.value, found.strata, found.pairs) == (0, 2, 0)
+    assert found.p_value == pytest.approx(1)
+    assert found.rates == (0.5, 0.5), "both settings have the weight 20 / 12"
+    assert found.low == -found.high < 0
+
+
+def test_the_difference_within_strata_is_weighted_by_what_each_tells_of_it():
+    """Weights 3 * 6 / 9 = 2 and 2 * 2 / 4 = 1, differences 2/3 - 1/6 = 1/2 and 1/2 - 1 = -1/2."""
+    strata = (((2, 3), (1, 6)), ((1, 2), (2, 2)))
+    found, mirrored = stratified_difference(strata), stratified_difference([(two, one) for one, two in strata])
+    assert found.value == pytest.approx(2 / 3 * 1 / 2 - 1 / 3 * 1 / 2)
+    assert found.rates == pytest.approx((2 / 3 * 2 / 3 + 1 / 3 * 1 / 2, 2 / 3 * 1 / 6 + 1 / 3 * 1))
+    assert (mirrored.value, mirrored.p_value) == pytest.approx((-found.value, found.p_value))
+    assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))
+
+
+def test_the_test_within_strata_counts_all_ways_to_deal_their_runs():
+    strata = [((2, 3), (1, 5)), ((3, 4), (0, 2)), ((1, 1), (1, 2))]
+    sums, seen = [], sum(one for (one, _), _ in strata)
+    dealt = [list(combinations([1] * (one + two) + [0] * (n + m - one - two), n)) for (one, n), (two, m) in strata]
+    for groups in product(*dealt):
+        sums.append(sum(map(sum, groups)))
+    away = np.abs(np.array(sums) - np.mean(sums))
+    expected = np.mean(away >= abs(seen - np.mean(sums)) - 1e-9)
+    assert stratified_difference(strata).p_value == pytest.approx(expected)
+    # The log-rank test of runs that all fail at one step is the same test, by other means.
+    failed = np.concatenate(
+        [[1] * one + [0] * (n - one) + [1] * two + [0] * (m - two) for (one, n), (two, m) in strata]
+    )
+    groups = np.concatenate([[0] * n + [1] * m for (_, n), (_, m) in strata])
+    layer = np.repeat([0, 1, 2], [n + m for (_, n), (_, m) in strata])
+    assert log_rank(np.where(failed, 5, 9), failed, groups, layer) == pytest.approx(expected)
+
+
+def test_of_many_runs_it_is_the_test_of_cochran_mantel_and_haenszel():
+    strata = [((60, 200), (90, 250)), ((40, 150), (30, 80)), ((100, 120), (260, 300))]
+    tables = [np.array([[one, n - one], [two, m - two]]) for (one, n), (two, m) in strata]
+    least, most = (StratifiedTable(tables).test_null_odds(correction=each).pvalue for each in (False, True))
+    assert least < stratified_difference(strata).p_value < most, "of the normal law, with and without a correction"
+    assert most < 1.3 * least
+
+
+@settings(max_examples=20)
+@given(pairs_of_runs)
+def test_one_run_of_each_per_stratum_is_a_pair(counts):
+    first, second, pairs = counts
+    strata = [((1, 1), (0, 1))] * first + [((0, 1), (1, 1))] * second + [((1, 1), (1, 1))] * (pairs - first - second)
+    found, expected = stratified_difference(strata), paired_difference(first, second, pairs)
+    assert (found.value, found.p_value) == pytest.approx((expected.value, expected.p_value))
+
+
+@settings(max_examples=20)
+@given(st.tuples(st.integers(0, 9), st.integers(9, 20)), st.tuples(st.integers(0, 7), st.integers(7, 20)))
+def test_one_stratum_has_the_interval_of_independent_runs_and_fishers_test_at_equal_numbers(first, second):
+    found, expected = stratified_difference([(first, second)]), independent_difference(first, second)
+    assert found.value == pytest.approx(expected.value)
+    assert found.rates == pytest.approx(expected.rates)
+    if (found.p_value <= 0.05) == (expected.p_value <= 0.05):
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert found.p_value <= 0.05 or found.low <= 0 <= found.high
+    alike = (second[0], first[1])
+    table = [[first[0], first[1] - first[0]], [alike[0], alike[1] - alike[0]]]
+    assert stratified_difference([(first, alike)]).p_value == pytest.approx(stats.fisher_exact(table)[1])
+
+
+@pytest.mark.parametrize("wrong", [[], [((0, 0), (1, 2))], [((3, 2), (1, 2))], [((-1, 2), (1, 2))]])
+def test_strata_need_runs_of_both_groups(wrong):
+    with pytest.raises(ValueError, match="expected strata with runs of both groups"):
+        stratified_difference(wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("runs", "rates"),
+    [
+        (((2, 6), (6, 2)), ((0.9, 0.9), (0.1, 0.1))),
+        (((5, 5), (5, 4)), ((0.3, 0.3), (0.3, 0.3))),
+        (((5, 5), (5, 4)), ((0.9, 0.5), (0.5, 0.1))),
+    ],
+)
+def test_errors_of_comparisons_within_strata_over_all_outcomes(runs, rates):
+    level = covered = 0.0
+    weights = np.array([n * m / (n + m) for n, m in runs])
+    truth = float(weights @ [one - two for one, two in rates] / weights.sum())
+    sizes, chances = ([each for pair in pairs for each in pair] for pairs in (runs, rates))
+    pmfs = [stats.binom.pmf(np.arange(size + 1), size, rate) for size, rate in zip(sizes, chances, strict=True)]
+    for counts in product(*(range(size + 1) for size in sizes)):
+        weight = np.prod([pmf[count] for pmf, count in zip(pmfs, counts, strict=True)])
+        groups = list(zip(counts, sizes, strict=True))
+        found = stratified_difference(list(zip(groups[::2], groups[1::2], strict=True)))
+        level += weight * (found.p_value <= 0.05)
+        covered += weight * (found.low <= truth <= found.high)
+    assert truth or level <= 0.05 + 1e-6
+    assert covered >= 0.94

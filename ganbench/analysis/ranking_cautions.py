@@ -1,0 +1,130 @@
+"""What limits the answer to the question which method of a data set one would use, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from ganbench.analysis.collected import Collected
+from ganbench.analysis.comparisons import WITHIN
+from ganbench.analysis.methods import final_values, healthy
+from ganbench.analysis.noise import tells_noise
+from ganbench.analysis.nulls import noise_of, null_of
+from ganbench.analysis.pairing import evenly_spread
+from ganbench.analysis.ranking import chance
+from ganbench.analysis.statistics.multiplicity import LEVEL
+from ganbench.core.formatting import format_number, format_percent, join_words, plural
+
+MOST_NAMED = 4  # methods that a sentence names
+NEAR = 0.5  # of the distance of noise, from which on examples are hardly better
+
+
+def cautions(collected: Collected, rows: pd.DataFrame, pairs: dict[str, tuple[pd.Series, bool]]) -> Iterator[str]:
+    """What limits the answer for a data set.
+
+    Args:
+        collected: The study's results.
+        rows: The data set's rows of the ranking, see `ganbench.analysis.ranking.ranking`.
+        pairs: By other method, the row of its test against the first, and whether the first is the first in it.
+    """
+    yield from _near_noise(collected, rows.iloc[0])
+    yield from _at_best_rates(collected, rows)
+    yield from _of_the_ranking(rows, pairs)
+    yield from _of_settings(collected, rows, pairs)
+
+
+def _near_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
+    """That the healthy runs of the first method are hardly nearer to real data than noise is, if so."""
+    if pd.isna(best["metric"]) or collected.metrics[best["metric"]].best != "low":
+        return
+    metric, runs = best["metric"], collected.runs[collected.runs["method"] == best["method"]]
+    values = final_values(runs[healthy(runs)], metric)
+    null, noise = null_of(collected, best["dataset"], metric), noise_of(collected, best["dataset"], metric)
+    real, width = (0.0, 0.0) if null is None else (null.high, null.high - null.low)
+    if len(values) and tells_noise(noise, real, width) and np.median(values) >= NEAR * noise:
+        yield (
+            f"Noise, independent numbers with the means and variances of the data, scores {format_number(noise)} in"
+            f" {collected.metrics[metric].title}: the healthy runs of {best['method']}, at a median of"
+            f" {format_number(np.median(values))}, are hardly nearer to real data."
+        )
+
+
+def _at_best_rates(collected: Collected, rows: pd.DataFrame) -> Iterator[str]:
+    """The healthy runs of each method at the learning rate at which it has the largest share of them.
+
+    A method that fails at rates that nobody would choose loses by that where runs at all rates are counted.
+    """
+    runs = collected.runs[collected.runs["method"].isin(rows["method"])]
+    if not (runs.groupby("method")["learning_rate"].nunique() > 1).any():
+        return
+    parts = []
+    for method in rows["method"].iloc[:MOST_NAMED]:
+        mine = runs[runs["method"] == method]
+        counts = healthy(mine).groupby(mine["learning_rate"]).agg(["sum", "size"])
+        if len(counts):
+            best = (counts["sum"] / counts["size"]).idxmax()
+            count, size = counts.loc[best]
+            parts.append(f"{method} {count} of {size} at {format_number(best)}")
+    yield (
+        f"Runs at all learning rates of the grid are counted. Healthy at the best rate of each: {'; '.join(parts)}."
+        " These rates were chosen by the runs that are counted, so that the shares are too good, and no test compares"
+        " them."
+    )
+
+
+def _of_the_ranking(rows: pd.DataFrame, pairs: dict[str, tuple[pd.Series, bool]]) -> Iterator[str]:
+    """A method that is rarely healthy, runs of which it is not known, scores that speak against the first method."""
+    best = rows.iloc[0]
+    unknown = int(rows["undetermined"].sum())
+    if unknown:
+        yield (
+            f"Of {unknown} of {int(rows['runs'].sum())} runs it is not known whether they are healthy; the shares of"
+            " methods that have such runs are not tested."
+        )
+    seldom = rows[rows["healthy"] + rows["undetermined"] < rows["runs"] / 2]
+    if len(seldom) == len(rows):
+        yield "Of no method here half of the runs are healthy: to use any of them is to train it several times."
+    elif best["method"] in set(seldom["method"]):
+        yield f"Fewer than half of the runs of {best['method']} are healthy."
+    for name, (row, first) in pairs.items():
+        value, low, high = chance(row, first)
+        if row["improvement_adjusted"] <= LEVEL and value < 0.5:
+            yield (
+                f"A run of {name} scores better than one of {best['method']} with a probability of"
+                f" {format_percent(1 - value)} (95% interval {format_percent(1 - high)} to {format_percent(1 - low)}),"
+                f" failed runs being the worst: where its other runs cost little, {name} may be the choice."
+            )
+
+
+def _of_settings(collected: Collected, rows: pd.DataFrame, pairs: dict[str, tuple[pd.Series, bool]]) -> Iterator[str]:
+    """Methods that were run at other settings than the first, or at the same ones in other proportions."""
+    best = rows["method"].iloc[0]
+    runs = {name: collected.runs[collected.runs["method"] == name] for name in rows["method"]}
+    partly = {name: row for name, (row, _) in pairs.items() if row["settings"] > 0}
+    rates = [name for name, row in partly.items() if row["own_rates"]]
+    if rates:
+        yield f"{best} and {named(rates)} were run at one learning rate each, which is part of what is tested."
+    settings = rows.set_index("method")["settings"]
+    odd = [name for name, row in partly.items() if {settings[name], settings[best]} != {row["settings"]}]
+    if odd:
+        yield (
+            f"{best} and {named(odd)} were not run at the same settings: the shares and medians are of all runs of"
+            " each, and the tests of those at settings of both."
+        )
+    within = {name: ("n_train",) if row["own_rates"] else WITHIN for name, row in partly.items() if name not in odd}
+    uneven = [name for name, by in within.items() if not evenly_spread(runs[best], runs[name], by)]
+    if uneven:
+        yield (
+            f"{best} and {named(uneven)} have different shares of their runs at the settings of both: the shares and"
+            " medians are of all runs of each, and differ by that alone where a setting is hard; the tests compare runs"
+            " of equal settings."
+        )
+
+
+def named(names: list[str]) -> str:
+    """Some methods by name, and the number of the others."""
+    if len(names) <= MOST_NAMED:
+        return join_words(names)
+    return f"{', '.join(names[:MOST_NAMED])} and {plural(len(names) - MOST_NAMED, 'more method')}"
