@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,6 +15,8 @@ from ganbench.contracts import trials
 from ganbench.contracts.losses_and_optimizers import regularizer_fault
 from ganbench.contracts.trials import games
 from ganbench.contracts.trials.checks import LeftOpen, Subject
+from ganbench.core.errors import GanbenchError
+from ganbench.data import DataSpec
 from ganbench.games import Member
 from ganbench.nn.weights import Weights
 from ganbench.regularizers import Regularizer
@@ -71,6 +74,36 @@ def test_the_gradient_of_orthogonality_is_that_of_a_loop_over_pairs_of_filters()
                     if i != j:  # (w_i . w_j)^2, once for (i, j) and once for (j, i)
                         expected[k, first + size * i : first + size * (i + 1)] += 0.3 * 4 * (row[i] @ row[j]) * row[j]
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "players", "named"),
+    [
+        (("sngan", {"conditioning": "projection"}), "generator", "generator's 'blocks.0.norms.0.affine.weight'"),
+        (("dcgan", {"discriminator_norm": "weight"}), "both", "discriminator's '0.parametrizations.weight.original0'"),
+        (("style", {}), "discriminator", "discriminator's 'first.weight'"),
+        (("r3gan", {}), "generator", "generator's 'basis'"),
+    ],
+)
+def test_orthogonality_is_of_the_weights_of_layers_alone(architecture, players, named):
+    """Equal gains of all labels, of 64 channels, have products of 64, and lengths of filters have no direction."""
+    name, options = architecture
+    data = DataSpec((1, 16, 16), True, 4, 2)
+    orthogonal = part("regularizer", "orthogonal", players=players)
+    network = part("architecture", name, features=2, latent_size=2, **options)
+    with pytest.raises(GanbenchError, match=re.escape(f"but the {named} is none as it stands")):
+        gan(torch.zeros(4, 1, 16, 16), data=data, architecture=network, regularizer=orthogonal, labels=[0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("discriminator_norm", ["none", "spectral"])
+def test_orthogonality_is_of_the_weights_that_spectral_normalisation_divides(discriminator_norm):
+    data = DataSpec((1, 16, 16), True, 4, 0)
+    orthogonal = part("regularizer", "orthogonal", players="both")
+    network = part("architecture", "sngan", features=2, latent_size=2, discriminator_norm=discriminator_norm)
+    state = torch.random.get_rng_state()
+    game = gan(torch.zeros(4, 1, 16, 16), data=data, architecture=network, regularizer=orthogonal)
+    assert game.regularizer.supports(game) is None
+    assert torch.equal(torch.random.get_rng_state(), state), "nobody else's numbers are drawn"
 
 
 @pytest.mark.parametrize("which", ["kernels", "last layer", "orthogonal"])
