@@ -15,7 +15,7 @@ from ganbench.core.member import Member
 from ganbench.core.registry import CHOICES
 from ganbench.study.blocks import Block, Train
 from ganbench.study.choices import Choice
-from ganbench.study.names import cut_name, dataset_name, slug
+from ganbench.study.names import cut_name, refuse_datasets_of_one_name, slug
 from ganbench.study.schema import Study
 from ganbench.study.train_axes import COLUMNS, used_options, values_of, varied_options, with_steps
 from ganbench.study.value_types import LARGEST_GRID
@@ -147,7 +147,7 @@ def expand(study: Study) -> tuple[Run, ...]:
     sizes = [_block_size(study, block) for block in study.grid]
     if sum(sizes) > LARGEST_GRID:
         raise GanbenchError(f"grid: {sum(sizes):,} runs are more than the {LARGEST_GRID:,} that a study may have.")
-    _refuse_datasets_of_one_name(study)
+    refuse_datasets_of_one_name(_labelled_choices(study).values())
     names, varied = choice_names(study), _varied_training(study)
     runs: dict[str, tuple[int, Run]] = {}
     methods: dict[str, tuple[int, Run]] = {}
@@ -205,20 +205,6 @@ def choice_names(study: Study) -> dict[Choice, str]:
                     )
                 names[choice] = name
     return names
-
-
-def _refuse_datasets_of_one_name(study: Study) -> None:
-    """Refuse two data sets whose prepared examples would have one name: labels are not in it."""
-    called: dict[str, Choice] = {}
-    for choice in _labelled_choices(study).values():
-        if choice.family == "dataset" and (twin := called.setdefault(dataset_name(choice), choice)) is not choice:
-            given, remedy = (twin.name, choice.name), "rename one of these files"
-            if twin.name == choice.name:
-                given, remedy = (twin.signature, choice.signature), "rename the folder or file that one of them reads"
-            raise GanbenchError(
-                f"grid: the data sets {given[0]!r} and {given[1]!r} would both be called {dataset_name(choice)!r} in "
-                f"files, whatever their labels; {remedy}."
-            )
 
 
 def _labelled_choices(study: Study) -> dict[Choice, Choice]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
+from ganbench.core.errors import GanbenchError
 from ganbench.core.source_digests import digest
 from ganbench.study.choices import Choice
 
@@ -36,3 +38,24 @@ def cut_name(name: str) -> str:
 def dataset_name(choice: Choice) -> str:
     """The name of a data set in files, by which its jobs are found. It has no label, which changes no result."""
     return cut_name(slug(choice.signature))
+
+
+def refuse_datasets_of_one_name(choices: Iterable[Choice]) -> None:
+    """Refuse two data sets that would have one name in files, and so one file of prepared examples.
+
+    Args:
+        choices: Different choices of the grid.
+
+    Raises:
+        GanbenchError: Two data sets have one name.
+    """
+    called: dict[str, Choice] = {}
+    for choice in choices:
+        if choice.family == "dataset" and (twin := called.setdefault(dataset_name(choice), choice)) is not choice:
+            given, remedy = (twin.name, choice.name), "rename one of these files"
+            if twin.name == choice.name:
+                given, remedy = (twin.signature, choice.signature), "rename the folder or file that one of them reads"
+            raise GanbenchError(
+                f"grid: the data sets {given[0]!r} and {given[1]!r} would both be called {dataset_name(choice)!r} in "
+                f"files, whatever their labels; {remedy}."
+            )
