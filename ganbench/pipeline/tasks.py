@@ -195,6 +195,8 @@ class TrackTask:
     file: Path  # the study's file; empty if the study was not read from one file
     data: dict[str, str]  # digests of the prepared data, by the name of the data set in the tables
     report: Path  # the report, an artifact of the experiment
+    settings: dict[str, Any]  # the study as it runs, without locations: a workflow may have replaced values of the file
+    results: Path  # the folder that holds the study's folder of results
     models: tuple[str, ...] = ()  # places of the runs of each method whose generators are logged
     pictures: int = 0  # most runs whose samples are drawn
 

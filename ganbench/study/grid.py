@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from ganbench.core.member import Member
 from ganbench.core.registry import CHOICES
 from ganbench.study.blocks import Block, Train
 from ganbench.study.choices import Choice
+from ganbench.study.names import cut_name, refuse_datasets_of_one_name, slug
 from ganbench.study.schema import Study
 from ganbench.study.train_axes import COLUMNS, used_options, values_of, varied_options, with_steps
 from ganbench.study.value_types import LARGEST_GRID
@@ -137,42 +137,45 @@ def flatten_options(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def slug(text: str) -> str:
-    """Reduce a text to lower-case letters, digits, dots and dashes: safe in a path, a shell command and a wildcard.
-
-    A minus sign becomes an m, so that numbers of opposite sign keep different names.
-    """
-    signed = re.sub(r"(?<![a-z0-9])-(?=[0-9.])", "m", text.lower())
-    return re.sub(r"[^a-z0-9.]+", "-", signed).strip("-.")
-
-
 def expand(study: Study) -> tuple[Run, ...]:
     """Expand the grid into all runs of the study, in the order of its blocks.
 
     Raises:
-        GanbenchError: Two blocks contain the same run or give two methods the same name, a data set has too few
-            examples, or the grid has more than `LARGEST_GRID` runs.
+        GanbenchError: Two blocks contain the same run or give two methods the same name, two data sets have one name in
+            files, a data set has too few examples, or the grid has more than `LARGEST_GRID` runs.
     """
     sizes = [_block_size(study, block) for block in study.grid]
     if sum(sizes) > LARGEST_GRID:
         raise GanbenchError(f"grid: {sum(sizes):,} runs are more than the {LARGEST_GRID:,} that a study may have.")
+    refuse_datasets_of_one_name(_labelled_choices(study).values())
     names, varied = choice_names(study), _varied_training(study)
     runs: dict[str, tuple[int, Run]] = {}
     methods: dict[str, tuple[int, Run]] = {}
+    # Blocks with different labels can give one point different ids. Where they exist, a point is known by what it
+    # trains; in place of the choices, which take long to hash, stands the first method that is made of them.
+    labelled = len({block.label for block in study.grid}) > 1
+    points: dict[tuple[str, Train, Member], tuple[int, Run]] = {}
+    made_of: dict[tuple[Choice, ...], str] = {}
+    alike: dict[str, str] = {}
     for index, block in enumerate(study.grid):
         for run in _block_runs(study, index, block, names, varied):
             other, known = methods.setdefault(run.method, (index, run))
+            if known is run:
+                alike[run.method] = made_of.setdefault(run.choices, run.method)
             if (known.choices, known.block, known.variant) != (run.choices, run.block, run.variant):
                 raise GanbenchError(
                     f"grid[{index}]: its method {run.method!r} has the name of another one of grid[{other}]; give the "
                     "blocks labels that differ."
                 )
-            if run.id in runs:
+            at, twin = runs.setdefault(run.id, (index, run))
+            if labelled and twin is run:
+                at, twin = points.setdefault((alike[run.method], run.train, run.member), (index, run))
+            if twin is not run:
+                called = "" if twin.id == run.id else f", as {twin.id}"
                 raise GanbenchError(
-                    f"grid[{index}]: run {run.id} stands in grid[{runs[run.id][0]}] already; every point of the grid "
-                    "belongs to one block. To train it in two ways, make two studies."
+                    f"grid[{index}]: run {run.id} stands in grid[{at}] already{called}; every point of the grid "
+                    "belongs to one block, whatever its label. To train it in two ways, make two studies."
                 )
-            runs[run.id] = (index, run)
     return tuple(run for _, run in runs.values())
 
 
@@ -297,7 +300,7 @@ def _block_runs(
                 resolved = with_steps(train, n_train)
             except GanbenchError as error:
                 raise GanbenchError(f"grid[{index}].train: {error}.") from None
-            method = "-".join(words) or OMITTED[0]
+            method = cut_name("-".join(words)) or OMITTED[0]
             rates = product(block.learning_rate, block.generator_learning_rate)
             for (rate, own), seed in product(rates, block.seed):
                 own = None if own == rate else own

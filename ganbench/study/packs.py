@@ -10,6 +10,7 @@ from ganbench.core.source_digests import digest
 from ganbench.study.blocks import Train
 from ganbench.study.choices import Choice
 from ganbench.study.grid import Run, choice_names
+from ganbench.study.names import cut_name
 from ganbench.study.schema import Study
 
 FUSING = ("learning_rate", "generator_learning_rate", "n_train")  # in which fused runs may differ, beside their seeds
@@ -51,5 +52,6 @@ def group_into_packs(study: Study, runs: tuple[Run, ...]) -> tuple[Pack, ...]:
             made_of = [[choice.component.name, choice.options_by_name] for choice in choices]
             shared = digest([made_of, trains[run.train], apart])
             words = [called[choice] for choice in choices if choice in called]
-            names[key] = "-".join([*words, shared[:12], str(block)])
+            named = [cut_name("-".join(words))] if words else []
+            names[key] = "-".join([*named, shared[:12], str(block)])
     return tuple(Pack(names[key], tuple(members)) for key, members in groups.items())

@@ -49,6 +49,8 @@ class PackTrainer:
         axes: A function from a member to the values of the grid's axes, which are sent with its curves.
         shorter: Finished runs that members go on from, by the members' digests.
         stop: The rule that stops members early; None for none.
+        about: What is recorded of every member that this attempt finishes, such as the device and the versions. A
+            member that an earlier attempt finished keeps that attempt's record.
     """
 
     game: Game
@@ -62,6 +64,7 @@ class PackTrainer:
     axes: Callable[[PackMember], dict[str, Any]]
     shorter: Mapping[str, Shorter] = field(default_factory=dict)
     stop: EarlyStop | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     def train(self, members: Sequence[PackMember], *, measured: bool = False) -> list[tuple[PackMember, Tree]]:
         """Train members together if they fit into memory, otherwise in parts.
@@ -137,7 +140,7 @@ class PackTrainer:
             self.report(members, steps)
             share = (time.monotonic() - began) / len(members)
             sizes = list(self.game.sizes.values())
-            about = {"trained_at": now(), "together": len(members), "steps": steps, "parameters": sizes}
+            about = {**self.about, "trained_at": now(), "together": len(members), "steps": steps, "parameters": sizes}
             at = finished[0].steps if finished else 0
             done = {
                 str(k): {

@@ -11,6 +11,7 @@ from typing import Any
 from ganbench.core.errors import GanbenchError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+TIME_OVER = "the job's time is nearly over"  # the reason of a job that ends ahead of its time, however early
 TIMELY = 90.0  # a signal within so many seconds of the end of the job's time is attributed to the time limit
 
 
@@ -19,7 +20,7 @@ class Stopped(GanbenchError):
 
     Args:
         message: The message.
-        of_time: Whether the job's time is over.
+        of_time: Whether the job ends for lack of time, so that its next attempt needs more of it.
     """
 
     def __init__(self, message: str, *, of_time: bool) -> None:
@@ -68,7 +69,7 @@ class StopRequest:
         if self._signal is not None:
             return self._signal
         if self._end is not None and time.time() + seconds >= self._end:
-            return "the job's time is nearly over"
+            return TIME_OVER
         return None
 
     def stop(self, reason: str, then: str = "") -> Stopped:
@@ -82,7 +83,7 @@ class StopRequest:
             The exception, for the caller to raise.
         """
         self._ending = True
-        over = self._end is not None and time.time() >= self._end - TIMELY
+        over = reason == TIME_OVER or (self._end is not None and time.time() >= self._end - TIMELY)
         return Stopped(f"stopped: {reason}{then and '; ' + then}", of_time=over)
 
     def _received(self, number: int, _: Any) -> None:

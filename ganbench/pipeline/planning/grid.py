@@ -11,8 +11,9 @@ from ganbench.core.source_digests import digest
 from ganbench.pipeline.jobs import ExecutionSettings, Job, Task
 from ganbench.pipeline.tasks import ComponentConfig, identity
 from ganbench.study.choices import Choice
-from ganbench.study.grid import Run, expand, slug
+from ganbench.study.grid import Run, expand
 from ganbench.study.judging import validate_judges
+from ganbench.study.names import dataset_name
 from ganbench.study.packs import group_into_packs
 from ganbench.study.schema import Study
 from ganbench.study.target_checks import validate_targets
@@ -44,7 +45,7 @@ class GridPlan:
     def datasets(self) -> dict[str, Choice]:
         """The data sets of the study by name."""
         choices = dict.fromkeys(choice for run in self.runs for choice in run.choices)
-        return {slug(choice.signature): choice for choice in choices if choice.family == "dataset"}
+        return {dataset_name(choice): choice for choice in choices if choice.family == "dataset"}
 
     @cached_property
     def methods(self) -> tuple[str, ...]:
@@ -98,4 +99,4 @@ def components_of(run: Run) -> dict[str, ComponentConfig]:
 
 def dataset_of(run: Run) -> str:
     """The name of a run's data set, by which `prepare` and `judge` jobs are found."""
-    return slug(run.choice("dataset").signature)
+    return dataset_name(run.choice("dataset"))

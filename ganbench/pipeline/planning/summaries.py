@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ganbench.core import checksums
 from ganbench.core.registry import PACKAGE
@@ -83,13 +84,12 @@ class SummaryPlan(PackPlan):
     @cached_property
     def report(self) -> Job:
         """The job that writes the HTML report, and its tables as LaTeX and CSV."""
-        study = self.study.model_dump(mode="json", exclude=WHERE)
         of_packs = [getattr(self, stage) for stage in OF_PACKS]
         results = {
             name: ResultFiles(*(jobs[name].path if name in jobs else None for jobs in of_packs)) for name in self.packs
         }
         task = ReportTask(
-            study,
+            self._settings,
             tuple(self.shown),
             self._tables,
             self.folder,
@@ -126,10 +126,17 @@ class SummaryPlan(PackPlan):
             self.file or Path(),
             data,
             self.folder / REPORT,
+            self._settings,
+            self.study.results,
             tuple(track.models),
             track.pictures,
         )
         return self._summary("track", task, needs=[self.report])
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        """The study as it runs, without locations."""
+        return self.study.model_dump(mode="json", exclude=WHERE)
 
     @property
     def _tables(self) -> Path:

@@ -18,8 +18,8 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.resources import sample_times, timing
 from ganbench.study.choices import Choice
-from ganbench.study.grid import slug
 from ganbench.study.judging import needs_weights
+from ganbench.study.names import dataset_name
 
 LOADED = 2  # number of times that `prepare` loads a user's data set, to see whether both loads agree
 FEATURES_HELD = 5  # copies of the features of all real examples, at most
@@ -57,7 +57,7 @@ class DatasetCosts:
     def __init__(self, plan: Plan, choice: Choice, loaded: Loaded | None = None) -> None:
         self._plan, self._dataset = plan, choice.build()
         if loaded is None:
-            prepared, began = plan.prepare[slug(choice.signature)], time.process_time()
+            prepared, began = plan.prepare[dataset_name(choice)], time.process_time()
             found = examples(prepared.path) if prepared.done else self._dataset.load()
             loaded = Loaded(found, time.process_time() - began)
         self.examples = loaded.examples

@@ -38,7 +38,7 @@ from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.pipeline.stages import OF_DATASETS
 from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
-from ganbench.study.grid import Run, slug
+from ganbench.study.grid import Run
 from ganbench.study.selectors import matches
 
 # A step takes the memory of about six forward passes: forward and backward passes (twice a forward pass) of the
@@ -83,17 +83,13 @@ class Estimator:
         value = digest([self._device.type, *(job.digest for job in jobs)])
         if known is not None and known.digest == value:
             return known
-        data = {
-            choice.signature: self._data(choice)
-            for run in self._plan.runs
-            if (choice := run.choice("dataset")) is not None
-        }
+        data = {name: self._data(choice) for name, choice in self._plan.datasets.items()}
         return Timings(
             start=timing.STARTED_SECONDS,
-            prepare={slug(label): each.loading for label, each in data.items()},
-            judge={slug(label): each.judge_seconds for label, each in data.items()},
-            reference={slug(label): each.reference_seconds for label, each in data.items()},
-            reference_memory={slug(label): each.reference_memory for label, each in data.items()},
+            prepare={name: each.loading for name, each in data.items()},
+            judge={name: each.judge_seconds for name, each in data.items()},
+            reference={name: each.reference_seconds for name, each in data.items()},
+            reference_memory={name: each.reference_memory for name, each in data.items()},
             observations=self._observations(),
             digest=value,
         )

@@ -21,7 +21,8 @@ from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
-from ganbench.study.schema import load
+from ganbench.pipeline.tasks import TrackTask
+from ganbench.study.schema import parse
 from ganbench.tracking.address import redact_credentials, sqlite_path
 from ganbench.tracking.chosen_runs import evenly_chosen, standing_for
 from ganbench.tracking.environment import QUIET_SETTINGS, environment_variables, silence_logs
@@ -65,8 +66,8 @@ def run(job: Job, context: JobContext) -> list[Path]:
             uri=task.address,
             origin=origin,
             page=task.report,
-            chosen=standing_for(collected, task.models) if origin.file else {},
-            write=partial(_write_networks, task.file, {}),
+            chosen=standing_for(collected, task.models),
+            write=partial(_write_networks, task, {}),
             pictured=evenly_chosen(collected, task.pictures),
             report=lambda done, _: report(done),
         )
@@ -143,11 +144,11 @@ def track(
     return Tracked(created, len(shown) - created, superseded, metrics, artifacts, models)
 
 
-def _write_networks(study: Path, known: dict[str, Plan], run: str, folder: Path) -> None:
+def _write_networks(task: TrackTask, known: dict[str, Plan], run: str, folder: Path) -> None:
     """Write the last networks of a run into a folder.
 
     Args:
-        study: The study's file.
+        task: The task, which has the study as it runs: a workflow may have replaced values of the study's file.
         known: Empty, or the plan of the study, which is kept here.
         run: The name of the run.
         folder: The folder.
@@ -156,8 +157,10 @@ def _write_networks(study: Path, known: dict[str, Plan], run: str, folder: Path)
     from ganbench.pipeline.snapshots import find
 
     if not known:
-        known["plan"] = Plan(load(study))
-    write_snapshot(find(study, run, plan=known["plan"]), folder)
+        study = task.settings | {"results": str(task.results)}
+        known["plan"] = Plan(parse(study, origin="the study that track was given"))
+    file = task.file if task.file.name else Path("STUDY")  # for messages
+    write_snapshot(find(file, run, plan=known["plan"]), folder)
 
 
 def _batches(every: Iterator[Record]) -> Iterator[list[Record]]:

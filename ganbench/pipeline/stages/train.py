@@ -110,14 +110,15 @@ def train_new(
                 training, axes = build_training(task.train, plan.components), partial(_axes, task)
                 training = replace(training, execution=task.execution)
                 stop = stop_rule(task.stop, task.train, plan.components)
-                trainer = PackTrainer(
-                    game, training, device, resume, context, schedule, report, stream, axes, shorter, stop
-                )
                 about = {"pack": task.pack, "fused": plan.fused, "fused_why": plan.why, **versions(device)}
+                trainer = PackTrainer(
+                    game, training, device, resume, context, schedule, report, stream, axes, shorter, stop, about
+                )
                 how = "fused" if plan.fused else "one by one"
                 log(f"{plural(plan.count, 'run')}, {how}: {plan.why}; on {device}")
                 for subpack in plan.subpacks:
                     for member, tree in trainer.train(subpack):
+                        # Members that were finished before their checkpoints had all of it get the rest from here.
                         results.append((member, {**tree, "about": {**about, **tree["about"]}}))
     return results
 

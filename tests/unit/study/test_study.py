@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 from repository import ROOT
 from study_example import BASE, TOYS, changed, plan, toys
 
@@ -23,6 +24,7 @@ from ganbench.pipeline.tasks import Observation
 from ganbench.pipeline.typed_json import decode, encode
 from ganbench.study import key_reference
 from ganbench.study.grid import expand
+from ganbench.study.names import LONGEST_NAME, cut_name
 from ganbench.study.schema import Study, load, parse
 from ganbench.study.selectors import Selector, matches
 
@@ -124,6 +126,18 @@ def test_a_point_of_the_grid_belongs_to_one_block():
         plan(study)
 
 
+@pytest.mark.parametrize("label", ["two", None])
+def test_a_label_makes_no_other_point_of_a_block(label):
+    """Its runs would have the digests of the others, and result files hold one run of each digest."""
+    block = {"game": "bilinear", "optimizer": ["sgd", "adam"], "learning_rate": 0.1, "seed": [0, 1]}
+    blocks = [block | {"label": "one"}, block | {"label": label, "optimizer": "adam", "seed": [1, 2]}]
+    told = rf"grid\[1\]: run {label or 'bilinear-adam'}-.*s1 stands in grid\[0\] already, as one-adam-lr0\.1-s1; every"
+    with pytest.raises(GanbenchError, match=told):
+        plan({"study": "x", "grid": blocks, "train": {"steps": 5}})
+    blocks[1]["seed"] = [2, 3]
+    assert len(set(plan({"study": "x", "grid": blocks, "train": {"steps": 5}}).train_digests.values())) == 6
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -182,13 +196,72 @@ def test_adding_seeds_moves_no_run_to_another_pack():
     assert all(len({run.seed for run in pack.runs}) <= 2 for pack in after.values())
 
 
+def image_folder(path: Path) -> Path:
+    """Write a folder of small images."""
+    path.mkdir(parents=True)
+    for index in range(20):
+        Image.new("RGB", (8, 8), (index, 0, 0)).save(path / f"{index}.png")
+    return path
+
+
 def test_two_choices_that_would_be_called_the_same_are_refused(tmp_path):
-    (tmp_path / "ring8.py").write_text((ROOT / "ganbench/data/ring8.py").read_text())
+    (tmp_path / "mlp.py").write_text((ROOT / "ganbench/architectures/mlp.py").read_text())
     study = copy.deepcopy(BASE)
-    block = {"dataset": str(tmp_path / "ring8.py"), "architecture": "mlp", "learning_rate": 1e-3, "seed": 99}
+    own = {"name": str(tmp_path / "mlp.py")}
+    block = {"dataset": "ring8", "architecture": own, "learning_rate": 1e-3, "seed": 99}
     study["grid"].append(block)
-    with pytest.raises(GanbenchError, match=r"would both be called 'ring8' .*rename a file"):
+    with pytest.raises(GanbenchError, match=r"would both be called 'mlp' .*rename a file, or give .* another label"):
         plan(study)
+    own["label"] = "mine"
+    assert plan(study).methods[-2:] == ("ring8-mlp", "ring8-mine")
+
+
+@pytest.mark.parametrize("label", [{}, {"label": "B"}])
+def test_two_data_sets_of_one_name_in_files_are_refused_whatever_their_labels(tmp_path, label):
+    """Else the runs of both would train on the examples of the last one."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text((ROOT / "ganbench/data/ring8.py").read_text())
+    shared = {"architecture": "mlp", "learning_rate": 1e-3, "seed": 0}
+    one, other = ({"name": str(tmp_path / folder / "mine.py")} for folder in ("a", "b"))
+    blocks = [{"dataset": each, **shared} for each in (one | {"label": "A"}, other | label)]
+    with pytest.raises(GanbenchError, match=r"/a/mine\.py' and '.*/b/mine\.py' would both be called 'mine' in .* one"):
+        plan({"study": "x", "grid": blocks})
+    folders = [image_folder(tmp_path / name) for name in ("cats_dogs", "Cats-dogs")]
+    one, other = ({"name": "image_folder", "folder": str(folder), "side": 8} for folder in folders)
+    blocks = [{"dataset": each, **shared} for each in (one | {"label": "A"}, other | label)]
+    with pytest.raises(GanbenchError, match=r"cats_dogs.*Cats-dogs.* would both be called .*rename the folder or file"):
+        plan({"study": "x", "grid": blocks})
+
+
+def test_names_that_are_too_long_for_files_are_cut_and_stay_apart(tmp_path):
+    """While a file is written, its name has 255 characters at most: 36 more than that of its pack or data set."""
+    twins = {"objective": "minimax hinge", "regularizer": "r1 r2", "dynamics": "simultaneous alternating"}
+    twins |= {"architecture": "mlp fc", "dataset": "ring8 grid", "optimizer": "adam sgd", "schedule": "cosine linear"}
+    blocks = [
+        {family: {"name": names.split()[index], "label": f"{family:x<39}{index}"} for family, names in twins.items()}
+        for index in (0, 1)
+    ]
+    blocks = [block | {"learning_rate": 0.1, "seed": 2**31 - 1} for block in blocks]
+    found = plan({"study": "x", "grid": blocks, "train": {"steps": 5}})
+    assert len(found.methods) == len(found.packs) == 2
+    assert all(len(name) <= LONGEST_NAME for name in found.methods)
+    assert all(len(job.path.name) + len(".0123456789ab.tmp") <= 255 for job in found.train.values())
+    assert not any(job.done for job in found.all_jobs()), "no error"
+
+    folders = [image_folder(tmp_path / ("0" * 100) / ("0" * 100) / end) for end in ("one", "other")]
+    datasets = [{"name": "image_folder", "folder": str(folder), "side": 8} for folder in folders]
+    found = plan({"study": "x", "grid": [{**BASE["grid"][1], "dataset": datasets}]})
+    assert [len(name) for name in found.prepare] == [LONGEST_NAME] * 2
+    assert len({run.id for run in found.runs}) == 2 * 4
+
+
+def test_names_that_files_can_have_stay_as_they_are():
+    assert [cut_name("a" * count) for count in (1, LONGEST_NAME)] == ["a" * count for count in (1, LONGEST_NAME)]
+    one, other = (cut_name("a" * LONGEST_NAME + end) for end in "bc")
+    assert (one[:-12], len(one)) == (other[:-12], len(other)) == ("a" * (LONGEST_NAME - 13) + "-", LONGEST_NAME)
+    assert one != other
+    assert cut_name("a" * (LONGEST_NAME - 14) + "-." + "b" * 9)[LONGEST_NAME - 16 :].startswith("aa-")
 
 
 def test_learning_rates_that_print_alike_are_different_runs():

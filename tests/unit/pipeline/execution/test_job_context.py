@@ -19,7 +19,7 @@ from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.job_context import job_context
 from ganbench.pipeline.execution.journal import FAILED, KILLED, OUT_OF_MEMORY, OUT_OF_TIME, STOPPED, End
-from ganbench.pipeline.execution.termination_signals import Stopped
+from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
 from ganbench.pipeline.jobs import ExecutionSettings
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.check import check
@@ -95,6 +95,23 @@ def test_how_attempts_end_is_remembered(tmp_path, error, how):
     with at_train(tmp_path):
         assert len(entry_of(tmp_path).ends) == 2
     assert (entry_of(tmp_path).running, entry_of(tmp_path).ends) == (False, ())
+
+
+def test_who_ends_for_lack_of_time_says_so_however_much_is_left():
+    """With runs of ten minutes, a job ends with up to twenty minutes left; it is to ask for more time."""
+    stopping = StopRequest(end=time.time() + 1_000)
+    assert stopping.reason(900) is None
+    assert stopping.stop(stopping.reason(1_100)).of_time
+
+
+@pytest.mark.parametrize(("left", "of_time"), [(1_000, False), (60, True)])
+def test_a_signal_is_for_lack_of_time_near_its_end(left, of_time):
+    stopping = StopRequest(end=time.time() + left)
+    with stopping.listening(), stopping.deferred():
+        os.kill(os.getpid(), signal.SIGTERM)
+        why = stopping.reason(1_100)
+    assert why == "received SIGTERM"
+    assert stopping.stop(why).of_time == of_time
 
 
 def test_a_job_killed_without_a_word_is_found_out(tmp_path):

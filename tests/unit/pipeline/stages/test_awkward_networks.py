@@ -26,7 +26,7 @@ from ganbench.core import result_files
 from ganbench.games.gan import latent_points
 from ganbench.pipeline.execution.result_cache import group_of
 from ganbench.pipeline.plan import Plan
-from ganbench.study.grid import slug
+from ganbench.study.names import slug
 from ganbench.study.schema import load
 
 BATCH = 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import socket
 from contextlib import contextmanager, nullcontext
@@ -18,12 +19,17 @@ from ganbench.analysis.columns import FAILURES
 from ganbench.analysis.outcome_catalogue import catalogue
 from ganbench.claims.decisions import decide
 from ganbench.core.errors import GanbenchError
-from ganbench.pipeline import results_folder
+from ganbench.pipeline import network_folder, results_folder
 from ganbench.pipeline.execution import devices
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
+from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.snakemake import plan_of
 from ganbench.pipeline.stages import diagnose as diagnose_stage
 from ganbench.pipeline.stages import evaluate as evaluate_stage
-from ganbench.pipeline.stages import run
+from ganbench.pipeline.stages import run, track, train
+from ganbench.pipeline.typed_json import encode
 from ganbench.report import tables
 from ganbench.study.schema import parse
 from ganbench.study.selectors import Selector, matches
@@ -446,6 +452,50 @@ def test_a_file_of_runs_says_what_each_is(tmp_path):
             assert config["train"]["steps"] == STEPS
             seen.append((config.get("architecture", {}).get("width"), config["game"]["name"]))
     assert sorted(seen, key=str) == [(8, "gan"), (8, "gan"), (None, "bilinear")]
+
+
+@pytest.mark.parametrize("named", [1, 0], ids=["of a file", "of none"])
+def test_track_finds_networks_of_the_study_as_it_runs(tmp_path, monkeypatch, named):
+    """`snakemake --config` replaces values of the study's file, such as the folder of results or the steps."""
+    networks = {"dataset": "ring8", "architecture": {"name": "mlp", "width": 8}, "learning_rate": 1e-3, "seed": 0}
+    file = tmp_path / "study.yaml"
+    file.write_text(json.dumps(STUDY | {"grid": [networks], "train": {"steps": 9}}))
+    config = STUDY | {"grid": [networks], "train": {"steps": 3}, "results": str(tmp_path / "elsewhere")}
+    found = work(plan_of(config, "study.yaml", files=[str(file)] * named, verify=False), "prepare", "train")
+    written = []
+    monkeypatch.setattr(network_folder, "write_snapshot", lambda snapshot, folder: written.append((snapshot, folder)))
+    task = Job.decode(json.loads(json.dumps(encode(found.track)))).task
+    track._write_networks(task, {}, found.runs[0].id, tmp_path / "model")
+    ((snapshot, folder),) = written
+    assert (snapshot.step, snapshot.plan.folder, folder) == (3, found.folder, tmp_path / "model")
+    assert (task.file, found.track.path) == (file if named else Path(), Plan(found.study).track.path)
+
+
+@pytest.mark.parametrize(("kept_first", "of_first"), [(True, "node A"), (False, "node B")])
+def test_a_run_is_recorded_where_it_was_trained(tmp_path, monkeypatch, kept_first, of_first):
+    """Not where the pack's file is written. A checkpoint of an older version, which does not say, is read too."""
+    toy = {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 0.1, "seed": [0, 1]}
+    (job,) = plan(tmp_path, grid=[toy], pack={"fuse": "never"}).train.values()
+    versions, trainer = train.versions, train.PackTrainer
+
+    class OneRun(StopRequest):
+        def reason(self, seconds: float) -> str | None:
+            return "one run is done" if list(tmp_path.glob("*/train/.resume/*/*.h5")) else None
+
+    monkeypatch.setattr(train, "versions", lambda device: versions(device) | {"processor": "node A"})
+    if not kept_first:
+        monkeypatch.setattr(train, "PackTrainer", lambda *given: trainer(*given[:-1]))
+    with pytest.raises(Stopped, match="one run is done"):
+        run(job, JobContext(stopping=OneRun()))
+    monkeypatch.setattr(train, "PackTrainer", trainer)
+    monkeypatch.setattr(train, "versions", lambda device: versions(device) | {"processor": "node B"})
+    run(job)
+    runs = tree_of(job.path)["runs"]
+    one, other = (runs[member.digest]["about"] for member in job.task.members)
+    assert (one["processor"], other["processor"]) == (of_first, "node B")
+    assert one.keys() == other.keys()
+    assert {name: type(value) for name, value in one.items()} == {name: type(value) for name, value in other.items()}
+    assert (one["pack"], one["fused"], one["torch"]) == (job.task.pack, False, torch.__version__)
 
 
 def test_looks_know_their_runs(tmp_path):
