@@ -12,7 +12,7 @@ from ganbench.core.source_digests import digest, sources_digest
 from ganbench.pipeline.jobs import CollectTask, Job, Task, without_members
 from ganbench.pipeline.planning.grid import dataset_of
 from ganbench.pipeline.planning.pack_jobs import PackPlan
-from ganbench.pipeline.stages import OF_DATASETS, STAMPS
+from ganbench.pipeline.stages import OF_DATASETS, OF_PACKS, STAMPS
 from ganbench.pipeline.tasks import (
     FiguresTask,
     ReportTask,
@@ -33,7 +33,6 @@ COLLECTED = (
     *("measurements.parquet", "diagnoses.parquet", "events.parquet", "modes.parquet"),
     *("metrics.json", "quantities.json", "samples.h5", "arrays.h5", checksums.FILE_NAME),
 )
-OF_PACKS = ("train", "evaluate", "diagnose")
 
 
 class SummaryPlan(PackPlan):

@@ -21,6 +21,7 @@ STAGES = (
     *("tables", "figures", "report", "track"),
 )
 OF_DATASETS = ("prepare", "judge", "reference")  # the stages that run once per data set, before the others
+OF_PACKS = ("train", "evaluate", "diagnose")  # once per pack; an attempt goes on where the one before it ended
 # Folder of the stamps, whose names carry the digests of tables, figures, report and tracking. A stamp lists the
 # checksums of the files that its stage wrote, by their paths relative to the study's folder.
 STAMPS = ".done"

@@ -20,6 +20,8 @@ from ganbench.claims.decisions import decide
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import devices
+from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.execution.journal import Journal, path_of
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import diagnose as diagnose_stage
 from ganbench.pipeline.stages import evaluate as evaluate_stage
@@ -93,6 +95,32 @@ def test_a_pack_over_games_and_dynamics_gives_the_numbers_of_packs_apart(tmp_pat
     same(one, other, 1e-12)
     fused = {arrays["about/fused"] for arrays in one.values()}
     assert fused == {True}, "runs of one group fuse whatever the pack"
+
+
+def test_progress_is_that_of_the_whole_job_and_copied_results_are_noted(tmp_path):
+    """Two runs are trained, of which one is observed; then there are three runs."""
+    grid = GRID | {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 0.1}
+    where, said = {"diagnose": [{"diagnostic": "path", "where": {"seed": [0, 2]}}]}, {}
+
+    class Noted(Journal):
+        def progress(self, what, unit, done, total, rate):
+            said.setdefault(unit, []).append((done, total))
+
+    def run_all(*seeds):
+        found, noted = plan(tmp_path, grid=[grid | {"seed": list(seeds)}], **where), []
+        for job in [*found.train.values(), *found.diagnose.values()]:
+            journal = Noted(path_of(found.folder, job.stage, job.path))
+            run(job, JobContext(journal=journal))
+            noted.append(journal._entry.copied)
+        return noted
+
+    assert run_all(0, 1) == [False, False]
+    ends = {unit: (amounts[0], amounts[-1]) for unit, amounts in said.items()}
+    assert ends == {"run-steps": ((0, 80), (80, 80)), "observations": ((0, 1), (1, 1))}
+    said.clear()
+    assert run_all(0, 1, 2) == [True, True]
+    ends = {unit: (amounts[0], amounts[-1]) for unit, amounts in said.items()}
+    assert ends == {"run-steps": ((80, 120), (120, 120)), "observations": ((1, 2), (2, 2))}
 
 
 @pytest.mark.slow
@@ -173,14 +201,24 @@ def test_judge_and_metrics_are_built_where_the_device_is_held(monkeypatch):
     monkeypatch.setattr(evaluate_stage, "scorer_of", scorer_of)
     monkeypatch.setattr(evaluate_stage, "build", lambda *of: SimpleNamespace(spec=SimpleNamespace(shape=(2,))))
     monkeypatch.setattr(evaluate_stage.result_files, "open_file", lambda *of: nullcontext())
-    components = {"architecture": None, "dataset": None}
+    components, members, said = (
+        {"architecture": None, "dataset": None},
+        [SimpleNamespace(digest=each) for each in "abc"],
+        [],
+    )
+
+    def progress(what, total, unit, done):
+        said.append((done, total, unit))
+        return nullcontext()
+
     task = SimpleNamespace(
-        **{"members": (), "train_digests": (), "groups": [SimpleNamespace(components=components)]},
+        **{"members": members, "train_digests": ("", "", ""), "groups": [SimpleNamespace(components=components)]},
         **{"samples": 8, "samples_kept": 1, "trained": None, "pack": "pack"},
     )
-    context = SimpleNamespace(settings=SimpleNamespace(device="cpu"), progress=lambda *of: nullcontext())
+    context = SimpleNamespace(settings=SimpleNamespace(device="cpu"), progress=progress)
     with pytest.raises(Built, match="cpu"):
-        next(evaluate_stage._scored(task, [], context))
+        next(evaluate_stage._scored(task, members[2:], context))
+    assert said == [(2, 3, "runs")], "of the whole job, not of this attempt"
 
 
 # Looks ----------------------------------------------------------------------------------------------------------------
