@@ -23,9 +23,11 @@ from ganbench.pipeline.execution import devices
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.journal import Journal, path_of
 from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import collect as collect_stage
 from ganbench.pipeline.stages import diagnose as diagnose_stage
 from ganbench.pipeline.stages import evaluate as evaluate_stage
 from ganbench.pipeline.stages import run
+from ganbench.pipeline.stages import track as track_stage
 from ganbench.report import tables
 from ganbench.study.schema import parse
 from ganbench.study.selectors import Selector, matches
@@ -219,6 +221,42 @@ def test_judge_and_metrics_are_built_where_the_device_is_held(monkeypatch):
     with pytest.raises(Built, match="cpu"):
         next(evaluate_stage._scored(task, members[2:], context))
     assert said == [(2, 3, "runs")], "of the whole job, not of this attempt"
+
+
+# Folders --------------------------------------------------------------------------------------------------------------
+
+
+def test_tables_of_older_digests_go_and_nothing_beside_them_fails_the_job(tmp_path, monkeypatch):
+    monkeypatch.setattr(collect_stage, "gather", lambda task, folder, context: folder.mkdir())
+    older, linked, lock = (
+        tmp_path / "collect/older",
+        tmp_path / "collect/linked",
+        tmp_path / "collect/.older.track.lock",
+    )
+    older.mkdir(parents=True)
+    (older / "runs.parquet").touch()
+    lock.touch()
+    linked.symlink_to(tmp_path, target_is_directory=True)  # which is not removed, as a folder in use over NFS
+    job = SimpleNamespace(path=tmp_path / "collect" / "new" / "runs.parquet", task=None)
+    collect_stage.run(job, None)
+    assert {path.name for path in job.path.parents[1].iterdir()} == {"new", "linked", lock.name}
+
+
+@pytest.mark.parametrize(
+    ("uri", "lock"),
+    [("http://127.0.0.1:9", "collect/new/.track.lock"), ("sqlite:///{}/mlflow.db", ".mlflow.db.track.lock")],
+)
+def test_the_lock_of_a_server_lies_within_the_tables(uri, lock, tmp_path, monkeypatch):
+    class Locked(Exception):
+        pass
+
+    def hold_lock(path, *of, **named):
+        raise Locked(path)
+
+    monkeypatch.setattr(track_stage, "hold_lock", hold_lock)
+    with pytest.raises(Locked) as found:
+        track_stage.track(SimpleNamespace(folder=tmp_path / "collect" / "new"), study="s", uri=uri.format(tmp_path))
+    assert found.value.args == (tmp_path / lock,)
 
 
 # Looks ----------------------------------------------------------------------------------------------------------------
