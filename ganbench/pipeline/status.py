@@ -1,6 +1,6 @@
 """The status of a study: which jobs are done, which run and how far they are, which failed and why.
 
-It may be read at any time: reading takes no lock and writes nothing. A job is done if its outputs exist; the state of
+It may be read at any time: reading takes no lock and writes nothing. A job is done if its files exist; the state of
 the others is read from their journal. Every folder is listed once, however many packs there are. Of a job that is done,
 the journal is opened for the time that is left, and the results where runs may have been stopped early; once for all
 looks that share one `Known`. Imports no torch.
@@ -155,7 +155,7 @@ def listing() -> Callable[[Path], bool]:
 
 def _job_status(plan: Plan, job: Job, exists: Callable[[Path], bool]) -> JobStatus:
     log = plan.folder / job.log
-    if all(map(exists, job.outputs)):
+    if all(map(exists, job.files)):
         return JobStatus(job, DONE, log if exists(log) else None)
     entry_path = journal.path_of(plan.folder, job.stage, job.path)
     entry = journal.read(entry_path) if exists(entry_path) else None

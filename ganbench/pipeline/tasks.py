@@ -13,6 +13,7 @@ from typing import Any
 from ganbench.core.member import Member
 from ganbench.core.source_digests import digest
 from ganbench.pipeline.typed_json import encode
+from ganbench.tracking.address import database_file
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,11 @@ class TrackTask:
     def address(self) -> str:
         """The address of the MLflow store."""
         return self.uri or f"sqlite:///{self.store}"
+
+    @property
+    def database(self) -> Path | None:
+        """The file of the MLflow store; None for a server."""
+        return database_file(self.address)
 
 
 @dataclass(frozen=True)
