@@ -92,6 +92,7 @@ class CollectTask:
     study: str
     outcome: dict[str, Any]
     evaluate: dict[str, Any]
+    sources: str
     jobs: tuple[Job, ...]
 
     def of(self, stage: str) -> list[Job]:

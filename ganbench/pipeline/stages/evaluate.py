@@ -31,6 +31,7 @@ def run(job: Job, context: JobContext) -> None:
     """Evaluate the runs of a pack that no file holds, and write the results of all runs into one file."""
     task = job.task
     verify(task.sources, [("metric", metric) for metric in task.metrics], "evaluate")
+    verify(task.judge_sources, [("judge", task.judge)])
     verify_groups(task.groups)
 
     def compute(new: list[PackMember], resume: Path) -> list[tuple[PackMember, Tree]]:

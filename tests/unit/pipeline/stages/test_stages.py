@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import socket
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from stored import flat, tree_of
 
 from ganbench.analysis.collected import Collected
@@ -23,11 +25,13 @@ from ganbench.pipeline.execution import devices
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.journal import Journal, path_of
 from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.stages import SUMMARIES, run
 from ganbench.pipeline.stages import collect as collect_stage
 from ganbench.pipeline.stages import diagnose as diagnose_stage
 from ganbench.pipeline.stages import evaluate as evaluate_stage
-from ganbench.pipeline.stages import run
 from ganbench.pipeline.stages import track as track_stage
+from ganbench.pipeline.tasks import identity
+from ganbench.pipeline.typed_json import decode, encode
 from ganbench.report import tables
 from ganbench.study.schema import parse
 from ganbench.study.selectors import Selector, matches
@@ -257,6 +261,49 @@ def test_the_lock_of_a_server_lies_within_the_tables(uri, lock, tmp_path, monkey
     with pytest.raises(Locked) as found:
         track_stage.track(SimpleNamespace(folder=tmp_path / "collect" / "new"), study="s", uri=uri.format(tmp_path))
     assert found.value.args == (tmp_path / lock,)
+
+
+# Edits of files after jobs were planned -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", SUMMARIES)
+def test_other_sources_than_planned_write_no_summary(stage, tmp_path):
+    """As of another branch, which was checked out for a while: what they write would count as up to date for good."""
+    (job,) = plan(tmp_path).jobs(stage).values()
+    edited = replace(job, task=replace(job.task, sources="0" * 64))
+    older = job.path.parent / f"{stage}-0123456789ab"
+    older.parent.mkdir(parents=True)
+    older.touch()
+    with pytest.raises(GanbenchError, match="source files were edited after this job was planned"):
+        run(edited)
+    assert list(job.path.parent.iterdir()) == [older]
+
+
+def test_an_edited_judge_scores_nothing_and_enters_the_digest_once(tmp_path):
+    grid = [{"dataset": "ring8", "architecture": "mlp", "learning_rate": 1e-3, "seed": 0}]
+    (job,) = plan(tmp_path, grid=grid).evaluate.values()
+    edited = replace(job.task, judge_sources="0" * 64)
+    assert identity(edited) == identity(job.task), "the digest of the judge's job covers them"
+    assert decode(type(edited), encode(edited)) == edited
+    with pytest.raises(GanbenchError, match="source files were edited after this job was planned"):
+        run(replace(job, task=edited))
+
+
+def test_edited_data_is_not_prepared_under_the_old_digest(tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for count in range(20):
+        Image.fromarray(np.full((4, 4), count, np.uint8)).save(images / f"{count}.png")
+    data = {"name": "image_folder", "folder": str(images), "side": 4, "channels": 1}
+    grid = [{"dataset": data, "architecture": "fc", "learning_rate": 1e-3, "seed": 0}]
+    (job,) = plan(tmp_path, grid=grid).prepare.values()
+    (images / "0.png").rename(images / "another.png")
+    with pytest.raises(GanbenchError, match="files of the data set image_folder were edited after"):
+        run(job)
+    assert not job.path.exists()
+    (images / "another.png").rename(images / "0.png")
+    run(job)
+    assert job.done
 
 
 # Looks ----------------------------------------------------------------------------------------------------------------
