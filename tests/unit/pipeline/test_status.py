@@ -31,7 +31,7 @@ from ganbench.pipeline.resources.stored_estimates import Estimate, Timings, writ
 from ganbench.pipeline.results_folder import drop_stale_stamp
 from ganbench.pipeline.snakemake import plan_of
 from ganbench.pipeline.stages import STAGES
-from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STOPPED, WAITING, listing, plain, read_status
+from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STOPPED, WAITING, Known, listing, plain, read_status
 from ganbench.study.schema import load
 
 NOW = "2026-03-01T10:00:00+00:00"
@@ -244,6 +244,22 @@ def test_the_time_left_of_a_checked_study_is_told(study, plan):
     finish(*plan.train.values())
     assert "17 of 17 jobs done." in shown(str(study))
     assert read_status(plan).seconds_left == 0.0
+
+
+def test_looks_in_a_row_open_the_files_of_a_done_job_once(plan, monkeypatch):
+    """The journal of a pack that is done, and of one that waits and has none, which is asked for at no look."""
+    write_timings(plan.folder, Timings(parallel_jobs=1))
+    first, second, _ = plan.train.values()
+    finish(first)
+    say(plan, first, running=False, worked=((0.0, 60.0),))
+    read, known, real = [], Known(), journal.read
+    monkeypatch.setattr(journal, "read", lambda path: read.append(path) or real(path))
+    read_status(plan, known)
+    read_status(plan, known)
+    assert read == [journal.path_of(plan.folder, "train", first.path)]
+    finish(second)
+    read_status(plan, known)
+    assert read[1:] == [journal.path_of(plan.folder, "train", second.path)]
 
 
 def test_tracking_is_not_done_without_its_store(study, plan):

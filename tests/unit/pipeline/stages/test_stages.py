@@ -104,7 +104,7 @@ def test_a_pack_over_games_and_dynamics_gives_the_numbers_of_packs_apart(tmp_pat
 
 
 def test_progress_is_that_of_the_whole_job_and_copied_results_are_noted(tmp_path):
-    """Two runs are trained, of which one is observed; then there are three runs."""
+    """Two runs are trained, of which one is observed; then there are three runs, and then more steps of each."""
     grid = GRID | {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 0.1}
     where, said = {"diagnose": [{"diagnostic": "path", "where": {"seed": [0, 2]}}]}, {}
 
@@ -112,8 +112,9 @@ def test_progress_is_that_of_the_whole_job_and_copied_results_are_noted(tmp_path
         def progress(self, what, unit, done, total, rate):
             said.setdefault(unit, []).append((done, total))
 
-    def run_all(*seeds):
-        found, noted = plan(tmp_path, grid=[grid | {"seed": list(seeds)}], **where), []
+    def run_all(*seeds, steps=STEPS):
+        train = STUDY["train"] | {"steps": steps, "snapshots": {"every": 20}}
+        found, noted = plan(tmp_path, grid=[grid | {"seed": list(seeds)}], train=train, **where), []
         for job in [*found.train.values(), *found.diagnose.values()]:
             journal = Noted(path_of(found.folder, job.stage, job.path))
             run(job, JobContext(journal=journal))
@@ -127,6 +128,10 @@ def test_progress_is_that_of_the_whole_job_and_copied_results_are_noted(tmp_path
     assert run_all(0, 1, 2) == [True, True]
     ends = {unit: (amounts[0], amounts[-1]) for unit, amounts in said.items()}
     assert ends == {"run-steps": ((80, 120), (120, 120)), "observations": ((1, 2), (2, 2))}
+    said.clear()
+    assert run_all(0, 1, 2, steps=60) == [True, False]
+    ends = {unit: (amounts[0], amounts[-1]) for unit, amounts in said.items()}
+    assert ends == {"run-steps": ((120, 180), (180, 180)), "observations": ((0, 2), (2, 2))}
 
 
 @pytest.mark.slow
