@@ -19,7 +19,18 @@ from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import format_duration, format_number, format_percent, join_words, plural, truncate
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STATES, STOPPED, JobStatus, StudyStatus, read_status
+from ganbench.pipeline.status import (
+    DONE,
+    FAILED,
+    RUNNING,
+    SILENT,
+    STATES,
+    STOPPED,
+    JobStatus,
+    Known,
+    StudyStatus,
+    read_status,
+)
 from ganbench.study.schema import load
 
 ROWS = 20  # number of jobs that are shown in each state
@@ -56,9 +67,10 @@ def status(
 
 
 def _watch(plan: Plan, study: str, rows: int | None) -> None:
+    known = Known()
     with Live(console=out, auto_refresh=False) as live:
         while True:
-            now = read_status(plan)
+            now = read_status(plan, known)
             live.update(Group(*page(now, study, rows)), refresh=True)
             if now.done:
                 return

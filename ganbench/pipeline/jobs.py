@@ -48,8 +48,14 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether all outputs exist."""
-        return all(path.exists() for path in self.outputs)
+        """Whether all files exist that the job writes."""
+        return all(path.exists() for path in self.files)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that the job writes: its outputs, and the MLflow store, which is no output of one study alone."""
+        store = self.task.database if isinstance(self.task, tasks.TrackTask) else None
+        return (*self.outputs, store) if store else self.outputs
 
     @property
     def stem(self) -> str:
@@ -86,6 +92,7 @@ class CollectTask:
     study: str
     outcome: dict[str, Any]
     evaluate: dict[str, Any]
+    sources: str
     jobs: tuple[Job, ...]
 
     def of(self, stage: str) -> list[Job]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 
 from ganbench import __version__
 from ganbench.core import checksums, result_files, strict_json
@@ -73,6 +74,13 @@ def verify(plan: Plan) -> None:
     require_compared(plan)
     if faults:
         raise GanbenchError("\n".join(faults))
+
+
+def drop_stale_stamp(plan: Plan) -> None:
+    """Remove the stamp of tracking if its store is gone: Snakemake, which knows the stamp alone, would do nothing."""
+    if not plan.track.done:
+        with suppress(OSError):  # where nothing can be removed, nothing can be tracked
+            plan.track.path.unlink()
 
 
 def require_compared(plan: Plan) -> None:

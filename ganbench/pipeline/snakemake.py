@@ -60,8 +60,8 @@ def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), v
         origin: The name of the study's source in error messages.
         files: The files that Snakemake read the study from. Snakemake keeps the last of duplicate keys and runs
             templates, so the files are read again as strictly as `ganbench check` reads them.
-        verify: Whether to refuse damaged results, which would count as done. Jobs on a cluster parse the workflow again
-            and need no verification.
+        verify: Whether to refuse damaged results, which would count as done, and to forget tracking whose store is
+            lost. Jobs on a cluster parse the workflow again and need no verification.
 
     Returns:
         The plan.
@@ -77,6 +77,7 @@ def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), v
         plan = Plan(parse(config, origin=origin), paths[0] if len(paths) == 1 else None)
         if verify:
             results_folder.verify(plan)
+            results_folder.drop_stale_stamp(plan)
             for archive in plan.missing_archives:
                 if not archive.url:  # no rule makes it, and Snakemake would not say where it can be had
                     archives.fetch(archive)

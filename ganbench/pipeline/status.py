@@ -1,7 +1,9 @@
 """The status of a study: which jobs are done, which run and how far they are, which failed and why.
 
-It may be read at any time: reading takes no lock and writes nothing. A job is done if its outputs exist; the state of
-the others is read from their journal. Every folder is listed once, however many packs there are. Imports no torch.
+It may be read at any time: reading takes no lock and writes nothing. A job is done if its files exist; the state of
+the others is read from their journal. Every folder is listed once, however many packs there are. Of a job that is done,
+the journal is opened for the time that is left, and the results where runs may have been stopped early; once for all
+looks that share one `Known`. Imports no torch.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +116,25 @@ class StudyStatus:
         }
 
 
-def read_status(plan: Plan) -> StudyStatus:
-    """Read the present status of a study."""
-    exists = listing()
+@dataclass
+class Known:
+    """What earlier looks at a study have read of jobs that are done, by their first outputs."""
+
+    entries: dict[Path, Entry | None] = field(default_factory=dict)
+    stopped: dict[Path, Counter[str]] = field(default_factory=dict)  # numbers of runs, by outcome they were stopped for
+
+
+def read_status(plan: Plan, known: Known | None = None) -> StudyStatus:
+    """Read the present status of a study.
+
+    Args:
+        plan: The study's plan.
+        known: What earlier looks have read, to which this one adds; None for a single look.
+    """
+    exists, known = listing(), known or Known()
     jobs = tuple(_job_status(plan, job, exists) for job in plan.all_jobs())
-    stopped = _stopped_early(each.job for each in jobs if each.state == DONE)
-    left = seconds_left(plan, [(each.job, each.entry) for each in jobs if each.state != DONE])
+    stopped = _stopped_early((each.job for each in jobs if each.state == DONE), known.stopped)
+    left = seconds_left(plan, [(each.job, each.entry) for each in jobs if each.state != DONE], known.entries)
     return StudyStatus(plan.study.study, plan.folder, now(), current_holder(plan.folder / LOCK), jobs, stopped, left)
 
 
@@ -140,23 +155,23 @@ def listing() -> Callable[[Path], bool]:
 
 def _job_status(plan: Plan, job: Job, exists: Callable[[Path], bool]) -> JobStatus:
     log = plan.folder / job.log
-    if all(map(exists, job.outputs)):
+    if all(map(exists, job.files)):
         return JobStatus(job, DONE, log if exists(log) else None)
     entry_path = journal.path_of(plan.folder, job.stage, job.path)
     entry = journal.read(entry_path) if exists(entry_path) else None
     return JobStatus(job, _state(entry), log if exists(log) else None, entry and _plain_entry(entry))
 
 
-def _stopped_early(done: Iterable[Job]) -> dict[str, int]:
-    """The number of runs that were stopped early, by outcome. Only files that may hold such runs are read."""
-    counts: Counter[str] = Counter()
-    for job in done:
-        if job.stage == "train" and job.task.stop is not None:
+def _stopped_early(done: Iterable[Job], known: dict[Path, Counter[str]]) -> dict[str, int]:
+    """The number of runs that were stopped early, by outcome. Only files that may hold such runs are read, and once."""
+    may_hold = [job for job in done if job.stage == "train" and job.task.stop is not None]
+    for job in may_hold:
+        if job.path not in known:
             with suppress(GanbenchError), result_files.open_file(job.path, "train") as file:  # it may be damaged
                 runs = result_files.descend(file, "runs")
                 told = [runs[digest].scalars()["stopped"] for digest in runs]
-                counts.update(outcome for _, outcome, *_ in filter(None, told))
-    return dict(counts)
+                known[job.path] = Counter(outcome for _, outcome, *_ in filter(None, told))
+    return dict(sum((known[job.path] for job in may_hold if job.path in known), Counter()))
 
 
 def _state(entry: Entry | None) -> str:

@@ -1,18 +1,20 @@
 """The tasks of jobs: one frozen dataclass per stage, and the dataclasses that they hold.
 
-A task is all that a job knows of the study. Its fields that hold a `Path` are locations and enter no digest.
+A task is all that a job knows of the study. Its fields that hold a `Path` are locations and enter no digest; neither do
+fields that are marked `IN_NO_DIGEST`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ganbench.core.member import Member
 from ganbench.core.source_digests import digest
-from ganbench.pipeline.typed_json import encode
+from ganbench.pipeline.typed_json import IN_NO_DIGEST, encode
+from ganbench.tracking.address import database_file
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ class EvaluateTask:
     fitted: Path  # the judge's state
     reference: Path  # the metrics' references
     weights: InceptionWeights | None
+    judge_sources: str = field(metadata=IN_NO_DIGEST)  # of the judge's job, whose digest covers them
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,7 @@ class TrackTask:
 
     study: str
     uri: str | None  # as in the study; None for the store beside the results
+    sources: str
     store: Path
     collected: Path
     file: Path  # the study's file; empty if the study was not read from one file
@@ -205,6 +209,11 @@ class TrackTask:
         """The address of the MLflow store."""
         return self.uri or f"sqlite:///{self.store}"
 
+    @property
+    def database(self) -> Path | None:
+        """The file of the MLflow store; None for a server."""
+        return database_file(self.address)
+
 
 @dataclass(frozen=True)
 class TablesTask:
@@ -212,6 +221,7 @@ class TablesTask:
 
     claims: tuple[dict[str, Any], ...]
     published: tuple[dict[str, Any], ...]
+    sources: str
     collected: Path
     folder: Path
 
@@ -221,6 +231,7 @@ class FiguresTask:
     """The task of `figures`."""
 
     shown: tuple[tuple[str, str | None], ...]  # kind of each figure, and its method or experiment
+    sources: str
     collected: Path
     folder: Path
 
@@ -240,6 +251,7 @@ class ReportTask:
 
     study: dict[str, Any]  # without locations
     shown: tuple[tuple[str, str | None], ...]
+    sources: str
     collected: Path
     folder: Path
     figures: Path

@@ -9,19 +9,22 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+IN_NO_DIGEST = {"in_no_digest": True}  # metadata of a field that digests leave out, as they leave out paths
+
 
 def encode(value: Any, *, paths: bool = True) -> Any:
     """Convert a dataclass, or a container of dataclasses, to JSON-able values.
 
     Args:
         value: The value.
-        paths: Whether to keep the fields that hold a path.
+        paths: Whether to keep the fields that hold a path, and those that are marked `IN_NO_DIGEST`.
 
     Returns:
         The JSON-able values: dataclasses as mappings of their fields, paths as text, tuples as lists.
     """
     if is_dataclass(value):
-        items = ((field.name, getattr(value, field.name)) for field in fields(value))
+        kept = [field.name for field in fields(value) if paths or not field.metadata.get("in_no_digest")]
+        items = ((name, getattr(value, name)) for name in kept)
         return {name: encode(item, paths=paths) for name, item in items if paths or not isinstance(item, Path)}
     if isinstance(value, dict):
         return {key: encode(item, paths=paths) for key, item in value.items()}

@@ -21,7 +21,7 @@ from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.stage_times import WORKFLOW_SECONDS, compared
 from ganbench.pipeline.resources.work_times import CLOCKS, work_times
-from ganbench.pipeline.status import DONE, read_status
+from ganbench.pipeline.status import DONE, Known, read_status
 from ganbench.report import published_page, verdict_page
 from ganbench.report.verdict_records import CLAIMS, PUBLISHED, StudyRun, read_records, write_record
 from ganbench.study.claim_list import LIST, load_list
@@ -196,12 +196,12 @@ def _snakemake(study: Path, profile: Path, others: float, say: Say) -> None:
     Raises:
         GanbenchError: The workflow ended with an error, which it has printed.
     """
-    plan = Plan(load(study))
+    plan, known = Plan(load(study)), Known()
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", str(profile), "--configfile", str(study)]
     process = subprocess.Popen(command)
     try:
         while (code := _wait(process)) is None:
-            now = read_status(plan)
+            now = read_status(plan, known)
             if now.seconds_left is not None:
                 this, whole = map(format_duration, (now.seconds_left, now.seconds_left + others))
                 done = f"{len(now.of(DONE)):,} of {plural(len(now.jobs), 'job')} done"

@@ -9,6 +9,12 @@ from urllib.parse import urlsplit
 from ganbench.core.errors import GanbenchError
 
 
+def database_file(uri: str) -> Path | None:
+    """The file of an SQLite store, which need not exist; None for an address of another kind."""
+    name = uri.removeprefix("sqlite:///").partition("?")[0]
+    return Path(name) if uri.startswith("sqlite:///") else None
+
+
 def sqlite_path(uri: str) -> Path | None:
     """The file of an SQLite store, after a check that it can be written.
 
@@ -25,12 +31,11 @@ def sqlite_path(uri: str) -> Path | None:
     shown = f"track.uri {redact_credentials(uri)!r}"
     if urlsplit(uri).scheme in ("http", "https") and urlsplit(uri).hostname:
         return None
-    name = uri.removeprefix("sqlite:///").partition("?")[0]
-    if not uri.startswith("sqlite:///") or name in ("", ":memory:"):
+    path = database_file(uri)
+    if path is None or path.name in ("", ":memory:"):
         raise GanbenchError(
             f"{shown} is neither sqlite:///path/to/file.db nor the address of a server, http(s)://host."
         )
-    path = Path(name)
     if not path.parent.is_dir():
         raise GanbenchError(f"{shown}: there is no folder {path.parent}. Create it (mkdir -p {path.parent}).")
     if not os.access(path.parent, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.R_OK | os.W_OK)):
@@ -51,8 +56,8 @@ def check_tracking_uri(uri: str, to_be_made: Path) -> None:
     Raises:
         GanbenchError: `sqlite_path` refuses the address.
     """
-    name = Path(uri.removeprefix("sqlite:///").partition("?")[0])
-    if name.parent.exists() or name.parent.absolute() not in (to_be_made.absolute(), *to_be_made.absolute().parents):
+    path, made = database_file(uri), (to_be_made.absolute(), *to_be_made.absolute().parents)
+    if path is None or path.parent.exists() or path.parent.absolute() not in made:
         sqlite_path(uri)
 
 

@@ -90,6 +90,7 @@ def commented(project: Project) -> None:
         pytest.param(edited("ganbench/analysis/outcomes/cycling.py", EDIT), SUMMARIES, id="detector"),
         pytest.param(edited("ganbench/report/figures/losses.py", EDIT), {"figures"} | REPORT, id="figure"),
         pytest.param(configured(track={"uri": "sqlite:///results/other.db"}), {"track"}, id="track"),
+        pytest.param(lambda project: (project.folder / "results/mlflow.db").unlink(), {"track"}, id="store-lost"),
         pytest.param(
             configured(machine={"checkpoint_seconds": 30, "device": "cpu"}), set(), id="machine", marks=pytest.mark.slow
         ),

@@ -21,6 +21,7 @@ from ganbench.engine.train import Training
 from ganbench.games import Game
 from ganbench.nn.examples import TrainingExamples
 from ganbench.pipeline.execution import memory
+from ganbench.pipeline.execution.edits import refuse_edited
 from ganbench.pipeline.tasks import ComponentConfig, Group, PackMember, TrainTask
 
 if TYPE_CHECKING:
@@ -177,8 +178,4 @@ def verify(expected: str, configs: Iterable[tuple[str, ComponentConfig]], engine
         info for family, config in configs for info in registry.find(family, config.name).with_parts(config.options)
     ]
     found = engine_digest(engine, infos) if engine else sources_digest(*(info.path for info in infos))
-    if found != expected:
-        raise GanbenchError(
-            "source files were edited after this job was planned, so its result would carry a wrong digest. Start the "
-            "workflow again; finished results are kept."
-        )
+    refuse_edited(expected, found)

@@ -52,6 +52,11 @@ class JobContext:
                 self._journal.progress(what, unit, done, total, 0.0)
             yield report
 
+    def note_copied(self) -> None:
+        """Note in the journal that part of the job's results is there already; see `Journal.note_copied`."""
+        if self._journal is not None:
+            self._journal.note_copied()
+
 
 @contextmanager
 def job_context(

@@ -71,6 +71,7 @@ class Entry:
     asked_mb: float = 0.0  # memory requested from the scheduler; 0 if unknown
     ends: tuple[End, ...] = field(default=())  # how earlier attempts ended; empty once the job is done
     worked: tuple[tuple[float, float], ...] = ()  # Unix times when each attempt began and ended
+    copied: bool = False  # whether part of the results was there before the first attempt, so that the job took less
 
     @property
     def seconds(self) -> float:
@@ -129,7 +130,7 @@ class Journal:
     def __init__(self, path: Path, asked_mb: float = 0, since: float | None = None) -> None:
         self._path = path
         before = read(path)
-        started = now()
+        self._earlier, started = _unfinished(before), now()
         self._entry = Entry(
             running=True,
             host=socket.gethostname(),
@@ -140,7 +141,8 @@ class Journal:
             beat=time.time(),
             asked_mb=asked_mb,
             ends=() if before is None else before.past,
-            worked=(*_unfinished(before), (since or time.time(), time.time())),
+            worked=(*self._earlier, (since or time.time(), time.time())),
+            copied=bool(self._earlier) and before.copied,
         )
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"journal {path}", daemon=True)
@@ -167,6 +169,12 @@ class Journal:
     def progress(self, what: str, unit: str, done: float, total: float, rate: float) -> None:
         """Note the progress of the work under way, which the next entry holds."""
         self._entry = replace(self._entry, what=what, unit=unit, done=done, total=total, rate=rate)
+
+    def note_copied(self) -> None:
+        """Note that part of the results is there already: at the first attempt, other jobs have made it."""
+        if not self._earlier:
+            self._entry = replace(self._entry, copied=True)
+            self._write()
 
     def _keep(self) -> None:
         written = time.monotonic()

@@ -60,6 +60,8 @@ def complete(
 
     cached = find(wanted.keys())
     new = [item for digest, item in wanted.items() if digest not in cached]
+    if cached:
+        context.note_copied()
     computed = compute(new, resume) if new else []
     others = wanted.keys() - {item.digest for item, _ in computed}
     # Results that `compute` wrote to files, and results whose file another job of the pack has replaced meanwhile.

@@ -7,17 +7,16 @@ from pathlib import Path
 
 from ganbench.core.dataset_specs import describe_dataset
 from ganbench.core.errors import GanbenchError
-from ganbench.core.source_digests import digest, engine_digest, sources_digest
+from ganbench.core.source_digests import engine_digest, sources_digest
 from ganbench.data import Archive
 from ganbench.pipeline.jobs import Job
-from ganbench.pipeline.planning.file_digests import files_digest
+from ganbench.pipeline.planning.file_digests import FILES, data_digest
 from ganbench.pipeline.planning.grid import GridPlan, component_config, dataset_of
 from ganbench.pipeline.tasks import ComponentConfig, InceptionWeights, JudgeTask, PrepareTask, ReferenceTask
 from ganbench.study.choices import Choice
 from ganbench.study.grid import Run
 from ganbench.study.judging import judge_of, needs_weights
 
-FILES = ".files.json"  # file in the study's folder with the digests of its data sets' files
 WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases name it
 
 
@@ -40,9 +39,7 @@ class DatasetPlan(GridPlan):
 
     def _prepare(self, name: str, choice: Choice) -> Job:
         archives = self._archives_of(choice)
-        files = files_digest(describe_dataset(choice).files, self.folder / FILES)
-        if archives:  # which need not be there yet: their checksums stand for them
-            files = digest([files, *((Path(each.path).name, each.checksum) for each in archives)])
+        files = data_digest(describe_dataset(choice).files, archives, self.folder / FILES)
         task = PrepareTask(component_config(choice), files, sources_digest(choice.component.path))
         return self.file_job("prepare", name, task, files=[Path(each.path) for each in archives])
 

@@ -16,9 +16,23 @@ from pathlib import Path
 from ganbench.core import strict_json
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.source_digests import digest, file_digest
+from ganbench.data import Archive
 
+FILES = ".files.json"  # file in the study's folder with the digests of its data sets' files
 MANY = 100  # files; fewer are read each time, whatever their time stamps say
 SETTLED_SECONDS = 10.0  # age from which a time stamp is trusted: a file may change twice within its resolution
+
+
+def data_digest(files: Sequence[str], archives: Sequence[Archive], known: Path) -> str:
+    """The digest of all that a data set reads.
+
+    Args:
+        files: Its files.
+        archives: Its archives, which need not be there yet: their checksums stand for them.
+        known: As of `files_digest`.
+    """
+    value = files_digest(files, known)
+    return digest([value, *((Path(each.path).name, each.checksum) for each in archives)]) if archives else value
 
 
 def files_digest(paths: Sequence[str], known: Path) -> str:

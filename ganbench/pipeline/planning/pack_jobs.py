@@ -135,6 +135,7 @@ class PackPlan(DatasetPlan):
             fitted=judge.path,
             reference=reference.path,
             weights=self.inception,
+            judge_sources=judge.task.sources,
         )
         return self.file_job("evaluate", pack.name, task, [train, judge, reference], [weights] if weights else [])
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.core import checksums
-from ganbench.core.registry import PACKAGE
-from ganbench.core.source_digests import digest, sources_digest
+from ganbench.core.source_digests import digest
 from ganbench.pipeline.jobs import CollectTask, Job, Task, without_members
 from ganbench.pipeline.planning.grid import dataset_of
 from ganbench.pipeline.planning.pack_jobs import PackPlan
-from ganbench.pipeline.stages import OF_DATASETS, STAMPS
+from ganbench.pipeline.stages import OF_DATASETS, OF_PACKS, STAMPS, sources_of
 from ganbench.pipeline.tasks import (
     FiguresTask,
     ReportTask,
@@ -34,7 +33,6 @@ COLLECTED = (
     *("measurements.parquet", "diagnoses.parquet", "events.parquet", "modes.parquet"),
     *("metrics.json", "quantities.json", "samples.h5", "arrays.h5", checksums.FILE_NAME),
 )
-OF_PACKS = ("train", "evaluate", "diagnose")
 
 
 class SummaryPlan(PackPlan):
@@ -46,12 +44,13 @@ class SummaryPlan(PackPlan):
         study, of_packs = self.study, [job for stage in OF_PACKS for job in getattr(self, stage).values()]
         needs = [job for stage in (*OF_DATASETS, *OF_PACKS) for job in getattr(self, stage).values()]
         asked = study.evaluate.model_dump(mode="json", include={"metrics"}), study.outcome.model_dump()
-        sources = sources_digest(_stage_file("collect"), *_members("analysis", "outcomes"))
+        sources = sources_of("collect")
         value = digest([without_locations(asked), [job.digest for job in needs], sources])
         task = CollectTask(
             study=study.study,
             outcome=study.outcome.model_dump(mode="json"),
             evaluate=study.evaluate.model_dump(mode="json"),
+            sources=sources,
             jobs=tuple(map(without_members, of_packs)),
         )
         folder = self.folder / "collect" / value[:12]
@@ -65,15 +64,16 @@ class SummaryPlan(PackPlan):
         claims = tuple(claim.model_dump(mode="json", exclude_none=True) for claim in self.study.claims)
         published = tuple(each.model_dump(mode="json", exclude_none=True) for each in self.study.published)
         outputs = [folder / name for name in table_files()]
-        return self._summary("tables", TablesTask(claims, published, self._tables, folder), outputs)
+        task = TablesTask(claims, published, sources_of("tables"), self._tables, folder)
+        return self._summary("tables", task, outputs)
 
     @cached_property
     def figures(self) -> Job:
         """The job that draws the figures, as SVG and PNG."""
         folder = self.folder / "figures"
         outputs = [folder / name for name in figure_files(self.shown)]
-        task = FiguresTask(tuple(self.shown), self._tables, folder)
-        return self._summary("figures", task, outputs, pages=_members("report", "figures"))
+        task = FiguresTask(tuple(self.shown), sources_of("figures"), self._tables, folder)
+        return self._summary("figures", task, outputs)
 
     @cached_property
     def shown(self) -> list[tuple[str, str | None]]:
@@ -91,17 +91,17 @@ class SummaryPlan(PackPlan):
         task = ReportTask(
             self._settings,
             tuple(self.shown),
+            sources_of("report"),
             self._tables,
             self.folder,
             self.folder / "figures",
             self.file or Path(),
             results,
         )
-        pages = [path for path in sorted((PACKAGE / "report").iterdir()) if path.suffix in (".j2", ".css", ".js")]
         outputs = [self.folder / REPORT, *(self.folder / PAPER / name for name in paper_files())]
         outputs += [self.folder / COMPARISON / REPORT] if self.compared else []
         needs = [self.figures, *(plan.collect for plan in self.compared.values())]
-        return self._summary("report", task, outputs, needs, pages)
+        return self._summary("report", task, outputs, needs)
 
     @cached_property
     def compared(self) -> dict[Path, SummaryPlan]:
@@ -121,6 +121,7 @@ class SummaryPlan(PackPlan):
         task = TrackTask(
             self.study.study,
             track.uri,
+            sources_of("track"),
             store,
             self._tables,
             self.file or Path(),
@@ -143,14 +144,7 @@ class SummaryPlan(PackPlan):
         """The folder of the collected tables."""
         return self.collect.path.parent
 
-    def _summary(
-        self,
-        stage: str,
-        task: Task,
-        outputs: Sequence[Path] = (),
-        needs: Sequence[Job] = (),
-        pages: Sequence[Path] = (),
-    ) -> Job:
+    def _summary(self, stage: str, task: Task, outputs: Sequence[Path] = (), needs: Sequence[Job] = ()) -> Job:
         """Make a job that reads the collected tables, and writes files with plain names and a stamp for them.
 
         Args:
@@ -158,22 +152,12 @@ class SummaryPlan(PackPlan):
             task: The task.
             outputs: The files with plain names.
             needs: Other jobs whose files the job reads.
-            pages: Files beside the stage's sources that can change what the job writes.
 
         Returns:
             The job, whose first output is the stamp.
         """
         needed = [self.collect.digest, *(job.digest for job in needs)]
-        value = digest([identity(task), needed, sources_digest(_stage_file(stage), *pages)])
+        value = digest([identity(task), needed])
         stamp = self.folder / STAMPS / f"{stage}-{value[:12]}"
         inputs = (*self.collect.outputs, *(job.path for job in needs))
         return Job(stage, stage, value, task, inputs, (stamp, *outputs))
-
-
-def _members(*folder: str) -> list[Path]:
-    """The files of detectors or figures: found by file name, they are in no module's imports."""
-    return [path for path in sorted(PACKAGE.joinpath(*folder).iterdir()) if path.suffix == ".py"]
-
-
-def _stage_file(stage: str) -> Path:
-    return PACKAGE / "pipeline" / "stages" / f"{stage}.py"

@@ -35,10 +35,13 @@ def time_factor(stage: str, ends: Sequence[End]) -> int:
 def memory_factor(ends: Sequence[End]) -> int:
     """The factor by which the memory of a request grows: it doubles for every attempt that ended for lack of memory.
 
-    One attempt that was killed while it used much less than it had requested is taken to have lost its node.
+    One attempt that was killed while it used much less than it had requested, or without a request, is taken to have
+    lost its node.
     """
-    certain = [
-        end for end in ends if end.how == OUT_OF_MEMORY or (end.how == KILLED and end.memory_mb >= HIGH * end.asked_mb)
-    ]
+    certain = [end for end in ends if end.how == OUT_OF_MEMORY or (end.how == KILLED and _near_request(end))]
     killed = journal.ended(ends, KILLED, OUT_OF_MEMORY)
     return 2 ** max(len(certain), killed - 1)
+
+
+def _near_request(end: End) -> bool:
+    return end.asked_mb > 0 and end.memory_mb >= HIGH * end.asked_mb

@@ -15,7 +15,7 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.job_costs import job_seconds
 from ganbench.pipeline.resources.stored_estimates import Timings, read_estimates, read_timings
-from ganbench.pipeline.stages import OF_DATASETS, STAGES
+from ganbench.pipeline.stages import OF_DATASETS, OF_PACKS, STAGES
 
 WORKFLOW_SECONDS = 15.0  # Snakemake's start and end, with the trial of the study
 
@@ -94,19 +94,29 @@ def _timed(plan: Plan, folder: Path, stage: str) -> Iterator[tuple[Job, Entry]]:
     """The jobs of a stage that are done by the journal, with their entries."""
     for job in plan.jobs(stage).values():
         entry = journal.read(journal.path_of(folder, stage, job.path))
-        if entry and entry.worked and not entry.running and not entry.ends:
+        if _timed_whole(entry):
             yield job, entry
 
 
-def seconds_left(plan: Plan, unfinished: Sequence[tuple[Job, Entry | None]]) -> float | None:
+def _timed_whole(entry: Entry | None) -> bool:
+    """Whether an entry is that of a job that is done, with the time of all its attempts."""
+    return entry is not None and bool(entry.worked) and not entry.running and not entry.ends
+
+
+def seconds_left(
+    plan: Plan, unfinished: Sequence[tuple[Job, Entry | None]], known: dict[Path, Entry | None] | None = None
+) -> float | None:
     """The seconds until a study is done.
 
-    A job that runs takes what its own rate says. The others take what was estimated, times the ratio of measured to
-    estimated time over the jobs of their stage that are done, and a stopped one only its share that is left.
+    A job that runs takes what its own rate says. The others take what was estimated, times the pace of their stage: the
+    ratio of measured to estimated time over its jobs that are done, without those that took over results of earlier
+    jobs. A job of a pack that was stopped takes only its share that is left.
 
     Args:
         plan: The study's plan.
         unfinished: The jobs that are not done, each with its entry in the journal, if it has one.
+        known: The entries of jobs that were done before, by their first outputs; those of other jobs that are done are
+            read, and put in here. None for none.
 
     Returns:
         The time, if as many jobs run at once as now do, or as `check` counted on; None if the study was not checked.
@@ -114,21 +124,37 @@ def seconds_left(plan: Plan, unfinished: Sequence[tuple[Job, Entry | None]]) -> 
     estimates, timings = read_estimates(plan.folder), read_timings(plan.folder)
     if timings is None:
         return None
-    done = {row.stage: row for row in compared(plan, plan.folder)}
-    seconds = {}
+    seconds, paces, waiting = {}, {}, {job.path for job, _ in unfinished}
+    known = {} if known is None else known
+    for stage in {job.stage for job, _ in unfinished}:
+        done = [(job, _entry(plan, job, known)) for job in plan.jobs(stage).values() if job.path not in waiting]
+        timed = [(job, entry) for job, entry in done if _timed_whole(entry) and not entry.copied]
+        estimated = sum(job_seconds(plan, job, estimates, timings) for job, _ in timed)
+        paces[stage] = sum(entry.seconds for _, entry in timed) / estimated if estimated else 1.0
     for job, entry in unfinished:
-        row = done.get(job.stage)
-        pace = row.actual / row.estimated if row and row.estimated else 1.0
-        seconds[job.path] = _job_seconds_left(pace * job_seconds(plan, job, estimates, timings), entry)
+        known.pop(job.path, None)  # it is repeated
+        estimated = paces[job.stage] * job_seconds(plan, job, estimates, timings)
+        seconds[job.path] = _job_seconds_left(job, estimated, entry)
     running = sum(entry is not None and entry.running and not entry.silent for _, entry in unfinished)
     return elapsed(seconds, [job for job, _ in unfinished], max(running, timings.parallel_jobs))
 
 
-def _job_seconds_left(estimated: float, entry: Entry | None) -> float:
+def _entry(plan: Plan, job: Job, known: dict[Path, Entry | None]) -> Entry | None:
+    """The entry of a job that is done, which is read once."""
+    if job.path in known:
+        return known[job.path]
+    entry = journal.read(journal.path_of(plan.folder, job.stage, job.path))
+    if entry is None or not entry.running:  # a job notes its end a moment after its outputs appear
+        known[job.path] = entry
+    return entry
+
+
+def _job_seconds_left(job: Job, estimated: float, entry: Entry | None) -> float:
     if entry is None or entry.silent:
         return estimated
-    if not entry.running:  # without an end it was done once, and is repeated
-        return estimated * (1 - entry.done / entry.total) if entry.ends and entry.total else estimated
+    if not entry.running:  # without an end it was done once, and is repeated; jobs of other stages begin at zero
+        goes_on = entry.ends and entry.total and job.stage in OF_PACKS
+        return estimated * (1 - entry.done / entry.total) if goes_on else estimated
     if entry.seconds_left is not None:
         return entry.seconds_left
     begun, _ = entry.worked[-1]

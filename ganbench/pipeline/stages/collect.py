@@ -48,8 +48,8 @@ def run(job: Job, context: JobContext) -> None:
     folder = job.path.parent
     gather(job.task, folder, context)
     for older in folder.parent.iterdir():  # tables can be made again in seconds
-        if older != folder:
-            shutil.rmtree(older)
+        if older != folder:  # what is no folder is left alone, and so is what another process still reads over NFS
+            shutil.rmtree(older, ignore_errors=True)
 
 
 class Settings:

@@ -85,12 +85,13 @@ def _of_runs(task: DiagnoseTask, new: list[Observation], context: JobContext) ->
     """Make the observations of runs, those of one experiment and one group together."""
     real = examples(task.prepared) if task.prepared else None
     given = real and TrainingSet(real.train, real.train_modes)
+    total = len({each.digest for each in task.observations})  # two experiments may make the same observation
     with (
         acquire_device(context.settings.device) as device,
         result_files.open_file(task.trained, "train") as file,
-        context.progress(f"diagnose {task.pack}", len(new), "observations") as report,
+        context.progress(f"diagnose {task.pack}", total, "observations", done=total - len(new)) as report,
     ):
-        done, about = 0, versions(device)
+        done, about = total - len(new), versions(device)
         for (experiment, group), mine in groupby(new, key=lambda each: (each.experiment, each.member.group)):
             alike, components = list(mine), task.groups[group].components
             game, config = build_game(components, task.train, given, device), task.experiments[experiment]

@@ -31,6 +31,7 @@ def run(job: Job, context: JobContext) -> None:
     """Evaluate the runs of a pack that no file holds, and write the results of all runs into one file."""
     task = job.task
     verify(task.sources, [("metric", metric) for metric in task.metrics], "evaluate")
+    verify(task.judge_sources, [("judge", task.judge)])
     verify_groups(task.groups)
 
     def compute(new: list[PackMember], resume: Path) -> list[tuple[PackMember, Tree]]:
@@ -58,16 +59,17 @@ def _scored(task: EvaluateTask, new: list[PackMember], context: JobContext) -> I
     components = task.groups[0].components
     architecture = build("architecture", components["architecture"])
     data = build("dataset", components["dataset"]).spec
+    before = len(task.members) - len(new)  # runs whose results a file holds
     shown = task.samples_kept if len(data.shape) == 3 else min(task.samples, POINTS_PER_IMAGE * task.samples_kept)
     with (
         acquire_device(context.settings.device) as device,
         result_files.open_file(task.trained, "train") as file,
-        context.progress(f"evaluate {task.pack}", len(new), "runs") as report,
+        context.progress(f"evaluate {task.pack}", len(task.members), "runs", done=before) as report,
     ):
         # Judge and metrics too, once the device is known: a metric with a network takes the GPU that it sees.
         scorer = scorer_of(task)
         sampler, about = Sampler(architecture, data, task.batch_size, device), versions(device)
-        for count, member in enumerate(new, start=1):
+        for count, member in enumerate(new, start=before + 1):
             run = result_cache.group_of(file, trained[member.digest])
             snapshots = result_files.descend(run, "snapshots")
             generators = result_files.descend(snapshots, "generator")  # read one by one

@@ -8,22 +8,28 @@ from ganbench.core import registry, result_files
 from ganbench.core.component_errors import contract_message
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.execution import archives
+from ganbench.pipeline.execution.edits import refuse_edited
 from ganbench.pipeline.execution.instantiation import build, verify
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.jobs import Job
+from ganbench.pipeline.planning.file_digests import FILES, data_digest
 
 
 def run(job: Job, context: JobContext) -> None:
     """Load a data set, hold it to its contract, and write its examples.
 
     Raises:
-        GanbenchError: The data set breaks its contract, or an archive of it is missing or has another checksum.
+        GanbenchError: The data set breaks its contract, its files were edited after the job was planned, or an archive
+            of it is missing or has another checksum.
     """
     task = job.task
     verify(task.sources, [("dataset", task.dataset)])
     dataset = build("dataset", task.dataset)
-    archives.verify_all(dataset.spec.archives)
-    with context.progress(f"prepare {job.name}", dataset.spec.train, "training examples") as report:
+    spec = dataset.spec
+    found = data_digest([*map(str, spec.files)], spec.archives, job.path.parents[1] / FILES)
+    refuse_edited(task.files, found, f"files of the data set {task.dataset.name}")
+    archives.verify_all(spec.archives)
+    with context.progress(f"prepare {job.name}", spec.train, "training examples") as report:
         packaged = registry.find("dataset", task.dataset.name).path.is_relative_to(registry.PACKAGE)
         examples, fault = load_checked(dataset, twice=not packaged)
         if fault:

@@ -108,8 +108,8 @@ def track(
     database = sqlite_path(uri)
     # One writer at a time: two processes that create one SQLite store damage it, and two that write to one server would
     # both find a run missing and write it twice.
-    beside = database if database is not None else collected.folder.resolve()
-    lock = beside.with_name(f".{beside.name}.track.lock")
+    of_server = collected.folder.resolve() / ".track.lock"  # which goes with the tables if a killed process leaves it
+    lock = of_server if database is None else database.with_name(f".{database.name}.track.lock")
     what = f"the MLflow store {redact_credentials(uri)}"
     with (
         hold_lock(lock, what, on_wait=partial(_say_waiting, what)),

@@ -85,6 +85,8 @@ def train_new(
         for note in continuing.notes(found.values()):
             log(note)
         shorter = {key: each for key, each in found.items() if each.fault is None}
+        if shorter:
+            context.note_copied()
         start = {member.digest: shorter[member.digest].steps if member.digest in shorter else 0 for member in new}
         plans = [
             _GroupPlan.of(task, group, mine, examples, device)
@@ -97,13 +99,14 @@ def train_new(
             reached |= Checkpoint(resume, subpack, device).reached(steps)
         reached = {key: max(step, start[key]) for key, step in reached.items()}
         schedule = CheckpointSchedule(settings.checkpoint_seconds)
-        what, total = f"train {task.pack}", len(new) * steps
-        with context.progress(what, total, "run-steps", done=sum(reached.values())) as show:
+        what, total = f"train {task.pack}", len(task.members) * steps
+        before = total - len(new) * steps  # of members whose results a file holds
+        with context.progress(what, total, "run-steps", done=before + sum(reached.values())) as show:
 
             def report(members: Sequence[PackMember], step: int) -> None:
                 if any(reached[member.digest] != step for member in members):
                     reached.update((member.digest, step) for member in members)
-                    show(sum(reached.values()))
+                    show(before + sum(reached.values()))
 
             for plan in plans:
                 game = build_game(plan.components, task.train, examples, device)

@@ -28,8 +28,10 @@ from ganbench.pipeline.execution.journal import End, Entry
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings, write_estimates, write_timings
+from ganbench.pipeline.results_folder import drop_stale_stamp
+from ganbench.pipeline.snakemake import plan_of
 from ganbench.pipeline.stages import STAGES
-from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STOPPED, WAITING, listing, plain, read_status
+from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STOPPED, WAITING, Known, listing, plain, read_status
 from ganbench.study.schema import load
 
 NOW = "2026-03-01T10:00:00+00:00"
@@ -62,7 +64,7 @@ def plan(study) -> Plan:
 
 def finish(*jobs: Job) -> None:
     """Leave a job's outputs, whatever is in them."""
-    for path in (path for job in jobs for path in job.outputs):
+    for path in (path for job in jobs for path in job.files):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
@@ -242,6 +244,51 @@ def test_the_time_left_of_a_checked_study_is_told(study, plan):
     finish(*plan.train.values())
     assert "17 of 17 jobs done." in shown(str(study))
     assert read_status(plan).seconds_left == 0.0
+
+
+def test_looks_in_a_row_open_the_files_of_a_done_job_once(plan, monkeypatch):
+    """The journal of a pack that is done, and of one that waits and has none, which is asked for at no look."""
+    write_timings(plan.folder, Timings(parallel_jobs=1))
+    first, second, _ = plan.train.values()
+    finish(first)
+    say(plan, first, running=False, worked=((0.0, 60.0),))
+    read, known, real = [], Known(), journal.read
+    monkeypatch.setattr(journal, "read", lambda path: read.append(path) or real(path))
+    read_status(plan, known)
+    read_status(plan, known)
+    assert read == [journal.path_of(plan.folder, "train", first.path)]
+    finish(second)
+    read_status(plan, known)
+    assert read[1:] == [journal.path_of(plan.folder, "train", second.path)]
+
+
+def test_tracking_is_not_done_without_its_store(study, plan):
+    """Snakemake knows the stamp alone, which is removed before it looks."""
+    finish(*plan.all_jobs())
+    drop_stale_stamp(plan)
+    assert (read_status(plan).done, plan.needed([plan.track])) == (True, [])
+    (plan.study.results / "mlflow.db").unlink()
+    assert [each.job.stage for each in read_status(plan).of(WAITING)] == ["track"]
+    assert plan.needed([plan.track]) == [plan.track]
+    drop_stale_stamp(plan)
+    assert [job for job in plan.all_jobs() if not job.path.exists()] == [plan.track], "the other stamps stay"
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_workflow_forgets_tracking_whose_store_is_lost_when_it_begins(study, plan, verify):
+    finish(plan.track)
+    plan_of(yaml.safe_load(study.read_text()), "study", files=[str(study)], verify=verify)
+    assert plan.track.done
+    (plan.study.results / "mlflow.db").unlink()
+    plan_of(yaml.safe_load(study.read_text()), "study", files=[str(study)], verify=verify)
+    assert plan.track.path.exists() == (not verify), "processes of jobs change nothing"
+
+
+def test_tracking_to_a_server_is_done_by_its_stamp(study):
+    content = yaml.safe_load(study.read_text()) | {"track": {"uri": "http://127.0.0.1:9"}}
+    study.write_text(yaml.safe_dump(content))
+    plan = Plan(load(study))
+    assert plan.track.files == plan.track.outputs == (plan.track.path,)
 
 
 # For programs

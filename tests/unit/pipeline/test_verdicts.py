@@ -78,7 +78,7 @@ def test_the_time_left_is_said_while_a_workflow_runs(code, tmp_path, monkeypatch
 
     at = read_status(Plan(load(study)))
     times = iter([90.0, None])
-    monkeypatch.setattr(verdicts, "read_status", lambda plan: replace(at, seconds_left=next(times)))
+    monkeypatch.setattr(verdicts, "read_status", lambda plan, known: replace(at, seconds_left=next(times)))
     monkeypatch.setattr(verdicts.subprocess, "Popen", Process)
     said = []
     with nullcontext() if code == 0 else pytest.raises(GanbenchError, match="ended with exit status 1"):

@@ -116,7 +116,7 @@ def test_a_quantity_without_a_meaning_is_refused(collected, tmp_path):
 
 def test_the_stage_decides_the_claims_it_is_told(collected, tmp_path):
     dumped = [claim.model_dump(mode="json", exclude_none=True) for claim in CLAIMS]
-    task = TablesTask(tuple(dumped), (), collected.folder, tmp_path)
+    task = TablesTask(tuple(dumped), (), "", collected.folder, tmp_path)
     stage.run(Job("tables", "tables", "0" * 64, task, (), (tmp_path / "stamp",)), JobContext())
     assert len(pd.read_parquet(tmp_path / "claims.parquet")) == 5
     assert len(pd.read_parquet(tmp_path / "settings.parquet")) == 12

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -70,6 +71,24 @@ def test_a_job_says_that_it_runs_how_far_it_is_and_how_long_it_took(tmp_path, mo
     assert (done.running, done.ends) == (False, ())
     assert done.seconds == done.worked[0][1] - done.worked[0][0] > 0
     assert [file.suffix for file in (tmp_path / ".jobs" / "train").iterdir()] == [".json"], "no lock is left"
+
+
+def test_results_of_earlier_jobs_are_told_from_those_of_earlier_attempts(tmp_path):
+    """What a first attempt finds, others have made; what a second one finds may be of the first."""
+
+    def attempt(finds: bool, fails: bool = True) -> bool:
+        with suppress(GanbenchError), at_train(tmp_path) as work:
+            if finds:
+                work.note_copied()
+            if fails:
+                raise GanbenchError("the disk is full")
+        return entry_of(tmp_path).copied
+
+    assert not attempt(finds=False)
+    assert not attempt(finds=True, fails=False)
+    assert attempt(finds=True), "the job is repeated"
+    assert attempt(finds=False, fails=False)
+    assert not attempt(finds=False)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +292,8 @@ def test_references_ask_for_what_was_timed_and_for_a_gpu_where_they_use_inceptio
         ([end(KILLED, memory=1000, asked=1600)], 2),
         ([end(KILLED, memory=300, asked=1600)], 1),  # far from its limit: its node went down, say
         ([end(KILLED, memory=300, asked=1600)] * 2, 2),  # twice in a row is no accident
-        ([end(KILLED)], 2),  # nobody knows what it had asked for
+        ([end(KILLED)], 1),  # by hand, without a request: its machine was started again, say
+        ([end(KILLED)] * 2, 2),
         ([end(FAILED), end(STOPPED), end(OUT_OF_TIME)], 1),
         ([end(OUT_OF_MEMORY), end(KILLED, 3000, 3200)], 4),
     ],
@@ -294,7 +314,7 @@ def test_a_job_that_goes_on_beside_a_new_workflow_was_not_killed(tmp_path):
     (train,) = found.train.values()
     known = {"digits-fc": estimate()}
     before = request(found, train, known).mem_mb
-    with job_context(ExecutionSettings(folder=str(found.folder)), "train", train.path):
+    with job_context(ExecutionSettings(folder=str(found.folder)), "train", train.path, asked_mb=100):
         assert request(found, train, known).mem_mb == before
         assert request(found, train, known, attempt=2).mem_mb == 2 * before, "this workflow began it, and saw it end"
 

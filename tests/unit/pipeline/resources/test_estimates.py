@@ -314,10 +314,47 @@ def test_the_time_left_is_that_of_estimates_and_of_what_jobs_took(said, left, tm
     assert stage_times.seconds_left(found, []) == 0.0
 
 
-def worked(found: Plan, job: Job, *spans: tuple[float, float], running: bool = False) -> None:
+STOPPED = journal.Entry(False, "node1", 1, "", "", "", 0.0, ends=(END,), done=90.0, total=100.0)
+
+
+@pytest.mark.parametrize(
+    ("stage", "left"),
+    [("prepare", 40.0), ("judge", 40.0), ("collect", 0.03 * 4), ("train", 12.0), ("evaluate", 2.8), ("diagnose", 0.8)],
+)
+def test_only_jobs_of_packs_go_on_where_they_were_stopped(stage, left, tmp_path):
+    found = plan(tmp_path)
+    (method,) = found.methods
+    stored_estimates.write_estimates(found.folder, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
+    forty = dict.fromkeys(found.datasets, 40.0)
+    observed = {"rotation": {method: 2.0}}
+    stored_estimates.write_timings(found.folder, Timings(1, 0.0, forty, forty, observations=observed))
+    (stopped,) = found.jobs(stage).values()
+    assert stage_times.seconds_left(found, [(stopped, STOPPED)]) == pytest.approx(left)
+
+
+def test_jobs_that_copied_results_set_no_pace_and_are_read_once(tmp_path, monkeypatch):
+    """Of four jobs, one took twice its 30 s and one copied its results within a second."""
+    found = plan(tmp_path, pack={"axes": ["seed"], "seeds_per_pack": 1})
+    slow, copied, *waiting = found.train.values()
+    (method,) = found.methods
+    stored_estimates.write_estimates(found.folder, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
+    stored_estimates.write_timings(found.folder, Timings(parallel_jobs=1))
+    worked(found, slow, (0.0, 60.0))
+    worked(found, copied, (0.0, 1.0), copied=True)
+    known = {}
+    unfinished = [(each, None) for each in waiting]
+    assert stage_times.seconds_left(found, unfinished, known) == 2 * 60.0
+    monkeypatch.setattr(journal, "read", lambda path: pytest.fail(f"{path} was read before"))
+    assert stage_times.seconds_left(found, unfinished, known) == 2 * 60.0
+    assert stage_times.seconds_left(found, [*unfinished, (slow, None)], known) == 3 * 30.0, "the slow one is repeated"
+    assert list(known) == [copied.path]
+
+
+def worked(found: Plan, job: Job, *spans: tuple[float, float], **said: bool) -> None:
     place = journal.path_of(found.folder, job.stage, job.path)
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps(asdict(journal.Entry(running, "node1", 1, "", "", "", 0.0, worked=spans))))
+    entry = journal.Entry(False, "node1", 1, "", "", "", 0.0, worked=spans)
+    place.write_text(json.dumps(asdict(replace(entry, **said))))
 
 
 def test_paths_made_up_for_looks_have_all_snapshots(monkeypatch):

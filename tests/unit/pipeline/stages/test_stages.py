@@ -6,12 +6,14 @@ import json
 import math
 import socket
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from stored import flat, tree_of
 
 from ganbench.analysis.collected import Collected
@@ -22,14 +24,18 @@ from ganbench.core.errors import GanbenchError
 from ganbench.pipeline import network_folder, results_folder
 from ganbench.pipeline.execution import devices
 from ganbench.pipeline.execution.job_context import JobContext
+from ganbench.pipeline.execution.journal import Journal, path_of
 from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.snakemake import plan_of
+from ganbench.pipeline.stages import SUMMARIES, run, train
+from ganbench.pipeline.stages import collect as collect_stage
 from ganbench.pipeline.stages import diagnose as diagnose_stage
 from ganbench.pipeline.stages import evaluate as evaluate_stage
-from ganbench.pipeline.stages import run, track, train
-from ganbench.pipeline.typed_json import encode
+from ganbench.pipeline.stages import track as track_stage
+from ganbench.pipeline.tasks import identity
+from ganbench.pipeline.typed_json import decode, encode
 from ganbench.report import tables
 from ganbench.study.schema import parse
 from ganbench.study.selectors import Selector, matches
@@ -99,6 +105,37 @@ def test_a_pack_over_games_and_dynamics_gives_the_numbers_of_packs_apart(tmp_pat
     same(one, other, 1e-12)
     fused = {arrays["about/fused"] for arrays in one.values()}
     assert fused == {True}, "runs of one group fuse whatever the pack"
+
+
+def test_progress_is_that_of_the_whole_job_and_copied_results_are_noted(tmp_path):
+    """Two runs are trained, of which one is observed; then there are three runs, and then more steps of each."""
+    grid = GRID | {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 0.1}
+    where, said = {"diagnose": [{"diagnostic": "path", "where": {"seed": [0, 2]}}]}, {}
+
+    class Noted(Journal):
+        def progress(self, what, unit, done, total, rate):
+            said.setdefault(unit, []).append((done, total))
+
+    def run_all(*seeds, steps=STEPS):
+        train = STUDY["train"] | {"steps": steps, "snapshots": {"every": 20}}
+        found, noted = plan(tmp_path, grid=[grid | {"seed": list(seeds)}], train=train, **where), []
+        for job in [*found.train.values(), *found.diagnose.values()]:
+            journal = Noted(path_of(found.folder, job.stage, job.path))
+            run(job, JobContext(journal=journal))
+            noted.append(journal._entry.copied)
+        return noted
+
+    assert run_all(0, 1) == [False, False]
+    ends = {unit: (amounts[0], amounts[-1]) for unit, amounts in said.items()}
+    assert ends == {"run-steps": ((0, 80), (80, 80)), "observations": ((0, 1), (1, 1))}
+    said.clear()
+    assert run_all(0, 1, 2) == [True, True]
+    ends = {unit: (amounts[0], amounts[-1]) for unit, amounts in said.items()}
+    assert ends == {"run-steps": ((80, 120), (120, 120)), "observations": ((1, 2), (2, 2))}
+    said.clear()
+    assert run_all(0, 1, 2, steps=60) == [True, False]
+    ends = {unit: (amounts[0], amounts[-1]) for unit, amounts in said.items()}
+    assert ends == {"run-steps": ((120, 180), (180, 180)), "observations": ((0, 2), (2, 2))}
 
 
 @pytest.mark.slow
@@ -179,14 +216,103 @@ def test_judge_and_metrics_are_built_where_the_device_is_held(monkeypatch):
     monkeypatch.setattr(evaluate_stage, "scorer_of", scorer_of)
     monkeypatch.setattr(evaluate_stage, "build", lambda *of: SimpleNamespace(spec=SimpleNamespace(shape=(2,))))
     monkeypatch.setattr(evaluate_stage.result_files, "open_file", lambda *of: nullcontext())
-    components = {"architecture": None, "dataset": None}
+    components, members, said = (
+        {"architecture": None, "dataset": None},
+        [SimpleNamespace(digest=each) for each in "abc"],
+        [],
+    )
+
+    def progress(what, total, unit, done):
+        said.append((done, total, unit))
+        return nullcontext()
+
     task = SimpleNamespace(
-        **{"members": (), "train_digests": (), "groups": [SimpleNamespace(components=components)]},
+        **{"members": members, "train_digests": ("", "", ""), "groups": [SimpleNamespace(components=components)]},
         **{"samples": 8, "samples_kept": 1, "trained": None, "pack": "pack"},
     )
-    context = SimpleNamespace(settings=SimpleNamespace(device="cpu"), progress=lambda *of: nullcontext())
+    context = SimpleNamespace(settings=SimpleNamespace(device="cpu"), progress=progress)
     with pytest.raises(Built, match="cpu"):
-        next(evaluate_stage._scored(task, [], context))
+        next(evaluate_stage._scored(task, members[2:], context))
+    assert said == [(2, 3, "runs")], "of the whole job, not of this attempt"
+
+
+# Folders --------------------------------------------------------------------------------------------------------------
+
+
+def test_tables_of_older_digests_go_and_nothing_beside_them_fails_the_job(tmp_path, monkeypatch):
+    monkeypatch.setattr(collect_stage, "gather", lambda task, folder, context: folder.mkdir())
+    older, linked, lock = (
+        tmp_path / "collect/older",
+        tmp_path / "collect/linked",
+        tmp_path / "collect/.older.track.lock",
+    )
+    older.mkdir(parents=True)
+    (older / "runs.parquet").touch()
+    lock.touch()
+    linked.symlink_to(tmp_path, target_is_directory=True)  # which is not removed, as a folder in use over NFS
+    job = SimpleNamespace(path=tmp_path / "collect" / "new" / "runs.parquet", task=None)
+    collect_stage.run(job, None)
+    assert {path.name for path in job.path.parents[1].iterdir()} == {"new", "linked", lock.name}
+
+
+@pytest.mark.parametrize(
+    ("uri", "lock"),
+    [("http://127.0.0.1:9", "collect/new/.track.lock"), ("sqlite:///{}/mlflow.db", ".mlflow.db.track.lock")],
+)
+def test_the_lock_of_a_server_lies_within_the_tables(uri, lock, tmp_path, monkeypatch):
+    class Locked(Exception):
+        pass
+
+    def hold_lock(path, *of, **named):
+        raise Locked(path)
+
+    monkeypatch.setattr(track_stage, "hold_lock", hold_lock)
+    with pytest.raises(Locked) as found:
+        track_stage.track(SimpleNamespace(folder=tmp_path / "collect" / "new"), study="s", uri=uri.format(tmp_path))
+    assert found.value.args == (tmp_path / lock,)
+
+
+# Edits of files after jobs were planned -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", SUMMARIES)
+def test_other_sources_than_planned_write_no_summary(stage, tmp_path):
+    """As of another branch, which was checked out for a while: what they write would count as up to date for good."""
+    (job,) = plan(tmp_path).jobs(stage).values()
+    edited = replace(job, task=replace(job.task, sources="0" * 64))
+    older = job.path.parent / f"{stage}-0123456789ab"
+    older.parent.mkdir(parents=True)
+    older.touch()
+    with pytest.raises(GanbenchError, match="source files were edited after this job was planned"):
+        run(edited)
+    assert list(job.path.parent.iterdir()) == [older]
+
+
+def test_an_edited_judge_scores_nothing_and_enters_the_digest_once(tmp_path):
+    grid = [{"dataset": "ring8", "architecture": "mlp", "learning_rate": 1e-3, "seed": 0}]
+    (job,) = plan(tmp_path, grid=grid).evaluate.values()
+    edited = replace(job.task, judge_sources="0" * 64)
+    assert identity(edited) == identity(job.task), "the digest of the judge's job covers them"
+    assert decode(type(edited), encode(edited)) == edited
+    with pytest.raises(GanbenchError, match="source files were edited after this job was planned"):
+        run(replace(job, task=edited))
+
+
+def test_edited_data_is_not_prepared_under_the_old_digest(tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for count in range(20):
+        Image.fromarray(np.full((4, 4), count, np.uint8)).save(images / f"{count}.png")
+    data = {"name": "image_folder", "folder": str(images), "side": 4, "channels": 1}
+    grid = [{"dataset": data, "architecture": "fc", "learning_rate": 1e-3, "seed": 0}]
+    (job,) = plan(tmp_path, grid=grid).prepare.values()
+    (images / "0.png").rename(images / "another.png")
+    with pytest.raises(GanbenchError, match="files of the data set image_folder were edited after"):
+        run(job)
+    assert not job.path.exists()
+    (images / "another.png").rename(images / "0.png")
+    run(job)
+    assert job.done
 
 
 # Looks ----------------------------------------------------------------------------------------------------------------
@@ -465,7 +591,7 @@ def test_track_finds_networks_of_the_study_as_it_runs(tmp_path, monkeypatch, nam
     written = []
     monkeypatch.setattr(network_folder, "write_snapshot", lambda snapshot, folder: written.append((snapshot, folder)))
     task = Job.decode(json.loads(json.dumps(encode(found.track)))).task
-    track._write_networks(task, {}, found.runs[0].id, tmp_path / "model")
+    track_stage._write_networks(task, {}, found.runs[0].id, tmp_path / "model")
     ((snapshot, folder),) = written
     assert (snapshot.step, snapshot.plan.folder, folder) == (3, found.folder, tmp_path / "model")
     assert (task.file, found.track.path) == (file if named else Path(), Plan(found.study).track.path)
