@@ -8,13 +8,13 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
+from ganbench.core.evenly_spaced import evenly_spaced
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
 from ganbench.judges import JudgedExamples
-from ganbench.metrics._few import evenly_spaced
 from ganbench.metrics.fcd import FCD
 from ganbench.metrics.prdc import PRDC
 from ganbench.numerics.run_examples import RunExamples

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
+from ganbench.core.evenly_spaced import evenly_spaced
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.pixels import floats
@@ -16,7 +17,6 @@ from ganbench.core.tree import Tree
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
 from ganbench.judges import JudgedExamples
-from ganbench.metrics._few import evenly_spaced
 from ganbench.metrics._neighbours import nearest
 from ganbench.metrics.memorisation import Memorisation
 from ganbench.numerics.run_examples import RunExamples

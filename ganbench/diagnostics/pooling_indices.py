@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganbench.core.evenly_spaced import evenly_spaced
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.pixels import floats, shown
@@ -16,7 +17,6 @@ from ganbench.core.random_streams import stream
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
 from ganbench.games.gan import player_buffers
-from ganbench.metrics._few import evenly_spaced
 from ganbench.nn.examples import TrainingExamples
 from ganbench.nn.sample import named_outputs
 from ganbench.numerics.generator import TrainedGenerator

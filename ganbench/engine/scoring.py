@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.evenly_spaced import evenly_spaced
 from ganbench.core.metric_info import values_fault
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples
@@ -121,8 +122,8 @@ def judged_real(judge: Any, state: Tree, examples: Examples) -> tuple[JudgedExam
 
 
 def reference_examples(real: np.ndarray) -> np.ndarray:
-    """The real examples that generated ones are compared with: all, or every second, third ... of many."""
-    return real[:: -(-len(real) // MOST)]
+    """The real examples that generated ones are compared with: all, or `MOST` of more, evenly spaced among them."""
+    return real if len(real) <= MOST else real[evenly_spaced(len(real), MOST)]
 
 
 def data_seen_by(judge: Any, data: DataSpec) -> DataSpec:

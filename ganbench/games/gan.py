@@ -311,8 +311,13 @@ def trial_inputs(architecture: Component, player: str, data: DataSpec, count: in
 
 
 def balanced_labels(count: int, classes: int) -> Tensor:
-    """Labels for evaluation, (count,) of int64: 0, 1, 2 ... in turn."""
-    return torch.arange(count, device="cpu") % classes
+    """Labels for evaluation, (count,) of int64: 0, 1, 2 ... in turn, and each turn one class further on.
+
+    Every k-th of them are balanced too, also where k and the number of classes have a common divisor: a metric may
+    compare parts of a sample, and its eighth part would hold half of ten classes.
+    """
+    index = torch.arange(count, device="cpu")
+    return (index + index // classes) % classes
 
 
 def latent_points(seed: int, count: int, size: int) -> Tensor:

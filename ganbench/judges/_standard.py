@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ganbench.core.evenly_spaced import evenly_spaced
 from ganbench.core.tree import Tree
 from ganbench.judges import judge_stored
 
@@ -34,11 +35,11 @@ def with_standard(judge: Any, state: Tree, train: np.ndarray, *, together: bool 
     Args:
         judge: the judge, which standardises by its state.
         state: its state, which leaves features unscaled.
-        train: the training examples as they are stored, (n, *shape); of many, every second, third ... is taken.
+        train: the training examples as they are stored, (n, *shape); of more than `MOST`, as many, evenly spaced.
         together: whether all features have one spread, the root of their mean variance, as coordinates of points do,
             whose shape must stay what it is. Otherwise each feature has its own.
     """
-    features = judge_stored(judge, state, train[:: -(-len(train) // MOST)]).features
+    features = judge_stored(judge, state, train[evenly_spaced(len(train), MOST)]).features
     variance = features.var(axis=0)
     spread = np.sqrt(np.full_like(variance, variance.mean()) if together else variance)
     mean = features.mean(axis=0)

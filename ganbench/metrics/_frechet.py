@@ -115,7 +115,8 @@ def frechet_distance(features: np.ndarray, reference: Tree) -> float:
     largest = _eigenvalues(product, features.shape[1])[::-1][: len(features) - 1]
     apart, cross = np.square(mean - reference["mean"]).sum(), np.sqrt(largest.clip(min=0)).sum()
     real_trace = np.square(factor).sum(axis=0).sum()
-    return max(0.0, float(apart + trace + real_trace - 2 * cross))  # rounding can make that of equal features negative
+    # Rounding can make that of equal features negative; `max` would take NaN for 0, the best value.
+    return float(np.maximum(0.0, apart + trace + real_trace - 2 * cross))
 
 
 def infinite_sample_distance(features: np.ndarray, reference: Tree) -> tuple[float, float]:

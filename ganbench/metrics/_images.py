@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ganbench.core.evenly_spaced import evenly_spaced
 from ganbench.core.pixels import HALF, floats
 from ganbench.data import DataSpec
-from ganbench.metrics._few import evenly_spaced
 
 PART = 256  # images that are numbers in memory at a time
 ROUNDING = 1 / (12 * HALF**2)  # variance that rounding to bytes gives a pixel: less than that is no contrast

@@ -100,7 +100,7 @@ def unbiased_mmd2(features: np.ndarray, other: Sums) -> tuple[float, float]:
     without = (pairs - 2 * to_others) / ((n - 1) * (n - 2)) - 2 * (across - to_other_sample) / ((n - 1) * m)
     apart = without - without.mean()
     largest = np.abs(apart).max()  # its square may be too large for a float, where a generator diverges
-    error = largest * np.sqrt((n - 1) * np.square(apart / largest).mean()) if largest > 0 else 0.0
+    error = largest * np.sqrt((n - 1) * np.square(apart / largest).mean()) if largest != 0 else 0.0
     return float(value), float(error)
 
 

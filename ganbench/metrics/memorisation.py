@@ -29,7 +29,8 @@ class Memorisation(Metric):
 
     `authenticity` needs no holdout. It falls with memorisation too, and with noise near training examples it does not.
 
-    All training examples of the data set are compared with, also those that a run of a smaller n_train has not seen.
+    All training examples of the data set are compared with, also those that a run of a smaller n_train has not seen; of
+    more than 50,000, as many, evenly spaced.
     """
 
     cost: ClassVar[str] = "M (N + held-out) F in blocks of bounded memory; the reference N (N + held-out) F"

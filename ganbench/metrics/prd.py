@@ -7,12 +7,12 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
+from ganbench.core.evenly_spaced import evenly_spaced
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
-from ganbench.metrics._few import evenly_spaced
 from ganbench.metrics._neighbours import closest, squared_distances
 
 ROUNDS = 20  # of a clustering at most: later ones move few examples

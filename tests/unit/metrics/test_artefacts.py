@@ -9,8 +9,8 @@ import pytest
 from judging import images
 from photographs import pieces
 
+from ganbench.core.evenly_spaced import evenly_spaced
 from ganbench.data import DataSpec
-from ganbench.metrics._few import evenly_spaced
 from ganbench.metrics._images import brightness
 from ganbench.metrics.lattice import Lattice
 from ganbench.metrics.texture import Texture

@@ -144,3 +144,11 @@ def test_too_few_examples_for_the_features_are_said_to_be():
     assert "that fid_infinity extrapolates" in said
     assert FID().caution(50_000, 50_000, 8) is None
     assert "31 samples are too few for 32 features" in FCDInfinity().caution(250, 1000, 32)
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
+def test_a_distance_beyond_all_numbers_is_not_the_best_one():
+    """Its squares are infinite, and their difference is not a number."""
+    random = np.random.default_rng(0)
+    reference = frechet_reference(random.normal(size=(50, 3)))
+    assert np.isnan(frechet_distance(1e200 * random.normal(size=(50, 3)), reference))

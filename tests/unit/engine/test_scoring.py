@@ -1,0 +1,32 @@
+"""The real examples that generated ones are compared with, and labels of generated ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ganbench.engine import scoring
+from ganbench.games.gan import balanced_labels
+
+
+@pytest.mark.parametrize("count", [50, 100, 101, 120, 199, 1000])
+def test_a_reference_has_as_many_examples_as_it_may(count, monkeypatch):
+    """60,000 examples were thinned to 30,000, by every second one, where 50,000 were allowed."""
+    monkeypatch.setattr(scoring, "MOST", 100)
+    kept = scoring.reference_examples(np.arange(count))
+    gaps = np.diff(kept)
+    assert len(kept) == min(count, 100)
+    assert gaps.min() >= 1
+    assert gaps.max() - gaps.min() <= 1, "they are not evenly spaced"
+    assert kept[0] == 0
+
+
+@pytest.mark.parametrize(("classes", "parts"), [(10, 8), (10, 5), (10, 2), (4, 8), (3, 8), (1, 8)])
+def test_labels_are_balanced_in_a_sample_and_in_its_parts(classes, parts):
+    """Every eighth example had one of five labels out of ten, which an extrapolated distance took for a worse sample."""
+    labels = balanced_labels(classes * classes * parts, classes)
+    for part in (labels, *(labels[start::parts] for start in range(parts))):
+        counts = torch.bincount(part, minlength=classes)
+        assert counts.max() - counts.min() <= 1
+    assert labels[:classes].tolist() == list(range(classes))
