@@ -40,7 +40,7 @@ class Sampler:
 
     def examples(self, theta: np.ndarray, buffers: Mapping[str, np.ndarray], seed: int, count: int) -> np.ndarray:
         """Examples from the latent points for evaluation, which are the same for all generators of a run; those of a
-        conditional generator have the labels 0, 1, 2 ... in turn.
+        conditional generator have the labels of `balanced_labels`.
 
         Args:
             theta: the generator's parameters, (P,).
@@ -67,7 +67,7 @@ class Sampler:
         Args:
             theta, buffers, seed: as of `examples`.
             latent: the latent points, (count, latent_size).
-            labels: the labels of a conditional generator, (count,) of int64; 0, 1, 2 ... in turn if None.
+            labels: the labels of a conditional generator, (count,) of int64; those of `balanced_labels` if None.
 
         Returns:
             Examples, as of `examples`.

@@ -311,13 +311,14 @@ def trial_inputs(architecture: Component, player: str, data: DataSpec, count: in
 
 
 def balanced_labels(count: int, classes: int) -> Tensor:
-    """Labels for evaluation, (count,) of int64: 0, 1, 2 ... in turn, and each turn one class further on.
+    """Labels for evaluation, (count,) of int64: 0, 1, 2 ... in turn, where each turn begins at another class.
 
-    Every k-th of them are balanced too, also where k and the number of classes have a common divisor: a metric may
-    compare parts of a sample, and its eighth part would hold half of ten classes.
+    Metrics compare parts of a sample, such as every eighth example, and without these shifts an eighth would hold half
+    of ten classes. Multiples of the golden ratio spread evenly over the classes in any of such parts.
     """
-    index = torch.arange(count, device="cpu")
-    return (index + index // classes) % classes
+    turn = torch.arange(count, device="cpu") // classes
+    shift = (turn.double() * (0.5 * (5**0.5 - 1)) * classes).long()
+    return (torch.arange(count, device="cpu") + shift) % classes
 
 
 def latent_points(seed: int, count: int, size: int) -> Tensor:
