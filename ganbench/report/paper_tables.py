@@ -183,7 +183,7 @@ def _published(collected: Collected, study: dict, runs: str) -> Iterator[PaperTa
             "Number of runs": lambda row: _cell(f"{row['runs']}", row["lost"]),
             "Published": lambda row: _cell(row["published"], row["error"]),
             "Comparison": lambda row: row["comparison"],
-            "Published value": lambda row: row["text"],
+            "In words": lambda row: row["text"],
             "Source": lambda row: row["source"],
         }
         rows = [[text(row) for text in texts.values()] for row in found["rows"]]

@@ -33,8 +33,9 @@ ExperimentName = Annotated[str, AfterValidator(_claimable)]
 class Experiment(Section):
     """A diagnostic, and the runs that it measures."""
 
-    name: ExperimentName
-    """Name of the experiment; unless given, the name of its diagnostic. Claims call its numbers `<name>.<column>`."""
+    name: ExperimentName = ""
+    """Name of the experiment, of lower-case letters, digits and underscores; unless given, the name of its diagnostic.
+    Claims call its numbers `<name>.<column>`."""
     diagnostic: ChoiceField
     """The diagnostic, with its options."""
     where: SelectorField = Selector()

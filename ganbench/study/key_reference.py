@@ -24,10 +24,8 @@ study; `ganbench list` shows the components of every family with their options.
 - An *expression* is a number, or arithmetic over the numbers of a run: `sqrt(1 + learning_rate**2)`.
 """
 SINGLE = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false", "object": "mapping"}
-BOUNDS = {
-    **{"ge": "≥", "minimum": "≥", "gt": ">", "exclusiveMinimum": ">"},
-    **{"le": "≤", "maximum": "≤", "lt": "<", "exclusiveMaximum": "<"},
-}
+LOWER = {"ge": "≥", "minimum": "≥", "gt": ">", "exclusiveMinimum": ">"}
+UPPER = {"le": "≤", "maximum": "≤", "lt": "<", "exclusiveMaximum": "<"}
 PAIRS = {("object", "string"): "selector", ("string", "number"): "expression", ("string", "object"): "choice"}
 
 
@@ -56,7 +54,8 @@ def _locations(schema: dict[str, Any]) -> dict[str, list[str]]:
 
 def _reference(about: dict[str, Any]) -> str | None:
     """The name of the section that a key holds, alone or in a list; None for other keys."""
-    options = [about, about.get("items", {}), *about.get("anyOf", ())]
+    items = about.get("items", {})
+    options = [about, items, *items.get("anyOf", ()), *about.get("anyOf", ())]
     return next((option["$ref"].rpartition("/")[2] for option in options if "$ref" in option), None)
 
 
@@ -110,8 +109,17 @@ def _type(about: dict[str, Any]) -> str:
     return ("number" if "number" in kinds else SINGLE[kinds[0]]) + (" or null" if "null" in kinds[1:] else "")
 
 
+def _tightness(bound: tuple[float, str]) -> tuple[float, float]:
+    """A lower bound is the tighter the larger this is, an upper one the smaller."""
+    value, sign = bound
+    return value, {">": 1, "<": -1}.get(sign, 0)
+
+
 def _ranges(about: dict[str, Any]) -> Iterator[str]:
-    yield from (f"{sign} {about[name]:.12g}" for name, sign in BOUNDS.items() if name in about)
+    # A type and its field may both have a bound: the tighter one holds, and of equal ones the strict one.
+    lower = max(((about[name], sign) for name, sign in LOWER.items() if name in about), default=None, key=_tightness)
+    upper = min(((about[name], sign) for name, sign in UPPER.items() if name in about), default=None, key=_tightness)
+    yield from (f"{bound[1]} {bound[0]:.12g}" for bound in (lower, upper) if bound)
     if "pattern" in about:
         yield f"`{about['pattern']}`"
     if about.get("minItems") or about.get("minLength"):

@@ -31,6 +31,11 @@ from ganbench.study.value_types import (
 )
 
 
+def _names_too(schema: dict[str, Any]) -> None:
+    """In the JSON schema of a list of sections, the name of a component may stand for a section."""
+    schema["items"] = {"anyOf": [{"type": "string"}, schema["items"]]}
+
+
 class Study(Section):
     """The whole study file."""
 
@@ -44,8 +49,8 @@ class Study(Section):
     """Folder that holds the study's folder of results."""
     grid: Annotated[list[Block], Field(min_length=1), BeforeValidator(limit_grid_size)]
     """Blocks of the grid; every combination of a block's axes is a run."""
-    diagnose: list[Experiment] = Field(default=[])
-    """Experiments, which measure runs after training."""
+    diagnose: list[Experiment] = Field(default=[], json_schema_extra=_names_too)
+    """Experiments, which measure runs after training; the name of a diagnostic stands for one of all runs."""
     claims: list[Claim] = Field(default=[])
     """Claims, with the tests that decide them."""
     published: list[Published] = Field(default=[])

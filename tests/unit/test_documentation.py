@@ -93,14 +93,15 @@ def test_the_tutorial_shows_what_its_commands_print(tmp_path, monkeypatch):
     (line,) = [block.strip() for block in shown if block.startswith("return ")]
     source = Path("drift.py").read_text()
     assert line in source
-    broken = source.replace(
-        "real.mean(discriminator(*given).square())", "discriminator(*given).square().mean().expand(3)"
-    )
-    Path("mixes.py").write_text(broken)  # a file is imported once in a process
-    result = CliRunner().invoke(app, ["try", "mixes.py"], catch_exceptions=False)
+    mistake, error = "discriminator(*given).square().mean()", "its penalty() gives shape (); must be (3,)"
+    assert f"`{mistake}`" in PAGES[TUTORIAL]
+    assert f'"{error}"' in PAGES[TUTORIAL]
+    broken = source.replace("real.mean(discriminator(*given).square())", mistake)
+    Path("broken.py").write_text(broken)  # a file is imported once in a process
+    result = CliRunner().invoke(app, ["try", "broken.py"], catch_exceptions=False)
     assert result.exit_code == 1
     number = next(i for i, text in enumerate(broken.splitlines(), 1) if "def penalty(" in text)
-    assert f"mixes.py, line {number}: its penalty() mixes members" in result.stdout
+    assert f"broken.py, line {number}: {error}" in result.stdout
 
 
 def test_the_study_of_the_tutorial_is_valid(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import json
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from PIL import Image
@@ -27,6 +28,8 @@ from ganbench.study.grid import expand
 from ganbench.study.names import LONGEST_NAME, cut_name
 from ganbench.study.schema import Study, load, parse
 from ganbench.study.selectors import Selector, matches
+
+SHIPPED = [ROOT / "config/config.yaml", *sorted((ROOT / "config/studies").rglob("*.yaml"))]
 
 # Reading --------------------------------------------------------------------------------------------------------------
 
@@ -163,6 +166,33 @@ def test_a_missing_study_is_an_error_that_names_it(tmp_path):
 def test_the_schema_file_is_the_code_s():
     written = json.loads((ROOT / "workflow/schemas/study.schema.json").read_text())
     assert written == Study.model_json_schema(), "write it anew: ganbench schema > workflow/schemas/study.schema.json"
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_editors_accept_every_shipped_study(path):
+    """An experiment may be the name of a diagnostic, and is named after it, which the schema did not know."""
+    schema = json.loads((ROOT / "workflow/schemas/study.schema.json").read_text())
+    jsonschema.validate(yaml.safe_load(path.read_text()), schema)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "path"),
+    [("diagnose", [{"where": {}}], ["diagnose", 0]), ("study", "Two Words", ["study"]), ("granularity", 1, [])],
+)
+def test_editors_find_what_is_wrong(key, value, path):
+    schema = json.loads((ROOT / "workflow/schemas/study.schema.json").read_text())
+    with pytest.raises(jsonschema.ValidationError) as found:
+        jsonschema.validate(BASE | {key: value}, schema)
+    assert list(found.value.absolute_path) == path
+
+
+def test_the_reference_states_each_bound_once():
+    """`minimum: 0` of a type beside `exclusiveMinimum: 0` of its field were both written."""
+    for line in key_reference.markdown().splitlines():
+        if line.startswith("| `"):
+            bounds = line.split(" | ")[3]
+            assert sum(bounds.count(sign) for sign in ("≥", ">")) <= 1, line
+            assert sum(bounds.count(sign) for sign in ("≤", "<")) <= 1, line
 
 
 # The grid -------------------------------------------------------------------------------------------------------------
