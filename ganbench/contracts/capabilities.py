@@ -11,7 +11,7 @@ import torch
 from ganbench.core import registry
 from ganbench.core.dataset_specs import describe_in_process
 from ganbench.core.errors import GanbenchError
-from ganbench.core.formatting import join_words
+from ganbench.core.formatting import join_words, plural
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.nn.network import EXAMPLES, Network
@@ -114,6 +114,11 @@ def _of_regularizer(name: str) -> list[str]:
     return found
 
 
+def _of_dynamics(name: str) -> list[str]:
+    cost = build("dynamics", name).gradients_per_step
+    return [f"A step costs {plural(cost, 'gradient')} of a player's loss."]
+
+
 def _of_metric(name: str) -> list[str]:
     columns = build("metric", name).columns
     best = {"low": "lower is better", "high": "higher is better", "none": "no value is best"}
@@ -125,5 +130,6 @@ TRAITS: dict[str, Callable[[str], list[str]]] = {
     "architecture": _of_architecture,
     "objective": _of_objective,
     "regularizer": _of_regularizer,
+    "dynamics": _of_dynamics,
     "metric": _of_metric,
 }

@@ -73,7 +73,7 @@ def paper_tables(collected: Collected, study: dict) -> dict[str, list[PaperTable
 
 def _ranking(item: dict) -> PaperTable:
     heads = ["Rank", "Method", "Healthy runs", "Other runs"]
-    heads += [f"Median {item['metric']} ({item['better']})", "A run beats one of the next"] if item["metric"] else []
+    heads += [f"Median {item['metric']} ({item['better']})", "P(better than the next)"] if item["metric"] else []
     rows = []
     for row in item["rows"]:
         cells = [row["rank"], row["method"], _cell(row["healthy"], row["bounds"]), row["others"]]
@@ -84,7 +84,7 @@ def _ranking(item: dict) -> PaperTable:
         " statistics for the median, in which failed runs are worse than any, and Clopper and Pearson's of the"
         f" probability. {item['use']} {item['sure']}"
     )
-    return PaperTable(item["dataset"], caption.strip(), [*heads, "Told apart from the next"], rows)
+    return PaperTable(item["dataset"], caption.strip(), [*heads, "Significantly different from the next"], rows)
 
 
 def _regions(collected: Collected) -> Iterator[PaperTable]:

@@ -62,7 +62,8 @@ class Packing(Section):
 
 
 class Machine(Section):
-    """Device, checkpoints and limits of jobs. Changes only speed."""
+    """Device, checkpoints and limits of jobs. No digest has them, so nothing that is done runs again; the numbers of
+    another device differ by rounding, and after long training by more."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device of training; 'auto' is a GPU where one is available."""

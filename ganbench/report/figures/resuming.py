@@ -21,8 +21,9 @@ FIGURE = FigureInfo(
     scope="experiment",
     diagnostic="resuming",
     caption=(
-        "Training stops and is resumed at step 0 with a part of its state. Lines show the distance of its parameters"
-        " from those of the same training without a stop, over the way of the latter, median over the runs of a method."
+        "Training is stopped and resumed with a part of its state; the axis counts the steps since. Lines show the"
+        " distance of its parameters from those of uninterrupted training, divided by the distance that the latter"
+        " covered, as the median over the runs of a method."
         " The axis is linear below 0.01; 0 means that the resumed training is the same, and lines of equal drifts cover"
         " one another."
     ),

@@ -203,4 +203,4 @@ def test_runs_without_a_metric_are_ranked_by_health_alone(collected):
     assert "median" not in shown["use"]
     table, _ = paper_tables(bare, collected_example.study())["ranking"]
     assert all(len(row) == len(table.heads) for row in table.rows)
-    assert table.heads[-1] == "Told apart from the next"
+    assert table.heads[-1] == "Significantly different from the next"
