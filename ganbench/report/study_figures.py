@@ -121,4 +121,4 @@ def _studies(names: Sequence[str]) -> list[tuple[str, tuple, float]]:
 
 def _legend(figure: Figure, names: Sequence[str]) -> None:
     handles = [Line2D([], [], color=colour, marker="o", label=name) for name, colour, _ in _studies(names)]
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(names), 3))
+    style.figure_legend(figure, handles)

@@ -17,7 +17,7 @@ from ganbench.analysis.recorded_series import recorded_series
 from ganbench.core.formatting import plural
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.many_runs import draw_spans
-from ganbench.report.plotting.style import FAINT, INK, PLAYER_COLOURS, QUIET, nothing, plain_ticks
+from ganbench.report.plotting.style import FAINT, INK, PLAYER_COLOURS, QUIET, figure_legend, nothing, plain_ticks
 
 FIGURE = FigureInfo(
     title="Events",
@@ -62,7 +62,7 @@ def draw(collected: Collected) -> Figure:
         Line2D([], [], color=colour, marker="s", linestyle="", label=kind.replace("-", " "))
         for kind, colour in KINDS.items()
     ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
+    figure_legend(figure, handles)
     return figure
 
 

@@ -17,6 +17,7 @@ from ganbench.report.plotting.style import (
     PLAYER_COLOURS,
     PLAYER_NAMES,
     QUIET,
+    figure_legend,
     heading,
     nothing,
     outcomes_present,
@@ -50,7 +51,7 @@ def draw(collected: Collected) -> Figure:
         _examples(row[:3], collected, run)
         _losses(row[3], collected.curves[collected.curves["run"] == run["run"]], run)
     handles = [Line2D([], [], color=colour, label=PLAYER_NAMES[name]) for name, colour in PLAYER_COLOURS.items()]
-    figure.legend(handles=handles, loc="outside lower right", ncols=len(handles))
+    figure_legend(figure, handles, corner="lower right")
     return figure
 
 

@@ -21,7 +21,7 @@ from ganbench.report.plotting.style import (
     OUTCOME_COLOURS,
     PLAYER_COLOURS,
     PLAYER_NAMES,
-    WIDEST_LEGEND,
+    figure_legend,
     nothing,
     outcomes_present,
     plain_ticks,
@@ -82,7 +82,7 @@ def draw(collected: Collected, method: str) -> Figure:
     ]
     if runs["stopped_step"].notna().any():
         handles.append(Line2D([], [], **STOPPED, linestyle="", label="stopped early"))
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), WIDEST_LEGEND))
+    figure_legend(figure, handles)
     return figure
 
 

@@ -13,7 +13,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import methods
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.setting_panels import panel_title, rows_of, settings_of
-from ganbench.report.plotting.style import INK, OUTCOME_COLOURS, outcome_label, outcomes_present
+from ganbench.report.plotting.style import INK, OUTCOME_COLOURS, figure_legend, outcome_label, outcomes_present
 
 FIGURE = FigureInfo(
     title="How the runs ended",
@@ -66,7 +66,7 @@ def draw(collected: Collected) -> Figure:
         axes.set_xticks([0, 0.5, 1], ["0%", "50%", "100%"])
         axes.spines["left"].set_visible(False)
     handles = [Patch(color=OUTCOME_COLOURS[outcome], label=outcome_label(outcome)) for outcome in shown]
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 5 if columns > 1 else 3))
+    figure_legend(figure, handles)
     return figure
 
 

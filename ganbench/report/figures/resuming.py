@@ -60,7 +60,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     for (axes,) in leftmost(blocks):
         axes.set_ylabel("drift")
     handles = [Line2D([], [], label=words, **style) for words, style in LINES.values()]
-    legend_below(figure, handles, left, columns=3)
+    legend_below(figure, handles, left)
     return figure
 
 

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from ganbench.core.formatting import format_number
 from ganbench.report.diagnostic_results import DiagnosticArrays
-from ganbench.report.plotting.style import PLAYER_COLOURS, QUIET, plain_ticks
+from ganbench.report.plotting.style import PLAYER_COLOURS, QUIET, figure_legend, plain_ticks
 
 SINGLE_RATE = PLAYER_COLOURS["generator_loss"]
 
@@ -114,15 +114,10 @@ def leftmost(blocks: np.ndarray, most: int = 4) -> list[Axes]:
     return [block for index, block in enumerate(blocks) if index % min(most, len(blocks)) == 0]
 
 
-def legend_below(figure: Figure, handles: Sequence[Artist], *texts: str, columns: int = 5) -> None:
+def legend_below(figure: Figure, handles: Sequence[Artist], *texts: str) -> None:
     """Below the panels, what signs mean, under small print."""
     text = " ".join(filter(None, texts))
     if handles or text:
-        found = figure.legend(
-            handles=handles,
-            loc="outside lower left",
-            ncols=columns,
-            title="\n".join(textwrap.wrap(text, 105)) or None,
-            alignment="left",
-        )
-        found.get_title().set(fontsize=8, color=QUIET)
+        legend = figure_legend(figure, handles)
+        legend.set_title("\n".join(textwrap.wrap(text, 105)) or None)
+        legend.get_title().set(fontsize=8, color=QUIET)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,9 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
@@ -161,6 +163,24 @@ def plain_ticks(axes: Axes, which: str, *, count: int = 5) -> None:
     axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
 
 
+def figure_legend(figure: Figure, handles: Sequence[Artist], *, corner: str = "lower left") -> Legend:
+    """A legend outside the panels, with as many entries side by side as fit into the width of the figure.
+
+    Args:
+        figure: the figure.
+        handles: the entries.
+        corner: the corner of the figure.
+    """
+    renderer, width = FigureCanvasAgg(figure).get_renderer(), figure.get_figwidth() * figure.dpi
+    columns = max(1, min(len(handles), WIDEST_LEGEND))
+    while True:
+        legend = figure.legend(handles=handles, loc=f"outside {corner}", ncols=columns, alignment="left")
+        if columns == 1 or legend.get_window_extent(renderer).width <= width:
+            return legend
+        legend.remove()
+        columns -= 1
+
+
 def outcome_legend(figure: Figure, outcomes: list[str], *, extra: list[Artist] | None = None, lines: bool) -> None:
     """Legend of the outcomes that occur, below the panels.
 
@@ -179,7 +199,7 @@ def outcome_legend(figure: Figure, outcomes: list[str], *, extra: list[Artist] |
         for name in outcomes
     ]
     handles += extra or []
-    figure.legend(handles=handles, loc="outside lower left", ncols=max(1, min(len(handles), WIDEST_LEGEND)))
+    figure_legend(figure, handles)
 
 
 def outcome_label(outcome: str) -> str:

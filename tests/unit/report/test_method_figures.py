@@ -182,3 +182,17 @@ def test_the_title_of_a_data_set_is_its_label_and_overlaps_nothing(collected, ki
         if right.get_text():
             last = box.y0 if "\n" not in left.get_text() else (box.y0 + box.y1) / 2  # the second line is blank
             assert box.x1 < beside.x0 or last >= beside.y1 - 2
+
+
+@pytest.mark.parametrize("width", [3.0, 4.1, 8.3, 10.8])
+def test_a_legend_lies_within_its_figure(width):
+    """That of a figure of one panel was cut off at the right."""
+    outcomes = ["still-improving", "not-learned-yet", "collapsed", "undetermined"]
+    with style.applied():
+        figure = Figure(figsize=(width, 3), layout="constrained")
+        figure.subplots()
+        style.outcome_legend(figure, outcomes, lines=True)
+        figure.canvas.draw()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(map(style.outcome_label, outcomes))
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
