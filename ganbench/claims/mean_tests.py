@@ -17,10 +17,10 @@ from ganbench.analysis.statistics.means import (
     paired_mean_difference,
 )
 from ganbench.analysis.statistics.multiplicity import bonferroni
-from ganbench.analysis.statistics.sample_sizes import enough, runs_for_mean
-from ganbench.claims.test_results import RunGroup, TestStatistics
+from ganbench.analysis.statistics.sample_sizes import POWER, enough, runs_for_mean
+from ganbench.claims.test_results import Effort, RunGroup, TestStatistics
 from ganbench.core.formatting import format_number, plural
-from ganbench.study.claim_tests import Difference
+from ganbench.study.claim_tests import Difference, MeanTest, Ordering
 
 # The fewest values of a group whose mean is compared. From there on intervals hold the truth in about 90% of studies or
 # more, even where every fifth run of one group alone is of another kind; with five values, in 74% of such studies.
@@ -79,7 +79,7 @@ def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
             text = f"{name}: {format_number(value)}, without an interval: {few} to keep its promise"
             return _Comparison(text + _useless(first, second), value)
     values, ids = first.values, first.runs.index
-    if paired(first.runs["seed"], second.runs["seed"]):
+    if _paired(first.runs["seed"], second.runs["seed"]):
         orders = [np.argsort(group.runs["seed"].to_numpy(), kind="stable") for group in (first, second)]
         found = paired_mean_difference(first.values[orders[0]], second.values[orders[1]])
         values, ids = first.values[orders[0]] - second.values[orders[1]], ids[orders[0]]
@@ -105,7 +105,7 @@ def _useless(*groups: RunGroup) -> str:
     return clauses
 
 
-def paired(first: pd.Series, second: pd.Series) -> bool:
+def _paired(first: pd.Series, second: pd.Series) -> bool:
     """Whether two groups of runs, by their seeds, are compared as pairs: both have the same ones, each once."""
     return first.is_unique and second.is_unique and set(first) == set(second)
 
@@ -123,8 +123,7 @@ def difference(test: Difference, first: RunGroup, second: RunGroup) -> TestStati
     """
     found = _compare(first, second)
     larger = test.below is None
-    limit = (test.above if larger else test.below).value({})
-    above, below = found.p_values(limit)
+    above, below = found.p_values(test.limit)
     low, high = found.interval
     return TestStatistics(
         verdict="confirmed" if (above < below) == larger else "refuted",
@@ -135,24 +134,25 @@ def difference(test: Difference, first: RunGroup, second: RunGroup) -> TestStati
         low=low,
         high=high,
         worst=found.lowest if larger else found.highest,
-        effort=lambda level: found.effort(limit, level),
+        effort=lambda level: found.effort(test.limit, level),
     )
 
 
-def ordering(groups: Sequence[RunGroup]) -> TestStatistics:
+def ordering(test: Ordering, *groups: RunGroup) -> TestStatistics:
     """Test whether the means of several groups increase in the order of the groups.
 
     All steps must go up, so that the p-value of an increase is the largest one of a step up. One step down refutes it,
     so that the p-value of that is the smallest one of a step down, times the number of steps.
 
     Args:
+        test: The test.
         groups: Two groups or more, the smallest expected mean first.
 
     Returns:
         What the test says if its p-value is small enough, with the step whose interval has the least lower bound.
     """
     steps = [_compare(later, earlier) for earlier, later in pairwise(groups)]
-    up, down = zip(*(step.p_values(0.0) for step in steps), strict=True)
+    up, down = zip(*(step.p_values(test.limit) for step in steps), strict=True)
     increase, decrease = max(up), bonferroni(min(down), len(steps))
     weakest = min(steps, key=lambda step: (math.isnan(step.interval[0]), step.interval[0]))
     low, high = weakest.interval
@@ -165,8 +165,30 @@ def ordering(groups: Sequence[RunGroup]) -> TestStatistics:
         low=low,
         high=high,
         worst=weakest.lowest,
-        effort=lambda level: weakest.effort(0.0, level),
+        effort=lambda level: weakest.effort(test.limit, level),
     )
+
+
+def plan_means(test: MeanTest, seeds: Sequence[pd.Series], level: float) -> Effort:
+    """Count the runs with which means would be told apart, with 80% power, if their difference is as stated.
+
+    An ordering is confirmed if every step is: each of its n steps is given the power 1 - 0.2 / n.
+
+    Args:
+        test: The test.
+        seeds: The seeds of the runs of every group that it selects.
+        level: The level of the test, in both directions.
+
+    Returns:
+        The runs present and needed.
+    """
+    pairs = all(_paired(one, other) for one, other in pairwise(seeds))
+    present, unit, effect = min(map(len, seeds)), "pairs" if pairs else "runs of each", "a difference"
+    if test.expected is None:
+        return Effort(present, unit, effect)
+    power = 1 - (1 - POWER) / (len(seeds) - 1)
+    needed = runs_for_mean(test.expected - test.limit, test.deviation, paired=pairs, level=level, power=power)
+    return Effort(present, unit, effect, test.expected, needed and max(needed, MIN_RUNS))
 
 
 def _count_missing(*groups: RunGroup) -> int:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from ganbench.analysis.statistics.rates import exact_interval, rate_test
 from ganbench.analysis.statistics.sample_sizes import enough, runs_for_rate
-from ganbench.claims.quantities import Quantities
-from ganbench.claims.test_results import RunGroup, TestStatistics
+from ganbench.claims.test_results import Effort, RunGroup, TestStatistics
 from ganbench.core.formatting import format_number, format_range, plural
 from ganbench.study.claim_tests import Bound, ClaimTest, ClosedForm, Proportion, ThresholdTest
 
 
-def closed_form(quantities: Quantities, test: ClosedForm, group: RunGroup) -> TestStatistics:
+def closed_form(test: ClosedForm, group: RunGroup) -> TestStatistics:
     """Decide whether the quantity equals an expression in every run, within the tolerance of the test."""
-    wanted, within = (quantities.values(expression, group.runs.index) for expression in (test.equals, test.within))
+    wanted, within = group.evaluate(test.equals), group.evaluate(test.within)
     with np.errstate(invalid="ignore"):  # infinity minus infinity, or times 0
         allowed = within * np.abs(wanted) if test.relative else within
         off = np.where(group.values == wanted, 0.0, np.abs(group.values - wanted))
@@ -26,18 +28,18 @@ def closed_form(quantities: Quantities, test: ClosedForm, group: RunGroup) -> Te
     return _result_over_runs(test, group, wanted, holds, margin, known)
 
 
-def bound(quantities: Quantities, test: Bound, group: RunGroup) -> TestStatistics:
+def bound(test: Bound, group: RunGroup) -> TestStatistics:
     """Decide whether the quantity lies on the required side of the limit in every run."""
-    limit, margin = _threshold_margins(quantities, test, group)
+    limit, margin = _threshold_margins(test, group)
     return _result_over_runs(test, group, limit, margin > 0, margin, ~np.isnan(margin))
 
 
-def _threshold_margins(quantities: Quantities, test: ThresholdTest, group: RunGroup) -> tuple[np.ndarray, np.ndarray]:
+def _threshold_margins(test: ThresholdTest, group: RunGroup) -> tuple[np.ndarray, np.ndarray]:
     """The limit of every run, and the signed distance of the quantity from it, NaN where either number is missing.
 
     A positive distance lies on the required side.
     """
-    limit = quantities.values(test.below if test.above is None else test.above, group.runs.index)
+    limit = group.evaluate(test.below if test.above is None else test.above)
     with np.errstate(invalid="ignore"):
         margin = limit - group.values if test.above is None else group.values - limit
     return limit, np.where(group.values == limit, 0.0, margin)  # includes two equal infinities
@@ -79,19 +81,19 @@ def _result_over_runs(
     )
 
 
-def proportion(quantities: Quantities, test: Proportion, group: RunGroup) -> TestStatistics:
+def proportion(test: Proportion, group: RunGroup) -> TestStatistics:
     """Decide whether the share of runs on the required side of a limit is as large, or as small, as required.
 
     The test is the exact binomial one. A run without a number may or may not belong to the share, and is counted as is
     worse for the verdict; so is a run of which it is not known whether it is `among` those that count.
     """
     selected, among = len(group.runs), ""
-    _, margin = _threshold_margins(quantities, test, group)
+    _, margin = _threshold_margins(test, group)
     if test.among is not None:
-        member = quantities.values(test.among, group.runs.index)
+        member = group.evaluate(test.among)
         counts = member != 0  # of NaN too
         margin = np.where(np.isnan(member), math.nan, margin)[counts]
-        group = RunGroup(group.name, group.runs[counts], group.values[counts])
+        group = replace(group, runs=group.runs[counts], values=group.values[counts])
         among = f" of {selected:,} with {test.among} other than 0"
         if not len(margin):
             text = f"none of {plural(selected, 'run')} has {test.among} other than 0"
@@ -100,8 +102,7 @@ def proportion(quantities: Quantities, test: Proportion, group: RunGroup) -> Tes
     if missing == total:
         return TestStatistics("undecided", f"none of {plural(total, 'run')} has a number", missing, 1.0)
     rare = test.at_least is None
-    limit = test.at_most if rare else test.at_least
-    above, below = rate_test(count, total, limit, unknown=missing)
+    above, below = rate_test(count, total, test.limit, unknown=missing)
     low, high = exact_interval(count, total, unknown=missing)
     verdict = "confirmed" if (below < above) == rare else "refuted"
     text = f"{count} of {plural(total, 'run')}{among}: share {format_range(count / total, (count + missing) / total)}"
@@ -119,7 +120,7 @@ def proportion(quantities: Quantities, test: Proportion, group: RunGroup) -> Tes
         low=low,
         high=high,
         worst=worst,
-        effort=lambda level: _effort(value, limit, level, total),
+        effort=lambda level: _effort(value, test.limit, level, total),
     )
 
 
@@ -129,3 +130,19 @@ def _effort(share: float, limit: float, level: float, total: int) -> str:
         return ""
     needed = enough(runs_for_rate(share, limit, level=level), total, "runs")
     return f"{needed} would decide it, if the share is as seen"
+
+
+def plan_proportion(test: Proportion, seeds: Sequence[pd.Series], level: float) -> Effort:
+    """Count the runs with which a proportion would be decided, with 80% power, if it is as stated.
+
+    Args:
+        test: The test.
+        seeds: The seeds of the runs that it selects, alone in a sequence.
+        level: The level of the test, in both directions.
+
+    Returns:
+        The runs present and needed.
+    """
+    (runs,) = seeds
+    needed = None if test.expected is None else runs_for_rate(test.expected, test.limit, level=level)
+    return Effort(len(runs), "runs", "a share", test.expected, needed, "" if test.among is None else test.among.text)

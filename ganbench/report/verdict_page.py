@@ -14,6 +14,7 @@ from ganbench.core.formatting import format_number, plural
 from ganbench.report.markdown import cell, code, runs_table, table
 from ganbench.report.verdict_records import Record
 from ganbench.study.claim_list import ClaimList
+from ganbench.study.claim_tests import CLAIM_TESTS
 from ganbench.study.claims import SCALES
 
 HEAD = ("claim", "statement", "verdict", "scale", "test", "numbers", "study")
@@ -57,10 +58,10 @@ def _deciding(tests: pd.DataFrame) -> dict[str, str]:
     row = tests[tests["test_verdict"] == tests["verdict"]].iloc[0]
     others = len(tests) - 1
     more = f"; {plural(others, 'more test')}" if others else ""
-    equals = "= " if row["kind"] == "closed_form" else ""
-    alone = row["kind"] in ("closed_form", "bound") and row["runs"] == 1 and not row["missing"]
+    kind = CLAIM_TESTS[row["kind"]]
+    alone = not kind.statistical and row["runs"] == 1 and not row["missing"]
     numbers = format_number(row["value"], 7) if alone else capitalize(str(row["text"]).split("; asked: ")[0])
-    return {"test": f"{row['quantity']} {equals}{row['asked']}", "numbers": numbers + more}
+    return {"test": f"{row['quantity']} {kind.relation}{row['asked']}", "numbers": numbers + more}
 
 
 def parent(claim: str) -> str:

@@ -18,8 +18,10 @@ from pydantic import ValidationError
 from ganbench.analysis.statistics.rates import exact_interval, rate_test
 from ganbench.claims.decisions import COLUMNS, decide, decisions_table
 from ganbench.claims.mean_tests import MIN_RUNS
+from ganbench.claims.procedures import PROCEDURES
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
+from ganbench.study.claim_tests import CLAIM_TESTS, ClaimTest, TaggedTest
 from ganbench.study.claims import Claim, option_names, run_selectors, unique_ids, variables
 from ganbench.study.expressions import FUNCTIONS, Expression
 from ganbench.study.selectors import AXES, Selector, matches
@@ -192,6 +194,27 @@ def claim(*tests, **over) -> Claim:
     return Claim.model_validate({"id": "A1", "statement": "So it is.", "tests": list(tests), **over})
 
 
+def kinds(of: type[ClaimTest] = ClaimTest) -> set[type[ClaimTest]]:
+    """The classes of tests that no other class derives from."""
+    return set().union(*map(kinds, of.__subclasses__())) or {of}
+
+
+def test_every_kind_of_test_is_complete():
+    """A kind is a class in `CLAIM_TESTS` and a procedure; no other place knows of it."""
+    assert kinds() == set(CLAIM_TESTS.values()) == set(PROCEDURES)
+    assert list(TaggedTest.model_fields) == list(CLAIM_TESTS)
+    assert CLAIM_TESTS.keys() == TESTS.keys(), "an example of every kind is tested here"
+    assert len({each.words for each in kinds()}) == len(kinds())
+    for kind, example in TESTS.items():
+        test, procedure = claim({kind: example}).tests[0].test, PROCEDURES[CLAIM_TESTS[kind]]
+        assert (test.kind, type(test)) == (kind, CLAIM_TESTS[kind])
+        assert test.condition
+        assert test.separator or len(list(test.selectors())) == 1
+        assert callable(procedure.decide)
+        assert callable(procedure.plan) == test.statistical
+        assert TaggedTest.model_fields[kind].description
+
+
 def test_claims_survive_the_way_to_a_job():
     whole = claim(*({kind: test} for kind, test in TESTS.items()), source="a paper", note="as follows")
     for options_ in ({}, {"exclude_none": True}, {"exclude_defaults": True}):
@@ -205,7 +228,7 @@ def test_claims_survive_the_way_to_a_job():
 
 def test_what_a_claim_needs():
     whole = claim(*({kind: test} for kind, test in TESTS.items()))
-    names = {name for check in whole.tests for name in variables(check) if "." in name}
+    names = {name for check in whole.tests for name in variables(check.test) if "." in name}
     assert names == {"path.step_ratio", "path.growth", "final.kid"}
     assert option_names(whole) == {"game_samples"}
     assert [(where, str(selector)) for where, selector in run_selectors(whole)] == [
