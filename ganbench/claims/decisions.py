@@ -2,10 +2,11 @@
 
 Deterministic tests check every run, and a single run that breaks the condition refutes them: they say what these runs
 did, and have no p-value. Statistical tests speak of runs that were not made. Each has a p-value, and decides where its
-p-value, adjusted for all statistical tests of the study, is at most 5 %. Infinity counts as a number, because a
-diverged run is data; only means need finite numbers. NaN counts as a missing number, and a run without a number never
-helps to confirm a claim. Nor does a test that cannot be made yet help others: it counts with a p-value of 1, so that
-the missing runs of an unfinished study change no verdict.
+p-value, adjusted for all statistical tests of the study, is at most 5 %. A null hypothesis has a p-value that was
+measured, which refutes it or leaves it undecided: evidence that was not found confirms nothing. Infinity counts as a
+number, because a diverged run is data; only means need finite numbers. NaN counts as a missing number, and a run
+without a number never helps to confirm a claim. Nor does a test that cannot be made yet help others: it counts with a
+p-value of 1, so that the missing runs of an unfinished study change no verdict.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Decision:
     scale: Scale
     question: str
     note: str
+    exploratory: bool
     verdict: Verdict
     tests: tuple[TestResult, ...]
 
@@ -60,7 +62,7 @@ def decide(collected: Collected, claims: Sequence[Claim]) -> list[Decision]:
     for claim in claims:
         results = tuple(next(done) for _ in claim.tests)
         verdict = _combine([result.verdict for result in results])
-        about = {name: getattr(claim, name) for name in ("id", "source", "statement", "scale", "question", "note")}
+        about = {name: getattr(claim, name) for name in type(claim).model_fields if name != "tests"}
         decisions.append(Decision(**about, verdict=verdict, tests=results))
     return decisions
 
@@ -74,7 +76,7 @@ def _settle(results: Sequence[TestResult]) -> list[TestResult]:
     for result, p_value in zip(results, adjusted, strict=True):
         text = result.text
         if not math.isnan(p_value):
-            if not math.isnan(result.low):
+            if result.p_value < 1 or not math.isnan(result.low):  # a comparison was made
                 text += f", {format_p_value(result.p_value)}"
                 text += f", adjusted for {tests} tests {format_p_value(p_value)}" if tests > 1 else ""
             if p_value > LEVEL:
@@ -95,7 +97,8 @@ COLUMNS = {
     "source": "source of the statement",
     "statement": "the statement",
     "question": "the question that the tests answer; empty at the scale full, where it is the claim's own",
-    "note": "how the study decides the claim, or what is true instead",
+    "note": "how the study decides the claim, what is true instead, or what a reader of the verdict has to know",
+    "exploratory": "whether the claim was asked after numbers of the runs that decide it had been seen",
     "test": "number of the test, from 1",
     "kind": f"{', '.join(_FIRST)} or {_LAST}",
     "test_verdict": "verdict of the test alone",
@@ -108,8 +111,8 @@ COLUMNS = {
     "runs_needed": "number of runs, of pairs or of runs of each group with which the test finds that effect with a"
     " probability of 80%, at the level of the first of all statistical tests to be decided; where only some runs count,"
     " of these; empty where it exceeds 10,000, or where no effect is stated",
-    "value": "worst run's quantity, proportion of runs (empty where it is not known of all of them), or difference of "
-    "means (the least one in an ordering)",
+    "value": "worst run's quantity (of a null hypothesis, the smallest p-value), proportion of runs (empty where it is"
+    " not known of all of them), or difference of means (the least one in an ordering)",
     "low": "smallest quantity, or lower bound of the 95% interval, which is not adjusted",
     "high": "largest quantity, or upper bound of the 95% interval, which is not adjusted",
     "p_value": "p-value of a statistical test, in both directions, 1 where it could not be made; empty for"

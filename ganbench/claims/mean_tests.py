@@ -10,15 +10,14 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.methods import failed, not_learned
 from ganbench.analysis.statistics.means import (
     MeanDifference,
     independent_mean_difference,
     paired_mean_difference,
 )
 from ganbench.analysis.statistics.multiplicity import bonferroni
-from ganbench.analysis.statistics.sample_sizes import POWER, enough, runs_for_mean
-from ganbench.claims.test_results import Effort, RunGroup, TestStatistics
+from ganbench.analysis.statistics.sample_sizes import POWER, at_the_limit, enough, runs_for_mean
+from ganbench.claims.test_results import Effort, RunGroup, TestStatistics, useless
 from ganbench.core.formatting import format_number, plural
 from ganbench.study.claim_tests import Difference, MeanTest, Ordering
 
@@ -50,20 +49,24 @@ class _Comparison:
         return (found, 1.0) if self.value > limit else (1.0, found)
 
     def effort(self, limit: float, level: float) -> str:
-        """How many runs would decide on which side of the limit the difference lies; empty where that is not known."""
-        if self.difference is None or self.value == limit:
+        """How many runs would decide on which side of the limit the difference lies, or why no number would; empty
+        where the means cannot be compared, of which `text` has the reason."""
+        if self.difference is None:
             return ""
+        if self.value == limit:
+            return at_the_limit("difference")
         paired = self.difference.pairs > 0
         runs = runs_for_mean(self.value - limit, self.difference.deviation, paired=paired, level=level)
         words = enough(runs, self.least, "pairs" if paired else "runs of each")
         return f"{words} would decide it, if means and spreads are as seen"
 
 
-def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
+def _compare(test: MeanTest, first: RunGroup, second: RunGroup) -> _Comparison:
     """Subtract the mean of the second group from the mean of the first.
 
     Runs are paired by seed where both groups have the same seeds, each seed once. The effect of a seed on both runs of
-    a pair then cancels.
+    a pair then cancels. Where no run of either group had learned by its end, a metric of quality has none to compare:
+    examples of untrained networks are alike, whatever the networks were to be good for.
     """
     name = f"mean ({first.name}) minus mean ({second.name})"
     for group in (first, second):
@@ -77,7 +80,11 @@ def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
             value = float(first.values.mean() - second.values.mean())
             few = f"{plural(len(group.values), 'run')} of ({group.name}), and an interval needs {MIN_RUNS}"
             text = f"{name}: {format_number(value)}, without an interval: {few} to keep its promise"
-            return _Comparison(text + _useless(first, second), value)
+            return _Comparison("; ".join(filter(None, (text, useless(first, second)))), value)
+    if first.quantities.of_quality(test.quantity) and first.nothing_learned and second.nothing_learned:
+        value = float(first.values.mean() - second.values.mean())
+        none = "no run of either group had learned by its end, and untrained networks are alike in quality"
+        return _Comparison(f"{name}: {format_number(value)}, which decides nothing: {none}", value)
     values, ids = first.values, first.runs.index
     if _paired(first.runs["seed"], second.runs["seed"]):
         orders = [np.argsort(group.runs["seed"].to_numpy(), kind="stable") for group in (first, second)]
@@ -89,20 +96,9 @@ def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
         how = f"{len(first.values):,} and {plural(len(second.values), 'run')}"
     low, high = found.interval()
     text = f"{name}: {format_number(found.value)}, 95% interval {format_number(low)} to {format_number(high)}"
-    text += f" ({how}{_useless(first, second)})"
+    text += f" ({'; '.join(filter(None, (how, useless(first, second))))})"
     least = min(len(first.values), len(second.values))
     return _Comparison(text, found.value, found, ids[np.argmin(values)], ids[np.argmax(values)], least)
-
-
-def _useless(*groups: RunGroup) -> str:
-    """Clauses on the runs of each group that failed, whose numbers a mean takes as they are where a ranking takes them
-    for the worst, and on those that had learned nothing, which hardly differ whatever they were to show.
-    """
-    clauses = ""
-    for which, words in ((failed, "of them failed"), (not_learned, "had not learned by their end")):
-        counts = [int(which(group.runs).sum()) for group in groups]
-        clauses += f"; {' and '.join(map(str, counts))} {words}" if any(counts) else ""
-    return clauses
 
 
 def _paired(first: pd.Series, second: pd.Series) -> bool:
@@ -121,7 +117,7 @@ def difference(test: Difference, first: RunGroup, second: RunGroup) -> TestStati
     Returns:
         What the test says if its p-value is small enough, with the difference of means and its interval.
     """
-    found = _compare(first, second)
+    found = _compare(test, first, second)
     larger = test.below is None
     above, below = found.p_values(test.limit)
     low, high = found.interval
@@ -151,7 +147,7 @@ def ordering(test: Ordering, *groups: RunGroup) -> TestStatistics:
     Returns:
         What the test says if its p-value is small enough, with the step whose interval has the least lower bound.
     """
-    steps = [_compare(later, earlier) for earlier, later in pairwise(groups)]
+    steps = [_compare(test, later, earlier) for earlier, later in pairwise(groups)]
     up, down = zip(*(step.p_values(test.limit) for step in steps), strict=True)
     increase, decrease = max(up), bonferroni(min(down), len(steps))
     weakest = min(steps, key=lambda step: (math.isnan(step.interval[0]), step.interval[0]))

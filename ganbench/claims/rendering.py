@@ -59,6 +59,7 @@ def _row(decision: Decision) -> dict:
         "question": decision.question,
         "source": decision.source,
         "note": decision.note,
+        "exploratory": decision.exploratory,
         "deciding": capitalize(deciding.text.split("; asked: ")[0]),
         "others": f"{plural(others, 'more test')} below" if others else "",
         "tests": [_test(test) for test in decision.tests],

@@ -9,11 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from ganbench.analysis.statistics.multiplicity import bonferroni
 from ganbench.analysis.statistics.rates import exact_interval, rate_test
-from ganbench.analysis.statistics.sample_sizes import enough, runs_for_rate
-from ganbench.claims.test_results import Effort, RunGroup, TestStatistics
+from ganbench.analysis.statistics.sample_sizes import at_the_limit, enough, runs_for_rate
+from ganbench.claims.test_results import Effort, RunGroup, TestStatistics, useless
+from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import format_number, format_range, plural
-from ganbench.study.claim_tests import Bound, ClaimTest, ClosedForm, Proportion, ThresholdTest
+from ganbench.study.claim_tests import Bound, ClaimTest, ClosedForm, NullHypothesis, Proportion, ThresholdTest
 
 
 def closed_form(test: ClosedForm, group: RunGroup) -> TestStatistics:
@@ -105,7 +107,9 @@ def proportion(test: Proportion, group: RunGroup) -> TestStatistics:
     above, below = rate_test(count, total, test.limit, unknown=missing)
     low, high = exact_interval(count, total, unknown=missing)
     verdict = "confirmed" if (below < above) == rare else "refuted"
-    text = f"{count} of {plural(total, 'run')}{among}: share {format_range(count / total, (count + missing) / total)}"
+    clauses = useless(group)
+    text = f"{count} of {plural(total, 'run')}{among}{clauses and f' ({clauses})'}"
+    text += f": share {format_range(count / total, (count + missing) / total)}"
     text += f", 95% exact interval {format_number(low)} to {format_number(high)}"
     text += f" with {missing} without a number counted either way" if missing else ""
     against = np.where(margin > 0 if rare else margin <= 0, np.abs(margin), math.nan)
@@ -125,11 +129,41 @@ def proportion(test: Proportion, group: RunGroup) -> TestStatistics:
 
 
 def _effort(share: float, limit: float, level: float, total: int) -> str:
-    """How many runs would tell a share from a limit; empty where no number would, or where the share is not known."""
-    if math.isnan(share) or share == limit:
-        return ""
+    """How many runs would tell a share from a limit, or why no number is known that would."""
+    if math.isnan(share):
+        return "how many runs would decide it is not known while runs lack a number"
+    if share == limit:
+        return at_the_limit("share")
     needed = enough(runs_for_rate(share, limit, level=level), total, "runs")
     return f"{needed} would decide it, if the share is as seen"
+
+
+def null_hypothesis(test: NullHypothesis, group: RunGroup) -> TestStatistics:
+    """Refute the hypothesis in all runs by their smallest p-value, times their number (Bonferroni), or leave it open.
+
+    Raises:
+        GanbenchError: A run's quantity is no p-value.
+    """
+    values, total = group.values, len(group.values)
+    for run, value in zip(group.runs.index, values, strict=True):
+        if value < 0 or value > 1:
+            at = f" in {run}" if run else ""
+            raise GanbenchError(
+                f"null_hypothesis: {test.quantity} is {format_number(value)}{at}, and must be a p-value, from 0 to 1."
+            )
+    missing = int(np.isnan(values).sum())
+    if missing == total:
+        return TestStatistics("undecided", f"none of {plural(total, 'run')} has a p-value", missing, 1.0)
+    least = int(np.nanargmin(values))
+    return TestStatistics(
+        "refuted",
+        "null hypothesis" if total == 1 else f"null hypothesis, by the smallest p-value of {total:,} runs",
+        missing,
+        p_value=bonferroni(float(values[least]), total),
+        value=float(values[least]),
+        worst=group.runs.index[least],
+        effort=lambda level: "that no evidence against it was found does not confirm it",
+    )
 
 
 def plan_proportion(test: Proportion, seeds: Sequence[pd.Series], level: float) -> Effort:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from ganbench.analysis.methods import failed, not_learned, outcome_indicator
 from ganbench.analysis.statistics.sample_sizes import MOST
 from ganbench.claims.quantities import Quantities
 from ganbench.core.formatting import format_number
@@ -31,6 +32,22 @@ class RunGroup:
     def evaluate(self, expression: Expression) -> np.ndarray:
         """Evaluate an expression in every run: values of shape (runs,), NaN where a run has none."""
         return self.quantities.values(expression, self.runs.index)
+
+    @property
+    def nothing_learned(self) -> bool:
+        """Whether all runs are known not to have learned by their end, be that what became of them or not."""
+        return bool((outcome_indicator(self.runs, "not-learned-yet") == 1).all())
+
+
+def useless(*groups: RunGroup) -> str:
+    """Clauses on the runs of each group that failed, whose numbers a test takes as they are where a ranking takes them
+    for the worst, and on those that had learned nothing, which hardly differ whatever they were to show.
+    """
+    clauses = []
+    for which, words in ((failed, "of them failed"), (not_learned, "had not learned by their end")):
+        counts = [int(which(group.runs).sum()) for group in groups]
+        clauses += [f"{' and '.join(map(str, counts))} {words}"] if any(counts) else []
+    return "; ".join(clauses)
 
 
 @dataclass(frozen=True)

@@ -220,6 +220,21 @@ class Proportion(ThresholdTest):
         return self
 
 
+class NullHypothesis(ClaimTest):
+    """A null hypothesis, such as that two things are unrelated, which a small p-value refutes and nothing confirms:
+    where no evidence against it is found, it is undecided. The quantity is that p-value; of several runs, the smallest
+    one counts, times their number."""
+
+    kind = "null_hypothesis"
+    words = "null hypothesis"
+    statistical = True
+
+    @property
+    def condition(self) -> str:
+        """What does not refute it, in words."""
+        return "a p-value above 0.05"
+
+
 class MeanTest(ClaimTest):
     """The keys of tests that compare the means of groups of runs."""
 
@@ -308,7 +323,7 @@ class Ordering(MeanTest):
         return self
 
 
-CLAIM_TESTS = {test.kind: test for test in (ClosedForm, Bound, Proportion, Difference, Ordering)}
+CLAIM_TESTS = {test.kind: test for test in (ClosedForm, Bound, Proportion, NullHypothesis, Difference, Ordering)}
 
 
 class _OneKey(Section):

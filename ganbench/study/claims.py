@@ -39,7 +39,10 @@ class Claim(Section):
     """The question that the tests answer, in words, where it is not that of the claim: required unless the scale is
     'full', and refused there."""
     note: str = ""
-    """How the study decides the claim, or what is true instead."""
+    """How the study decides the claim, what is true instead, or what a reader of the verdict has to know."""
+    exploratory: bool = False
+    """Whether the claim was asked after numbers of the runs that decide it had been seen. Such a verdict is no
+    prediction that came true: other runs have to show the same."""
     tests: Annotated[tuple[TaggedTest, ...], min_entries(1)]
     """The tests that decide the claim; all of them must hold."""
 

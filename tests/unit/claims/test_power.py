@@ -110,6 +110,16 @@ def test_the_level_is_that_of_the_first_rejection_among_all_statistical_tests():
     assert [each.needed for each in found] == [int(np.ceil(np.log2(2 * 4 * harmonic / 0.05)))] * 4
 
 
+def test_a_null_hypothesis_states_no_effect_and_counts_among_the_statistical_tests():
+    null = claim("null_hypothesis", {"quantity": "seeds.p"}).tests[0].test
+    alone, beside = (
+        efforts(tests, lambda test: [pd.Series(range(20))])
+        for tests in ([test_of("proportion", expected=1.0)], [test_of("proportion", expected=1.0), null])
+    )
+    assert beside[1] is None
+    assert beside[0].needed > alone[0].needed
+
+
 def test_of_a_share_of_some_runs_it_is_said_that_their_number_is_not_known():
     some = effort("proportion", range(9), expected=0.9, among="outcome.failed")
     assert some.runs == "at most 9 runs"
