@@ -33,8 +33,8 @@ def healthy(runs: pd.DataFrame) -> pd.Series:
 
 
 def not_learned(runs: pd.DataFrame) -> pd.Series:
-    """Whether each run neither failed nor had learned by its end."""
-    return ~(failed(runs) | undetermined(runs) | healthy(runs))
+    """Whether each run neither failed nor had learned by its end; not of a run that has not ended yet."""
+    return runs["outcome"].notna() & ~(failed(runs) | undetermined(runs) | healthy(runs))
 
 
 def undetermined(runs: pd.DataFrame) -> pd.Series:

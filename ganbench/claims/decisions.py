@@ -1,11 +1,12 @@
 """Decisions on claims: a study's numbers confirm a claim, refute it or leave it undecided.
 
-Deterministic tests (`closed_form`, `bound`) check every run, and a single run that breaks the condition refutes them:
-they say what these runs did, and have no p-value. Statistical tests (`proportion`, `difference`, `ordering`) speak of
-runs that were not made. Each has a p-value, and decides where its p-value, adjusted for all statistical tests of the
-study, is at most 5 %. Infinity counts as a number, because a diverged run is data; only means need finite numbers. NaN
-counts as a missing number, and a run without a number never helps to confirm a claim. Nor does a test that cannot be
-made yet help others: it counts with a p-value of 1, so that the missing runs of an unfinished study change no verdict.
+Deterministic tests check every run, and a single run that breaks the condition refutes them: they say what these runs
+did, and have no p-value. Statistical tests speak of runs that were not made. Each has a p-value, and decides where its
+p-value, adjusted for all statistical tests of the study, is at most 5 %. A null hypothesis has a p-value that was
+measured, which refutes it or leaves it undecided: evidence that was not found confirms nothing. Infinity counts as a
+number, because a diverged run is data; only means need finite numbers. NaN counts as a missing number, and a run
+without a number never helps to confirm a claim. Nor does a test that cannot be made yet help others: it counts with a
+p-value of 1, so that the missing runs of an unfinished study change no verdict.
 """
 
 from __future__ import annotations
@@ -19,13 +20,11 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted, level_of_next
-from ganbench.claims.mean_tests import difference, ordering
-from ganbench.claims.power import efforts
+from ganbench.claims.procedures import PROCEDURES, efforts
 from ganbench.claims.quantities import Quantities
-from ganbench.claims.run_tests import bound, closed_form, proportion
 from ganbench.claims.test_results import RunGroup, TestResult, TestStatistics, Verdict, subject
 from ganbench.core.formatting import format_p_value, join_words
-from ganbench.study.claim_tests import Bound, ClaimTest, ClosedForm, Difference, Ordering, Proportion, TaggedTest
+from ganbench.study.claim_tests import CLAIM_TESTS, ClaimTest
 from ganbench.study.claims import Claim, Scale
 
 
@@ -39,6 +38,7 @@ class Decision:
     scale: Scale
     question: str
     note: str
+    exploratory: bool
     verdict: Verdict
     tests: tuple[TestResult, ...]
 
@@ -50,7 +50,7 @@ def decide(collected: Collected, claims: Sequence[Claim]) -> list[Decision]:
         GanbenchError: A claim names an unknown outcome, or the best value of a metric that has no better end.
     """
     quantities = Quantities(collected)
-    tests = [[_result(quantities, tagged) for tagged in claim.tests] for claim in claims]
+    tests = [[_result(quantities, tagged.test) for tagged in claim.tests] for claim in claims]
     settled = _settle([result for results in tests for result in results])
 
     def seeds(test: ClaimTest) -> list[pd.Series]:
@@ -62,7 +62,7 @@ def decide(collected: Collected, claims: Sequence[Claim]) -> list[Decision]:
     for claim in claims:
         results = tuple(next(done) for _ in claim.tests)
         verdict = _combine([result.verdict for result in results])
-        about = {name: getattr(claim, name) for name in ("id", "source", "statement", "scale", "question", "note")}
+        about = {name: getattr(claim, name) for name in type(claim).model_fields if name != "tests"}
         decisions.append(Decision(**about, verdict=verdict, tests=results))
     return decisions
 
@@ -76,7 +76,7 @@ def _settle(results: Sequence[TestResult]) -> list[TestResult]:
     for result, p_value in zip(results, adjusted, strict=True):
         text = result.text
         if not math.isnan(p_value):
-            if not math.isnan(result.low):
+            if result.p_value < 1 or not math.isnan(result.low):  # a comparison was made
                 text += f", {format_p_value(result.p_value)}"
                 text += f", adjusted for {tests} tests {format_p_value(p_value)}" if tests > 1 else ""
             if p_value > LEVEL:
@@ -87,6 +87,8 @@ def _settle(results: Sequence[TestResult]) -> list[TestResult]:
     return settled
 
 
+*_FIRST, _LAST = CLAIM_TESTS
+_CHECKED = [kind for kind, test in CLAIM_TESTS.items() if not test.statistical]
 COLUMNS = {
     "claim": "identifier of the claim",
     "verdict": "confirmed if all its tests are, refuted if any is, undecided otherwise",
@@ -95,9 +97,10 @@ COLUMNS = {
     "source": "source of the statement",
     "statement": "the statement",
     "question": "the question that the tests answer; empty at the scale full, where it is the claim's own",
-    "note": "how the study decides the claim, or what is true instead",
+    "note": "how the study decides the claim, what is true instead, or what a reader of the verdict has to know",
+    "exploratory": "whether the claim was asked after numbers of the runs that decide it had been seen",
     "test": "number of the test, from 1",
-    "kind": "closed_form, bound, proportion, difference or ordering",
+    "kind": f"{', '.join(_FIRST)} or {_LAST}",
     "test_verdict": "verdict of the test alone",
     "selection": "runs that it tests",
     "quantity": "number that it tests",
@@ -108,12 +111,12 @@ COLUMNS = {
     "runs_needed": "number of runs, of pairs or of runs of each group with which the test finds that effect with a"
     " probability of 80%, at the level of the first of all statistical tests to be decided; where only some runs count,"
     " of these; empty where it exceeds 10,000, or where no effect is stated",
-    "value": "worst run's quantity, proportion of runs (empty where it is not known of all of them), or difference of "
-    "means (the least one in an ordering)",
+    "value": "worst run's quantity (of a null hypothesis, the smallest p-value), proportion of runs (empty where it is"
+    " not known of all of them), or difference of means (the least one in an ordering)",
     "low": "smallest quantity, or lower bound of the 95% interval, which is not adjusted",
     "high": "largest quantity, or upper bound of the 95% interval, which is not adjusted",
-    "p_value": "p-value of a statistical test, in both directions, 1 where it could not be made; empty for closed_form"
-    " and bound, which check every run and have none",
+    "p_value": "p-value of a statistical test, in both directions, 1 where it could not be made; empty for"
+    f" {join_words(_CHECKED)}, which check every run and have none",
     "adjusted_p": "the same, adjusted for all statistical tests of the study (false discovery rate, Benjamini and"
     " Yekutieli): the test decides where it is at most 0.05",
     "asked": "what was asked",
@@ -139,33 +142,17 @@ def _combine(verdicts: Sequence[Verdict]) -> Verdict:
     return "confirmed" if all(verdict == "confirmed" for verdict in verdicts) else "undecided"
 
 
-def _result(quantities: Quantities, tagged: TaggedTest) -> TestResult:
-    test, groups = tagged.test, []
+def _result(quantities: Quantities, test: ClaimTest) -> TestResult:
+    groups = []
     for _, selector in test.selectors():
         runs = quantities.selected(selector)
-        groups.append(RunGroup(str(selector), runs, quantities.values(test.quantity, runs.index)))
-    empty = [f"({group.name})" for group in groups if not len(group.runs)]
-    match test:
-        case _ if empty:
-            missing = sum(int(np.isnan(group.values).sum()) for group in groups)
-            p_value = 1.0 if tagged.kind in STATISTICAL else math.nan
-            statistics = TestStatistics("undecided", f"no run is selected by {join_words(empty)}", missing, p_value)
-        case ClosedForm():
-            statistics = closed_form(quantities, test, groups[0])
-        case Bound():
-            statistics = bound(quantities, test, groups[0])
-        case Proportion():
-            statistics = proportion(quantities, test, groups[0])
-        case Difference():
-            statistics = difference(test, *groups)
-        case Ordering():
-            statistics = ordering(groups)
+        groups.append(RunGroup(str(selector), runs, quantities.values(test.quantity, runs.index), quantities))
+    if empty := [f"({group.name})" for group in groups if not len(group.runs)]:
+        missing = sum(int(np.isnan(group.values).sum()) for group in groups)
+        p_value = 1.0 if test.statistical else math.nan
+        statistics = TestStatistics("undecided", f"no run is selected by {join_words(empty)}", missing, p_value)
+    else:
+        statistics = PROCEDURES[type(test)].decide(test, *groups)
     return TestResult(
-        runs=sum(len(group.runs) for group in groups),
-        adjusted_p=math.nan,
-        **subject(tagged),
-        **vars(statistics),
+        runs=sum(len(group.runs) for group in groups), adjusted_p=math.nan, **subject(test), **vars(statistics)
     )
-
-
-STATISTICAL = ("proportion", "difference", "ordering")

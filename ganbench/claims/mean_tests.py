@@ -10,17 +10,16 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.methods import failed, not_learned
 from ganbench.analysis.statistics.means import (
     MeanDifference,
     independent_mean_difference,
     paired_mean_difference,
 )
 from ganbench.analysis.statistics.multiplicity import bonferroni
-from ganbench.analysis.statistics.sample_sizes import enough, runs_for_mean
-from ganbench.claims.test_results import RunGroup, TestStatistics
+from ganbench.analysis.statistics.sample_sizes import POWER, at_the_limit, enough, runs_for_mean
+from ganbench.claims.test_results import Effort, RunGroup, TestStatistics, useless
 from ganbench.core.formatting import format_number, plural
-from ganbench.study.claim_tests import Difference
+from ganbench.study.claim_tests import Difference, MeanTest, Ordering
 
 # The fewest values of a group whose mean is compared. From there on intervals hold the truth in about 90% of studies or
 # more, even where every fifth run of one group alone is of another kind; with five values, in 74% of such studies.
@@ -50,20 +49,24 @@ class _Comparison:
         return (found, 1.0) if self.value > limit else (1.0, found)
 
     def effort(self, limit: float, level: float) -> str:
-        """How many runs would decide on which side of the limit the difference lies; empty where that is not known."""
-        if self.difference is None or self.value == limit:
+        """How many runs would decide on which side of the limit the difference lies, or why no number would; empty
+        where the means cannot be compared, of which `text` has the reason."""
+        if self.difference is None:
             return ""
+        if self.value == limit:
+            return at_the_limit("difference")
         paired = self.difference.pairs > 0
         runs = runs_for_mean(self.value - limit, self.difference.deviation, paired=paired, level=level)
         words = enough(runs, self.least, "pairs" if paired else "runs of each")
         return f"{words} would decide it, if means and spreads are as seen"
 
 
-def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
+def _compare(test: MeanTest, first: RunGroup, second: RunGroup) -> _Comparison:
     """Subtract the mean of the second group from the mean of the first.
 
     Runs are paired by seed where both groups have the same seeds, each seed once. The effect of a seed on both runs of
-    a pair then cancels.
+    a pair then cancels. Where no run of either group had learned by its end, a metric of quality has none to compare:
+    examples of untrained networks are alike, whatever the networks were to be good for.
     """
     name = f"mean ({first.name}) minus mean ({second.name})"
     for group in (first, second):
@@ -77,9 +80,13 @@ def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
             value = float(first.values.mean() - second.values.mean())
             few = f"{plural(len(group.values), 'run')} of ({group.name}), and an interval needs {MIN_RUNS}"
             text = f"{name}: {format_number(value)}, without an interval: {few} to keep its promise"
-            return _Comparison(text + _useless(first, second), value)
+            return _Comparison("; ".join(filter(None, (text, useless(first, second)))), value)
+    if first.quantities.of_quality(test.quantity) and first.nothing_learned and second.nothing_learned:
+        value = float(first.values.mean() - second.values.mean())
+        none = "no run of either group had learned by its end, and untrained networks are alike in quality"
+        return _Comparison(f"{name}: {format_number(value)}, which decides nothing: {none}", value)
     values, ids = first.values, first.runs.index
-    if paired(first.runs["seed"], second.runs["seed"]):
+    if _paired(first.runs["seed"], second.runs["seed"]):
         orders = [np.argsort(group.runs["seed"].to_numpy(), kind="stable") for group in (first, second)]
         found = paired_mean_difference(first.values[orders[0]], second.values[orders[1]])
         values, ids = first.values[orders[0]] - second.values[orders[1]], ids[orders[0]]
@@ -89,23 +96,12 @@ def _compare(first: RunGroup, second: RunGroup) -> _Comparison:
         how = f"{len(first.values):,} and {plural(len(second.values), 'run')}"
     low, high = found.interval()
     text = f"{name}: {format_number(found.value)}, 95% interval {format_number(low)} to {format_number(high)}"
-    text += f" ({how}{_useless(first, second)})"
+    text += f" ({'; '.join(filter(None, (how, useless(first, second))))})"
     least = min(len(first.values), len(second.values))
     return _Comparison(text, found.value, found, ids[np.argmin(values)], ids[np.argmax(values)], least)
 
 
-def _useless(*groups: RunGroup) -> str:
-    """Clauses on the runs of each group that failed, whose numbers a mean takes as they are where a ranking takes them
-    for the worst, and on those that had learned nothing, which hardly differ whatever they were to show.
-    """
-    clauses = ""
-    for which, words in ((failed, "of them failed"), (not_learned, "had not learned by their end")):
-        counts = [int(which(group.runs).sum()) for group in groups]
-        clauses += f"; {' and '.join(map(str, counts))} {words}" if any(counts) else ""
-    return clauses
-
-
-def paired(first: pd.Series, second: pd.Series) -> bool:
+def _paired(first: pd.Series, second: pd.Series) -> bool:
     """Whether two groups of runs, by their seeds, are compared as pairs: both have the same ones, each once."""
     return first.is_unique and second.is_unique and set(first) == set(second)
 
@@ -121,10 +117,9 @@ def difference(test: Difference, first: RunGroup, second: RunGroup) -> TestStati
     Returns:
         What the test says if its p-value is small enough, with the difference of means and its interval.
     """
-    found = _compare(first, second)
+    found = _compare(test, first, second)
     larger = test.below is None
-    limit = (test.above if larger else test.below).value({})
-    above, below = found.p_values(limit)
+    above, below = found.p_values(test.limit)
     low, high = found.interval
     return TestStatistics(
         verdict="confirmed" if (above < below) == larger else "refuted",
@@ -135,24 +130,25 @@ def difference(test: Difference, first: RunGroup, second: RunGroup) -> TestStati
         low=low,
         high=high,
         worst=found.lowest if larger else found.highest,
-        effort=lambda level: found.effort(limit, level),
+        effort=lambda level: found.effort(test.limit, level),
     )
 
 
-def ordering(groups: Sequence[RunGroup]) -> TestStatistics:
+def ordering(test: Ordering, *groups: RunGroup) -> TestStatistics:
     """Test whether the means of several groups increase in the order of the groups.
 
     All steps must go up, so that the p-value of an increase is the largest one of a step up. One step down refutes it,
     so that the p-value of that is the smallest one of a step down, times the number of steps.
 
     Args:
+        test: The test.
         groups: Two groups or more, the smallest expected mean first.
 
     Returns:
         What the test says if its p-value is small enough, with the step whose interval has the least lower bound.
     """
-    steps = [_compare(later, earlier) for earlier, later in pairwise(groups)]
-    up, down = zip(*(step.p_values(0.0) for step in steps), strict=True)
+    steps = [_compare(test, later, earlier) for earlier, later in pairwise(groups)]
+    up, down = zip(*(step.p_values(test.limit) for step in steps), strict=True)
     increase, decrease = max(up), bonferroni(min(down), len(steps))
     weakest = min(steps, key=lambda step: (math.isnan(step.interval[0]), step.interval[0]))
     low, high = weakest.interval
@@ -165,8 +161,30 @@ def ordering(groups: Sequence[RunGroup]) -> TestStatistics:
         low=low,
         high=high,
         worst=weakest.lowest,
-        effort=lambda level: weakest.effort(0.0, level),
+        effort=lambda level: weakest.effort(test.limit, level),
     )
+
+
+def plan_means(test: MeanTest, seeds: Sequence[pd.Series], level: float) -> Effort:
+    """Count the runs with which means would be told apart, with 80% power, if their difference is as stated.
+
+    An ordering is confirmed if every step is: each of its n steps is given the power 1 - 0.2 / n.
+
+    Args:
+        test: The test.
+        seeds: The seeds of the runs of every group that it selects.
+        level: The level of the test, in both directions.
+
+    Returns:
+        The runs present and needed.
+    """
+    pairs = all(_paired(one, other) for one, other in pairwise(seeds))
+    present, unit, effect = min(map(len, seeds)), "pairs" if pairs else "runs of each", "a difference"
+    if test.expected is None:
+        return Effort(present, unit, effect)
+    power = 1 - (1 - POWER) / (len(seeds) - 1)
+    needed = runs_for_mean(test.expected - test.limit, test.deviation, paired=pairs, level=level, power=power)
+    return Effort(present, unit, effect, test.expected, needed and max(needed, MIN_RUNS))
 
 
 def _count_missing(*groups: RunGroup) -> int:

@@ -65,6 +65,12 @@ class Quantities:
             dtype=np.float64,
         )
 
+    def of_quality(self, expression: Expression) -> bool:
+        """Whether an expression holds the value of a metric that has a better end, be it high or low."""
+        parts = [name.partition(".") for name in expression.names]
+        named = [what for source, _, what in parts if source in ("final", "best", "first")]
+        return any(name in self._collected.metrics and self._collected.metrics[name].best != "none" for name in named)
+
     def _column(self, name: str) -> Mapping[str, float]:
         if name not in self._known:
             self._known[name] = self._look_up(name)

@@ -9,19 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganbench.analysis.collected import Collected
-from ganbench.claims.decisions import STATISTICAL, Decision, decide
+from ganbench.claims.decisions import Decision, decide
 from ganbench.claims.test_results import TestResult
 from ganbench.core.formatting import format_number, format_p_value, format_range, plural
+from ganbench.study.claim_tests import CLAIM_TESTS
 from ganbench.study.claims import SCALES, Claim
 
 VERDICTS = ("confirmed", "refuted", "undecided")
-KINDS = {
-    "closed_form": "equals, in every run",
-    "bound": "holds in every run",
-    "proportion": "share of runs",
-    "difference": "difference of means",
-    "ordering": "order of means",
-}
 
 
 def render_claims(collected: Collected, study: dict) -> dict | None:
@@ -65,6 +59,7 @@ def _row(decision: Decision) -> dict:
         "question": decision.question,
         "source": decision.source,
         "note": decision.note,
+        "exploratory": decision.exploratory,
         "deciding": capitalize(deciding.text.split("; asked: ")[0]),
         "others": f"{plural(others, 'more test')} below" if others else "",
         "tests": [_test(test) for test in decision.tests],
@@ -78,10 +73,10 @@ def deciding_test(tests: Sequence[TestResult], verdict: str) -> TestResult:
 
 def _test(test: TestResult) -> dict:
     limits = "" if np.isnan(test.low) else format_range(test.low, test.high, 5)
-    statistical = test.kind in STATISTICAL
+    kind = CLAIM_TESTS[test.kind]
     return {
         "verdict": test.verdict,
-        "kind": KINDS[test.kind],
+        "kind": kind.words,
         "quantity": test.quantity,
         "selection": test.selection,
         "asked": test.condition,
@@ -89,9 +84,9 @@ def _test(test: TestResult) -> dict:
         "found": capitalize(test.text.split("; asked: ")[0]),
         "runs": format_number(test.runs) + (f", {test.missing} without a number" if test.missing else ""),
         "value": format_number(test.value, 7),
-        "limits": limits and (f"95% interval {limits}" if statistical else f"over all runs {limits}"),
-        "p_value": format_p_value(test.p_value) if statistical else "–",
-        "adjusted": f"adjusted {format_p_value(test.adjusted_p)}" if statistical else "",
+        "limits": limits and (f"95% interval {limits}" if kind.statistical else f"over all runs {limits}"),
+        "p_value": format_p_value(test.p_value) if kind.statistical else "–",
+        "adjusted": f"adjusted {format_p_value(test.adjusted_p)}" if kind.statistical else "",
     }
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
+from ganbench.analysis.statistics.multiplicity import bonferroni
 from ganbench.analysis.statistics.rates import exact_interval, rate_test
-from ganbench.analysis.statistics.sample_sizes import enough, runs_for_rate
-from ganbench.claims.quantities import Quantities
-from ganbench.claims.test_results import RunGroup, TestStatistics
+from ganbench.analysis.statistics.sample_sizes import at_the_limit, enough, runs_for_rate
+from ganbench.claims.test_results import Effort, RunGroup, TestStatistics, useless
+from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import format_number, format_range, plural
-from ganbench.study.claim_tests import Bound, ClaimTest, ClosedForm, Proportion, ThresholdTest
+from ganbench.study.claim_tests import Bound, ClaimTest, ClosedForm, NullHypothesis, Proportion, ThresholdTest
 
 
-def closed_form(quantities: Quantities, test: ClosedForm, group: RunGroup) -> TestStatistics:
+def closed_form(test: ClosedForm, group: RunGroup) -> TestStatistics:
     """Decide whether the quantity equals an expression in every run, within the tolerance of the test."""
-    wanted, within = (quantities.values(expression, group.runs.index) for expression in (test.equals, test.within))
+    wanted, within = group.evaluate(test.equals), group.evaluate(test.within)
     with np.errstate(invalid="ignore"):  # infinity minus infinity, or times 0
         allowed = within * np.abs(wanted) if test.relative else within
         off = np.where(group.values == wanted, 0.0, np.abs(group.values - wanted))
@@ -26,18 +30,18 @@ def closed_form(quantities: Quantities, test: ClosedForm, group: RunGroup) -> Te
     return _result_over_runs(test, group, wanted, holds, margin, known)
 
 
-def bound(quantities: Quantities, test: Bound, group: RunGroup) -> TestStatistics:
+def bound(test: Bound, group: RunGroup) -> TestStatistics:
     """Decide whether the quantity lies on the required side of the limit in every run."""
-    limit, margin = _threshold_margins(quantities, test, group)
+    limit, margin = _threshold_margins(test, group)
     return _result_over_runs(test, group, limit, margin > 0, margin, ~np.isnan(margin))
 
 
-def _threshold_margins(quantities: Quantities, test: ThresholdTest, group: RunGroup) -> tuple[np.ndarray, np.ndarray]:
+def _threshold_margins(test: ThresholdTest, group: RunGroup) -> tuple[np.ndarray, np.ndarray]:
     """The limit of every run, and the signed distance of the quantity from it, NaN where either number is missing.
 
     A positive distance lies on the required side.
     """
-    limit = quantities.values(test.below if test.above is None else test.above, group.runs.index)
+    limit = group.evaluate(test.below if test.above is None else test.above)
     with np.errstate(invalid="ignore"):
         margin = limit - group.values if test.above is None else group.values - limit
     return limit, np.where(group.values == limit, 0.0, margin)  # includes two equal infinities
@@ -79,19 +83,19 @@ def _result_over_runs(
     )
 
 
-def proportion(quantities: Quantities, test: Proportion, group: RunGroup) -> TestStatistics:
+def proportion(test: Proportion, group: RunGroup) -> TestStatistics:
     """Decide whether the share of runs on the required side of a limit is as large, or as small, as required.
 
     The test is the exact binomial one. A run without a number may or may not belong to the share, and is counted as is
     worse for the verdict; so is a run of which it is not known whether it is `among` those that count.
     """
     selected, among = len(group.runs), ""
-    _, margin = _threshold_margins(quantities, test, group)
+    _, margin = _threshold_margins(test, group)
     if test.among is not None:
-        member = quantities.values(test.among, group.runs.index)
+        member = group.evaluate(test.among)
         counts = member != 0  # of NaN too
         margin = np.where(np.isnan(member), math.nan, margin)[counts]
-        group = RunGroup(group.name, group.runs[counts], group.values[counts])
+        group = replace(group, runs=group.runs[counts], values=group.values[counts])
         among = f" of {selected:,} with {test.among} other than 0"
         if not len(margin):
             text = f"none of {plural(selected, 'run')} has {test.among} other than 0"
@@ -100,11 +104,12 @@ def proportion(quantities: Quantities, test: Proportion, group: RunGroup) -> Tes
     if missing == total:
         return TestStatistics("undecided", f"none of {plural(total, 'run')} has a number", missing, 1.0)
     rare = test.at_least is None
-    limit = test.at_most if rare else test.at_least
-    above, below = rate_test(count, total, limit, unknown=missing)
+    above, below = rate_test(count, total, test.limit, unknown=missing)
     low, high = exact_interval(count, total, unknown=missing)
     verdict = "confirmed" if (below < above) == rare else "refuted"
-    text = f"{count} of {plural(total, 'run')}{among}: share {format_range(count / total, (count + missing) / total)}"
+    clauses = useless(group)
+    text = f"{count} of {plural(total, 'run')}{among}{clauses and f' ({clauses})'}"
+    text += f": share {format_range(count / total, (count + missing) / total)}"
     text += f", 95% exact interval {format_number(low)} to {format_number(high)}"
     text += f" with {missing} without a number counted either way" if missing else ""
     against = np.where(margin > 0 if rare else margin <= 0, np.abs(margin), math.nan)
@@ -119,13 +124,59 @@ def proportion(quantities: Quantities, test: Proportion, group: RunGroup) -> Tes
         low=low,
         high=high,
         worst=worst,
-        effort=lambda level: _effort(value, limit, level, total),
+        effort=lambda level: _effort(value, test.limit, level, total),
     )
 
 
 def _effort(share: float, limit: float, level: float, total: int) -> str:
-    """How many runs would tell a share from a limit; empty where no number would, or where the share is not known."""
-    if math.isnan(share) or share == limit:
-        return ""
+    """How many runs would tell a share from a limit, or why no number is known that would."""
+    if math.isnan(share):
+        return "how many runs would decide it is not known while runs lack a number"
+    if share == limit:
+        return at_the_limit("share")
     needed = enough(runs_for_rate(share, limit, level=level), total, "runs")
     return f"{needed} would decide it, if the share is as seen"
+
+
+def null_hypothesis(test: NullHypothesis, group: RunGroup) -> TestStatistics:
+    """Refute the hypothesis in all runs by their smallest p-value, times their number (Bonferroni), or leave it open.
+
+    Raises:
+        GanbenchError: A run's quantity is no p-value.
+    """
+    values, total = group.values, len(group.values)
+    for run, value in zip(group.runs.index, values, strict=True):
+        if value < 0 or value > 1:
+            at = f" in {run}" if run else ""
+            raise GanbenchError(
+                f"null_hypothesis: {test.quantity} is {format_number(value)}{at}, and must be a p-value, from 0 to 1."
+            )
+    missing = int(np.isnan(values).sum())
+    if missing == total:
+        return TestStatistics("undecided", f"none of {plural(total, 'run')} has a p-value", missing, 1.0)
+    least = int(np.nanargmin(values))
+    return TestStatistics(
+        "refuted",
+        "null hypothesis" if total == 1 else f"null hypothesis, by the smallest p-value of {total:,} runs",
+        missing,
+        p_value=bonferroni(float(values[least]), total),
+        value=float(values[least]),
+        worst=group.runs.index[least],
+        effort=lambda level: "that no evidence against it was found does not confirm it",
+    )
+
+
+def plan_proportion(test: Proportion, seeds: Sequence[pd.Series], level: float) -> Effort:
+    """Count the runs with which a proportion would be decided, with 80% power, if it is as stated.
+
+    Args:
+        test: The test.
+        seeds: The seeds of the runs that it selects, alone in a sequence.
+        level: The level of the test, in both directions.
+
+    Returns:
+        The runs present and needed.
+    """
+    (runs,) = seeds
+    needed = None if test.expected is None else runs_for_rate(test.expected, test.limit, level=level)
+    return Effort(len(runs), "runs", "a share", test.expected, needed, "" if test.among is None else test.among.text)

@@ -23,9 +23,9 @@ def other_claims(table: pd.DataFrame, claims: Sequence[Claim]) -> list[str]:
     wanted = {}
     for claim in claims:
         about = {name: getattr(claim, name) for name in ("statement", "question", "scale")}
-        for number, tagged in enumerate(claim.tests, 1):
-            asked = subject(tagged)
-            asked |= {"asked": asked.pop("condition"), "expected": getattr(tagged.test, "expected", None)}
+        for number, test in enumerate((each.test for each in claim.tests), 1):
+            asked = subject(test)
+            asked |= {"asked": asked.pop("condition"), "expected": getattr(test, "expected", None)}
             wanted[f"claim {claim.id}, test {number}"] = about | asked
     found = {f"claim {row['claim']}, test {row['test']}": row for row in table.to_dict("records")}
     return list(_differences(found, wanted))

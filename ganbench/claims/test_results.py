@@ -1,4 +1,4 @@
-"""Types that all tests of claims share: groups of selected runs, results of tests, and conditions in words."""
+"""Types that all tests of claims share: groups of selected runs, and results of tests."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from ganbench.analysis.methods import failed, not_learned, outcome_indicator
 from ganbench.analysis.statistics.sample_sizes import MOST
+from ganbench.claims.quantities import Quantities
 from ganbench.core.formatting import format_number
-from ganbench.study.claim_tests import (
-    ClaimTest,
-    ClosedForm,
-    Difference,
-    Ordering,
-    Proportion,
-    TaggedTest,
-    ThresholdTest,
-)
+from ganbench.study.claim_tests import ClaimTest
+from ganbench.study.expressions import Expression
 
 Verdict = Literal["confirmed", "refuted", "undecided"]
 
@@ -32,6 +27,27 @@ class RunGroup:
     name: str
     runs: pd.DataFrame
     values: np.ndarray  # the test's quantity in each run, shape (runs,)
+    quantities: Quantities
+
+    def evaluate(self, expression: Expression) -> np.ndarray:
+        """Evaluate an expression in every run: values of shape (runs,), NaN where a run has none."""
+        return self.quantities.values(expression, self.runs.index)
+
+    @property
+    def nothing_learned(self) -> bool:
+        """Whether all runs are known not to have learned by their end, be that what became of them or not."""
+        return bool((outcome_indicator(self.runs, "not-learned-yet") == 1).all())
+
+
+def useless(*groups: RunGroup) -> str:
+    """Clauses on the runs of each group that failed, whose numbers a test takes as they are where a ranking takes them
+    for the worst, and on those that had learned nothing, which hardly differ whatever they were to show.
+    """
+    clauses = []
+    for which, words in ((failed, "of them failed"), (not_learned, "had not learned by their end")):
+        counts = [int(which(group.runs).sum()) for group in groups]
+        clauses += [f"{' and '.join(map(str, counts))} {words}"] if any(counts) else []
+    return "; ".join(clauses)
 
 
 @dataclass(frozen=True)
@@ -57,13 +73,15 @@ class Effort:
     Attributes:
         present: Number of runs, of pairs, or of runs of the smallest group.
         unit: What is counted: `runs`, `pairs` or `runs of each`.
-        expected: The effect stated: a share, or a difference of means; None where none is.
+        effect: What is expected, in words: a share, or a difference of means.
+        expected: The effect stated; None where none is.
         needed: Number that finds the effect with 80% power; None where it exceeds 10,000, or where no effect is stated.
         among: The number that must differ from 0 in a run that counts, where only some do: `present` is the most then.
     """
 
     present: int
     unit: str
+    effect: str
     expected: float | None = None
     needed: int | None = None
     among: str = ""
@@ -77,8 +95,7 @@ class Effort:
         if self.expected is None:
             return f"no effect is stated{self._counted}"
         needed = f"more than {MOST:,}" if self.needed is None else f"{self.needed:,}"
-        what = "a share" if self.unit == "runs" else "a difference"
-        return f"{needed} {self.unit} for {what} of {format_number(self.expected)}{self._counted}"
+        return f"{needed} {self.unit} for {self.effect} of {format_number(self.expected)}{self._counted}"
 
     @property
     def _counted(self) -> str:
@@ -98,33 +115,7 @@ class TestResult(TestStatistics):
     planned: Effort | None = None  # of a statistical test: the runs that decide it if the claim holds as claimed
 
 
-SEPARATORS = {"difference": " minus ", "ordering": " < "}
-
-
-def subject(tagged: TaggedTest) -> dict[str, str]:
+def subject(test: ClaimTest) -> dict[str, str]:
     """What a test asks, in words: its kind, the runs that it selects, its quantity and its condition."""
-    selection = SEPARATORS.get(tagged.kind, "").join(str(selector) for _, selector in tagged.test.selectors())
-    quantity = tagged.test.quantity.text
-    return {"kind": tagged.kind, "selection": selection, "quantity": quantity, "condition": condition(tagged.test)}
-
-
-def condition(test: ClaimTest) -> str:
-    """Put the condition of a test into words."""
-    match test:
-        case ClosedForm():
-            return f"{test.equals} within {test.within}{' of its size' if test.relative else ''}"
-        case Proportion():
-            share = (
-                f"at least {format_number(test.at_least)}"
-                if test.at_most is None
-                else f"at most {format_number(test.at_most)}"
-            )
-            among = "" if test.among is None else f" of the runs with {test.among} other than 0"
-            return f"{_threshold(test)} in a share of {share}{among}"
-        case Ordering():
-            return "increasing means"
-    return _threshold(test)
-
-
-def _threshold(test: ThresholdTest | Difference) -> str:
-    return f"below {test.below}" if test.above is None else f"above {test.above}"
+    asked = {"selection": test.selection, "quantity": test.quantity.text, "condition": test.condition}
+    return {"kind": test.kind, **asked}

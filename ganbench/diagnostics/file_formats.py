@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ class FileFormats(Diagnostic):
     system's cache. They are the machine's and its disk's, and differ from run to run: all other numbers are the same on
     every machine with the same versions of the packages.
 
-    A file of the smallest size is damaged at `damages` places, evenly spaced over the whole file, one at a time: a bit
+    The file of the largest size is damaged at `damages` places, evenly spaced over the whole file, one at a time: a bit
     is flipped, the file is cut there, or a block of zeros lies there, as a file system leaves it where a block never
     reached the disk. A damage is silent if the file loads without an error and has other values than were written.
 
@@ -93,7 +93,7 @@ class FileFormats(Diagnostic):
                     values[f"{name}_read_{size}"] = best(partial(format.read, path), self.repeats)
                     values[f"{name}_size"] = path.stat().st_size / weights.nbytes  # in the end, of the largest
                     exact[name] &= same(format.read(path), weights)
-                    if size == min(self.megabytes):
+                    if size == max(self.megabytes):
                         shares = silent_shares(format, path, weights, self.damages)
                         values |= {f"{name}_silent_{kind}": share for kind, share in shares.items()}
                     path.unlink()
@@ -151,17 +151,12 @@ def same(found: object, weights: np.ndarray) -> bool:
 
 
 def silent_shares(format: FileFormat, path: Path, weights: np.ndarray, count: int) -> dict[str, float]:
-    """The share of silent damages of each kind, of `count` each; the file is whole again afterwards."""
-    whole = path.read_bytes()
-    shares = {}
-    for kind, damaged in (("flips", flipped), ("cuts", cut), ("zeros", zeroed)):
-        silent = 0
-        for content in damaged(whole, count):
-            path.write_bytes(content)
-            silent += loads_in_silence(format, path, weights)
-        shares[kind] = silent / count
-    path.write_bytes(whole)
-    return shares
+    """The share of silent damages of each kind, of `count` each. The file is cut in the end, from behind."""
+    damages = {"flips": flipped, "zeros": zeroed, "cuts": cut}
+    return {
+        kind: sum(loads_in_silence(format, path, weights) for _ in damaged(path, count)) / count
+        for kind, damaged in damages.items()
+    }
 
 
 def loads_in_silence(format: FileFormat, path: Path, weights: np.ndarray) -> bool:
@@ -173,25 +168,33 @@ def loads_in_silence(format: FileFormat, path: Path, weights: np.ndarray) -> boo
     return not same(found, weights)
 
 
-def places(size: int, count: int) -> Iterable[int]:
+def places(size: int, count: int) -> list[int]:
     """Evenly spaced places in a file, the middles of `count` equal parts."""
-    return ((2 * i + 1) * size // (2 * count) for i in range(count))
+    return [(2 * i + 1) * size // (2 * count) for i in range(count)]
 
 
-def flipped(content: bytes, count: int) -> Iterator[bytes]:
-    """The content with one bit flipped, at every place another one."""
+def flipped(path: Path, count: int) -> Iterator[None]:
+    """Flip one bit of a file at every place, at each another one, and back."""
+    content = np.memmap(path, np.uint8, "r+")  # in place: there is no room for a second copy of a huge file
     for i, place in enumerate(places(len(content), count)):
-        yield content[:place] + bytes([content[place] ^ 1 << i % 8]) + content[place + 1 :]
+        content[place] ^= 1 << i % 8
+        yield
+        content[place] ^= 1 << i % 8
 
 
-def cut(content: bytes, count: int) -> Iterator[bytes]:
-    """The content up to a place."""
-    return (content[:place] for place in places(len(content), count))
-
-
-def zeroed(content: bytes, count: int) -> Iterator[bytes]:
-    """The content with a block of zeros that covers a place."""
+def zeroed(path: Path, count: int) -> Iterator[None]:
+    """Lay a block of zeros over every place of a file, and put its bytes back."""
+    content = np.memmap(path, np.uint8, "r+")
     for place in places(len(content), count):
-        start = place // BLOCK * BLOCK
-        block = len(content[start : start + BLOCK])
-        yield content[:start] + bytes(block) + content[start + block :]
+        block = content[place // BLOCK * BLOCK :][:BLOCK]
+        kept = block.copy()
+        block[:] = 0
+        yield
+        block[:] = kept
+
+
+def cut(path: Path, count: int) -> Iterator[None]:
+    """Cut a file off at every place, from the last to the first."""
+    for place in reversed(places(path.stat().st_size, count)):
+        os.truncate(path, place)
+        yield

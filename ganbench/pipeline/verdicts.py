@@ -23,12 +23,14 @@ from ganbench.pipeline.resources.stage_times import WORKFLOW_SECONDS, compared
 from ganbench.pipeline.resources.work_times import CLOCKS, work_times
 from ganbench.pipeline.status import DONE, Known, read_status
 from ganbench.report import published_page, verdict_page
-from ganbench.report.verdict_records import CLAIMS, PUBLISHED, StudyRun, read_records, write_record
+from ganbench.report.verdict_records import CLAIMS, PUBLISHED, Record, StudyRun, read_records, write_record
 from ganbench.study.claim_list import LIST, load_list
+from ganbench.study.claims import Claim
 from ganbench.study.schema import load
 from ganbench.study.study_files import path_from_root
 
 Say = Callable[[str], None]
+STUDIES = Path("config/studies")
 SAY_SECONDS = 60.0  # time between two sentences about a study that runs
 VERSIONS = ("python", "torch", "numpy", "scipy", "commit")
 MACHINE = ("device", "processor", "cpu_capability", "blas")
@@ -93,15 +95,32 @@ def _distinct(values: pd.Series) -> list[str]:
 
 
 def write_pages() -> list[Path]:
-    """Write the pages of verdicts and of published numbers from the records alone; returns their paths."""
+    """Write the pages of verdicts and of published numbers from the records, with the notes of the studies' files.
+
+    Returns:
+        The paths of the pages.
+    """
+    verdicts = read_records(CLAIMS)
     pages = {
-        CLAIMS.with_suffix(".md"): verdict_page.page(read_records(CLAIMS), load_list(LIST)),
+        CLAIMS.with_suffix(".md"): verdict_page.page(verdicts, load_list(LIST), claims_of_studies(verdicts)),
         PUBLISHED.with_suffix(".md"): published_page.page(read_records(PUBLISHED)),
     }
     for path, text in pages.items():
         with atomic_write(path) as new:
             new.write_text(text, encoding="utf-8")
     return list(pages)
+
+
+def claims_of_studies(records: Sequence[Record]) -> dict[str, Sequence[Claim]]:
+    """The claims of the studies of records, and of all studies in `STUDIES`, by the paths of their files.
+
+    A file that is gone, or is no valid study, asks nothing: what is wrong with it, `ganbench check` says.
+    """
+    found: dict[str, Sequence[Claim]] = {}
+    for file in {*(record.run.file for record in records), *map(str, STUDIES.rglob("*.yaml"))}:
+        with suppress(GanbenchError):
+            found[file] = load(Path(file)).claims
+    return found
 
 
 # Studies one after the other ------------------------------------------------------------------------------------------

@@ -148,10 +148,10 @@ def _scores(name: str, tables: dict, runs: str) -> PaperTable:
 
 
 def _claims(claims: dict, runs: str) -> PaperTable:
-    rows = [
-        [row["id"], row["question"] or row["statement"], row["verdict"], row["scale"], row["deciding"]]
-        for row in claims["rows"]
-    ]
+    rows = []
+    for row in claims["rows"]:
+        verdict = _cell(row["verdict"], "exploratory" if row["exploratory"] else "")
+        rows.append([row["id"], row["question"] or row["statement"], verdict, row["scale"], row["deciding"]])
     caption = f"{claims['total']} and their verdicts, by {runs}. Intervals in results are of 95%, and of single tests."
     return PaperTable("", caption, ["Claim", "Statement", "Verdict", "Scale", "Deciding result"], rows)
 

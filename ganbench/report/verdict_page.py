@@ -1,35 +1,47 @@
-"""The page of all verdicts, made from the records of studies and the list of claims alone."""
+"""The page of all verdicts, made from the records of studies, from the studies as they are, and the list of claims."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from ganbench.claims.rendering import VERDICTS, capitalize, natural_key
-from ganbench.core.formatting import format_number, plural
+from ganbench.claims.staleness import other_claims
+from ganbench.core.formatting import format_number, join_words
 from ganbench.report.markdown import cell, code, runs_table, table
 from ganbench.report.verdict_records import Record
 from ganbench.study.claim_list import ClaimList
-from ganbench.study.claims import SCALES
+from ganbench.study.claim_tests import CLAIM_TESTS
+from ganbench.study.claims import SCALES, Claim
 
-HEAD = ("claim", "statement", "verdict", "scale", "test", "numbers", "study")
+HEAD = ("claim", "statement", "verdict", "scale", "tests", "numbers", "study")
 MARKS = {"confirmed": "**confirmed**", "refuted": "**refuted**", "undecided": "undecided"}
-NOTE = """A study decides a claim by tests, all of which must hold; shown is the test that decides, with 95%
-intervals. Each quantity is explained in the study's report and in its `tables/COLUMNS.md`. The **scale** is part of a
-verdict. At the *full* scale the tests play what the claim speaks of; at the *real* scale they have the data that it
-names, at a smaller size or for fewer steps; at the *small* scale other, smaller data. At the last two they answer the
-question that stands below the statement, and no verdict of one scale stands for another. A claim whose number has a
-letter is a study's own: what holds beside the claim, or in its place.
+NOTE = """A study decides a claim by tests, all of which must hold; the numbers are those of the test that decides,
+with 95% intervals. Each quantity is explained in the study's report and in its `tables/COLUMNS.md`. Notes are those of
+the study as it is now, the record being older or not. An **exploratory** claim was asked after numbers of these runs
+had been seen: its verdict is no prediction that came true. The **scale** is part of a verdict. At the *full* scale the
+tests play what the claim speaks of; at the *real* scale they have the data that it names, at a smaller size or for
+fewer steps; at the *small* scale other, smaller data. At the last two they answer the question that stands below the
+statement, and no verdict of one scale stands for another. A claim whose number has a letter is a study's own: what
+holds beside the claim, or in its place.
 """
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A study's verdict on a claim."""
+    """A study's verdict on a claim, as recorded, with what the study says of the claim now.
+
+    Attributes:
+        tests: What each test asks, and its verdict.
+        numbers: The result of the test that decides.
+        note: The study's note on the claim.
+        exploratory: Whether the claim was asked after numbers of its runs had been seen.
+        outdated: Whether the study now asks otherwise, so that the verdict answers nothing that is asked.
+    """
 
     claim: str
     study: str
@@ -37,30 +49,48 @@ class Verdict:
     question: str
     scale: str
     verdict: str
-    test: str
+    tests: tuple[tuple[str, str], ...]
     numbers: str
+    note: str
+    exploratory: bool
+    outdated: bool
+
+    @property
+    def mark(self) -> str:
+        """The verdict as the page shows it: bold if it answers what is asked, by a prediction."""
+        if self.outdated:
+            return f"{self.verdict} by other tests than the study has now"
+        return f"{self.verdict} (exploratory)" if self.exploratory else MARKS[self.verdict]
 
 
-def verdicts(records: Sequence[Record]) -> list[Verdict]:
-    """All verdicts of studies, in the order of claims, then from the largest scale to the smallest."""
+def verdicts(records: Sequence[Record], studies: Mapping[str, Sequence[Claim]]) -> list[Verdict]:
+    """All verdicts of studies, in the order of claims, then from the largest scale to the smallest.
+
+    Args:
+        records: The records of the tables `claims` of studies.
+        studies: The claims of the studies as they are, by the paths of their files.
+    """
     found = []
     for record in records:
-        for claim, tests in record.table.groupby("claim", sort=False):
-            first = tests.iloc[0].dropna()
+        asked = {claim.id: claim for claim in studies.get(record.run.file, ())}
+        for name, tests in record.table.groupby("claim", sort=False):
+            first, now = tests.iloc[0].dropna(), asked.get(str(name))
             texts = {name: str(first.get(name, "")) for name in ("statement", "question", "scale", "verdict")}
-            found.append(Verdict(str(claim), record.run.study, **texts, **_deciding(tests)))
+            about = {"note": now.note if now else "", "exploratory": now is not None and now.exploratory}
+            outdated = bool(other_claims(tests, [now] if now else []))
+            found.append(Verdict(str(name), record.run.study, **texts, **_tests(tests), **about, outdated=outdated))
     return sorted(found, key=lambda each: (natural_key(each.claim), SCALES.index(each.scale), each.study))
 
 
-def _deciding(tests: pd.DataFrame) -> dict[str, str]:
-    """The test that decides a claim, its result, and the number of its other tests."""
+def _tests(tests: pd.DataFrame) -> dict[str, object]:
+    """What the tests of a claim ask, with their verdicts, and the result of the first that decides it."""
+    relation = tests["kind"].map(lambda kind: CLAIM_TESTS[kind].relation)
+    asked = zip(tests["quantity"] + " " + relation + tests["asked"], tests["test_verdict"], strict=True)
     row = tests[tests["test_verdict"] == tests["verdict"]].iloc[0]
-    others = len(tests) - 1
-    more = f"; {plural(others, 'more test')}" if others else ""
-    equals = "= " if row["kind"] == "closed_form" else ""
-    alone = row["kind"] in ("closed_form", "bound") and row["runs"] == 1 and not row["missing"]
+    alone = not CLAIM_TESTS[row["kind"]].statistical and row["runs"] == 1 and not row["missing"]
     numbers = format_number(row["value"], 7) if alone else capitalize(str(row["text"]).split("; asked: ")[0])
-    return {"test": f"{row['quantity']} {equals}{row['asked']}", "numbers": numbers + more}
+    which = f"Test {row['test']}: " if len(tests) > 1 else ""
+    return {"tests": tuple(asked), "numbers": f"{which}{numbers}"}
 
 
 def parent(claim: str) -> str:
@@ -68,14 +98,16 @@ def parent(claim: str) -> str:
     return re.sub(r"(?<=\d)[a-z]+$", "", claim)
 
 
-def page(records: Sequence[Record], listed: ClaimList) -> str:
+def page(records: Sequence[Record], listed: ClaimList, studies: Mapping[str, Sequence[Claim]]) -> str:
     """Write the page of all verdicts as Markdown.
 
     Args:
         records: The records of the tables `claims` of studies.
         listed: All claims; those that no record decides are open.
+        studies: The claims of the studies as they are, by the paths of their files: notes are theirs, verdicts on what
+            they no longer ask count for nothing, and those without a record wait.
     """
-    found = verdicts(records)
+    found = verdicts(records, studies)
     known = {claim.id for claim in listed.claims}
     parts = ["# Claims and their verdicts\n", _counts(found, listed), NOTE]
     for letter, title in listed.groups.items():
@@ -91,16 +123,22 @@ def page(records: Sequence[Record], listed: ClaimList) -> str:
     if others:
         parts.append(f"## Other claims of these studies\n\n{table(HEAD, [_row(each) for each in others])}\n")
     parts.append(f"## The studies\n\n{runs_table([record.run for record in records]) if records else 'None yet.'}\n")
+    recorded = {record.run.file for record in records}
+    waiting = {file: [each.id for each in asked if parent(each.id) in known] for file, asked in sorted(studies.items())}
+    lines = [f"- {code(file)}: {', '.join(ids)}" for file, ids in waiting.items() if ids and file not in recorded]
+    if lines:
+        parts.append("\n".join(("Studies without a record, and which claims they ask:\n", *lines, "")))
     parts.append("Written by `ganbench claims` from the records in `docs/claims/`; `make claims` runs the studies.\n")
     return "\n".join(parts)
 
 
 def _row(each: Verdict) -> tuple[str, ...]:
     statement = cell(each.statement)
-    if each.question:
-        statement += f"<br>*Asked at this scale:* {cell(each.question)}"
+    for title, text in (("Asked at this scale", each.question), ("Note", each.note)):
+        statement += f"<br>*{title}:* {cell(text)}" if text else ""
+    tests = [code(asked) + (f" {verdict}" if len(each.tests) > 1 else "") for asked, verdict in each.tests]
     name = f"↳ {cell(each.claim)}" if parent(each.claim) != each.claim else f"**{cell(each.claim)}**"
-    return name, statement, MARKS[each.verdict], each.scale, code(each.test), cell(each.numbers), cell(each.study)
+    return name, statement, each.mark, each.scale, "<br>".join(tests), cell(each.numbers), cell(each.study)
 
 
 def _open(claim: str, statement: str) -> tuple[str, ...]:
@@ -108,15 +146,23 @@ def _open(claim: str, statement: str) -> tuple[str, ...]:
 
 
 def _counts(found: Sequence[Verdict], listed: ClaimList) -> str:
-    """Counts of the listed claims by scale and verdict, and of those that are open."""
+    """Counts of the listed claims by scale and verdict, of those that are open or lack the full scale, and what counts
+    for nothing.
+    """
     known = {claim.id for claim in listed.claims}
     mine = [each for each in found if each.claim in known]
-    counts = Counter((each.scale, each.verdict) for each in mine)
+    counts = Counter((each.scale, each.verdict) for each in mine if not each.outdated)
     rows = [(scale, *(str(counts[scale, verdict]) for verdict in VERDICTS)) for scale in SCALES]
     asked = {each.claim for each in mine}
     several = sum(1 for count in Counter(each.claim for each in mine).values() if count > 1)
-    text = f"Of {len(known)} claims, studies have asked {len(asked)}, and {len(known) - len(asked)} are open."
+    smaller = asked - {each.claim for each in mine if each.scale == "full"}
+    text = f"Of {len(known)} claims, studies have asked {len(asked)}, {len(smaller)} of them at a smaller scale only,"
+    text += f" and {len(known) - len(asked)} are open."
     if several:
         were = "was" if several == 1 else "were"
         text += f" {several} of these {were} asked by several studies, and each verdict counts."
+    outdated = [f"{each.claim} ({each.study})" for each in found if each.outdated]
+    if outdated:
+        text += f" The tests of {join_words(outdated)} have changed since: these verdicts count for nothing, until the"
+        text += " studies are run again."
     return f"{text}\n\n{table(('scale', *VERDICTS), rows)}\n"

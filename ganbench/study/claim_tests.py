@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from math import inf
-from typing import Annotated, Any
+from math import ceil, inf, log
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, create_model, model_validator
 
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.escaping import short_repr
+from ganbench.core.formatting import format_number
 from ganbench.core.registry import CHOICES
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import NUMERIC, Selector, SelectorField, custom_field
@@ -60,13 +62,23 @@ def _require_side(expected: float, limit: float, *, larger: bool) -> None:
         raise ValueError(f"expected must be {side} {limit:g} if the claim holds, but is {expected:g}")
 
 
+def _threshold(test: ThresholdTest | Difference) -> str:
+    return f"below {test.below}" if test.above is None else f"above {test.above}"
+
+
 ExpressionField = Annotated[Expression, *custom_field(_parse_expression, str, "string", "number")]
 NumberField = Annotated[Expression, *custom_field(_parse_constant, str, "string", "number")]
 Number = Annotated[float, BeforeValidator(refuse_boolean), Field(allow_inf_nan=False)]
 
 
-class ClaimTest(Section):
-    """The keys that all kinds of tests have."""
+class ClaimTest(Section, ABC):
+    """The keys that all kinds of tests have. How a kind is decided stands in `ganbench.claims.procedures`."""
+
+    kind: ClassVar[str]  # the key that a study writes the test under, and the kind's name in tables
+    words: ClassVar[str]  # what a test of the kind is about
+    statistical: ClassVar[bool] = False  # whether it has a p-value; those of a study are adjusted together
+    separator: ClassVar[str] = ""  # in words, between the groups of runs that it compares
+    relation: ClassVar[str] = ""  # in words, between the quantity and the condition
 
     where: SelectorField = Selector()
     """The tested runs: axes with their values; all runs unless given; 'study' for measurements of the study itself."""
@@ -76,6 +88,25 @@ class ClaimTest(Section):
     def selectors(self) -> Iterator[tuple[str, Selector]]:
         """Iterate over the selectors of the test, each with its location in the test."""
         yield "where", self.where
+
+    @property
+    def selection(self) -> str:
+        """The runs that the test selects, in words."""
+        return self.separator.join(str(selector) for _, selector in self.selectors())
+
+    @property
+    @abstractmethod
+    def condition(self) -> str:
+        """What is asked of the quantity, in words."""
+
+    def unconfirmable(self, runs: int, tests: int) -> str | None:
+        """Why no result could confirm the test; None if some result could.
+
+        Args:
+            runs: The number of runs that it is about.
+            tests: The number of statistical tests of the study, itself among them if it is one.
+        """
+        return None
 
     def _exactly_one(self, *keys: str) -> None:
         given = [key for key in keys if getattr(self, key) is not None]
@@ -90,12 +121,21 @@ class ClaimTest(Section):
 class ClosedForm(ClaimTest):
     """In every run the quantity equals an expression."""
 
+    kind = "closed_form"
+    words = "equals, in every run"
+    relation = "= "
+
     equals: ExpressionField
     """The expected value of the quantity."""
     within: ExpressionField
     """The largest allowed distance from the expected value."""
     relative: bool = False
     """Whether `within` is a share of the expected value's size."""
+
+    @property
+    def condition(self) -> str:
+        """The expected value with its tolerance, in words."""
+        return f"{self.equals} within {self.within}{' of its size' if self.relative else ''}"
 
 
 class ThresholdTest(ClaimTest):
@@ -106,6 +146,11 @@ class ThresholdTest(ClaimTest):
     below: ExpressionField | None = None
     """The limit that the quantity must stay below."""
 
+    @property
+    def condition(self) -> str:
+        """The limit with its side, in words."""
+        return _threshold(self)
+
     @model_validator(mode="after")
     def _one_threshold(self) -> ThresholdTest:
         self._exactly_one("above", "below")
@@ -115,9 +160,16 @@ class ThresholdTest(ClaimTest):
 class Bound(ThresholdTest):
     """In every run the quantity lies on one side of a limit."""
 
+    kind = "bound"
+    words = "holds in every run"
+
 
 class Proportion(ThresholdTest):
     """The proportion of runs with the quantity on one side of a limit, by the exact binomial test."""
+
+    kind = "proportion"
+    words = "share of runs"
+    statistical = True
 
     among: ExpressionField | None = None
     """Count only the runs in which this number is not 0: `outcome.failed` for a proportion of the failed runs."""
@@ -133,6 +185,32 @@ class Proportion(ThresholdTest):
         """The proportion to compare with."""
         return self.at_most if self.at_least is None else self.at_least
 
+    @property
+    def condition(self) -> str:
+        """The limit of the quantity and that of the proportion, in words."""
+        side = "at least" if self.at_most is None else "at most"
+        among = "" if self.among is None else f" of the runs with {self.among} other than 0"
+        return f"{super().condition} in a share of {side} {format_number(self.limit)}{among}"
+
+    def unconfirmable(self, runs: int, tests: int) -> str | None:
+        """Why no result could confirm the proportion: it allows no exception, or has too few runs."""
+        share = self.at_least if self.at_most is None else 1 - self.at_most
+        if share >= 1:
+            return "no number of runs can confirm this share; use 'bound' for that"
+        # The exact test of n successes among n runs has the p-value 2 share^n. Adjusted for m tests that are all
+        # decided, it is (1 + 1/2 + ... + 1/m) times as large, and must be at most 0.05.
+        level = 0.05 / sum(1 / number for number in range(1, tests + 1))
+        least = ceil(log(level / 2) / log(share) * (1 - 1e-12)) if share > 0 else 1
+        if runs >= least:
+            return None
+        asked = f"at_least {self.at_least:g}" if self.at_most is None else f"at_most {self.at_most:g}"
+        beside = f" (adjusted for the {tests} such tests of the study)" if tests > 1 else ""
+        some = f" at most, those of them with {self.among} other than 0" if self.among is not None else ""
+        return (
+            f"{asked} can be confirmed by {least} runs or more{beside}, but the test is about {runs}{some}; add seeds, "
+            "or ask for less"
+        )
+
     @model_validator(mode="after")
     def _one_proportion(self) -> Proportion:
         self._exactly_one("at_least", "at_most")
@@ -142,8 +220,25 @@ class Proportion(ThresholdTest):
         return self
 
 
+class NullHypothesis(ClaimTest):
+    """A null hypothesis, such as that two things are unrelated, which a small p-value refutes and nothing confirms:
+    where no evidence against it is found, it is undecided. The quantity is that p-value; of several runs, the smallest
+    one counts, times their number."""
+
+    kind = "null_hypothesis"
+    words = "null hypothesis"
+    statistical = True
+
+    @property
+    def condition(self) -> str:
+        """What does not refute it, in words."""
+        return "a p-value above 0.05"
+
+
 class MeanTest(ClaimTest):
     """The keys of tests that compare the means of groups of runs."""
+
+    statistical = True
 
     expected: Number | None = None
     """The difference of means if the claim holds as claimed, of every step of an ordering; needs `deviation`. From
@@ -162,6 +257,10 @@ class MeanTest(ClaimTest):
 class Difference(MeanTest):
     """The difference of two groups' means lies on one side of a number, by a t test, of pairs where seeds are equal."""
 
+    kind = "difference"
+    words = "difference of means"
+    separator = " minus "
+
     baseline: SelectorField
     """The runs whose mean is subtracted."""
     above: NumberField | None = None
@@ -178,6 +277,11 @@ class Difference(MeanTest):
         """The number to compare the difference with."""
         return (self.above if self.below is None else self.below).value({})
 
+    @property
+    def condition(self) -> str:
+        """The number with its side, in words."""
+        return _threshold(self)
+
     @model_validator(mode="after")
     def _different_groups(self) -> Difference:
         self._exactly_one("above", "below")
@@ -191,6 +295,11 @@ class Difference(MeanTest):
 class Ordering(MeanTest):
     """The groups' means increase in the order given, every step by a t test."""
 
+    kind = "ordering"
+    words = "order of means"
+    separator = " < "
+    limit: ClassVar[float] = 0.0  # the number to compare the difference of every step with
+
     increasing: Annotated[tuple[SelectorField, ...], min_entries(2)]
     """The groups, the smallest expected mean first; each group is selected among the runs of `where`."""
 
@@ -199,44 +308,45 @@ class Ordering(MeanTest):
         for index, group in enumerate(self.increasing):
             yield f"increasing[{index}]", self.where.intersection(group)
 
+    @property
+    def condition(self) -> str:
+        """The order that is asked, in words."""
+        return "increasing means"
+
     @model_validator(mode="after")
     def _groups(self) -> Ordering:
         if self.where.study or any(group.study for group in self.increasing):
             raise ValueError("needs runs: the study's own measurements ('study') are one number each")
         if len(set(self.increasing)) < len(self.increasing):
             raise ValueError("increasing has the same group twice")
-        self._check_expected(0.0, larger=True)
+        self._check_expected(self.limit, larger=True)
         return self
 
 
-class TaggedTest(Section):
+CLAIM_TESTS = {test.kind: test for test in (ClosedForm, Bound, Proportion, NullHypothesis, Difference, Ordering)}
+
+
+class _OneKey(Section):
     """One test, under the key of its kind."""
 
-    closed_form: ClosedForm | None = None
-    """The quantity equals an expression in every run."""
-    bound: Bound | None = None
-    """The quantity lies on one side of a limit in every run."""
-    proportion: Proportion | None = None
-    """The proportion of runs with the quantity on one side of a limit."""
-    difference: Difference | None = None
-    """The difference of two groups' means."""
-    ordering: Ordering | None = None
-    """The order of several groups' means."""
-
     @model_validator(mode="after")
-    def _one(self) -> TaggedTest:
-        given = [key for key in type(self).model_fields if getattr(self, key) is not None]
+    def _one(self) -> _OneKey:
+        given = [kind for kind, test in self if test is not None]
         if len(given) != 1:
-            valid = ", ".join(type(self).model_fields)
+            valid = ", ".join(CLAIM_TESTS)
             raise ValueError(f"must have exactly one of the keys {valid}, but has {', '.join(given) or 'none'}")
         return self
 
     @property
-    def kind(self) -> str:
-        """The kind of the test: its key."""
-        return next(key for key in type(self).model_fields if getattr(self, key) is not None)
-
-    @property
     def test(self) -> ClaimTest:
         """The test under its key."""
-        return getattr(self, self.kind)
+        return next(test for _, test in self if test is not None)
+
+
+TaggedTest = create_model(
+    "TaggedTest",
+    __base__=_OneKey,
+    __doc__=_OneKey.__doc__,
+    __module__=__name__,
+    **{kind: (test | None, Field(None, description=test.__doc__)) for kind, test in CLAIM_TESTS.items()},
+)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from ganbench.study.claim_tests import NUMBERS, TaggedTest
+from ganbench.study.claim_tests import NUMBERS, ClaimTest, TaggedTest
 from ganbench.study.expressions import Expression
 from ganbench.study.selectors import Selector
 from ganbench.study.value_types import Section, min_entries, text_matching
@@ -39,7 +39,10 @@ class Claim(Section):
     """The question that the tests answer, in words, where it is not that of the claim: required unless the scale is
     'full', and refused there."""
     note: str = ""
-    """How the study decides the claim, or what is true instead."""
+    """How the study decides the claim, what is true instead, or what a reader of the verdict has to know."""
+    exploratory: bool = False
+    """Whether the claim was asked after numbers of the runs that decide it had been seen. Such a verdict is no
+    prediction that came true: other runs have to show the same."""
     tests: Annotated[tuple[TaggedTest, ...], min_entries(1)]
     """The tests that decide the claim; all of them must hold."""
 
@@ -72,15 +75,15 @@ def unique_ids(claims: Sequence[Any]) -> Sequence[Any]:
 
 def run_selectors(claim: Claim) -> Iterator[tuple[str, Selector]]:
     """Iterate over the selectors that must match a run: pairs such as ("tests[0].proportion.where", selector)."""
-    for index, check in enumerate(claim.tests):
-        for key, selector in check.test.selectors():
+    for index, test in enumerate(each.test for each in claim.tests):
+        for key, selector in test.selectors():
             if not selector.study:
-                yield f"tests[{index}].{check.kind}.{key}", selector
+                yield f"tests[{index}].{test.kind}.{key}", selector
 
 
 def option_names(claim: Claim) -> set[str]:
     """Collect the names of the options that a claim needs: `<family>_<option>`, and `<option>` of training."""
-    return plain_names(name for check in claim.tests for name in variables(check))
+    return plain_names(name for each in claim.tests for name in variables(each.test))
 
 
 def plain_names(names: Iterable[str]) -> set[str]:
@@ -88,8 +91,8 @@ def plain_names(names: Iterable[str]) -> set[str]:
     return {name for name in names if "." not in name and name not in NUMBERS}
 
 
-def variables(check: TaggedTest) -> Iterator[str]:
+def variables(test: ClaimTest) -> Iterator[str]:
     """Iterate over the variables in a test's expressions; a dotted name counts as one variable."""
-    for _, value in check.test:
+    for _, value in test:
         if isinstance(value, Expression):
             yield from value.names

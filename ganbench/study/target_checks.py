@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import ceil, isfinite, log
+from math import isfinite
 from typing import Any
 
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.formatting import truncate
-from ganbench.study.claim_tests import NUMBERS, PREFIXES, Difference, Ordering, Proportion, TaggedTest
+from ganbench.study.claim_tests import NUMBERS, PREFIXES, ClaimTest
 from ganbench.study.claims import Claim, option_names, plain_names, run_selectors
 from ganbench.study.claims import variables as variables_of
 from ganbench.study.expressions import Expression
 from ganbench.study.published import Published
 from ganbench.study.selectors import Selector, matches
 from ganbench.study.train_axes import COLUMNS
-
-STATISTICAL = (Proportion, Difference, Ordering)  # tests with p-values, which are adjusted together
 
 
 def validate_targets(
@@ -52,16 +50,16 @@ def validate_targets(
     for where, selector in wanted:
         if not selector.study and not any(matches(selector, point) for point in points):
             raise GanbenchError(f"{where}: no run of the grid matches {selector}. {_unmatched(selector, points)}")
-    statistical = sum(isinstance(check.test, STATISTICAL) for claim in claims for check in claim.tests)
+    statistical = sum(each.test.statistical for claim in claims for each in claim.tests)
     by_name = {each.name: each for each in experiments}
     for claim in claims:
         for option in sorted(option_names(claim) - numbers):
             raise GanbenchError(f"claims.{claim.id}: " + unknown("option", option, numbers))
-        for check in claim.tests:
-            names = {name for name in variables_of(check) if "." in name}
-            at = (f"claims.{claim.id}", f"claims.{claim.id}.{check.kind}")
-            _check_measured(names, list(check.test.selectors()), at, by_name, points)
-            _check_decidable(claim, check, points, variables, statistical)
+        for test in (each.test for each in claim.tests):
+            names = {name for name in variables_of(test) if "." in name}
+            at = (f"claims.{claim.id}", f"claims.{claim.id}.{test.kind}")
+            _check_measured(names, list(test.selectors()), at, by_name, points)
+            _check_decidable(at[1], test, points, variables, statistical)
     for index, each in enumerate(published):
         at = f"published[{index}]"
         for option in sorted(plain_names(each.quantity.names) - numbers):
@@ -121,14 +119,13 @@ def _check_measured(
 
 
 def _check_decidable(
-    claim: Claim,
-    check: TaggedTest,
+    location: str,
+    test: ClaimTest,
     points: Sequence[Mapping[str, Any]],
     variables: Sequence[Mapping[str, float]],
     statistical: int,
 ) -> None:
     """Refuse a test that no result of its runs could confirm, beside the other statistical tests of the study."""
-    location, test = f"claims.{claim.id}.{check.kind}", check.test
     if test.where.study:
         return
     chosen = [selector for _, selector in test.selectors()]
@@ -140,19 +137,5 @@ def _check_decidable(
             raise GanbenchError(
                 f"{location}.{key}: {value.text!r} has no finite value in any of the runs that it tests."
             )
-    if isinstance(test, Proportion):
-        share = test.at_least if test.at_most is None else 1 - test.at_most
-        if share >= 1:
-            raise GanbenchError(f"{location}: no number of runs can confirm this share; use 'bound' for that.")
-        # The exact test of n successes among n runs has the p-value 2 share^n. Adjusted for m tests that are all
-        # decided, it is (1 + 1/2 + ... + 1/m) times as large, and must be at most 0.05.
-        level = 0.05 / sum(1 / number for number in range(1, statistical + 1))
-        least = ceil(log(level / 2) / log(share) * (1 - 1e-12)) if share > 0 else 1
-        if len(runs) < least:
-            asked = f"at_least {test.at_least:g}" if test.at_most is None else f"at_most {test.at_most:g}"
-            beside = f" (adjusted for the {statistical} such tests of the study)" if statistical > 1 else ""
-            some = f" at most, those of them with {test.among} other than 0" if test.among is not None else ""
-            raise GanbenchError(
-                f"{location}: {asked} can be confirmed by {least} runs or more{beside}, but the test is about "
-                f"{len(runs)}{some}; add seeds, or ask for less."
-            )
+    if fault := test.unconfirmable(len(runs), statistical):
+        raise GanbenchError(f"{location}: {fault}.")

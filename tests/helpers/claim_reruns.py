@@ -10,12 +10,12 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 
-from ganbench.claims.decisions import STATISTICAL
 from ganbench.cli import _stage
 from ganbench.pipeline import partial_report
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.verdicts import MACHINE, VERSIONS
 from ganbench.report.verdict_records import Record
+from ganbench.study.claim_tests import CLAIM_TESTS
 from ganbench.study.schema import load
 from ganbench.study.selectors import matches
 
@@ -111,7 +111,8 @@ def _same(was: pd.Series, here: pd.Series) -> list[str]:
     """Differences of numbers by their last bit, and of the sentence but for adjusted p-values and what follows them."""
     found = _numbers(was, here, NUMBERS, lambda one, other: one == other)
     sentences = [re.split(r", p [<=]|; asked: ", each["text"])[0] for each in (was, here)]
-    stated = was["kind"] not in STATISTICAL or not np.isnan(was["low"])  # else of an effort, at the level adjusted
+    # Without an interval the sentence may be that of an effort, at the level adjusted.
+    stated = not CLAIM_TESTS[was["kind"]].statistical or not np.isnan(was["low"])
     return found + (
         [f"text is {sentences[1]!r}, and {sentences[0]!r} in the record"] if stated and len(set(sentences)) > 1 else []
     )
@@ -141,7 +142,7 @@ def _overlapping(was: pd.Series, here: pd.Series) -> list[str]:
     Two 95% intervals of one number fail to do so once in some 170 cases, if both are equally wide and normal.
     """
     found = _numbers(was, here, ("runs",), lambda one, other: one == other)
-    if was["kind"] not in STATISTICAL or (np.isnan(was["low"]) and np.isnan(here["low"])):
+    if not CLAIM_TESTS[was["kind"]].statistical or (np.isnan(was["low"]) and np.isnan(here["low"])):
         return found
     meet = was["low"] <= here["high"] and here["low"] <= was["high"]  # never of NaN
     intervals = [f"{each['low']!r} to {each['high']!r}" for each in (here, was)]

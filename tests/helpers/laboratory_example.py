@@ -96,6 +96,7 @@ CLAIMS = [
         "id": "A2",
         "statement": "Nothing ever grows.",
         "note": "It does, by simultaneous steps.",
+        "exploratory": True,
         "tests": [{"proportion": {**PARTS, "quantity": "path.growth", "above": 1, "at_most": 0.1}}],
     },
     {

@@ -149,6 +149,11 @@ def enough(runs: int | None, present: int, what: str) -> str:
     return f"about {runs:,} {what}" + (f" ({runs - present:,} more)" if runs > present else "")
 
 
+def at_the_limit(what: str) -> str:
+    """Why no number of runs would do: what was seen, a share or a difference, is the limit itself."""
+    return f"no number of runs would decide it, if the {what} is as seen: it is the limit"
+
+
 def _smallest(reached: Callable[[int], bool], least: int) -> int | None:
     """The smallest number for which a condition holds, where it holds for all larger ones too."""
     low, high = least - 1, least

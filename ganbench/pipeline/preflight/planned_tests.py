@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from rich.table import Table
 
-from ganbench.claims.power import efforts
+from ganbench.claims.procedures import efforts
 from ganbench.core.formatting import plural
 from ganbench.pipeline.plan import Plan
 from ganbench.study.claim_tests import ClaimTest
@@ -24,9 +24,9 @@ def planned_tests(plan: Plan) -> Table | None:
         groups = [selector for _, selector in test.selectors()]
         return [pd.Series([each["seed"] for each in points if matches(group, each)]) for group in groups]
 
-    tests = [(claim, check) for claim in plan.study.claims for check in claim.tests]
-    found = efforts([check.test for _, check in tests], seeds)
-    rows = [(claim, check, effort) for (claim, check), effort in zip(tests, found, strict=True) if effort is not None]
+    tests = [(claim, each.test) for claim in plan.study.claims for each in claim.tests]
+    found = efforts([test for _, test in tests], seeds)
+    rows = [(claim, test, effort) for (claim, test), effort in zip(tests, found, strict=True) if effort is not None]
     if not rows:
         return None
     table = Table(title=f"{plural(len(rows), 'statistical test')} of claims", title_justify="left")
@@ -34,6 +34,6 @@ def planned_tests(plan: Plan) -> Table | None:
         table.add_column(column)
     table.add_column("runs", justify="right", no_wrap=True)
     table.add_column("would decide, with 80% power")
-    for claim, check, effort in rows:
-        table.add_row(claim.id, check.kind, check.test.quantity.text, effort.runs, str(effort))
+    for claim, test, effort in rows:
+        table.add_row(claim.id, test.kind, test.quantity.text, effort.runs, str(effort))
     return table

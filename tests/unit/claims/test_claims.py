@@ -18,8 +18,10 @@ from pydantic import ValidationError
 from ganbench.analysis.statistics.rates import exact_interval, rate_test
 from ganbench.claims.decisions import COLUMNS, decide, decisions_table
 from ganbench.claims.mean_tests import MIN_RUNS
+from ganbench.claims.procedures import PROCEDURES
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
+from ganbench.study.claim_tests import CLAIM_TESTS, ClaimTest, TaggedTest
 from ganbench.study.claims import Claim, option_names, run_selectors, unique_ids, variables
 from ganbench.study.expressions import FUNCTIONS, Expression
 from ganbench.study.selectors import AXES, Selector, matches
@@ -185,11 +187,34 @@ TESTS = {
         "quantity": "final.kid",
         "increasing": [{"dynamics": "sgd"}, {"dynamics": "adam"}],
     },
+    "null_hypothesis": {"where": "study", "quantity": "path.growth"},
 }
 
 
 def claim(*tests, **over) -> Claim:
     return Claim.model_validate({"id": "A1", "statement": "So it is.", "tests": list(tests), **over})
+
+
+def kinds(of: type[ClaimTest] = ClaimTest) -> set[type[ClaimTest]]:
+    """The classes of tests that no other class derives from."""
+    return set().union(*map(kinds, of.__subclasses__())) or {of}
+
+
+def test_every_kind_of_test_is_complete():
+    """A kind is a class in `CLAIM_TESTS` and a procedure; no other place knows of it."""
+    assert kinds() == set(CLAIM_TESTS.values()) == set(PROCEDURES)
+    assert list(TaggedTest.model_fields) == list(CLAIM_TESTS)
+    assert CLAIM_TESTS.keys() == TESTS.keys(), "an example of every kind is tested here"
+    assert len({each.words for each in kinds()}) == len(kinds())
+    for kind, example in TESTS.items():
+        test, procedure = claim({kind: example}).tests[0].test, PROCEDURES[CLAIM_TESTS[kind]]
+        assert (test.kind, type(test)) == (kind, CLAIM_TESTS[kind])
+        assert test.condition
+        assert test.separator or len(list(test.selectors())) == 1
+        assert callable(procedure.decide)
+        assert callable(procedure.plan) == ("expected" in type(test).model_fields), "an effect is stated to be planned"
+        assert test.statistical >= callable(procedure.plan)
+        assert TaggedTest.model_fields[kind].description
 
 
 def test_claims_survive_the_way_to_a_job():
@@ -205,7 +230,7 @@ def test_claims_survive_the_way_to_a_job():
 
 def test_what_a_claim_needs():
     whole = claim(*({kind: test} for kind, test in TESTS.items()))
-    names = {name for check in whole.tests for name in variables(check) if "." in name}
+    names = {name for check in whole.tests for name in variables(check.test) if "." in name}
     assert names == {"path.step_ratio", "path.growth", "final.kid"}
     assert option_names(whole) == {"game_samples"}
     assert [(where, str(selector)) for where, selector in run_selectors(whole)] == [
@@ -493,6 +518,56 @@ def test_proportion_of_the_runs_that_count():
     assert (none.verdict, none.p_value) == ("undecided", 1.0)
 
 
+def test_a_proportion_says_how_many_of_its_runs_failed_or_had_learned_nothing():
+    study = collected([0.0] * 10, outcome=["collapsed"] * 3 + ["not-learned-yet"] * 6 + ["converged"])
+    found = part(study, "proportion", above=1, at_least=0.5)
+    assert found.text.startswith("0 of 10 runs (3 of them failed; 6 had not learned by their end): share 0, ")
+    study.runs["outcome"] = None  # of an unfinished study
+    assert part(study, "proportion", above=1, at_least=0.5).text.startswith("0 of 10 runs: share 0, ")
+
+
+def test_at_exactly_the_limit_it_is_said_that_no_number_of_runs_would_decide():
+    half = part(collected([0.0, 2.0] * 5), "proportion", above=1, at_least=0.5)
+    assert "; no number of runs would decide it, if the share is as seen: it is the limit; asked: " in half.text
+    lost = part(collected([0.0, 2.0, NAN] * 5), "proportion", above=1, at_least=0.5)
+    assert "; how many runs would decide it is not known while runs lack a number; asked: " in lost.text
+    equal = part(two(UP, DOWN), "difference", **BASELINE, above=0)
+    assert "; no number of runs would decide it, if the difference is as seen: it is the limit; asked: " in equal.text
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict", "p_value"),
+    [
+        ([0.05], "refuted", 0.05),
+        ([0.051], "undecided", 0.051),
+        ([1.0], "undecided", 1.0),
+        ([0.02, 0.9], "refuted", 0.04),
+        ([0.03, 0.9], "undecided", 0.06),
+        ([0.03, NAN], "undecided", 0.06),
+        ([NAN], "undecided", 1.0),
+    ],
+)
+def test_no_p_value_confirms_a_null_hypothesis(values, verdict, p_value):
+    found = part(collected(values), "null_hypothesis")
+    assert (found.verdict, found.p_value, found.missing) == (verdict, p_value, sum(map(math.isnan, values)))
+    if not np.isnan(values).all():
+        no_proof = "; that no evidence against it was found does not confirm it; asked: " in found.text
+        assert no_proof == (verdict == "undecided")
+        assert found.value == np.nanmin(values)
+
+
+def test_a_null_hypothesis_is_adjusted_with_the_other_tests_and_needs_a_p_value():
+    study, claims = many(5, 5)
+    study.measurements.loc[len(study.measurements)] = ["r0", "seeds.p", 0.02]
+    null = claim({"null_hypothesis": {"where": {"game": "g0", "seed": 0}, "quantity": "seeds.p"}}, id="B")
+    *_, alone = decide(study, [null])
+    assert (alone.verdict, alone.tests[0].text) == ("refuted", "null hypothesis, p = 0.02; asked: a p-value above 0.05")
+    *_, beside = decide(study, [*claims, null])
+    assert (beside.verdict, beside.tests[0].adjusted_p) == ("undecided", pytest.approx(0.02 * 3 * (1 + 1 / 2 + 1 / 3)))
+    with pytest.raises(GanbenchError, match=r"null_hypothesis: path\.growth is 2 in r1, and must be a p-value"):
+        part(collected([0.5, 2.0]), "null_hypothesis")
+
+
 def two(first, second, *, seeds=None) -> SimpleNamespace:
     """Two games' runs; by default with the same seeds in either."""
     games = ["a"] * len(first) + ["b"] * len(second)
@@ -577,6 +652,30 @@ def test_a_difference_says_how_many_of_its_runs_failed_or_had_learned_nothing():
     study.runs["outcome"] = ["collapsed"] * 3 + ["not-learned-yet"] * 16 + ["converged"]
     early = part(study, "difference", **BASELINE, above=0)
     assert "(10 pairs of equal seed; 3 and 0 of them failed; 7 and 9 had not learned by their end), p = " in early.text
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "quantity", "decided"),
+    [
+        (["not-learned-yet"] * 20, "final.fid", False),
+        (["discriminator-won, not-learned-yet"] * 10 + ["not-learned-yet"] * 10, "log(final.fid + 1)", False),
+        (["not-learned-yet"] * 19 + ["converged"], "final.fid", True),
+        (["discriminator-won"] * 20, "final.fid", True),  # of networks that had learned
+        (["not-learned-yet"] * 20, "final.labels", True),  # which has no better end
+        (["not-learned-yet"] * 20, "path.growth", True),
+    ],
+)
+def test_quality_decides_nothing_where_no_run_of_either_group_had_learned(outcomes, quantity, decided):
+    study = two(UP + 9, UP / 2)
+    study.runs["outcome"] = [each.partition(", ")[0] for each in outcomes]
+    study.runs = study.runs.assign(outcomes=outcomes, outcomes_judged="not-learned-yet, discriminator-won, converged")
+    study.runs["fid_final"] = study.runs["labels_final"] = [*UP + 9, *UP / 2]
+    study.metrics = {"fid": MetricInfo("FID", "", "low", 0, None), "labels": MetricInfo("Labels", "", "none", 0, None)}
+    found = part(study, "difference", **BASELINE, quantity=quantity, above=0)
+    assert found.verdict == ("confirmed" if decided else "undecided")
+    assert ("no run of either group had learned by its end" in found.text) != decided
+    rising = part(study, "ordering", increasing=[{"game": "b"}, {"game": "a"}], quantity=quantity)
+    assert rising.verdict == found.verdict
 
 
 @pytest.mark.cluster
@@ -723,6 +822,7 @@ def test_no_runs_decide_nothing():
         "closed_form": {"equals": 1, "within": 1, "where": {"game": "other"}},
         "difference": {"above": 0, "where": {}, "baseline": {"game": "other"}},
         "ordering": {"increasing": [{}, {"game": "other"}]},
+        "null_hypothesis": {"where": {"game": "other"}},
     }.items():
         found = part(study, kind, **test)
         assert found.verdict == "undecided"

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
-from ganbench.claims.power import effort, efforts
+from ganbench.claims.procedures import PROCEDURES, efforts
 from ganbench.study.claims import Claim
 from ganbench.study.strict_yaml import describe_errors
 
@@ -30,8 +30,13 @@ def test_of(kind: str, **test):
 test_of.__test__ = False
 
 
-def planned(kind: str, *seeds, level: float = 0.05, **test):
-    found = effort(test_of(kind, **test), [pd.Series(each) for each in seeds], level)
+def effort(kind: str, *seeds, level: float = 0.05, **test):
+    asked = test_of(kind, **test)
+    return PROCEDURES[type(asked)].plan(asked, [pd.Series(each) for each in seeds], level)
+
+
+def planned(kind: str, *seeds, **test):
+    found = effort(kind, *seeds, **test)
     return found.present, found.unit, found.needed
 
 
@@ -105,18 +110,28 @@ def test_the_level_is_that_of_the_first_rejection_among_all_statistical_tests():
     assert [each.needed for each in found] == [int(np.ceil(np.log2(2 * 4 * harmonic / 0.05)))] * 4
 
 
+def test_a_null_hypothesis_states_no_effect_and_counts_among_the_statistical_tests():
+    null = claim("null_hypothesis", {"quantity": "seeds.p"}).tests[0].test
+    alone, beside = (
+        efforts(tests, lambda test: [pd.Series(range(20))])
+        for tests in ([test_of("proportion", expected=1.0)], [test_of("proportion", expected=1.0), null])
+    )
+    assert beside[1] is None
+    assert beside[0].needed > alone[0].needed
+
+
 def test_of_a_share_of_some_runs_it_is_said_that_their_number_is_not_known():
-    some = effort(test_of("proportion", expected=0.9, among="outcome.failed"), [pd.Series(range(9))], 0.05)
+    some = effort("proportion", range(9), expected=0.9, among="outcome.failed")
     assert some.runs == "at most 9 runs"
     assert str(some).endswith(
         " runs for a share of 0.9, of those with outcome.failed other than 0; 9 are selected at most"
     )
-    whole = effort(test_of("proportion", expected=0.9), [pd.Series(range(9))], 0.05)
+    whole = effort("proportion", range(9), expected=0.9)
     assert (whole.runs, whole.needed) == ("9 runs", some.needed)
 
 
 def test_words():
     found = efforts([test_of("proportion", expected=0.9), test_of("proportion")], lambda test: [pd.Series(range(9))])
     assert [str(each).partition(" ")[2] for each in found] == ["runs for a share of 0.9", "effect is stated"]
-    tiny = effort(test_of("difference", expected=0.501, deviation=9.0), [pd.Series(range(9))] * 2, 0.05)
+    tiny = effort("difference", range(9), range(9), expected=0.501, deviation=9.0)
     assert str(tiny) == "more than 10,000 pairs for a difference of 0.501"

@@ -67,19 +67,34 @@ def test_damage_is_silent_exactly_without_a_checksum(tmp_path, pack, unpack, sil
     format.write(path, weights)
     # A cut at an odd sixteenth of 16 rows leaves whole rows, which numbers alone do not miss.
     assert file_formats.silent_shares(format, path, weights, 8) == dict.fromkeys(("flips", "cuts", "zeros"), silent)
-    assert file_formats.same(format.read(path), weights), "the file is whole again"
 
 
-def test_damages_are_as_described():
-    content = bytes(range(1, 11))
-    assert [*file_formats.places(10, 2)] == [2, 7]
-    assert [*file_formats.cut(content, 2)] == [content[:2], content[:7]]
-    first, second = file_formats.flipped(content, 2)
+def test_damages_are_as_described(tmp_path):
+    path, content, long = tmp_path / "file", bytes(range(1, 11)), b"x" * 10_000
+    path.write_bytes(content)
+    assert file_formats.places(10, 2) == [2, 7]
+    first, second = (path.read_bytes() for _ in file_formats.flipped(path, 2))
     assert [a ^ b for a, b in zip(content, first, strict=True)] == [0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
     assert [a ^ b for a, b in zip(content, second, strict=True)] == [0, 0, 0, 0, 0, 0, 0, 2, 0, 0]
-    long = b"x" * 10_000
-    assert [each.count(0) for each in file_formats.zeroed(long, 3)] == [4096, 4096, 10_000 - 8192]
-    assert all(len(each) == len(long) for each in file_formats.zeroed(long, 3))
+    assert path.read_bytes() == content, "the file is whole again"
+    assert [path.read_bytes() for _ in file_formats.cut(path, 2)] == [content[:7], content[:2]]
+    path.write_bytes(long)
+    zeroed = [path.read_bytes() for _ in file_formats.zeroed(path, 3)]
+    assert [each.count(0) for each in zeroed] == [4096, 4096, 10_000 - 8192]
+    assert {len(each) for each in zeroed} == {len(long)}
+    assert path.read_bytes() == long
+
+
+def test_the_largest_file_is_the_one_that_is_damaged(folder, monkeypatch):
+    damaged = []
+
+    def shares(format, path, weights, count):
+        damaged.append((format, weights.nbytes, count))
+        return dict.fromkeys(file_formats.SILENT, 0.0)
+
+    monkeypatch.setattr(file_formats, "silent_shares", shares)
+    part("diagnostic", "file_formats", megabytes=(2, 1), repeats=1, damages=4).measure(None)
+    assert damaged == [(each, 2 * file_formats.MEGABYTE, 4) for each in FORMATS.values()]
 
 
 def test_exactness_is_of_bytes_and_not_of_values():

@@ -88,6 +88,8 @@ def test_the_laboratory_and_claims_have_tables_for_papers(mixed, tmp_path):
         )
         assert len(pd.read_csv(tmp_path / f"{name}.csv")) > 0
     assert {row[0] for table in found["claims"] for row in table.rows} == {claim.id for claim in CLAIMS}
+    afterwards = {row[0] for table in found["claims"] for row in table.rows if row[2].endswith(" (exploratory)")}
+    assert afterwards == {"A2"}
     assert [table.of for table in found["claim-tests"]] == [row[0] for row in found["claims"][0].rows]
     for table in found["laboratory"]:
         assert re.search(r"\d+ runs?, of which \d+ failed \(|no runs", table.caption)
@@ -364,6 +366,7 @@ def test_networks_and_games_on_one_page(mixed, drawn, tmp_path):
     parsed = Page((tmp_path / "report.html").read_text())
     assert [name for name in parsed.ids if name in SECTIONS] == SECTIONS
     assert all(heading in " ".join(parsed.words) for heading in GAN_HEADINGS)
+    assert parsed.words.count("exploratory: asked after numbers of these runs had been seen") == 1
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from ganbench.claims.decisions import COLUMNS
 from ganbench.claims.published import COLUMNS as PUBLISHED_COLUMNS
 from ganbench.claims.staleness import other_claims, other_numbers
 from ganbench.core.errors import GanbenchError
+from ganbench.pipeline.verdicts import claims_of_studies
 from ganbench.report import published_page, verdict_page
 from ganbench.report.verdict_records import CLAIMS, PUBLISHED, Record, StudyRun, read_records, write_record
 from ganbench.study.claim_list import load_list
@@ -22,11 +23,14 @@ from ganbench.study.schema import load
 
 LISTED = load_list(ROOT / "config/claims.yaml")
 SIZES = {"A": 10, "B": 5, "C": 4, "D": 7, "E": 5, "F": 14, "G": 5, "H": 22}
+# Claims that are asked otherwise than in the record of a study of hours, which the page marks: E3 and E3a were bounds
+# on p-values, by which nothing found was a confirmation.
+OUTDATED = {"real-fully-connected": ("E3", "E3a")}
 STUDIES = sorted((ROOT / "config/studies").rglob("*.yaml"))
 
 
 def run(study: str = "small-things", **over) -> StudyRun:
-    about = {"title": "", "file": "config/studies/lab.yaml", "date": "2026-01-01", "machine": "a processor"}
+    about = {"title": "", "file": f"{study}.yaml", "date": "2026-01-01", "machine": "a processor"}
     numbers = {"runs": 10, "failed": 2, "core_seconds": 90.0, "elapsed_seconds": 60.0}
     return StudyRun(**{"study": study, "versions": {"torch": "2.9"}, **about, **numbers, **over})
 
@@ -34,14 +38,34 @@ def run(study: str = "small-things", **over) -> StudyRun:
 def table(*tests: dict) -> pd.DataFrame:
     given = {"verdict": "confirmed", "scale": "full", "statement": "So it is.", "test": 1, "text": "3 of 3; asked: 1"}
     given |= {"kind": "bound", "quantity": "path.growth", "asked": "above 1", "runs": 3, "missing": 0}
+    given |= {"selection": "all runs"}
     rows = [
         {**given, **test, "test_verdict": test.get("test_verdict", test.get("verdict", "confirmed"))} for test in tests
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def page(*records: Record) -> str:
-    return verdict_page.page(records, LISTED)
+def asking(record: Record, **over) -> list[Claim]:
+    """Claims of a study that ask what the tests of a made-up record ask, as long as these are bounds."""
+    about = ["id", "statement", "scale", "question"]
+    found = []
+    for name, tests in record.table.rename(columns={"claim": "id"}).groupby("id", sort=False):
+        first = {key: value for key, value in tests.iloc[0][about].items() if pd.notna(value)}
+        bounds = [{"bound": {"quantity": "path.growth", "above": 1}}] * len(tests)
+        found.append(Claim.model_validate(first | {"tests": bounds} | over.get(name, {})))
+    return found
+
+
+def page(*records: Record, **over) -> str:
+    """The page of studies that ask what was recorded, but for what is given by claim."""
+    return verdict_page.page(records, LISTED, {record.run.file: asking(record, **over) for record in records})
+
+
+@pytest.fixture(scope="module")
+def studies():
+    with pytest.MonkeyPatch.context() as context:
+        context.chdir(ROOT)
+        yield claims_of_studies(read_records(ROOT / CLAIMS))
 
 
 def rows(text: str, claim: str) -> list[list[str]]:
@@ -93,8 +117,8 @@ def test_a_list_with_a_claim_twice_or_of_no_group_is_refused(tmp_path):
 # The pages of the repository ----------------------------------------------------------------------------------------
 
 
-def test_the_pages_say_what_the_records_say():
-    verdicts = verdict_page.page(read_records(ROOT / CLAIMS), LISTED)
+def test_the_pages_say_what_the_records_say(studies):
+    verdicts = verdict_page.page(read_records(ROOT / CLAIMS), LISTED, studies)
     published = published_page.page(read_records(ROOT / PUBLISHED))
     for folder, text in ((CLAIMS, verdicts), (PUBLISHED, published)):
         path = ROOT / folder.with_suffix(".md")
@@ -103,19 +127,22 @@ def test_the_pages_say_what_the_records_say():
 
 @pytest.mark.parametrize("folder", [CLAIMS, PUBLISHED], ids=lambda folder: folder.name)
 def test_a_record_is_of_the_study_as_it_is(folder):
-    """A study whose tests or published numbers have changed needs a new record."""
+    """A study whose tests or published numbers have changed needs a new record, but for those too long to run again."""
     for record in read_records(ROOT / folder):
         study = load(ROOT / record.run.file)
         assert study.study == record.run.study
-        asked = other_claims(record.table, study.claims) if folder == CLAIMS else []
+        left = OUTDATED.get(study.study, ())
+        mine = record.table if folder == PUBLISHED else record.table[~record.table["claim"].isin(left)]
+        claims = [claim for claim in study.claims if claim.id not in left]
+        asked = other_claims(mine, claims) if folder == CLAIMS else []
         asked += other_numbers(record.table, study.published) if folder == PUBLISHED else []
         asked += ["the protocol"] if record.run.protocol != study.protocol else []
         again = f"the record of {study.study} is not of the study as it is; `ganbench decide {record.run.file}` runs it"
         assert not asked, f"{again}:\n" + "\n".join(asked)
 
 
-def test_something_holds_in_the_place_of_every_refuted_claim():
-    verdicts = verdict_page.verdicts(read_records(ROOT / CLAIMS))
+def test_something_holds_in_the_place_of_every_refuted_claim(studies):
+    verdicts = verdict_page.verdicts(read_records(ROOT / CLAIMS), studies)
     holds = {verdict_page.parent(each.claim) for each in verdicts if each.verdict == "confirmed"}
     refuted = {each.claim for each in verdicts if each.verdict == "refuted"} & {claim.id for claim in LISTED.claims}
     assert not {claim for claim in refuted if claim not in holds}
@@ -126,7 +153,7 @@ def test_something_holds_in_the_place_of_every_refuted_claim():
 
 def test_a_claim_without_a_record_is_open():
     text = page()
-    assert "studies have asked 0, and 72 are open" in text
+    assert "studies have asked 0, 0 of them at a smaller scale only, and 72 are open." in text
     assert all(rows(text, claim.id)[0][2] == "open" for claim in LISTED.claims)
 
 
@@ -140,7 +167,7 @@ def test_verdicts_of_several_scales_stand_side_by_side():
         ("**refuted**", "small", "small-things"),
     ]
     assert "*Asked at this scale:* On digits?" in found[1][1]
-    assert "asked 1, and 71 are open. 1 of these was asked by several studies" in text
+    assert "asked 1, 1 of them at a smaller scale only, and 71 are open. 1 of these was asked by several" in text
     assert "| real | 1 | 0 | 0 |" in text
     assert "| small | 0 | 1 | 0 |" in text
 
@@ -155,9 +182,10 @@ def test_what_holds_instead_stands_below_a_refuted_claim():
 
 def test_the_deciding_test_gives_the_numbers():
     tests = [{"claim": "A1", "verdict": "refuted", "test_verdict": "confirmed"}]
-    tests += [{"claim": "A1", "verdict": "refuted", "test_verdict": "refuted", "text": "share 0.1 | all; asked: below"}]
+    tests += [{"claim": "A1", "verdict": "refuted", "test": 2, "text": "share 0.1 | all; asked: below"}]
     (found,) = rows(page(Record(run(), table(*tests))), "A1")
-    assert found[4:6] == ["`path.growth above 1`", r"Share 0.1 \| all; 1 more test"]
+    both = "`path.growth above 1` confirmed<br>`path.growth above 1` refuted"
+    assert found[4:6] == [both, r"Test 2: Share 0.1 \| all"]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +207,58 @@ def test_claims_of_other_sources_are_kept_apart():
     text = page(Record(run(), table({"claim": "baseline"})))
     assert rows(text, "baseline")[0][2] == "**confirmed**"
     assert text.index("## Other claims") < text.index("**baseline**")
-    assert "asked 0, and 72 are open" in text
+    assert "asked 0, 0 of them at a smaller scale only, and 72 are open." in text
+
+
+def test_notes_are_those_of_the_study_as_it_is():
+    record = Record(run(), table({"claim": "A1", "note": "An old note."}, {"claim": "A2"}))
+    text = page(record, A1={"note": "No run | learned."})
+    assert rows(text, "A1")[0][1] == r"So it is.<br>*Note:* No run \| learned."
+    assert rows(text, "A2")[0][1] == "So it is."
+
+
+def test_an_exploratory_verdict_is_not_bold():
+    text = page(Record(run(), table({"claim": "A1"}, {"claim": "A2"})), A1={"exploratory": True})
+    assert rows(text, "A1")[0][2] == "confirmed (exploratory)"
+    assert rows(text, "A2")[0][2] == "**confirmed**"
+    assert "| full | 2 | 0 | 0 |" in text
+
+
+def test_a_verdict_by_other_tests_counts_for_nothing():
+    record = Record(run(), table({"claim": "A1"}, {"claim": "A2"}, {"claim": "A3"}))
+    text = page(record, A1={"statement": "So it is not."}, A2={"note": "Another note."})
+    assert [rows(text, name)[0][2] for name in ("A1", "A2")] == [
+        "confirmed by other tests than the study has now",
+        "**confirmed**",
+    ]
+    assert "The tests of A1 (small-things) have changed since: these verdicts count for nothing" in text
+    assert "| full | 2 | 0 | 0 |" in text
+    gone = verdict_page.page([record], LISTED, {})
+    assert "The tests of A1 (small-things), A2 (small-things) and A3 (small-things) have changed" in gone
+
+
+def test_studies_with_claims_and_no_record_wait():
+    record = Record(run(), table({"claim": "A1"}))
+    claims = asking(record)
+    other = [claims[0].model_copy(update={"id": name}) for name in ("A1a", "baseline")]
+    files = {record.run.file: claims, "b.yaml": claims, "a.yaml": other, "c.yaml": other[1:], "d.yaml": ()}
+    text = verdict_page.page([record], LISTED, files)
+    assert "and which claims they ask:\n\n- `a.yaml`: A1a\n- `b.yaml`: A1\n\nWritten by" in text
+    assert "Studies without a record" not in page(record)
+
+
+def test_studies_that_are_none_ask_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config/studies/mine").mkdir(parents=True)
+    game = "grid: [{game: bilinear, learning_rate: 0.1, seed: 0}]\ndiagnose: [path]\n"
+    test = "{bound: {quantity: path.growth, above: 1}}"
+    whole = f"study: a\n{game}claims: [{{id: A1, statement: So., tests: [{test}]}}]\n"
+    for name, text in (("whole", whole), ("broken", whole.replace("bound", "bund"))):
+        (tmp_path / f"config/studies/mine/{name}.yaml").write_text(text)
+    found = claims_of_studies([Record(run("gone"), table())])
+    assert {file: [claim.id for claim in claims] for file, claims in found.items()} == {
+        "config/studies/mine/whole.yaml": ["A1"]
+    }
 
 
 def test_a_doctored_record_makes_another_page(tmp_path):
@@ -218,7 +297,7 @@ def test_published_numbers_have_ours_and_the_protocol_beside_them():
     assert r"- Fewer \*steps\*." in text
 
 
-def test_the_page_needs_nothing_but_records(tmp_path, monkeypatch):
+def test_the_page_reads_nothing_itself(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert page(Record(run(), table({"claim": "A1"}))).count("| **A1** |") == 1
     assert not list(Path().iterdir())
