@@ -643,7 +643,12 @@ def test_a_study_in_which_everything_diverged(collected, tmp_path):
 def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
     few = collected_example.only(collected, collected.runs["method"] == "digits-fc")
     few = dataclasses.replace(
-        few, folder=tmp_path, snapshots=few.snapshots[:0], curves=few.curves[:0], references=few.references[:0]
+        few,
+        folder=tmp_path,
+        snapshots=few.snapshots[:0],
+        curves=few.curves[:0],
+        events=few.events[:0],  # which are found in curves
+        references=few.references[:0],
     )
     few = dataclasses.replace(few, runs=few.runs.assign(fcd_final=np.nan, outcome="diverged", failed_step=np.nan))
     with result_files.create_file(tmp_path / "samples.h5", "samples") as file:
