@@ -90,6 +90,11 @@ class ClaimTest(Section, ABC):
         yield "where", self.where
 
     @property
+    def variables(self) -> set[str]:
+        """The names of the variables in the test's expressions; a dotted name is one variable."""
+        return {name for _, value in self if isinstance(value, Expression) for name in value.names}
+
+    @property
     def selection(self) -> str:
         """The runs that the test selects, in words."""
         return self.separator.join(str(selector) for _, selector in self.selectors())

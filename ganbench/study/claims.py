@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from ganbench.study.claim_tests import NUMBERS, ClaimTest, TaggedTest
-from ganbench.study.expressions import Expression
+from ganbench.study.claim_tests import NUMBERS, TaggedTest
 from ganbench.study.selectors import Selector
 from ganbench.study.value_types import Section, min_entries, text_matching
 
@@ -83,16 +82,9 @@ def run_selectors(claim: Claim) -> Iterator[tuple[str, Selector]]:
 
 def option_names(claim: Claim) -> set[str]:
     """Collect the names of the options that a claim needs: `<family>_<option>`, and `<option>` of training."""
-    return plain_names(name for each in claim.tests for name in variables(each.test))
+    return plain_names(name for each in claim.tests for name in each.test.variables)
 
 
 def plain_names(names: Iterable[str]) -> set[str]:
     """Of the variables of expressions, those that are options."""
     return {name for name in names if "." not in name and name not in NUMBERS}
-
-
-def variables(test: ClaimTest) -> Iterator[str]:
-    """Iterate over the variables in a test's expressions; a dotted name counts as one variable."""
-    for _, value in test:
-        if isinstance(value, Expression):
-            yield from value.names

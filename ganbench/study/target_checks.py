@@ -10,7 +10,6 @@ from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.formatting import truncate
 from ganbench.study.claim_tests import NUMBERS, PREFIXES, ClaimTest
 from ganbench.study.claims import Claim, option_names, plain_names, run_selectors
-from ganbench.study.claims import variables as variables_of
 from ganbench.study.expressions import Expression
 from ganbench.study.published import Published
 from ganbench.study.selectors import Selector, matches
@@ -56,7 +55,7 @@ def validate_targets(
         for option in sorted(option_names(claim) - numbers):
             raise GanbenchError(f"claims.{claim.id}: " + unknown("option", option, numbers))
         for test in (each.test for each in claim.tests):
-            names = {name for name in variables_of(test) if "." in name}
+            names = {name for name in test.variables if "." in name}
             at = (f"claims.{claim.id}", f"claims.{claim.id}.{test.kind}")
             _check_measured(names, list(test.selectors()), at, by_name, points)
             _check_decidable(at[1], test, points, variables, statistical)

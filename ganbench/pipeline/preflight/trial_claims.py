@@ -19,7 +19,6 @@ from ganbench.pipeline.preflight.claimed_outcomes import (
 from ganbench.pipeline.preflight.trial_diagnostics import DiagnosticTrials
 from ganbench.pipeline.preflight.trial_metrics import MetricTrials
 from ganbench.study.choices import Choice
-from ganbench.study.claims import variables
 from ganbench.study.judging import known_modes
 from ganbench.study.selectors import Selector
 
@@ -61,8 +60,8 @@ def refuse_claims(plan: Plan, metrics: MetricTrials, diagnostics: DiagnosticTria
 def _named(plan: Plan) -> Iterator[tuple[str, set[str], list[Selector]]]:
     """The measurements that tests of claims and published numbers name: location, dotted names, selected runs."""
     for claim in plan.study.claims:
-        for check in claim.tests:
-            names, selectors = set(variables(check)), [of for _, of in check.test.selectors()]
+        for test in (each.test for each in claim.tests):
+            names, selectors = test.variables, [of for _, of in test.selectors()]
             yield f"claims.{claim.id}", {name for name in names if "." in name}, selectors
     for index, each in enumerate(plan.study.published):
         yield f"published[{index}]", {name for name in each.quantity.names if "." in name}, [each.where]

@@ -22,7 +22,7 @@ from ganbench.claims.procedures import PROCEDURES
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.claim_tests import CLAIM_TESTS, ClaimTest, TaggedTest
-from ganbench.study.claims import Claim, option_names, run_selectors, unique_ids, variables
+from ganbench.study.claims import Claim, option_names, run_selectors, unique_ids
 from ganbench.study.expressions import FUNCTIONS, Expression
 from ganbench.study.selectors import AXES, Selector, matches
 from ganbench.study.strict_yaml import describe_errors
@@ -230,7 +230,7 @@ def test_claims_survive_the_way_to_a_job():
 
 def test_what_a_claim_needs():
     whole = claim(*({kind: test} for kind, test in TESTS.items()))
-    names = {name for check in whole.tests for name in variables(check.test) if "." in name}
+    names = {name for check in whole.tests for name in check.test.variables if "." in name}
     assert names == {"path.step_ratio", "path.growth", "final.kid"}
     assert option_names(whole) == {"game_samples"}
     assert [(where, str(selector)) for where, selector in run_selectors(whole)] == [
