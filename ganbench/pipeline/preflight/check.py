@@ -6,7 +6,6 @@ killed if it does not end by itself.
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -32,6 +31,16 @@ from ganbench.core.source_digests import digest
 from ganbench.pipeline import early_stopping, results_folder
 from ganbench.pipeline.execution import archives, continuing, inception_weights
 from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.preflight.trial_messages import (
+    Begun,
+    Estimated,
+    Failed,
+    Message,
+    Note,
+    Passed,
+    Progress,
+    from_line,
+)
 from ganbench.pipeline.resources import stored_estimates
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.tracking.address import check_tracking_uri
@@ -179,19 +188,21 @@ def _trial(plan: Plan, here: bool, remeasure: bool, to: Listeners) -> tuple[list
     log = plan.folder / "logs" / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
     begun = "importing the package"
-    with log.open("wb") as printed, _process(plan, here, remeasure, printed) as (process, lines):
-        for line in lines:
-            if "error" in line:
-                raise GanbenchError(line["error"])
-            if "note" in line:
-                to.note(line["note"])
-            if "progress" in line:
-                to.progress(line["progress"])
-            if "estimate" in line:
-                to.estimated(Estimate(**_fields(line["estimate"])))
-            if "estimates" in line:
-                return [Estimate(**_fields(each)) for each in line["estimates"]], Timings(**line["timings"])
-            begun = line.get("begin", begun)
+    with log.open("wb") as printed, _process(plan, here, remeasure, printed) as (process, messages):
+        for message in messages:
+            match message:
+                case Begun(part):
+                    begun = part
+                case Note(text):
+                    to.note(text)
+                case Progress(text):
+                    to.progress(text)
+                case Estimated(estimate):
+                    to.estimated(estimate)
+                case Passed(estimates, timings):
+                    return estimates, timings
+                case Failed(error):
+                    raise GanbenchError(error)
         process.wait()
     raise GanbenchError(f"{begun}: {_end(process.returncode)}; its output is in {log}.")
 
@@ -205,18 +216,14 @@ def _end(code: int) -> str:
     return f"the process that tried it ended with exit status {code}"
 
 
-def _fields(each: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in each.items()}
-
-
 @contextmanager
 def _process(
     plan: Plan, here: bool, remeasure: bool, printed: Any
-) -> Iterator[tuple[subprocess.Popen[bytes], Iterator[dict[str, Any]]]]:
+) -> Iterator[tuple[subprocess.Popen[bytes], Iterator[Message]]]:
     """Start the trial's process, and kill it with all its child processes at the end of the block.
 
     Yields:
-        The process, and the lines that it reports.
+        The process, and the messages that it sends.
     """
     reading, writing = os.pipe()
     how = ("--here" if here else "--elsewhere", "--remeasure" if remeasure else "--no-remeasure")
@@ -228,7 +235,7 @@ def _process(
     try:
         with suppress(BrokenPipeError), process.stdin as stdin:  # a process that has ended is reported by `_trial`
             stdin.write(strict_json.dumps(plan.study.resolved()).encode())
-        yield process, _lines(reading, process)
+        yield process, _messages(reading, process)
     finally:
         os.close(reading)
         with suppress(ProcessLookupError):
@@ -236,8 +243,8 @@ def _process(
         process.wait()
 
 
-def _lines(reading: int, process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
-    """The lines that the process reports, until it ends or reports nothing for too long."""
+def _messages(reading: int, process: subprocess.Popen[bytes]) -> Iterator[Message]:
+    """The messages that the process sends, until it ends or sends nothing for too long."""
     rest, end = b"", time.monotonic() + START_SECONDS
     while True:
         ready, _, _ = select.select([reading], [], [], 1.0)
@@ -246,9 +253,9 @@ def _lines(reading: int, process: subprocess.Popen[bytes]) -> Iterator[dict[str,
             if not part:
                 return
             *whole, rest = (rest + part).split(b"\n")
-            for line in map(json.loads, whole):
-                yield line
-                seconds = line.get("seconds", START_SECONDS)
+            for message in map(from_line, whole):
+                yield message
+                seconds = message.seconds if isinstance(message, Begun) else START_SECONDS
                 end = inf if seconds is None else time.monotonic() + seconds + GRACE_SECONDS
         elif process.poll() is not None:  # the process has ended, but a child process keeps the pipe open
             return

@@ -12,6 +12,7 @@ from ganbench.core.component_errors import contract_message, describe_exception,
 from ganbench.core.errors import GanbenchError, out_of_memory
 from ganbench.core.registry import PACKAGE
 from ganbench.pipeline.preflight.limits import WALL, TooLong, limited
+from ganbench.pipeline.preflight.trial_messages import Begun, Message, Note
 from ganbench.study.choices import Choice
 
 LIMIT_SECONDS = 20.0  # limit of processor time for each component and for each method
@@ -19,14 +20,14 @@ LIMIT_SECONDS = 20.0  # limit of processor time for each component and for each 
 # user's component, a note says so; the package's own components have tests.
 BRIEF_SECONDS = 5.0
 
-Say = Callable[[dict[str, Any]], None]
+Say = Callable[[Message], None]
 
 
 class ComponentTrials:
     """Trials of components. A component is tried once, however many methods have it.
 
     Args:
-        say: Called with {"begin": name, "seconds": limit} when a part begins, and with {"note": text} for each note.
+        say: Called with a message when a part begins, and for each note.
     """
 
     def __init__(self, say: Say) -> None:
@@ -144,7 +145,7 @@ class ComponentTrials:
             except TooLong:
                 if not choice.component.path.is_relative_to(PACKAGE):
                     note = f"{where}: {choice.component.path} was not done after {BRIEF_SECONDS:g} seconds of processor"
-                    self.say({"note": f"{note} time; it was not tried to its end."})
+                    self.say(Note(f"{note} time; it was not tried to its end."))
             except GanbenchError:
                 if not declines:
                     raise
@@ -167,7 +168,7 @@ class ComponentTrials:
         """
         seconds = None if seconds is None else seconds * size
         begun = f"{where}: {' + '.join(_named(choice) for choice in _suspects(choices))}"
-        self.say({"begin": begun, "seconds": None if seconds is None else WALL * seconds})
+        self.say(Begun(begun, None if seconds is None else WALL * seconds))
         try:
             with limited(seconds):
                 yield

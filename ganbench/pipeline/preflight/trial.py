@@ -8,7 +8,6 @@ in a process that can be killed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 
 import torch
@@ -36,6 +35,7 @@ from ganbench.pipeline.preflight.sizes import memory_fault, memory_of, trial_siz
 from ganbench.pipeline.preflight.trial_claims import refuse_claims
 from ganbench.pipeline.preflight.trial_data import DataTrials
 from ganbench.pipeline.preflight.trial_diagnostics import DiagnosticTrials
+from ganbench.pipeline.preflight.trial_messages import Estimated, Note, Progress
 from ganbench.pipeline.preflight.trial_metrics import MetricTrials
 from ganbench.pipeline.preflight.trial_steps import StepTrials, small_first
 from ganbench.pipeline.resources import stored_estimates
@@ -49,7 +49,7 @@ BATCH = 8  # largest number of examples in a batch
 
 
 def try_study(
-    plan: Plan, *, here: bool = True, remeasure: bool = True, say: Say = lambda line: None
+    plan: Plan, *, here: bool = True, remeasure: bool = True, say: Say = lambda message: None
 ) -> tuple[list[Estimate], Timings]:
     """Try what the jobs will do, and time it.
 
@@ -57,8 +57,7 @@ def try_study(
         plan: The study's plan.
         here: Whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
         remeasure: Whether to time again what has not changed since an earlier trial.
-        say: Called with {"begin": name, "seconds": limit} when a part begins, with {"note": text} for each note, with
-            {"progress": text} for each method, and with {"estimate": fields} once it has been timed.
+        say: Called with a message when a part begins, for each note, for each method, and once that has been timed.
 
     Returns:
         The estimates of all methods, and the timings of all other work.
@@ -78,7 +77,7 @@ def try_study(
     trial.metrics.columns()
     methods = {name: [run for run in plan.runs if run.method == name] for name in plan.methods}
     for number, runs in enumerate(small_first(methods.values()), 1):
-        say({"progress": f"trying method {number:,} of {len(methods):,}: {runs[0].method}"})
+        say(Progress(f"trying method {number:,} of {len(methods):,}: {runs[0].method}"))
         trial.method(runs)
     trial.diagnostics.columns()
     refuse_claims(plan, trial.metrics, trial.diagnostics)
@@ -93,11 +92,11 @@ def _timed(
     estimator, estimates = Estimator(plan, device, trial.data.loaded), []
     known = {} if remeasure else stored_estimates.read_estimates(plan.folder)
     for number, (name, runs) in enumerate(methods.items(), 1):
-        say({"progress": f"timing method {number:,} of {len(methods):,}: {name}"})
+        say(Progress(f"timing method {number:,} of {len(methods):,}: {name}"))
         with trial.components.attempt(f"grid: {name}", runs[0].choices, ESTIMATE_SECONDS):
             estimates.append(estimator.estimate(runs, known.get(name)))
-        say({"estimate": asdict(estimates[-1])})
-    say({"progress": "timing data sets, judges and diagnostics"})
+        say(Estimated(estimates[-1]))
+    say(Progress("timing data sets, judges and diagnostics"))
     choices = list(dict.fromkeys(choice for runs in methods.values() for choice in runs[0].choices))
     diagnostics = [experiment.diagnostic for experiment in plan.study.diagnose]
     with trial.components.attempt("the study", [*choices, *diagnostics], ESTIMATE_SECONDS):
@@ -109,7 +108,7 @@ class Trial:
 
     Args:
         plan: The study's plan.
-        say: Called when a part begins and for each note; see `tried`.
+        say: Called with a message when a part begins, and for each note.
         memory: The bytes of memory that a job may take.
     """
 
@@ -154,7 +153,7 @@ class Trial:
         settings["batch_size"] = parts * min(size, max(BATCH - BATCH % packing, 2 * packing))
         game, training = self.steps.training(where, run, settings, examples)
         if self.fused and isinstance(game, GAN) and (why := game.unvectorised):
-            self.components.say({"note": f"{where}: {why}."})
+            self.components.say(Note(f"{where}: {why}."))
         with self.components.attempt(where, run.choices, size=trial_size(game, training)):
             trees = train(game, training, self.steps.pair(runs, examples), device=CPU)
         if architecture:
@@ -201,7 +200,7 @@ class Trial:
                 f"shape {data.shape}: {fault}.{rest}"
             )
         if caution := made.caution(data):
-            self.components.say({"note": f"{choice.signature} on {dataset.signature}: {caution}."})
+            self.components.say(Note(f"{choice.signature} on {dataset.signature}: {caution}."))
 
     def _alternatives(self, data: DataSpec) -> str:
         able = [

@@ -18,6 +18,7 @@ from ganbench.pipeline.execution import instantiation
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import component_config
 from ganbench.pipeline.preflight.component_trials import ComponentTrials
+from ganbench.pipeline.preflight.trial_messages import Note
 from ganbench.pipeline.resources.dataset_costs import Loaded
 from ganbench.study.choices import Choice
 from ganbench.study.judging import known_modes, needs_weights
@@ -105,7 +106,7 @@ class DataTrials:
         if (decoded == decoded[:, :1]).all():
             text = f"{choice.text}: all {len(decoded):,} training images that were looked at are grey, and are read"
             advice = "as three equal channels; with channels: 1 networks are smaller"
-            self.components.say({"note": f"{text} {advice}."})
+            self.components.say(Note(f"{text} {advice}."))
 
     def _judge(self, dataset: Choice, made: Any, examples: Examples) -> None:
         choice = self.plan.judge_of(dataset)

@@ -27,6 +27,7 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.component_trials import ComponentTrials
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.preflight.trial_data import DataTrials
+from ganbench.pipeline.preflight.trial_messages import Note
 from ganbench.study.choices import Choice
 from ganbench.study.claim_tests import OF_METRICS
 from ganbench.study.grid import Run
@@ -78,7 +79,7 @@ class MetricTrials:
                     taken[column] = f"metric {choice.signature}"
             self.measured |= {f"{prefix}.{column}" for prefix in OF_METRICS for column in columns}
         if not self._collapse_metric():
-            self.components.say({"note": "without the metric mode_coverage, no collapse can be detected."})
+            self.components.say(Note("without the metric mode_coverage, no collapse can be detected."))
         self._fit_some_data()
 
     def _too_few(self, fewest: int) -> str | None:
@@ -104,7 +105,7 @@ class MetricTrials:
             if lacking:
                 why = next(fault for fault, labels in faults.values() if labels)
                 text = f"evaluate.metrics: {choice.signature} is left out for {join_words(lacking)}: {why}."
-                self.components.say({"note": text})
+                self.components.say(Note(text))
             if all(fault and not labels for fault, labels in faults.values()):
                 why = "; ".join(f"{dataset.signature}: {fault}" for dataset, (fault, _) in faults.items())
                 raise GanbenchError(f"evaluate.metrics: {choice.signature} supports no data set of the study ({why}).")
@@ -162,14 +163,14 @@ class MetricTrials:
                 continue
             at = f"{choice.signature} on {dataset.signature}"
             if caution := made.caution(samples, real, features):
-                self.components.say({"note": f"{at}: {caution}."})
+                self.components.say(Note(f"{at}: {caution}."))
             elif split and (caution := made.caution(*split, features)):
                 text = (
                     f"{at}: it will not be known what real data score, since of {real + heldout:,} real examples"
                     f" smaller parts have to play {samples:,} samples, and there {caution}. Hold out more examples, or"
                     " score fewer samples."
                 )
-                self.components.say({"note": text})
+                self.components.say(Note(text))
 
     def evaluation(self, run: Run, data: DataSpec, trees: Sequence[Tree]) -> None:
         """Evaluate the snapshots of a run.

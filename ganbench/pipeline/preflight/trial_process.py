@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 import traceback
-from dataclasses import asdict
 from typing import Any
 
-from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.limits import limit_memory
 from ganbench.pipeline.preflight.trial import try_study
+from ganbench.pipeline.preflight.trial_messages import Failed, Message, Passed, to_line
 from ganbench.study.schema import parse
 
 
 def serve(study: dict[str, Any], report: int, *, here: bool, remeasure: bool) -> None:
-    """Try a study, report in lines of JSON, and end the process.
-
-    The reports are the names of parts that begin, notes, and at the end the estimates or the error.
+    """Try a study, report by messages, of which the last is `Passed` or `Failed`, and end the process.
 
     Args:
         study: The resolved study.
@@ -29,13 +26,13 @@ def serve(study: dict[str, Any], report: int, *, here: bool, remeasure: bool) ->
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a component that reads standard input does not wait
     limit_memory()
 
-    def say(line: dict[str, Any]) -> None:
-        os.write(report, strict_json.dumps(line).encode() + b"\n")
+    def say(message: Message) -> None:
+        os.write(report, to_line(message))
 
     try:
-        estimates, timings = try_study(Plan(parse(study, origin="the study")), here=here, remeasure=remeasure, say=say)
-        say({"estimates": [asdict(each) for each in estimates], "timings": asdict(timings)})
+        plan = Plan(parse(study, origin="the study"))
+        say(Passed(*try_study(plan, here=here, remeasure=remeasure, say=say)))
     except GanbenchError as error:
         traceback.print_exception(error)
-        say({"error": str(error)})
+        say(Failed(str(error)))
     os._exit(0)  # do not wait for threads that components have left running

@@ -11,6 +11,7 @@ from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.trial import try_study
+from ganbench.pipeline.preflight.trial_messages import Note
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
@@ -115,9 +116,10 @@ def test_a_data_set_s_own_judge_must_fit_its_data(tmp_path):
 
 
 def test_a_check_tells_what_is_left_out_and_refuses_claims_about_it(tmp_path):
-    content, notes = study(write_bars(tmp_path), tmp_path), []
-    try_study(plan(content), say=lambda told: notes.append(told.get("note", "")))
-    assert any("mode_coverage is left out for bars: mode coverage needs data with labels" in note for note in notes)
+    content, said = study(write_bars(tmp_path), tmp_path), []
+    try_study(plan(content), say=said.append)
+    left_out = "mode_coverage is left out for bars: mode coverage needs data with labels"
+    assert any(left_out in each.text for each in said if isinstance(each, Note))
     lost = {"quantity": "outcome.partly_collapsed", "below": 1}
     claim = {"id": "A1", "statement": "None loses modes.", "tests": [{"bound": lost}]}
     with pytest.raises(GanbenchError, match=r"cannot be known without .* a judge that tells modes apart"):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import textwrap
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -28,8 +30,19 @@ from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.preflight.sizes import trial_size
 from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.preflight.trial import Trial, try_study
+from ganbench.pipeline.preflight.trial_messages import (
+    Begun,
+    Estimated,
+    Failed,
+    Message,
+    Note,
+    Passed,
+    Progress,
+    from_line,
+    to_line,
+)
 from ganbench.pipeline.preflight.trial_steps import small_first
-from ganbench.pipeline.resources.stored_estimates import Estimate
+from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
@@ -70,6 +83,24 @@ def refused(tmp_path: Path, family: str, source: str) -> str:
     assert str(path) in first, first
     assert second == CONTRACTS[family]
     return first
+
+
+def notes(messages: Iterable[Message]) -> list[str]:
+    """The notes for the study's author among the messages of a trial."""
+    return [each.text for each in messages if isinstance(each, Note)]
+
+
+def test_messages_survive_the_way_to_the_process_that_started_the_trial():
+    estimate = Estimate("ring8-mlp", 2, (31, 17), seconds=0.25, bytes=900, memory=800, scoring=0.5, scoring_memory=7)
+    timings = Timings(prepare={"ring8": 0.125}, observations={"path": {"ring8-mlp": 2.0}}, digest="d")
+    messages = [
+        *(Begun("grid: ring8-mlp", 2.5), Begun("the study", None), Note("two\nlines"), Progress("timing")),
+        *(Estimated(estimate), Passed([estimate], timings), Failed("grid: ring8-mlp: it diverges.")),
+    ]
+    assert {type(each) for each in messages} == set(get_args(Message))
+    lines = [to_line(each) for each in messages]
+    assert all(each.count(b"\n") == 1 for each in lines)
+    assert [from_line(each) for each in lines] == messages
 
 
 def line(source: str, mark: str) -> int:
@@ -240,10 +271,10 @@ def test_a_network_s_forward_pass(tmp_path, forward, message):
 
 @pytest.mark.parametrize("forward", ["y = y * (1 + y.sum().item() ** 2)", "y = y if y.sum() > 0 else -y"])
 def test_a_network_that_cannot_be_vectorised_trains_member_by_member(tmp_path, forward):
-    notes = []
+    said = []
     _, found = own(tmp_path, "architecture", architecture(forward=forward))
-    try_study(found, say=lambda line: notes.append(line.get("note")))
-    (note,) = {note for note in notes if note and "one run at a time" in note}
+    try_study(found, say=said.append)
+    (note,) = {note for note in notes(said) if "one run at a time" in note}
     assert re.search("grid: .*: PyTorch computes its .* for one run at a time only .*vmap", note)
 
 
@@ -617,10 +648,10 @@ def test_grey_images_that_are_read_as_colours_are_told(tmp_path, channels, colou
         image = Image.new("RGB", (8, 8), (9, 9, index)) if coloured else Image.new("L", (8, 8), index)
         image.save(folder / f"{index}.png")
     dataset = {"name": "image_folder", "folder": str(folder), "side": 8, "channels": channels, "label": "blobs"}
-    found, notes = plan(tmp_path, {"dataset": dataset}), []
-    say = component_trials.ComponentTrials(lambda line: notes.append(line.get("note", "")))
-    spec, _ = trial_data.DataTrials(found, say).tried(found.runs[0].choice("dataset"))
-    grey = [note for note in notes if "channels: 1" in note]
+    found, said = plan(tmp_path, {"dataset": dataset}), []
+    components = component_trials.ComponentTrials(said.append)
+    spec, _ = trial_data.DataTrials(found, components).tried(found.runs[0].choice("dataset"))
+    grey = [note for note in notes(said) if "channels: 1" in note]
     assert len(grey) == told
     assert all(
         note.startswith("blobs = image_folder(") and f"all {spec.train} training images" in note for note in grey
@@ -643,10 +674,10 @@ def test_too_few_samples_for_the_judge_s_features_are_told(tmp_path):
     evaluate = {"metrics": ["fcd", "mode_coverage"], "samples": 32, "judge": {"name": "random_features"}}
     for features, told in ((31, []), (32, ["32 samples are too few for 32 features"])):
         evaluate["judge"]["features"] = features
-        notes = []
+        said = []
         found = plan(tmp_path, {"dataset": "digits", "architecture": "fc"}, evaluate=evaluate)
-        try_study(found, say=lambda line, notes=notes: notes.append(line.get("note") or ""))
-        cautions = [note for note in notes if "too few for" in note]
+        try_study(found, say=said.append)
+        cautions = [note for note in notes(said) if "too few for" in note]
         assert len(cautions) == len(told)
         assert all(note.startswith(f"fcd on digits: {text}") for note, text in zip(cautions, told, strict=True))
 
@@ -657,10 +688,10 @@ def test_too_few_real_examples_for_a_null_are_told(tmp_path):
     evaluate = {"metrics": ["fcd"], "samples": 500, "judge": {"name": "random_features"}}
     for features, told in ((230, 0), (231, 1)):
         evaluate["judge"]["features"] = features
-        notes = []
+        said = []
         found = plan(tmp_path, {"dataset": "digits", "architecture": "fc"}, evaluate=evaluate)
-        try_study(found, say=lambda line, notes=notes: notes.append(line.get("note") or ""))
-        found = [note for note in notes if "it will not be known what real data score" in note]
+        try_study(found, say=said.append)
+        found = [note for note in notes(said) if "it will not be known what real data score" in note]
         assert len(found) == told
         assert all("231 samples are too few for 231 features" in note for note in found)
 
@@ -722,10 +753,10 @@ def test_a_diagnostic_s_reading(tmp_path, measure, message):
 @pytest.mark.slow
 def test_a_diagnostic_that_takes_long_is_no_fault_but_told(tmp_path, monkeypatch):
     monkeypatch.setattr(component_trials, "BRIEF_SECONDS", 0.3)
-    notes = []
+    said = []
     _, found = own(tmp_path, "diagnostic", DIAGNOSTIC.format(measure="while True: pass"))
-    try_study(found, say=lambda told: notes.append(told.get("note", "")))
-    assert any("diagnose.own: " in note and "was not tried to its end" in note for note in notes), notes
+    try_study(found, say=said.append)
+    assert any("diagnose.own: " in note and "was not tried to its end" in note for note in notes(said)), said
 
 
 DATASET = """\
@@ -945,8 +976,7 @@ def test_outputs_that_do_not_reach_the_data_s_range_are_a_note(tmp_path, mean):
     }
     said = []
     try_study(plan(tmp_path, settings), say=said.append)
-    notes = [each["note"] for each in said if "do not reach the data's range [-1, 1]" in each.get("note", "")]
-    assert len(notes) == (mean == 0.5)
+    assert sum("do not reach the data's range [-1, 1]" in note for note in notes(said)) == (mean == 0.5)
 
 
 def test_a_shipped_data_set_is_loaded_once_however_long_that_takes(tmp_path, monkeypatch):
@@ -963,9 +993,9 @@ def test_a_shipped_data_set_is_loaded_once_however_long_that_takes(tmp_path, mon
     said = []
     (estimate,), timings = try_study(plan(tmp_path), say=said.append)
     assert len(loads) == 1
-    progress = [each["progress"] for each in said if "progress" in each]
+    progress = [each.text for each in said if isinstance(each, Progress)]
     assert progress[:2] == ["trying method 1 of 1: ring8-mlp", "timing method 1 of 1: ring8-mlp"]
-    assert [Estimate(**each["estimate"]) for each in said if "estimate" in each] == [estimate]
+    assert [each.estimate for each in said if isinstance(each, Estimated)] == [estimate]
     assert 0.3 <= timings.prepare["ring8-examples-64"] < 0.6, "it is prepared by one load, too"
 
 
