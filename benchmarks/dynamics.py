@@ -45,7 +45,7 @@ class Runner:
     """Runs of a game, moved by a dynamics with plain gradient steps; keeps no record of them."""
 
     def __init__(self, game: Game, members: int, dynamics: str, device: str) -> None:
-        examples = None if "dataset" not in game.components else len(game.examples)
+        examples = None if "dataset" not in game.families else len(game.examples)
         who = [Member(seed, examples, RATE) for seed in range(members)]
         self.match = Match(game, who, torch.device(device), torch.float32)
         self.dynamics, self.optimizer = build("dynamics", dynamics), build("optimizer", "sgd")

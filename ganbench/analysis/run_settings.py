@@ -10,7 +10,7 @@ from ganbench.analysis.columns import RUNS, setting_columns
 from ganbench.core import strict_json
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.grid import Run, flatten_options
-from ganbench.study.judging import judge_of
+from ganbench.study.judging import judge_of, needs_weights
 from ganbench.study.sections import Evaluate, Outcome
 
 TYPES = {frozenset({bool}): "boolean", frozenset({int}): "Int64", frozenset({float}): "Float64"}  # all nullable
@@ -29,12 +29,13 @@ def settings_of(run: Run, evaluate: Evaluate, outcome: Outcome) -> dict[str, Any
     if run.choice("architecture") is None:  # such a run is not evaluated
         return settings
     settings["evaluate_metrics"] = ", ".join(metric.signature for metric in evaluate.metrics)
-    settings["evaluate_judge"] = judge_of(evaluate.judge, run.choice("dataset")).signature
+    judge = judge_of(evaluate.judge, run.choice("dataset"))
+    settings["evaluate_judge"] = judge.signature
     settings |= {"evaluate_samples": evaluate.samples, "evaluate_samples_kept": evaluate.samples_kept}
     for metric in evaluate.metrics:
         settings |= flatten_options(f"evaluate_{metric.component.name}", metric.options)
-        if metric.component.name == "fid":
-            settings["evaluate_inception_sha256"] = evaluate.inception.sha256
+    if any(map(needs_weights, [judge, *evaluate.metrics])):
+        settings["evaluate_inception_sha256"] = evaluate.inception.sha256
     return settings
 
 

@@ -84,10 +84,9 @@ def _show_one(info: registry.ComponentInfo) -> None:
         for option, about in info.options.items():
             table.add_row(option, _value(about.default), about.valid_values)
         out.print(table)
-    shipped = info.path.is_relative_to(registry.PACKAGE)
-    for sentence in traits(key, info.name) if shipped else ():
+    for sentence in traits(key, info.name) if info.shipped else ():
         out.print(f"- {sentence}", markup=False, emoji=False)
-    if key == "architecture" and shipped:
+    if key == "architecture" and info.shipped:
         table = _table("parameters", "example", "generator", "discriminator", "both")
         for shape, counts in counts_by_shape(info.name).items():
             if counts is not None:

@@ -75,7 +75,7 @@ def describe_dataset(choice: Any) -> DatasetDescription:
 @cache
 def _describe_cached(name: str, options: str) -> DatasetDescription:
     component = registry.find("dataset", name)
-    if component.path.is_relative_to(registry.PACKAGE):
+    if component.shipped:
         return describe_in_process(name, json.loads(options))
     command = [sys.executable, "-m", "ganbench.core.dataset_specs", name, options]  # the command line takes a second
     try:
@@ -120,7 +120,7 @@ def built_dataset(name: str, options: dict[str, Any]) -> Any:
         options: options of the data set.
     """
     component = registry.find("dataset", name)
-    if component.path.is_relative_to(registry.PACKAGE):
+    if component.shipped:
         return _built(name, strict_json.dumps(options))
     return component.build(component.complete(options))
 
@@ -150,7 +150,7 @@ def describe_in_process(name: str, options: dict[str, Any]) -> DatasetDescriptio
     except GanbenchError:
         raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and component.path.is_relative_to(registry.PACKAGE):
+        if isinstance(error, KeyboardInterrupt) and component.shipped:
             raise
         found = find_line(error, [component.path])
         raise GanbenchError(_message(component, describe_exception(error), found and found[1])) from None

@@ -24,6 +24,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from ganbench.core import supplied
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.escaping import short_repr
 from ganbench.core.formatting import join_words
@@ -41,11 +42,13 @@ class Family:
         key: name of the family in a study.
         folder: folder of the family in the package.
         base: name of the base class of its components.
+        declared: names of class attributes that are known without importing a component's file, see `constants`.
     """
 
     key: str
     folder: str
     base: str
+    declared: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -65,14 +68,28 @@ class Family:
     @cached_property
     def bases(self) -> frozenset[str]:
         """Names of the base class and of the public classes in its file that derive from it."""
-        return frozenset(derived_classes(ast.parse(self._file.read_text(encoding="utf-8")), {self.base})) | {self.base}
+        return frozenset(derived_classes(self._tree, {self.base})) | {self.base}
 
     @cached_property
     def options(self) -> dict[str, Option]:
         """The options that every component of the family has: the fields of the base class with a default."""
-        tree = ast.parse(self._file.read_text(encoding="utf-8"))
-        (cls,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == self.base)
-        return _fields([node for node in cls.body if getattr(node, "value", None)], self.key, self._file)[0]
+        body = [node for node in self._body if getattr(node, "value", None)]
+        return _options(body, _imported_names(self._tree), self, self._file)
+
+    @cached_property
+    def constants(self) -> dict[str, Any]:
+        """The values of the `declared` attributes in components that do not set them: those of the base class."""
+        return _constants(self._body, self)
+
+    @property
+    def _body(self) -> list[ast.stmt]:
+        """The body of the base class."""
+        (cls,) = (node for node in self._tree.body if isinstance(node, ast.ClassDef) and node.name == self.base)
+        return cls.body
+
+    @property
+    def _tree(self) -> ast.Module:
+        return ast.parse(self._file.read_text(encoding="utf-8"))
 
     @property
     def _file(self) -> Path:
@@ -82,17 +99,17 @@ class Family:
 FAMILIES = {
     family.key: family
     for family in (
-        Family("game", "games", "Game"),
+        Family("game", "games", "Game", ("families",)),
         Family("dataset", "data", "Dataset"),
         Family("architecture", "architectures", "Architecture"),
-        Family("objective", "objectives", "Objective"),
-        Family("regularizer", "regularizers", "Regularizer"),
+        Family("objective", "objectives", "Objective", ("probability",)),
+        Family("regularizer", "regularizers", "Regularizer", ("composed_of",)),
         Family("dynamics", "dynamics", "Dynamics"),
         Family("optimizer", "optimizers", "Optimizer"),
         Family("schedule", "schedules", "Schedule"),
-        Family("judge", "judges", "Judge"),
-        Family("metric", "metrics", "Metric"),
-        Family("diagnostic", "diagnostics", "Diagnostic"),
+        Family("judge", "judges", "Judge", ("axes", "tells_modes", "pretrained", "knows_noise")),
+        Family("metric", "metrics", "Metric", ("pretrained",)),
+        Family("diagnostic", "diagnostics", "Diagnostic", ("of", "needs_judge")),
     )
 }
 
@@ -100,6 +117,7 @@ FAMILIES = {
 CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "optimizer", "schedule")
 
 
+NO_OPTIONS = ("typing.ClassVar", f"{supplied.__name__}.Supplied")  # types of attributes that are no options
 NOTHING = "none"  # the component of a family that does nothing
 _PART = "name, name(option=1) or {name: ..., option: 1}"  # how a study writes a part of a component
 LONGEST_NAME = 64  # characters; other files and tables are named after a component's file
@@ -117,7 +135,8 @@ class ComponentInfo:
         summary: first line of the file's docstring.
         description: the class's docstring.
         options: options by name.
-        constants: class variables with literal values, such as the parts of a game.
+        constants: the class attributes that its family declares (`Family.declared`), by name: literals in the body of
+            its class, however annotated, or those of the class that it derives from.
     """
 
     family: Family
@@ -149,16 +168,19 @@ class ComponentInfo:
                 raise _mistyped(self.family.key, self.path, name, option.source, error) from None
             except ValueError as error:
                 raise GanbenchError(f"{self.family.key} {self.name!r}: option {name!r} {error}.") from None
-        if self._composed:
-            values[self._composed] = self._complete_parts(values[self._composed])
+        if self.composed_of:
+            values[self.composed_of] = self._complete_parts(values[self.composed_of])
         return values
 
     @property
-    def _composed(self) -> str | None:
-        """The option that lists other components of the family, of which this one is made; None if it is made of none.
+    def shipped(self) -> bool:
+        """Whether the component is the package's; False for a user's own file."""
+        return self.path.is_relative_to(PACKAGE)
 
-        It is the literal `composed_of` of the class.
-        """
+    @property
+    def composed_of(self) -> str | None:
+        """The option that lists other components of the family, of which this one is made; None if it is made of none,
+        as in a family that declares no such attribute."""
         return self.constants.get("composed_of")
 
     def parts(self, options: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -167,7 +189,7 @@ class ComponentInfo:
         Args:
             options: values of all options, see `complete`.
         """
-        listed = [dict(part) for part in options[self._composed]] if self._composed else []
+        listed = [dict(part) for part in options[self.composed_of]] if self.composed_of else []
         return [(part.pop("name"), part) for part in listed]
 
     def with_parts(self, options: Mapping[str, Any]) -> list[ComponentInfo]:
@@ -180,7 +202,7 @@ class ComponentInfo:
 
     def _complete_parts(self, given: Iterable[Any]) -> tuple[dict[str, Any], ...]:
         """The parts as mappings of their `name` and all their options, in the order of their names."""
-        where, found = f"{self.family.key} {self.name!r}: option {self._composed!r}", {}
+        where, found = f"{self.family.key} {self.name!r}: option {self.composed_of!r}", {}
         for each in given:
             try:
                 name, options = parse_signature(each) if isinstance(each, str) else (None, dict(each))
@@ -190,7 +212,7 @@ class ComponentInfo:
             if not isinstance(name, str):
                 raise GanbenchError(f"{where}: {short_repr(each)} has no 'name'; write {_PART} for a part.")
             part = find(self.family.key, name)
-            if part.name == NOTHING and part.path.is_relative_to(PACKAGE):
+            if part.name == NOTHING and part.shipped:
                 raise GanbenchError(f"{where}: {NOTHING!r} adds nothing to the other parts; leave it out.")
             if part.name == self.name or part.name in found:
                 fault = "stands in it twice" if part.name in found else "cannot be a part of itself"
@@ -211,7 +233,8 @@ class ComponentInfo:
             **parts: components of other families that are fields of the class.
 
         Raises:
-            GanbenchError: a class that lacks a method which the family's base class requires.
+            GanbenchError: a class that lacks a method which the family's base class requires, or whose object has
+                another value than `constants` of an attribute.
         """
         cls = getattr(_module(self.path), self.cls)
         if missing := sorted(getattr(cls, "__abstractmethods__", ())):
@@ -221,7 +244,16 @@ class ComponentInfo:
                 f"{'a method' if len(missing) == 1 else 'methods'} {needed}.\n"
                 f"{self.family.contract}"
             )
-        return cls(**options, **parts)
+        made = cls(**options, **parts)
+        for name, read in self.constants.items():
+            # An object that lacks one does not derive from the base class, for which contracts refuse it.
+            if (value := getattr(made, name, read)) != read:
+                raise GanbenchError(
+                    f"{self.family.key} file {self.path}: {name} of its class {self.cls} is {value!r}, but is read as "
+                    f"{read!r} where the file is not imported; write it as a literal in the body of this class: "
+                    f"`{name}: ClassVar = {value!r}`."
+                )
+        return made
 
 
 @cache
@@ -243,7 +275,7 @@ def combining(key: str) -> ComponentInfo | None:
     Args:
         key: key of the family.
     """
-    return next((info for info in components(key).values() if info.constants.get("composed_of")), None)
+    return next((info for info in components(key).values() if info.composed_of), None)
 
 
 def find(key: str, name: str) -> ComponentInfo:
@@ -293,29 +325,45 @@ def read_component(key: str, path: Path) -> ComponentInfo:
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise GanbenchError(f"{key} file {path} cannot be read as Python: {error}.") from None
     cls, parent = _class(family, path, tree)
-    options, constants = _fields(cls.body, key, path)
-    if parent:
-        options, constants = parent.options | options, parent.constants | constants
+    options = (parent.options if parent else {}) | _options(cls.body, _imported_names(tree), family, path)
     options |= {name: option for name, option in family.options.items() if name not in options}
+    constants = (parent.constants if parent else family.constants) | _constants(cls.body, family)
     summary = (ast.get_docstring(tree) or "").split("\n")[0]
     description = ast.get_docstring(cls) or ""
     return ComponentInfo(family, path.stem, path, cls.name, summary, description, options, constants)
 
 
-def _fields(body: Iterable[ast.stmt], key: str, path: Path) -> tuple[dict[str, Option], dict[str, Any]]:
-    """The options and the constants that the body of a class defines; errors as of `read_component`."""
-    options: dict[str, Option] = {}
-    constants: dict[str, Any] = {}
+def _constants(body: Iterable[ast.stmt], family: Family) -> dict[str, Any]:
+    """The literals that the body of a class gives to the attributes that its family declares."""
+    found = {}
+    for node in body:
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ) if name in family.declared:
+                with suppress(ValueError, TypeError):  # `ComponentInfo.build` compares with what others turn out to be
+                    found[name] = ast.literal_eval(value)
+    return found
+
+
+def _options(body: Iterable[ast.stmt], imported: Mapping[str, str], family: Family, path: Path) -> dict[str, Option]:
+    """The options that the body of a class defines: its fields, without those that are `Supplied`; errors as of
+    `read_component`.
+
+    Args:
+        body: the body of the class.
+        imported: see `_imported_names`.
+        family: the family of the component.
+        path: the file.
+    """
+    key, options = family.key, {}
     for node in body:
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
             continue
+        if node.target.id in family.declared or _full_name(node.annotation, imported) in NO_OPTIONS:
+            continue
         annotation = ast.unparse(node.annotation)
-        if annotation.startswith("ClassVar"):
-            with suppress(ValueError, TypeError):
-                constants[node.target.id] = ast.literal_eval(node.value)
-            continue
-        if annotation == "Component":  # a component of another family, passed to `build`
-            continue
         if node.value is None:
             raise GanbenchError(f"{key} file {path}: option {node.target.id!r} needs a default value.")
         try:
@@ -333,7 +381,30 @@ def _fields(body: Iterable[ast.stmt], key: str, path: Path) -> tuple[dict[str, O
             raise GanbenchError(
                 f"{key} file {path}: line {node.lineno}: the default of option {node.target.id!r} {fault}."
             )
-    return options, constants
+    return options
+
+
+def _imported_names(tree: ast.Module) -> dict[str, str]:
+    """The full names of what a file imports, `typing.ClassVar`, by the names that it has in the file."""
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            found |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {each.asname: each.name for each in node.names if each.asname}
+    return found
+
+
+def _full_name(annotation: ast.expr, imported: Mapping[str, str]) -> str | None:
+    """The full name of a type, without its parameters; None for an expression that is no name."""
+    match annotation:
+        case ast.Name(id=name):
+            return imported.get(name, name)
+        case ast.Attribute(value=module, attr=name):
+            return f"{_full_name(module, imported)}.{name}"
+        case ast.Subscript(value=of):
+            return _full_name(of, imported)
+    return None
 
 
 def derived_classes(tree: ast.Module, bases: Iterable[str]) -> dict[str, ast.ClassDef]:

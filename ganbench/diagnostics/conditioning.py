@@ -46,7 +46,7 @@ class Conditioning(Diagnostic):
     latents: Annotated[int, Interval(ge=1, le=10_000)] = 16
 
     def supports(self, game: Game) -> str | None:
-        return None if "architecture" in game.components else "it has no network that generates examples; take a GAN"
+        return None if "architecture" in game.families else "it has no network that generates examples; take a GAN"
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         condition = (

@@ -51,7 +51,7 @@ class LatentGrid(Diagnostic):
     at: Literal["start", "end"] = "end"
 
     def supports(self, game: Game) -> str | None:
-        if "architecture" not in game.components:
+        if "architecture" not in game.families:
             return "it has no network that generates examples; take a GAN"
         if "generator" in game.architecture.conditional:
             return "its generator is conditional, so that its classes are those it is told; take one that is not"

@@ -55,7 +55,7 @@ class NearestNeighbours(Diagnostic):
     needs_judge: ClassVar[bool] = True
 
     def supports(self, game: Game) -> str | None:
-        return None if "architecture" in game.components else "it has no network that generates examples; take a GAN"
+        return None if "architecture" in game.families else "it has no network that generates examples; take a GAN"
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         found = {}

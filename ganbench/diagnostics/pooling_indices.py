@@ -54,7 +54,7 @@ class PoolingIndices(Diagnostic):
     permutations: Annotated[int, Interval(ge=99, le=1_000_000)] = 9999
 
     def supports(self, game: Game) -> str | None:
-        if "architecture" in game.components and game.architecture.passed_to_generator:
+        if "architecture" in game.families and game.architecture.passed_to_generator:
             return None
         return "its generator takes no indices of the discriminator's pooling; take a GAN with the architecture unpool"
 

@@ -119,7 +119,7 @@ class Resuming(Diagnostic):
 def _examples_at_stop(found: Resumption) -> np.ndarray:
     """The change of the generators' examples by the initial buffers, (k,); NaN without a network."""
     members = range(len(found.match.members))
-    if "architecture" not in found.match.game.components:
+    if "architecture" not in found.match.game.families:
         return np.full(len(members), np.nan)
     changes = []
     for row in members:

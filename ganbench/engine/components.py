@@ -27,9 +27,9 @@ def build_component(family: str, name: str, options: Mapping[str, Any]) -> Any:
     return component.build(component.complete(dict(options)))
 
 
-def game_components(name: str) -> tuple[str, ...]:
+def game_families(name: str) -> tuple[str, ...]:
     """The families of a game's components, such as ("dataset", "architecture", "objective", "regularizer")."""
-    return registry.find("game", name).constants.get("components", ())
+    return registry.find("game", name).constants["families"]
 
 
 def build_game(
@@ -48,7 +48,7 @@ def build_game(
     Args:
         name: the game, or the path of a file of one's own.
         options: values of options; the others have their defaults.
-        components: components by family, at least those of `game_components(name)`; others are not used.
+        components: components by family, at least those of `game_families(name)`; others are not used.
         examples: training examples, of a game with a data set.
         labels: their labels, (n,) of int64, for conditional architectures.
         batch_size: number of examples of which a gradient is made, of a game with a data set.
@@ -58,7 +58,7 @@ def build_game(
     Raises:
         GanbenchError: an unknown game or option, or a value out of its range.
     """
-    parts = {family: components[family] for family in game_components(name)}
+    parts = {family: components[family] for family in game_families(name)}
     if "dataset" in parts:
         parts |= {"data": parts.pop("dataset").spec, "examples": examples}
         parts |= {"batch_size": batch_size // accumulation_steps, "accumulation_steps": accumulation_steps}

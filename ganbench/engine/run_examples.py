@@ -57,7 +57,9 @@ class TrainedExamples(RunExamples):
 
     def judged(self, examples: np.ndarray) -> JudgedExamples | None:
         if self._judging is None:
-            raise GanbenchError("a diagnostic that judges examples must have the class attribute needs_judge = True.")
+            raise GanbenchError(
+                "a diagnostic that judges examples must have the class attribute needs_judge: ClassVar[bool] = True."
+            )
         return self._judging(examples)
 
     def seen(self, run: int) -> np.ndarray:

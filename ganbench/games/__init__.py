@@ -21,12 +21,15 @@ from torch import Tensor
 from ganbench.core.errors import GanbenchError
 from ganbench.core.member import Member
 from ganbench.core.random_streams import stream_seed
+from ganbench.core.supplied import Supplied
 from ganbench.games._draws import CHUNK
 from ganbench.games._match import Match, mean_of_parts
 from ganbench.games._starts import drawn_or_given
-from ganbench.games._types import Aux, Batch, Buffers, Component, LearningRates, Players
+from ganbench.games._types import Aux, Batch, Buffers, LearningRates, Players
 from ganbench.nn.sample import Outputs, Sample, named_outputs
 from ganbench.nn.weights import Weights
+from ganbench.objectives import Objective
+from ganbench.regularizers import Regularizer
 
 __all__ = [
     "CHUNK",
@@ -34,7 +37,6 @@ __all__ = [
     "Aux",
     "Batch",
     "Buffers",
-    "Component",
     "Game",
     "LearningRates",
     "Match",
@@ -54,12 +56,12 @@ class Game(ABC):
 
     Attributes:
         players: the players' names; the discriminator, or the ascending player, is the first.
-        components: families that the game is made of; a literal, since it is read from the source.
+        families: families of the components that the game is made of; a literal, since it is read from the source.
         series: names of the auxiliary quantities that the losses return.
     """
 
     players: ClassVar[tuple[str, str]]
-    components: ClassVar[tuple[str, ...]] = ()
+    families: ClassVar[tuple[str, ...]] = ()
     series: ClassVar[tuple[str, ...]] = ()
     accumulation_steps = 1
     """Number of batches whose losses make one gradient: gradient accumulation."""
@@ -190,8 +192,8 @@ class Adversarial(Game):
 
     players: ClassVar[tuple[str, str]] = ("discriminator", "generator")
 
-    objective: Component
-    regularizer: Component
+    objective: Supplied[Objective]
+    regularizer: Supplied[Regularizer]
 
     def __post_init__(self) -> None:
         if why := self.regularizer.supports(self):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganbench.core.member import Member
 from ganbench.core.recorder import CHUNK
-from ganbench.games._types import Batch, Component
+from ganbench.games._types import Batch
 
 MOST_NUMBERS = 1 << 23  # of one member that are drawn together, unless one step takes more
 
@@ -29,13 +30,13 @@ class Draws:
     which steps were drawn before.
 
     Args:
-        game: the game.
+        game: the `Game`.
         members: the K runs.
         device: the device of the batches.
         dtype: the precision of the numbers.
     """
 
-    def __init__(self, game: Component, members: Sequence[Member], device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, game: Any, members: Sequence[Member], device: torch.device, dtype: torch.dtype) -> None:
         self._game, self._device, self._dtype = game, device, dtype
         # What a member draws depends on its seed and its examples, not on its learning rate.
         first = {(member.seed, member.n_train): member for member in members}

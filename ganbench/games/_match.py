@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganbench.core.member import Member
 from ganbench.games._draws import Draws
-from ganbench.games._types import Aux, Batch, Buffers, Component, LearningRates, Players
+from ganbench.games._types import Aux, Batch, Buffers, LearningRates, Players
 
 
 def mean_of_parts(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -30,7 +30,7 @@ class Match:
     """A game with the members of a pack, on one device and in one precision.
 
     Args:
-        game: the game.
+        game: the `Game`.
         members: the K runs.
         device: the device of all tensors.
         dtype: the precision of parameters and random numbers.
@@ -39,7 +39,7 @@ class Match:
         keeps_buffers: whether a loss leaves its new buffers here, as in training; a diagnostic's does not.
     """
 
-    def __init__(self, game: Component, members: Sequence[Member], device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, game: Any, members: Sequence[Member], device: torch.device, dtype: torch.dtype) -> None:
         self.game, self.members, self.device, self.dtype = game, tuple(members), device, dtype
         self.players = game.players
         self.keeps_buffers = False

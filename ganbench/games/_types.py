@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 Players = dict[str, Tensor]
@@ -23,5 +21,3 @@ example."""
 Buffers = dict[str, Tensor]
 """What a game's networks keep from one loss to the next beside the parameters, {name: (K, ...)}: running statistics of
 a normalisation, for example. Empty for most games."""
-
-Component = Any  # marks a field of a game that is another component, not an option

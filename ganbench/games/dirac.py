@@ -27,7 +27,7 @@ class DiracGAN(Adversarial):
     examples: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
     start_at: tuple[float, ...] = ()
 
-    components: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
+    families: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
 
     @property
     def parameters(self) -> dict[str, tuple[str, ...]]:

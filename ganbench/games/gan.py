@@ -13,11 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.architectures import labels_fault, objective_refusal, packing_fault
+from ganbench.architectures import Architecture, labels_fault, objective_refusal, packing_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.core.random_streams import stream, stream_seed
+from ganbench.core.supplied import Supplied
 from ganbench.data import DataSpec
-from ganbench.games import Adversarial, Aux, Batch, Buffers, Component, Member, Players
+from ganbench.games import Adversarial, Aux, Batch, Buffers, Member, Players
+from ganbench.nn.examples import TrainingExamples
 from ganbench.nn.network import EXAMPLES, Network
 from ganbench.nn.random_numbers import RandomNumbers, subkey
 from ganbench.nn.sample import Outputs, Sample, named_outputs
@@ -30,8 +32,8 @@ class GAN(Adversarial):
 
     Args:
         architecture, objective, regularizer: components of these families.
-        data: the data set of the examples.
-        examples: all training examples (`TrainingExamples`), for the device and the precision to train in. A run uses
+        data: the specification of the data set.
+        examples: all training examples, for the device and the precision to train in. A run uses
             the first `n_train` of them in the order of a stream, so smaller subsets are parts of larger ones.
         labels: the label of each of these examples, (n,) of int64, on the CPU; for conditional architectures.
         batch_size: number of real, and of generated, examples in a batch: a multiple of the architecture's `packing`.
@@ -44,15 +46,15 @@ class GAN(Adversarial):
             that does not suit the batch, the architecture or the objective.
     """
 
-    components: ClassVar[tuple[str, ...]] = ("dataset", "architecture", "objective", "regularizer")
+    families: ClassVar[tuple[str, ...]] = ("dataset", "architecture", "objective", "regularizer")
 
-    architecture: Component
-    data: Component
-    examples: Component
-    batch_size: Component
-    accumulation_steps: Component = 1
-    subset_seed: Component = None
-    labels: Component = None
+    architecture: Supplied[Architecture]
+    data: Supplied[DataSpec]
+    examples: Supplied[TrainingExamples]
+    batch_size: Supplied[int]
+    accumulation_steps: Supplied[int] = 1
+    subset_seed: Supplied[int | None] = None
+    labels: Supplied[Tensor | None] = None
 
     def __post_init__(self) -> None:
         fault = labels_fault(self.architecture, self.data)
@@ -289,7 +291,7 @@ def player_buffers(buffers: Mapping[str, Any], player: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in buffers.items() if name.startswith(prefix)}
 
 
-def initial_module(architecture: Component, player: str, data: DataSpec, seed: int) -> torch.nn.Module:
+def initial_module(architecture: Architecture, player: str, data: DataSpec, seed: int) -> torch.nn.Module:
     """A player's network with the initial parameters of the run with this seed."""
     # Modules draw their initial parameters from the global stream; it is seeded for them and then put back.
     with torch.random.fork_rng(devices=[]):
@@ -297,7 +299,7 @@ def initial_module(architecture: Component, player: str, data: DataSpec, seed: i
         return getattr(architecture, player)(data)
 
 
-def trial_inputs(architecture: Component, player: str, data: DataSpec, count: int) -> tuple[Tensor, ...]:
+def trial_inputs(architecture: Architecture, player: str, data: DataSpec, count: int) -> tuple[Tensor, ...]:
     """A batch to try a player's network on, on the CPU: standard normal values, and labels if it is conditional.
 
     Args:

@@ -49,7 +49,7 @@ class GaussianGAN(Adversarial):
     clip: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     start_at: tuple[float, ...] = ()
 
-    components: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
+    families: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,7 +9,7 @@ import torch
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
-from ganbench.engine.components import build_game, game_components
+from ganbench.engine.components import build_game, game_families
 from ganbench.games import Match, Member
 from ganbench.lab.arguments import parse_device, parse_dtype, parse_n_train, parse_seeds
 from ganbench.lab.component_specs import ComponentSpec, build_from_spec, parse_component_spec
@@ -50,16 +50,16 @@ def game(
     """
     name, options = parse_component_spec("game", game)
     component = registry.find("game", name)
-    components = game_components(name)
+    families = game_families(name)
     device, precision = parse_device(device), parse_dtype(dtype)
     given = {"objective": objective, "regularizer": regularizer, "dataset": dataset, "architecture": architecture}
-    parts = {family: _of_game(component.name, components, family, value) for family, value in given.items()}
+    parts = {family: _of_game(component.name, families, family, value) for family, value in given.items()}
     parts = {family: part for family, part in parts.items() if part is not None}
     for what, value in (("n_train", n_train), ("batch_size", batch_size)):
-        if value is not None and "dataset" not in components:
+        if value is not None and "dataset" not in families:
             raise GanbenchError(f"{what}: the game {component.name!r} has no data set; drop it.")
     count, examples, labels, size = None, None, None, None
-    if "dataset" in components:
+    if "dataset" in families:
         spec = parts["dataset"].spec
         if why := parts["architecture"].supports(spec):
             raise GanbenchError(f"architecture: does not support this data set: {why}.")
@@ -74,13 +74,13 @@ def game(
     return Match(built, [Member(seed, count, NO_LEARNING_RATE) for seed in parse_seeds(seeds)], device, precision)
 
 
-def _of_game(name: str, components: Sequence[str], family: str, given: ComponentSpec | None) -> Any:
+def _of_game(name: str, families: Sequence[str], family: str, given: ComponentSpec | None) -> Any:
     """A component of a game; None if the game has none of the family."""
-    if family not in components:
+    if family not in families:
         if given is not None:
-            raise GanbenchError(f"{family}: the game {name!r} has none; its parts: {', '.join(components) or 'none'}.")
+            raise GanbenchError(f"{family}: the game {name!r} has none; its parts: {', '.join(families) or 'none'}.")
         return None
     value = COMPONENT_AXES[family][1] if given is None else given
     if value is None:
-        raise GanbenchError(f"{family}: is missing; the parts of the game {name!r}: {', '.join(components)}.")
+        raise GanbenchError(f"{family}: is missing; the parts of the game {name!r}: {', '.join(families)}.")
     return build_from_spec(family, value)

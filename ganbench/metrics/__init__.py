@@ -32,6 +32,8 @@ class Metric(ABC):
             option.
         proportional: whether its columns, which are positive, grow in proportion to the number of examples; otherwise
             they differ from those of infinitely many by the order of one over that number.
+        pretrained: whether it needs the Inception weights, which a study fetches before it; such a metric is too slow
+            to be tried on a study before it runs. A literal, since it is read from the source.
     """
 
     columns: ClassVar[dict[str, MetricInfo]]
@@ -39,6 +41,7 @@ class Metric(ABC):
     draws: ClassVar[int] = 20
     most: ClassVar[int | None] = None
     proportional: ClassVar[bool] = False
+    pretrained: ClassVar[bool] = False
 
     @property
     def fewest(self) -> int:

@@ -36,6 +36,8 @@ class FID(Metric):
 
     cost: ClassVar[str] = "Inception's for M images, about 0.1 s each on a core; then ten to twenty times M F^2 + F^3"
 
+    pretrained: ClassVar[bool] = True
+
     draws: ClassVar[int] = 5  # each decomposes three covariances of 2,048 features
 
     columns: ClassVar[dict[str, MetricInfo]] = {

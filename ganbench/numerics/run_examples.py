@@ -51,7 +51,7 @@ class RunExamples(ABC):
     def judged(self, examples: np.ndarray) -> JudgedExamples | None:
         """Examples as the judge of the data set sees them, with features and, where it tells them apart, modes.
 
-        Only a diagnostic of the class attribute `needs_judge = True` has a judge.
+        Only a diagnostic of the class attribute `needs_judge: ClassVar[bool] = True` has a judge.
 
         Args:
             examples: generated or real examples, (n, *shape): numbers, or as they are stored.

@@ -26,7 +26,8 @@ class Objective(ABC):
     are its options.
 
     Attributes:
-        probability: whether `output` is a probability; False for a critic's score.
+        probability: whether `output` is a probability; False for a critic's score. A literal, since it is read from the
+            source.
         decides_by_sign: whether a score above 0 takes an example for real, as a probability above 1/2 does.
         generator_sees_real: whether `generator_loss` is given the outputs on real examples: those of its own batch.
         needs: names of what it takes besides the logits, see `Outputs`: `class_logits`, `labels` ...

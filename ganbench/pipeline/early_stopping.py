@@ -67,7 +67,7 @@ def stop_rule(stop: StopConfig | None, train: dict[str, Any], configs: dict[str,
         looks=look_steps(train["steps"], option["after"], option["every"]),
         in_a_row=option["looks"],
         settings=Outcome.model_validate(stop.thresholds),
-        probabilities=objective.constants.get("probability", True),
+        probabilities=objective.constants["probability"],
     )
 
 

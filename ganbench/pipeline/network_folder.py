@@ -25,7 +25,6 @@ from ganbench import __version__
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.random_streams import stream_seed
-from ganbench.core.registry import PACKAGE
 from ganbench.data import DataSpec
 from ganbench.engine.components import build_component
 from ganbench.engine.modules import resize_buffers
@@ -112,7 +111,7 @@ def write_snapshot(snapshot: Snapshot, path: Path) -> None:
         (path / MODEL).unlink(missing_ok=True)  # written last: an export that has it is complete
         for player, module in modules.items():
             save_model(module, str(path / f"{player}.safetensors"))
-        if _own(snapshot):
+        if not architecture.component.shipped:
             shutil.copy(architecture.component.path, path)
         inputs = trial_inputs(architecture.build(), "generator", snapshot.data, EXAMPLES)
         program = _program(modules["generator"], inputs, path / PROGRAM)
@@ -169,7 +168,7 @@ def _model(snapshot: Snapshot, program: str) -> dict[str, Any]:
         "averaged": snapshot.averaged,
         "metrics": snapshot.metrics,  # those of the averages too, under their names in the tables
         "architecture": {
-            "name": architecture.component.path.name if _own(snapshot) else architecture.name,
+            "name": architecture.name if architecture.component.shipped else architecture.component.path.name,
             "options": architecture.options,
         },
         "data": {name: value for name, value in spec.items() if name not in ("files", "archives")},
@@ -197,8 +196,3 @@ def _program(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> str:
         path.unlink(missing_ok=True)
         return f"none, since PyTorch's tracer says: {str(error).strip().partition(chr(10))[0]}"
     return path.name
-
-
-def _own(snapshot: Snapshot) -> bool:
-    """Whether the architecture is a user's own file."""
-    return not snapshot.run.choice("architecture").component.path.is_relative_to(PACKAGE)

@@ -30,6 +30,8 @@ class Regularizer:
     is a frozen dataclass whose fields are its options.
 
     Attributes:
+        composed_of: the option that lists other regularizers, of which this one is made; None if it is made of none. A
+            literal, since it is read from the source.
         per_example: whether the penalty takes the gradient of each example's logit in that example. It takes that of
             the sum of all logits, which is the same only if the discriminator does not mix the examples of a batch, as
             batch normalisation does. `ganbench check` refuses a discriminator that mixes them. One that judges groups
@@ -47,6 +49,7 @@ class Regularizer:
         series: names of numbers in the state that are recorded at every step.
     """
 
+    composed_of: ClassVar[str | None] = None
     per_example: ClassVar[bool] = False
     gradient_at: ClassVar[str] = "real"
     images: ClassVar[bool] = False

@@ -26,7 +26,7 @@ class WeightClipping(Regularizer):
     players: Literal["discriminator", "both"] = "discriminator"
 
     def supports(self, game: Any) -> str | None:
-        networks = game.networks if "architecture" in game.components else {}
+        networks = game.networks if "architecture" in game.families else {}
         for player, network in networks.items():
             normalised = [name for name in network.shapes if "parametrizations" in name.split(".")]
             if normalised and self.players in ("both", player):

@@ -143,22 +143,22 @@ class Block(Section):
         named = data.get("game", "gan")
         games = [game.get("name") if isinstance(game, dict) else game for game in as_list(named)]
         try:
-            components = {game: registry.find("game", game).constants.get("components", ()) for game in games}
+            families = {game: registry.find("game", game).constants["families"] for game in games}
         except (GanbenchError, AttributeError):
             return data  # validation of the axis `game` reports the fault
-        if len(set(map(frozenset, components.values()))) != 1:
-            if not components:
+        if len(set(map(frozenset, families.values()))) != 1:
+            if not families:
                 return data
-            told = "; ".join(f"{game}: {_listed(parts)}" for game, parts in components.items())
+            told = "; ".join(f"{game}: {_listed(parts)}" for game, parts in families.items())
             raise ValueError(f"game: the games of a block must be made of the same parts, but are not ({told})")
         for axis, (family, default) in COMPONENT_AXES.items():
-            without = next((game for game in games if family not in components[game]), None)
+            without = next((game for game in games if family not in families[game]), None)
             if axis in data and without is not None:
-                raise ValueError(f"{axis}: the game {without!r} has none; its parts: {_listed(components[without])}")
+                raise ValueError(f"{axis}: the game {without!r} has none; its parts: {_listed(families[without])}")
             if axis not in data and without is None:
                 if default is None:
                     raise ValueError(
-                        f"{axis}: is missing; the parts of the game {games[0]!r}: {_listed(components[games[0]])}"
+                        f"{axis}: is missing; the parts of the game {games[0]!r}: {_listed(families[games[0]])}"
                     )
                 data[axis] = [default]
         return data

@@ -74,7 +74,7 @@ class Choice(BaseModel):
     def options_by_name(self) -> dict[str, Any]:
         """The options as digests cover them: parts have the names of their files, without the folders."""
         parts = [{"name": part.component.name, **part.options} for part in self.parts]
-        return {self.component.constants["composed_of"]: parts} if parts else self.options
+        return {self.component.composed_of: parts} if parts else self.options
 
     @property
     def flat_options(self) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def sum_as_mapping(family: str, value: Any) -> dict[str, Any] | None:
         if "" in parts:
             raise ValueError(f"{short_repr(text)} has an empty part; write a {family} on each side of every +")
         others = {key: each for key, each in value.items() if key != "name"} if isinstance(value, dict) else {}
-        return {"name": combining.name, combining.constants["composed_of"]: parts, **others}
+        return {"name": combining.name, combining.composed_of: parts, **others}
     if isinstance(value, dict):
         return None
     try:
@@ -198,7 +198,7 @@ def option_axes(family: str, value: Any) -> dict[str, list[Any]]:
     options = component.options
     listed = {name: given for name, given in value.items() if name in options and isinstance(given, list | tuple)}
     axes = {name: list(given) for name, given in listed.items() if not options[name].takes_lists}
-    composed = component.constants.get("composed_of")
+    composed = component.composed_of
     for index, part in enumerate(listed.get(composed, ())):
         own = {} if isinstance(part, dict) and part.get("name") == value["name"] else option_axes(family, part)
         axes |= {f"{composed}[{index}].{name}": values for name, values in own.items()}

@@ -41,6 +41,16 @@ class Experiment(Section):
     where: SelectorField = Selector()
     """The runs, by values of axes such as {game: bilinear}; unless given, all runs whose game it supports."""
 
+    @property
+    def of_study(self) -> bool:
+        """Whether it measures the study, and no runs."""
+        return self.diagnostic.component.constants["of"] == "study"
+
+    @property
+    def needs_judge(self) -> bool:
+        """Whether it judges examples, so that the judge of the data set is fitted before it."""
+        return self.diagnostic.component.constants["needs_judge"]
+
     @model_validator(mode="before")
     @classmethod
     def _default_name(cls, data: Any) -> Any:

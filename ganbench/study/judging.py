@@ -40,7 +40,7 @@ def known_modes(judge: Choice, dataset: Choice) -> int:
 
 def misfit(judge: Choice, data: DatasetDescription) -> str | None:
     """Why a judge cannot judge a data set, as a clause that begins with its name; None if it can."""
-    axes = judge.component.constants.get("axes")
+    axes = judge.component.constants["axes"]
     if axes is not None and axes != len(data.shape):
         return f"{judge.signature} is for examples with {axes} axes, and these have {len(data.shape)}"
     if _tells_modes(judge) and not data.modes:
@@ -68,9 +68,9 @@ def validate_judges(chosen: Sequence[Choice] | None, datasets: Iterable[Choice])
             raise GanbenchError(f"evaluate.judge: {judge.signature} judges no data set of the study ({why}).")
 
 
-def needs_weights(judge: Choice) -> bool:
-    """Whether a judge needs the Inception weights."""
-    return judge.component.constants.get("pretrained", False)
+def needs_weights(choice: Choice) -> bool:
+    """Whether a judge or a metric needs the Inception weights."""
+    return choice.component.constants["pretrained"]
 
 
 def _own_judge(dataset: Choice, text: str) -> Choice:
@@ -82,4 +82,4 @@ def _own_judge(dataset: Choice, text: str) -> Choice:
 
 
 def _tells_modes(judge: Choice) -> bool:
-    return judge.component.constants.get("tells_modes", True)
+    return judge.component.constants["tells_modes"]

@@ -39,7 +39,7 @@ def validate_targets(
     """
     numbers = {name for known in variables for name in known if name not in NUMBERS}
     for experiment in experiments:
-        if _of_study(experiment) and experiment.where != Selector():
+        if experiment.of_study and experiment.where != Selector():
             raise GanbenchError(
                 f"diagnose.{experiment.name}.where: this diagnostic measures no runs; leave 'where' out."
             )
@@ -65,10 +65,6 @@ def validate_targets(
             raise GanbenchError(f"{at}: " + unknown("option", option, numbers))
         names = {name for name in each.quantity.names if "." in name}
         _check_measured(names, [("where", each.where)], (at, at), by_name, points)
-
-
-def _of_study(experiment: Any) -> bool:
-    return experiment.diagnostic.component.constants.get("of") == "study"
 
 
 def _unmatched(selector: Selector, points: Sequence[Mapping[str, Any]]) -> str:
@@ -108,8 +104,8 @@ def _check_measured(
         experiment = experiments[name]
         for where, selector in selectors:
             location = f"{at[1]}.{where}"
-            if selector.study != _of_study(experiment):
-                seen = "the study, not runs" if _of_study(experiment) else "runs, not the study"
+            if selector.study != experiment.of_study:
+                seen = "the study, not runs" if experiment.of_study else "runs, not the study"
                 raise GanbenchError(f"{location}: {name} measures {seen}.")
             apart = [p for p in points if matches(selector, p) and not matches(experiment.where, p)]
             if apart and not selector.study:

@@ -14,7 +14,7 @@ from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.recorder import snapshot_steps
 from ganbench.core.tree import Tree
-from ganbench.engine.components import build_component, build_game, game_components
+from ganbench.engine.components import build_component, build_game, game_families
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Match, Member
 from ganbench.games.gan import GAN
@@ -32,14 +32,9 @@ def names(family: str) -> list[str]:
     return sorted(registry.components(family))
 
 
-def components(name: str) -> tuple[str, ...]:
-    """The families of components that a game is made of."""
-    return game_components(name)
-
-
 def toys() -> list[str]:
     """The games without data."""
-    return [name for name in names("game") if "dataset" not in components(name)]
+    return [name for name in names("game") if "dataset" not in game_families(name)]
 
 
 def toy(name: str = "bilinear", *, objective: Any = None, regularizer: Any = None, **options: Any) -> Game:

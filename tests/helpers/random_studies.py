@@ -93,7 +93,7 @@ def blocks(draw: st.DrawFn, index: int) -> dict[str, Any]:
         "seed": draw(st.sampled_from([index, [index, index + 2], {"first": 10 * index + 3, "count": 2}])),
     }
     game = draw(st.sampled_from(names["game"]))
-    parts = registry.find("game", game).constants.get("components", ())
+    parts = registry.find("game", game).constants["families"]
     if game != "gan":
         block["game"] = draw(choices("game", [game]))
     if "dataset" in parts:

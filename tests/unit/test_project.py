@@ -218,11 +218,11 @@ for family in ("architecture", "objective", "regularizer", "dynamics", "optimize
         build(family, name)
 from ganbench.engine import diagnose
 for name, member in registry.components("game").items():
-    if "dataset" in member.constants.get("components", ()):
+    if "dataset" in member.constants["families"]:
         importlib.import_module(f"ganbench.games.{{name}}")
         continue
     parts = dict(objective=build("objective", "minimax"), regularizer=build("regularizer", "none"))
-    rules = build("game", name, **{{family: parts[family] for family in member.constants.get("components", ())}})
+    rules = build("game", name, **{{family: parts[family] for family in member.constants["families"]}})
     how = train.Training(build("dynamics", "simultaneous"), build("optimizer", "sgd"), 2, torch.float64, (0, 1, 2), 2)
     train.train(rules, how, [Member(0, None, 0.1)], device=torch.device("cpu"))
 

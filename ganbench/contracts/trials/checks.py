@@ -16,7 +16,7 @@ from ganbench.contracts.steps import CPU, STEPS, dynamics_fault, game_fault, ste
 from ganbench.core import registry
 from ganbench.core.pixels import floats
 from ganbench.data import DataSpec, Examples
-from ganbench.engine.components import build_component, build_game, game_components
+from ganbench.engine.components import build_component, build_game
 from ganbench.engine.train import Training
 from ganbench.games import Game, Member
 from ganbench.nn.examples import TrainingExamples
@@ -167,7 +167,7 @@ def training(**parts: Any) -> Training:
 
 def members(game: Game) -> list[Member]:
     """Two runs of a game, which differ in seed, learning rate and, where there are data, number of examples."""
-    count = BATCH if "dataset" in type(game).components else None
+    count = BATCH if "dataset" in type(game).families else None
     return [Member(seed, count and count * (seed + 2), RATE / (seed + 1)) for seed in (0, 1)]
 
 
@@ -180,8 +180,3 @@ def training_fault(game: Game, how: Training) -> str | None:
     """
     who: Sequence[Member] = members(game)
     return game_fault(game, who, how.dtype) or dynamics_fault(game, how, who) or steps_fault(game, how, who, fused=True)
-
-
-def needed_parts(name: str) -> tuple[str, ...]:
-    """The families of components that a game is made of."""
-    return game_components(name)

@@ -17,7 +17,6 @@ from ganbench.contracts.trials.checks import (
     gan,
     images,
     members,
-    needed_parts,
     part,
     points,
     supports_some,
@@ -27,6 +26,7 @@ from ganbench.contracts.trials.checks import (
 )
 from ganbench.core.registry import ComponentInfo
 from ganbench.data import DataSpec
+from ganbench.engine.components import game_families
 from ganbench.games import Game, Match
 from ganbench.games.gan import initial_module, trial_inputs
 
@@ -48,7 +48,7 @@ def built(component: ComponentInfo) -> Any:
     if component.family.key != "game":
         return component.build(component.complete({}))
     name = str(component.path)
-    return gan(points(), game=name) if "dataset" in needed_parts(name) else toy(name)
+    return gan(points(), game=name) if "dataset" in game_families(name) else toy(name)
 
 
 def of_game(subject: Subject) -> list[Check]:

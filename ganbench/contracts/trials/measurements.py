@@ -103,8 +103,10 @@ def _judged(metric: Any, data: Data) -> tuple[DataSpec, JudgedExamples, JudgedEx
     """The spec, and real examples twice, as real and as generated ones, judged by what is known of them.
 
     Raises:
-        LeftOpen: the metric does not support the data, or needs more examples.
+        LeftOpen: the metric needs weights, does not support the data, or needs more examples.
     """
+    if metric.pretrained:
+        raise LeftOpen("it needs weights that a study fetches")
     spec, examples = data
     if (why := metric.supports(spec)) is not None:
         raise LeftOpen(f"it is not defined for them: {why}")

@@ -105,7 +105,7 @@ def build_game(
         family: built_dataset(configs[family].name, configs[family].options)
         if family == "dataset"
         else build(family, configs[family])
-        for family in components.game_components(game.name)
+        for family in components.game_families(game.name)
     }
     held = {}
     if "dataset" in built:

@@ -25,12 +25,11 @@ class DatasetPlan(GridPlan):
 
     @cached_property
     def weights(self) -> Path | None:
-        """The path of the Inception weights, laid out as torch.hub expects; None for a study without the FID or a judge
-        that needs them."""
-        wanted = any(metric.component.name == "fid" for metric in self.study.evaluate.metrics) or any(
-            needs_weights(self.judge_of(dataset)) for dataset in self.datasets.values()
-        )
-        return self.study.evaluate.inception.folder / "hub" / "checkpoints" / WEIGHTS if wanted else None
+        """The path of the Inception weights, laid out as torch.hub expects; None for a study whose metrics and judges
+        need none."""
+        used = [*self.study.evaluate.metrics, *map(self.judge_of, self.datasets.values())]
+        folder = self.study.evaluate.inception.folder
+        return folder / "hub" / "checkpoints" / WEIGHTS if any(map(needs_weights, used)) else None
 
     @cached_property
     def prepare(self) -> dict[str, Job]:

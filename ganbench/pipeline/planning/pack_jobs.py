@@ -144,8 +144,8 @@ class PackPlan(DatasetPlan):
     @cached_property
     def diagnose(self) -> dict[str, Job]:
         """The diagnosis jobs, by pack; the job `study` holds the experiments that measure no run."""
-        of_study = [each for each in self.study.diagnose if each.diagnostic.component.constants.get("of") == "study"]
-        of_runs = [each for each in self.study.diagnose if each not in of_study]
+        of_study = [each for each in self.study.diagnose if each.of_study]
+        of_runs = [each for each in self.study.diagnose if not each.of_study]
         jobs = {}
         if of_study:
             selected = {each.name: () for each in of_study}
@@ -168,7 +168,7 @@ class PackPlan(DatasetPlan):
         if not selected:
             return None
         examples, measured = self.examples_of(run), [each for each in experiments if each.name in selected]
-        judge = self.judge[dataset_of(run)] if examples and any(map(_needs_judge, measured)) else None
+        judge = self.judge[dataset_of(run)] if examples and any(each.needs_judge for each in measured) else None
         needs = [train, *([examples] if examples else []), *([judge] if judge else [])]
         weights, fitted = judge and judge.task.weights, judge and self._fitted(dataset_of(run))
         task = DiagnoseTask(
@@ -215,11 +215,7 @@ def _diagnostic_configs(
         each.name: DiagnosticConfig(
             component_config(each.diagnostic),
             engine_digest("diagnose", [each.diagnostic.component]),
-            fitted if _needs_judge(each) else None,
+            fitted if each.needs_judge else None,
         )
         for each in experiments
     }
-
-
-def _needs_judge(experiment: Experiment) -> bool:
-    return experiment.diagnostic.component.constants.get("needs_judge", False)

@@ -59,7 +59,7 @@ def unseen(columns: Collection[str], modes: int) -> dict[str, str]:
 
 def critics(objective: Choice | None) -> dict[str, str]:
     """What claims cannot name of runs whose discriminator gives scores in place of probabilities, as for `unseen`."""
-    if objective is None or objective.component.constants.get("probability", True):
+    if objective is None or objective.component.constants["probability"]:
         return {}
     why = f"with the objective {objective.signature}, whose discriminator gives scores and no probabilities"
     return dict.fromkeys(event_quantities.OF_PROBABILITIES, why)

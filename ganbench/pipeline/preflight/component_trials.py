@@ -10,7 +10,6 @@ from ganbench.contracts import CONTRACTS, component_fault, supports_fault
 from ganbench.contracts.repeatability import world
 from ganbench.core.component_errors import contract_message, describe_exception, find_line
 from ganbench.core.errors import GanbenchError, out_of_memory
-from ganbench.core.registry import PACKAGE
 from ganbench.pipeline.preflight.limits import WALL, TooLong, limited
 from ganbench.pipeline.preflight.trial_messages import Begun, Message, Note
 from ganbench.study.choices import Choice
@@ -81,7 +80,7 @@ class ComponentTrials:
         with self.attempt(where, choices, size=size):
             found = fault()
         if choice is None:
-            own = [each for each in choices if not each.component.path.is_relative_to(PACKAGE)]
+            own = [each for each in choices if not each.component.shipped]
             if found and len(own) != 1:
                 files = f" ({', '.join(str(each.component.path) for each in own)})" if own else ""
                 raise GanbenchError(f"{where}{files}: {found}.")
@@ -143,7 +142,7 @@ class ComponentTrials:
                 with limited(BRIEF_SECONDS):
                     found = fault()
             except TooLong:
-                if not choice.component.path.is_relative_to(PACKAGE):
+                if not choice.component.shipped:
                     note = f"{where}: {choice.component.path} was not done after {BRIEF_SECONDS:g} seconds of processor"
                     self.say(Note(f"{note} time; it was not tried to its end."))
             except GanbenchError:
@@ -194,10 +193,10 @@ def _error(where: str, choices: Sequence[Choice], error: BaseException) -> Ganbe
 
 
 def _named(choice: Choice) -> str:
-    path = choice.component.path
-    return f"{choice.family} {choice.component.name if path.is_relative_to(PACKAGE) else path}"
+    component = choice.component
+    return f"{choice.family} {component.name if component.shipped else component.path}"
 
 
 def _suspects(choices: Sequence[Choice]) -> Sequence[Choice]:
     """The components that are a user's own; all components if there are none."""
-    return [each for each in choices if not each.component.path.is_relative_to(PACKAGE)] or choices
+    return [each for each in choices if not each.component.shipped] or choices

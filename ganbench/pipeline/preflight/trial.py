@@ -20,7 +20,6 @@ from ganbench.contracts.repeatability import world
 from ganbench.contracts.steps import CPU
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
-from ganbench.core.registry import PACKAGE
 from ganbench.data import DataSpec
 from ganbench.engine.precision import check_precision
 from ganbench.engine.train import train
@@ -193,7 +192,7 @@ class Trial:
             with self.components.attempt("grid", [choice]):
                 fault = architecture_fault(made, data, fused=self.fused)
         if fault:
-            name = choice.signature if choice.component.path.is_relative_to(PACKAGE) else str(choice.component.path)
+            name = choice.signature if choice.component.shipped else str(choice.component.path)
             rest = self._alternatives(data) if refusal else f"\n{CONTRACTS['architecture']}"
             raise GanbenchError(
                 f"grid: architecture {name!r} cannot be used with data set {dataset.signature!r} with examples of "

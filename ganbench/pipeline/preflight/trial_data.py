@@ -10,7 +10,6 @@ import numpy as np
 
 from ganbench.contracts.data import draw_fault, examples_fault, few_examples, judge_fault, load_checked
 from ganbench.contracts.repeatability import call_twice
-from ganbench.core.registry import PACKAGE
 from ganbench.data import DataSpec, Examples
 from ganbench.data._images import rehearsed
 from ganbench.judges import silent
@@ -75,11 +74,11 @@ class DataTrials:
     def _examples(self, choice: Choice, made: Any) -> Examples:
         """The examples of a data set: prepared ones if they exist, since they have been held to the contract."""
         job = next(job for job in self.plan.prepare.values() if job.task.dataset == component_config(choice))
-        packaged = choice.component.path.is_relative_to(PACKAGE)  # tests load it twice; it may have millions of images
+        shipped = choice.component.shipped  # tests load it twice; it may have millions of images
         began, spared = time.process_time(), 0.0
         if job.done:
             examples = instantiation.examples(job.path)
-        elif packaged:
+        elif shipped:
             with self.components.attempt("grid", [choice], None), rehearsed(DECODED) as rehearsal:
                 examples = made.load()
             spared = rehearsal.spared
@@ -89,12 +88,12 @@ class DataTrials:
         self.loaded[choice] = Loaded(examples, time.process_time() - began + spared)
         if job.done:
             return examples
-        with self.components.attempt("grid", [choice], None if packaged else LOAD_SECONDS):
-            fault = examples_fault(made.spec, examples) or (draw_fault(made) if packaged else None)
+        with self.components.attempt("grid", [choice], None if shipped else LOAD_SECONDS):
+            fault = examples_fault(made.spec, examples) or (draw_fault(made) if shipped else None)
         self.components.refuse("grid", choice, fault)
-        if packaged and choice.options.get("channels") == 3:
+        if shipped and choice.options.get("channels") == 3:
             self._say_grey(choice, examples.train)
-        if not packaged and time.process_time() - began < QUICK_SECONDS:
+        if not shipped and time.process_time() - began < QUICK_SECONDS:
             with self.components.attempt("grid", [choice], LOAD_SECONDS):
                 examples, fault = load_checked(made)
             self.components.refuse("grid", choice, fault)
@@ -127,5 +126,5 @@ class DataTrials:
             accuracy = {"accuracy": 0.0} if judge.tells_modes else {}
             fault = judge_fault(judge, {**judge.untrained(examples), **accuracy}, examples.train, modes)
         self.components.refuse("grid", choice, fault)
-        if not component.path.is_relative_to(PACKAGE):  # the package's own judges are fitted in its tests
+        if not component.shipped:  # the package's own judges are fitted in its tests
             self.components.hold_briefly(f"the judge of {dataset.signature}", choice, fitted, declines=True)

@@ -9,7 +9,6 @@ from ganbench.contracts.measuring import diagnosis_fault
 from ganbench.contracts.steps import CPU
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import columns_fault
-from ganbench.core.registry import PACKAGE
 from ganbench.core.tree import Tree
 from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.scoring import Scorer
@@ -64,13 +63,13 @@ class DiagnosticTrials:
         self.series[run.method] = tuple(trees[0]["curves"]["series"])
         for name, experiment in self.plan.experiments.items():
             choice, where = experiment.diagnostic, f"diagnose.{name}"
-            if _of_study(experiment) or not matches(experiment.where, run.point):
+            if experiment.of_study or not matches(experiment.where, run.point):
                 continue
             made = self._diagnostic(name, experiment)
             if self.components.supported(where, choice, made, game) is not None:
                 continue
 
-            seen = self._seen_by(choice, run.choice("dataset"))
+            seen = self._seen_by(experiment, run.choice("dataset"))
 
             def fault(made: Any = made, seen: dict[str, Any] = seen) -> str | None:
                 kept = [tree["snapshots"] | {"buffers": tree["buffers"]} for tree in trees]
@@ -83,14 +82,13 @@ class DiagnosticTrials:
             key = (name, run.choices[0].component.name)  # once a kind of game
             self.components.once(key, lambda fault=fault: self.components.hold_briefly(where, choice, fault))  # noqa: B023
 
-    def _seen_by(self, diagnostic: Choice, dataset: Choice | None) -> dict[str, Any]:
-        """What a diagnostic sees of a data set: a few examples, and a judge if it needs one."""
+    def _seen_by(self, experiment: Experiment, dataset: Choice | None) -> dict[str, Any]:
+        """What an experiment sees of a data set: a few examples, and a judge if it needs one."""
         if dataset is None:
             return {}
         _, examples = self._data.tried(dataset)
         judge = StandIn(self._data.judged_spec(dataset).modes)
-        needed = diagnostic.component.constants.get("needs_judge", False)
-        return {"real": examples, "judging": Scorer(judge, {}, ()).judged if needed else None}
+        return {"real": examples, "judging": Scorer(judge, {}, ()).judged if experiment.needs_judge else None}
 
     def columns(self) -> None:
         """Hold the columns of diagnostics to the contract, and refuse diagnostics that cannot measure their runs.
@@ -100,9 +98,9 @@ class DiagnosticTrials:
         """
         for name, experiment in self.plan.experiments.items():
             made, choice, where = self._diagnostic(name, experiment), experiment.diagnostic, f"diagnose.{name}"
-            if _of_study(experiment):
+            if experiment.of_study:
                 self._know(name, made, choice, None)
-                if not choice.component.path.is_relative_to(PACKAGE):
+                if not choice.component.shipped:
                     self.components.hold_briefly(
                         where, choice, lambda made=made: diagnosis_fault(made, None, made.measure(None), None)
                     )
@@ -128,7 +126,3 @@ class DiagnosticTrials:
             compared = {} if game is None else made.compared(game)
         self.components.refuse(f"diagnose.{name}", choice, fault)
         self.measured |= {f"{name}.{column}" for column in (*columns, *compared)}
-
-
-def _of_study(experiment: Experiment) -> bool:
-    return experiment.diagnostic.component.constants.get("of") == "study"

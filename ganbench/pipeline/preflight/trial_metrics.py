@@ -129,8 +129,8 @@ class MetricTrials:
             self._say_cautions(dataset)
             ready = []
             for choice, made in self._metrics.items():
-                # The FID's network takes too long for a trial; its weights are verified, and tests cover it.
-                if choice.component.name == "fid" or made.supports(spec) is not None:
+                # Inception takes too long for a trial; its weights are verified, and tests cover the FID.
+                if needs_weights(choice) or made.supports(spec) is not None:
                     continue
                 real, generated = (judge.judge({}, half) for half in (images, images[: len(images) // 2].copy()))
                 self.components.hold(

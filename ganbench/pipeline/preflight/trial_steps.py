@@ -12,7 +12,6 @@ import torch
 from ganbench.contracts.steps import CPU, STEPS, dynamics_fault, game_fault, mixes_examples, steps_fault
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
-from ganbench.core.registry import PACKAGE
 from ganbench.engine.train import Training
 from ganbench.games import Adversarial, Game, Member
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training
@@ -119,7 +118,7 @@ class StepTrials:
 
 def _own(choices: Iterable[Choice]) -> bool:
     """Whether a component, or a part of one, is a user's own."""
-    return not all(part.component.path.is_relative_to(PACKAGE) for each in choices for part in (each, *each.parts))
+    return not all(part.component.shipped for each in choices for part in (each, *each.parts))
 
 
 def _played(run: Run, settings: dict[str, Any]) -> Hashable:

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ganbench.core.pixels import floats
-from ganbench.core.registry import PACKAGE
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
 from ganbench.engine.scoring import Scorer, reference_examples
@@ -61,13 +60,13 @@ class DatasetCosts:
             found = examples(prepared.path) if prepared.done else self._dataset.load()
             loaded = Loaded(found, time.process_time() - began)
         self.examples = loaded.examples
-        self.loading = loaded.seconds * (1 if choice.component.path.is_relative_to(PACKAGE) else LOADED)
+        self.loading = loaded.seconds * (1 if choice.component.shipped else LOADED)
         self.judge, self.slow = plan.judge_of(choice).build(), needs_weights(plan.judge_of(choice))
-        self.inception = self.slow or any(each.component.name == "fid" for each in plan.study.evaluate.metrics)
+        self.inception = self.slow or any(map(needs_weights, plan.study.evaluate.metrics))
 
     @cached_property
     def scorer(self) -> Scorer:
-        """The scorer, without slow networks: neither the FID's nor the judge's; and with references of few examples."""
+        """The scorer, without slow networks, of metrics or of the judge, and with references of few examples."""
         return Scorer.of(*self._judging, self._metrics, self._dataset.spec, self._few)
 
     @cached_property
@@ -77,7 +76,7 @@ class DatasetCosts:
 
     @cached_property
     def _metrics(self) -> list[Any]:
-        return [each.build() for each in self._plan.study.evaluate.metrics if each.component.name != "fid"]
+        return [each.build() for each in self._plan.study.evaluate.metrics if not needs_weights(each)]
 
     @cached_property
     def scoring_seconds(self) -> float:

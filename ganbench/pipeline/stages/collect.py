@@ -183,8 +183,8 @@ def _evidence(
         metrics=settings.metrics,
         **real,
         modes=dataset and known_modes(judge, dataset),
-        probabilities=objective is None or objective.component.constants.get("probability", True),
-        knows_noise=judge is not None and judge.component.constants.get("knows_noise", False),
+        probabilities=objective is None or objective.component.constants["probability"],
+        knows_noise=judge is not None and judge.component.constants["knows_noise"],
         stopped=None if stopped is None else Finding(*stopped[1:]),
     )
 

@@ -30,8 +30,8 @@ def run(job: Job, context: JobContext) -> None:
     refuse_edited(task.files, found, f"files of the data set {task.dataset.name}")
     archives.verify_all(spec.archives)
     with context.progress(f"prepare {job.name}", spec.train, "training examples") as report:
-        packaged = registry.find("dataset", task.dataset.name).path.is_relative_to(registry.PACKAGE)
-        examples, fault = load_checked(dataset, twice=not packaged)
+        shipped = registry.find("dataset", task.dataset.name).shipped
+        examples, fault = load_checked(dataset, twice=not shipped)
         if fault:
             raise GanbenchError(contract_message(f"data set {task.dataset.name}", fault, CONTRACTS["dataset"]))
         with result_files.create_file(job.path, "prepare") as file:

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 from ganbench.analysis.collected import Collected
-from ganbench.core.registry import PACKAGE
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
@@ -53,11 +52,10 @@ def _own_components(plan: Plan) -> list[str]:
         *map(plan.judge_of, plan.datasets.values()),
         *(each.diagnostic for each in plan.study.diagnose),
     ]
-    own = {choice.component.path: choice.family for choice in chosen}
+    own = {choice.component.path: choice.family for choice in chosen if not choice.component.shipped}
     return [
         f"{family} {path_from_root(path)} (SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]})"
         for path, family in own.items()
-        if not path.is_relative_to(PACKAGE)
     ]
 
 

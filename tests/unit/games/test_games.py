@@ -18,6 +18,7 @@ from scipy.optimize import brentq
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.dynamics import gradient, simultaneous_gradient
+from ganbench.engine.components import game_families
 from ganbench.games import Match, Member
 from ganbench.objectives import Objective
 
@@ -30,14 +31,10 @@ def part(family: str, name: str, **options):
     return member.build(member.complete(options))
 
 
-def components(name: str) -> tuple[str, ...]:
-    return registry.find("game", name).constants.get("components", ())
-
-
 def build(name: str, *, objective=None, regularizer=None, **options):
     """A game with these options, on the minimax loss and without a regularizer unless given."""
     given = {"objective": objective, "regularizer": regularizer}
-    parts = {family: given[family] or part(family, PARTS[family]) for family in components(name)}
+    parts = {family: given[family] or part(family, PARTS[family]) for family in game_families(name)}
     member = registry.find("game", name)
     return member.build(member.complete(options), **parts)
 
@@ -84,7 +81,7 @@ def flow(game):
 
 # What holds for every game --------------------------------------------------------------------------------------------
 
-TOYS = {name: {} for name in registry.components("game") if name != "gan" and set(components(name)) <= set(PARTS)}
+TOYS = {name: {} for name in registry.components("game") if name != "gan" and set(game_families(name)) <= set(PARTS)}
 TOYS |= {
     "bilinear of 3": {"singular_values": (1.0, 0.5, 2.0)},
     "quadratic of 3": {"curvatures": (1.0, -0.5, 2.0)},

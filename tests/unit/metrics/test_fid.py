@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 import torch
 from building import part
+from study_example import changed
 
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.run_settings import settings_of
+from ganbench.contracts import trials
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec, Examples
 from ganbench.judges import JudgedExamples, judge_stored
@@ -22,6 +25,7 @@ from ganbench.nn import inception as inception_network
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.datasets import WEIGHTS
 from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.resources.dataset_costs import DatasetCosts
 from ganbench.pipeline.results_folder import prepare as folder_usable
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
@@ -129,6 +133,55 @@ def test_missing_weights_name_the_rule_that_fetches_them(monkeypatch, tmp_path):
     inception_network.pretrained.cache_clear()
     with pytest.raises(GanbenchError, match=r"the Inception weights are not at .*; the rule 'weights' fetches them"):
         inception_network.features(np.zeros((1, 1, 8, 8), np.float32))
+
+
+OWN = """\
+from dataclasses import dataclass
+
+from ganbench.metrics.fid import FID
+
+
+@dataclass(frozen=True)
+class Own(FID):
+    pass
+"""
+
+
+def planned(sha256: str, **evaluate) -> Plan:
+    study = changed("evaluate", {"inception": {"sha256": sha256}, **evaluate})
+    study["grid"] = study["grid"][:1]  # images
+    return Plan(parse(study, origin="study"))
+
+
+@pytest.mark.parametrize("used", ["own metric", "judge"])
+def test_whatever_needs_the_weights_has_them_by_its_declaration(tmp_path, used):
+    """A metric of one's own that derives from the FID as the FID, and a judge: they are fetched, they count in digests,
+    the table of runs has their checksum, and the estimate has Inception's time and memory."""
+    (tmp_path / "own.py").write_text(OWN)
+    evaluate = {"metrics": [str(tmp_path / "own.py")]} if used == "own metric" else {"judge": "inception"}
+    one, other = planned("a" * 8, **evaluate), planned("b" * 8, **evaluate)
+    assert one.weights.name == WEIGHTS
+    assert all(one.weights in job.inputs for job in (*one.reference.values(), *one.evaluate.values()))
+    assert not set(one.evaluate_digests.values()) & set(other.evaluate_digests.values())
+    settings = settings_of(one.runs[0], one.study.evaluate, one.study.outcome)
+    assert settings["evaluate_inception_sha256"] == "a" * 8
+    (digits,) = one.datasets.values()
+    assert DatasetCosts(one, digits).inception
+
+
+def test_a_study_without_the_network_has_no_weights():
+    plan = planned("a" * 8)
+    assert plan.weights is None
+    assert "evaluate_inception_sha256" not in settings_of(plan.runs[0], plan.study.evaluate, plan.study.outcome)
+    (digits,) = plan.datasets.values()
+    assert not DatasetCosts(plan, digits).inception
+
+
+def test_the_trial_of_a_metric_that_needs_weights_leaves_its_scores_open(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    results = list(trials.trial(trials.read(tmp_path / "own.py")))
+    assert not [each for each in results if each.held is False]
+    assert {each.said for each in results if each.held is None} >= {"it needs weights that a study fetches"}
 
 
 FEW_DIGITS = '''"""Forty zeros and ones."""

@@ -254,7 +254,7 @@ def test_a_critic_is_paid_in_its_scores():
 def test_outputs_are_called_probabilities_where_they_are(name):
     """By this a discriminator can be said to have won: a score beyond 0.99 says nothing."""
     outputs = part("objective", name).output(torch.tensor([-40.0, 0.0, 40.0]))
-    says = registry.find("objective", name).constants.get("probability", True)
+    says = registry.find("objective", name).constants["probability"]
     assert says == bool(((outputs >= 0) & (outputs <= 1)).all())
 
 

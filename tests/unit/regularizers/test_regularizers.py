@@ -360,7 +360,7 @@ class Curved(Adversarial):
     """D(x) = d_1 tanh(d_0 sum_i i x_i) + d_2 |x|^2 and G(z) = g_1 z + g_0: everything has second derivatives. Examples
     are numbers, or images of 2 x 2 of them."""
 
-    components: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
+    families: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
 
     @property
     def example_shape(self):

@@ -36,7 +36,7 @@ class Judged(Diagnostic):
     needs_judge: ClassVar[bool] = True
 
     def supports(self, game):
-        return None if "architecture" in game.components else "it has no generator of examples"
+        return None if "architecture" in game.families else "it has no generator of examples"
 
     def columns(self, game):
         return {"share": MetricInfo("Share", "Share.", "high", 0, 1)}

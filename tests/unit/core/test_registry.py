@@ -1,0 +1,136 @@
+"""What is read of a component's source: the same as what its object turns out to be."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from building import names, part
+
+from ganbench.core import registry
+from ganbench.core.errors import GanbenchError
+from ganbench.core.registry import FAMILIES, ComponentInfo
+from ganbench.core.supplied import NOT_AN_OPTION
+from ganbench.games.gan import GAN
+from ganbench.pipeline.preflight.claimed_outcomes import critics
+from ganbench.study.choices import parse_choice
+
+IMPORTS = """\
+import typing
+import typing as t
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from typing import ClassVar as Constant
+
+from ganbench.core import supplied
+from ganbench.core.supplied import Supplied, Supplied as Given
+from ganbench.games.dirac import DiracGAN
+from ganbench.objectives import Objective
+from ganbench.objectives.wasserstein import Wasserstein
+
+"""
+OBJECTIVE = """
+    def real(self, logits):
+        return -logits
+
+    fake = generator = real
+
+    def output(self, logits):
+        return logits
+"""
+
+
+def own(folder: Path, family: str, *, body: str = "", base: str, before: str = "") -> ComponentInfo:
+    """A component of one's own, of a class that derives from this one and has this body."""
+    path = folder / "own.py"
+    path.write_text(
+        f"{IMPORTS}{before}@dataclass(frozen=True, kw_only=True)\nclass Own({base}):\n    {body or 'pass'}\n"
+    )
+    return registry.find(family, str(path))
+
+
+def critic(folder: Path, body: str, before: str = "", base: str = "Objective") -> ComponentInfo:
+    return own(folder, "objective", body=body + OBJECTIVE, base=base, before=before)
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    ["", ": bool", ": ClassVar[bool]", ": ClassVar", ": typing.ClassVar[bool]", ": t.ClassVar", ": Constant"],
+)
+def test_a_class_attribute_is_read_alike_however_it_is_written(tmp_path, annotation):
+    info = critic(tmp_path, f"probability{annotation} = False")
+    assert info.constants == {"probability": False}
+    assert info.options == {}
+    assert info.build({}).probability is False
+    assert critics(parse_choice("objective", str(info.path))), "claims know of it"
+
+
+def test_a_class_attribute_that_is_not_written_is_that_of_the_class_above(tmp_path):
+    assert critic(tmp_path, "").constants == {"probability": True}
+    registry.read_component.cache_clear()  # of the same file
+    derived = own(tmp_path, "objective", base="Wasserstein")
+    assert derived.constants == registry.find("objective", "wasserstein").constants == {"probability": False}
+    assert derived.build({}).probability is False
+
+
+@pytest.mark.parametrize(
+    ("body", "before", "base"),
+    [
+        ("probability = not True", "", "Objective"),
+        ("probability = other = False", "", "Objective"),
+        ("probability = property(lambda self: False)", "", "Objective"),
+        ("", "class _Critic(Objective):\n    probability = False\n\n\n", "_Critic"),
+    ],
+)
+def test_a_class_attribute_that_cannot_be_read_is_refused_with_the_remedy(tmp_path, body, before, base):
+    info = critic(tmp_path, body, before, base)
+    said = r"own\.py: probability of its class Own is False, but is read as True .*`probability: ClassVar = False`"
+    with pytest.raises(GanbenchError, match=said):
+        info.build({})
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_declared_attribute_has_a_value_in_the_base_class(family):
+    declared = FAMILIES[family].declared
+    assert FAMILIES[family].constants.keys() == set(declared)
+    for name, info in registry.components(family).items():
+        assert info.constants.keys() == set(declared), name
+        assert not info.options.keys() & set(declared), name
+        assert info.shipped
+
+
+@pytest.mark.parametrize("annotation", ["Supplied[int]", "Given[int]", "supplied.Supplied[int | None]"])
+def test_a_field_that_the_engine_supplies_is_no_option_whatever_its_mark_is_called(tmp_path, annotation):
+    info = own(tmp_path, "game", body=f"batch_size: {annotation}", base="DiracGAN")
+    assert info.options == registry.find("game", "dirac").options
+    parts = {"objective": part("objective", "minimax"), "regularizer": part("regularizer", "none")}
+    assert info.build({}, **parts, batch_size=3).batch_size == 3
+    assert not info.shipped
+
+
+def test_another_type_of_the_mark_s_name_is_no_mark(tmp_path):
+    other = "from typing import List as Supplied\n\n\n"
+    with pytest.raises(GanbenchError, match="option 'batch_size' needs a default value"):
+        own(tmp_path, "game", body="batch_size: Supplied[int]", base="DiracGAN", before=other)
+
+
+def supplied_fields(cls: Any) -> set[str]:
+    """The fields of a class that bear the mark itself."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {each.name for each in fields(cls) if any(mark is NOT_AN_OPTION for mark in get_args(hints[each.name]))}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_fields_of_a_class_are_its_options_and_what_the_engine_supplies(family):
+    for name in names(family):
+        info = registry.find(family, name)
+        cls = getattr(registry._module(info.path), info.cls)
+        assert {each.name for each in fields(cls)} == info.options.keys() | supplied_fields(cls), name
+        assert not info.options.keys() & supplied_fields(cls), name
+
+
+def test_what_a_game_is_supplied_with_has_a_type():
+    assert len(supplied_fields(GAN)) == 9
+    assert Any not in get_type_hints(GAN).values()
