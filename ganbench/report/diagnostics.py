@@ -33,7 +33,7 @@ def _experiment(collected: Collected, name: str, given: dict) -> dict:
     options = dict(given["diagnostic"])
     kind = options.pop("name")
     table = values_by_run(collected, name)
-    infos = {column: collected.quantities[f"{name}.{column}"] for column in table if np.isfinite(table[column]).any()}
+    infos = {column: collected.quantities[f"{name}.{column}"] for column in table if table[column].notna().any()}
     ours = [run for run in table.index if run]
     return {
         "name": name,
@@ -108,8 +108,8 @@ def _cells(values: pd.DataFrame, infos: dict[str, MetricInfo]) -> list[dict[str,
         if not len(known):
             cells.append({"median": "–", "range": "", "missing": ""})
             continue
-        # The middle value of an even number of runs: the mean of two infinities of unlike signs is not a number.
-        median = float(np.sort(known)[len(known) // 2]) if np.isinf(known).any() else float(np.median(known))
+        with np.errstate(invalid="ignore"):  # half of the values may be -inf and half inf; NaN is shown as "–" then
+            median = np.median(known)
         span = format_range(known.min(), known.max(), DIGITS)
         cells.append(
             {
