@@ -2,11 +2,11 @@
 
 `runs` has one row per run, `snapshots` one per run and snapshot, `curves` one per run, recorded series and bin of
 steps, `references` one per data set and quantity measured on real data, `nulls` one per data set and metric,
-`measurements` one per run and number that a diagnostic measured, `diagnoses` one per run and outcome that holds or was
-not judged, `events` one per run and event, `modes` one per run, snapshot and mode of the data. Settings that are not
-axes are columns of `runs` too (see `setting_columns`). Metrics are columns of `snapshots` under their own names, and of
-`runs` as `<metric>_final`: the value of the last networks, empty where the run diverged or was stopped before. Next to
-the tables, `metrics.json` describes the metrics and `quantities.json` the numbers of the diagnostics.
+`measurements` one per run and number that a diagnostic measured, `run_outcomes` one per run and outcome that holds or
+was not judged, `events` one per run and event, `modes` one per run, snapshot and mode of the data. Options are columns
+of `runs` too (see `option_columns`). Metrics are columns of `snapshots` under their own names, and of `runs` as
+`<metric>_final`: the value of the last networks, empty where the run diverged or was stopped before. Next to the
+tables, `metrics.json` describes the metrics and `quantities.json` the numbers of the diagnostics.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ RUNS = {
     **AXES,
     "method": "what is compared: the run's data set, architecture and whatever else the study varies, as a slug",
     "outcome": "what became of the run: the most severe of `outcomes`, or undetermined",
-    "outcomes": "all outcomes that hold, the most severe first, separated by commas; `diagnoses` has the evidence",
+    "outcomes": "all outcomes that hold, the most severe first, separated by commas; `run_outcomes` has the evidence",
     "outcome_step": "training step since which the outcome holds, or at which it was first seen",
     "failed_step": "training step since which the first of all failures found holds; empty where none was found",
     "stopped_step": "training step after which the run was stopped early; empty where it was not",
@@ -163,7 +163,7 @@ MEASUREMENTS = {
     "value": "its value; empty where there is none",
 }
 
-DIAGNOSES = {
+RUN_OUTCOMES = {
     "run": RUNS["run"],
     "outcome": "an outcome that holds for the run, or that was not judged",
     "primary": "whether it is the run's `outcome`; one row of every run is",
@@ -233,7 +233,7 @@ TABLES = {
     "references": REFERENCES,
     "nulls": NULLS,
     "measurements": MEASUREMENTS,
-    "diagnoses": DIAGNOSES,
+    "run_outcomes": RUN_OUTCOMES,
     "events": EVENTS,
     "modes": MODES,
 }

@@ -83,7 +83,7 @@ def records(collected: Collected, files: Mapping[str, Sequence[str]]) -> dict[st
     settings, apart = _settings(collected)
     metrics = {name: info for name, info in collected.metrics.items() if runs[f"{name}_final"].notna().any()}
     series, curves = _curves(collected, steps)
-    holding = collected.diagnoses[collected.diagnoses["judged"].astype(bool)]
+    holding = collected.run_outcomes[collected.run_outcomes["judged"].astype(bool)]
     holding = holding.sort_values("primary", ascending=False, kind="stable")
     evidence: dict[str, list[dict]] = defaultdict(list)
     for row in holding[["run", "outcome", "onset", "evidence"]].to_dict("records"):

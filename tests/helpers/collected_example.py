@@ -14,12 +14,12 @@ from ganbench.analysis.collected import Collected, write
 from ganbench.analysis.columns import (
     AXES,
     CURVES,
-    DIAGNOSES,
     EVENTS,
     MEASUREMENTS,
     MODES,
     NULLS,
     REFERENCES,
+    RUN_OUTCOMES,
     RUNS,
     SNAPSHOTS,
 )
@@ -94,7 +94,7 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
         "references": _references(),
         "nulls": _nulls(),
         "measurements": pd.DataFrame(columns=list(MEASUREMENTS)).astype({"value": float}),
-        "diagnoses": pd.DataFrame([_diagnosis(run) for run in runs])[list(DIAGNOSES)],
+        "run_outcomes": pd.DataFrame([_outcome(run) for run in runs])[list(RUN_OUTCOMES)],
         "events": pd.DataFrame([event for run in runs for event in _events(run)])[list(EVENTS)],
         "modes": pd.concat(modes, ignore_index=True),
     }
@@ -109,7 +109,7 @@ def only(collected: Collected, keep: pd.Series) -> Collected:
     runs = collected.runs[keep].reset_index(drop=True)
     parts = {
         name: table[table["run"].isin(runs["run"])].reset_index(drop=True)
-        for name in ("snapshots", "curves", "diagnoses", "events", "modes")
+        for name in ("snapshots", "curves", "run_outcomes", "events", "modes")
         for table in [getattr(collected, name)]
     }
     return dataclasses.replace(collected, runs=runs, **parts)
@@ -178,7 +178,7 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
     }
 
 
-def _diagnosis(run: dict) -> dict:
+def _outcome(run: dict) -> dict:
     found = {"run": run["run"], "outcome": run["outcome"], "primary": True, "judged": True}
     return found | {"onset": run["outcome_step"], "confidence": 0.8, "evidence": run["outcome_why"]}
 

@@ -30,7 +30,7 @@ from ganbench.study.study_files import find_study
 WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
 COLLECTED = (
     *("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "nulls.parquet"),
-    *("measurements.parquet", "diagnoses.parquet", "events.parquet", "modes.parquet"),
+    *("measurements.parquet", "run_outcomes.parquet", "events.parquet", "modes.parquet"),
     *("metrics.json", "quantities.json", "samples.h5", "arrays.h5", checksums.FILE_NAME),
 )
 

@@ -66,7 +66,7 @@ def test_a_selection_has_the_rows_of_its_runs_in_every_frame(results):
     expected = expected[expected["learning_rate"] == 2e-4]
     assert list(chosen.runs["run"]) == list(expected["run"])
     assert len(chosen.runs) == 6
-    for name in ("snapshots", "curves", "diagnoses", "modes"):
+    for name in ("snapshots", "curves", "run_outcomes", "modes"):
         table, whole = getattr(chosen, name), getattr(results, name)
         assert set(table["run"]) == set(expected["run"]), name
         assert len(table) == whole["run"].isin(expected["run"]).sum(), name

@@ -50,7 +50,7 @@ def test_every_run_has_its_settings_scores_and_evidence(collected, data):
         outcome, onset, evidence = record["outcomes"][0]
         assert data["texts"][outcome] == run["outcome"]
         assert onset == run["outcome_step"] or (onset is None and pd.isna(run["outcome_step"]))
-        mine = collected.diagnoses[(collected.diagnoses["run"] == run["run"]) & collected.diagnoses["judged"]]
+        mine = collected.run_outcomes[(collected.run_outcomes["run"] == run["run"]) & collected.run_outcomes["judged"]]
         assert len(record["outcomes"]) == len(mine)
         assert data["texts"][evidence] in set(mine["evidence"])
         score = run["fcd_final"]
@@ -128,9 +128,12 @@ def test_commands_are_those_of_the_command_line(file):
         assert parsed | asked == parsed
 
 
-def test_runs_without_curves_and_diagnoses_have_records(collected):
+def test_runs_without_curves_and_outcomes_have_records(collected):
     bare = dataclasses.replace(
-        collected, curves=collected.curves[:0], snapshots=collected.snapshots[:0], diagnoses=collected.diagnoses[:0]
+        collected,
+        curves=collected.curves[:0],
+        snapshots=collected.snapshots[:0],
+        run_outcomes=collected.run_outcomes[:0],
     )
     found = records(bare, {})
     assert all(run["curves"] == [] and run["outcomes"] == [] for run in found["runs"])

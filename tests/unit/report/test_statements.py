@@ -19,7 +19,6 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import (
     AXES,
     CURVES,
-    DIAGNOSES,
     EVENTS,
     FAILURES,
     MEASUREMENTS,
@@ -28,6 +27,7 @@ from ganbench.analysis.columns import (
     OPEN,
     OUTCOMES,
     REFERENCES,
+    RUN_OUTCOMES,
     RUNS,
     SNAPSHOTS,
 )
@@ -89,7 +89,7 @@ TABLES = {
     "references": REFERENCES,
     "nulls": NULLS,
     "measurements": MEASUREMENTS,
-    "diagnoses": DIAGNOSES,
+    "run_outcomes": RUN_OUTCOMES,
     "events": EVENTS,
     "modes": MODES,
 }
