@@ -37,16 +37,16 @@ AXES = {
     "seed": "seed of every random stream of the run",
 }
 
-# Settings of a run that are not axes: each has its own column in `runs`, with one of these prefixes and `_`.
-SETTINGS = {
+# Options of a run: each has its own column in `runs`, with one of these prefixes and `_`.
+OPTIONS = {
     **{family: f"option `{{name}}` of the run's {family}; empty where that has no such option" for family in CHOICES},
     "train": "training option `{name}` of the run; empty where the run has no use for it",
     "evaluate": "evaluation option `{name}` of the study; empty where the run is not evaluated",
     "outcome": "threshold `{name}` of the study's section `outcome`, by which failures are told",
 }
 
-# The axes that define a setting: runs of one setting differ only in their seeds.
-SETTING = tuple(axis for axis in AXES if axis != "seed")
+# The axes that vary within a method and define a setting: runs of a method at one setting differ only in their seeds.
+SETTING = ("n_train", "learning_rate", "generator_learning_rate")
 
 RUNS = {
     "run": "identifier of the run, unique in the study: its method, n_train, learning rates and seed",
@@ -94,8 +94,8 @@ RUNS = {
 }
 
 
-def setting_columns(columns: Iterable[str], metrics: Iterable[str]) -> dict[str, str]:
-    """Describe the columns of `runs` that hold settings, named `<prefix>_<name>` by the prefixes of `SETTINGS`.
+def option_columns(columns: Iterable[str], metrics: Iterable[str]) -> dict[str, str]:
+    """Describe the columns of `runs` that hold options, named `<prefix>_<name>` by the prefixes of `OPTIONS`.
 
     Args:
         columns: All columns of the table.
@@ -106,7 +106,7 @@ def setting_columns(columns: Iterable[str], metrics: Iterable[str]) -> dict[str,
     """
     others = {*RUNS, *(f"{metric}_final" for metric in metrics)}
     parted = {column: column.partition("_") for column in columns if column not in others}
-    return {column: SETTINGS[of].format(name=name) for column, (of, _, name) in parted.items() if of in SETTINGS}
+    return {column: OPTIONS[of].format(name=name) for column, (of, _, name) in parted.items() if of in OPTIONS}
 
 
 # Columns that should have one value in a table: where they differ, the last bits of numbers may differ, and after long
@@ -206,7 +206,7 @@ MISSING = {
     "run": RUNS["run"],
     **AXES,
     "method": RUNS["method"],
-    **{column: RUNS.get(column) or SETTINGS["train"].format(name=name) for name, column in COLUMNS.items()},
+    **{column: RUNS.get(column) or OPTIONS["train"].format(name=name) for name, column in COLUMNS.items()},
     "pack": "pack in which the run is trained",
     "stage": "stage that it waits for",
     "state": "how that stage's job stands: waiting, running, silent, stopped or failed",

@@ -77,7 +77,7 @@ class Results(Collected):
 
     @cached_property
     def settings(self) -> pd.DataFrame:
-        """One row per setting: all runs here that differ only in their seed."""
+        """One row per method and setting: all runs here that differ only in their seed."""
         return settings_table(self)
 
     @cached_property

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ganbench.analysis.comparisons import WITHIN
+from ganbench.analysis.columns import SETTING
 from ganbench.analysis.methods import final_values
 from ganbench.analysis.side_by_side import Side
 from ganbench.core.formatting import format_number
@@ -76,7 +76,7 @@ def scores(sides: Sequence[Side], settings: pd.DataFrame, metric: str, info: Met
             if at is None:
                 continue
             runs = side.runs([row["method"]])
-            for axis in WITHIN:
+            for axis in SETTING:
                 runs = runs[runs[axis].isna() if pd.isna(row[axis]) else runs[axis] == row[axis]]
             values = final_values(runs, metric)
             drawn += [*values[np.isfinite(values)]]

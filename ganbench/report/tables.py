@@ -21,7 +21,7 @@ from ganbench.analysis.columns import (
     RUN_OUTCOMES,
     RUNS,
     SNAPSHOTS,
-    setting_columns,
+    option_columns,
 )
 from ganbench.analysis.comparisons import COLUMNS as comparison_columns
 from ganbench.analysis.comparisons import comparisons
@@ -53,7 +53,7 @@ ROWS = {
     "ranking_tests": "One row per pair of methods of one data set: whether the runs show one to be the better one.",
     "working_regions": "One row per group of runs that differ in one numeric axis and their seeds alone.",
     "interactions": "One row per pair of grid axes of one data set that were crossed.",
-    "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
+    "settings": "One row per method and setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
     "run_outcomes": "One row per run and outcome that holds, or that was not judged.",
     "events": "One row per run and event: spikes of losses, saturation, rejection, relapses and mode hops.",
@@ -74,7 +74,7 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         for name, text in now.items()
     }
     return {
-        "runs": {**RUNS, **setting_columns(collected.runs.columns, metrics), **final},
+        "runs": {**RUNS, **option_columns(collected.runs.columns, metrics), **final},
         "snapshots": {**SNAPSHOTS, **now},
         "curves": dict(CURVES),
         "references": dict(REFERENCES),

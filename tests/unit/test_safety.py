@@ -766,7 +766,7 @@ def test_the_report_runs_and_loads_nothing_of_hostile_words(report):
     (kind, data), (none, script) = page.scripts
     assert kind == [("type", "application/json"), ("id", "run-records")]
     assert words("digest") not in data  # the table of runs has it
-    assert words("objective 0") in dict(json.loads(data)["settings"])["objective"]
+    assert words("objective 0") in dict(json.loads(data)["options"])["objective"]
     assert "<" not in data
     assert none == []
     assert script == (PACKAGE / "report" / "report.js").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from ganbench.analysis.events import events_of
 from ganbench.analysis.mode_forgetting import MOST, mean_forgetting, mode_columns
 from ganbench.analysis.outcome import RunOutcomes, classify_run, outcome_rows
 from ganbench.analysis.outcomes import Finding, RunEvidence
-from ganbench.analysis.run_settings import runs_table, settings_of
+from ganbench.analysis.run_options import options_of, runs_table
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo, of_averages
 from ganbench.core.tree import Tree
@@ -52,8 +52,8 @@ def run(job: Job, context: JobContext) -> None:
             shutil.rmtree(older, ignore_errors=True)
 
 
-class Settings:
-    """The settings that outcomes and metrics depend on.
+class Sections:
+    """The sections of the study that outcomes and metrics depend on.
 
     Args:
         task: The task.
@@ -77,8 +77,8 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
         context: The job's context.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    settings = Settings(task)
-    metrics = settings.metrics
+    sections = Sections(task)
+    metrics = sections.metrics
     runs, outcome_table, events = [], [], []
     snapshots, curves, modes = Parts(), Parts(), Parts()
     with result_files.create_file(folder / "samples.h5", "samples") as samples:
@@ -97,11 +97,11 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
                 for table, part in ((curves, curve), (snapshots, snapshot), (modes, mode)):
                     table.add(run.id, part)
                 real = {"nulls": nulls.get(dataset, {}), "noise": noise.get(dataset, {})}
-                evidence = _evidence(settings, results, curve, snapshot, real)
+                evidence = _evidence(sections, results, curve, snapshot, real)
                 outcomes = classify_run(evidence)
                 forgetting = mean_forgetting(mode, results.trained["about"]["steps"])
                 found = {"evaluated_on": origin_of(judged), "mode_forgetting": forgetting}
-                runs.append(_run(settings, results, outcomes, snapshot) | found)
+                runs.append(_run(sections, results, outcomes, snapshot) | found)
                 outcome_table += [{"run": run.id, **row} for row in outcome_rows(outcomes)]
                 events += [{"run": run.id, **asdict(event)} for event in events_of(evidence)]
                 if judged is not None:
@@ -164,7 +164,7 @@ def _modes(judged: Tree | None, real: np.ndarray | None) -> dict[str, np.ndarray
 
 
 def _evidence(
-    settings: Settings,
+    sections: Sections,
     results: RunResults,
     curves: dict[str, np.ndarray],
     snapshots: dict[str, np.ndarray],
@@ -173,16 +173,16 @@ def _evidence(
     """What was recorded of a run, for its outcomes."""
     point, trained = results.run, results.trained
     dataset, objective = point.choice("dataset"), point.choice("objective")
-    judge = dataset and judge_of(settings.evaluate.judge, dataset)
+    judge = dataset and judge_of(sections.evaluate.judge, dataset)
     diverged, stopped = trained["diverged"], trained["stopped"]
     return RunEvidence(
         steps=trained["about"]["steps"] if stopped is None else stopped[0],
-        settings=settings.outcome,
+        settings=sections.outcome,
         diverged=None if diverged is None else tuple(diverged),
         initial_norms=trained["initial_norms"],
         curves=curves,
         snapshots=snapshots,
-        metrics=settings.metrics,
+        metrics=sections.metrics,
         **real,
         modes=dataset and known_modes(judge, dataset),
         probabilities=objective is None or objective.component.constants.get("probability", True),
@@ -192,10 +192,10 @@ def _evidence(
 
 
 def _run(
-    settings: Settings, results: RunResults, outcomes: RunOutcomes, snapshots: dict[str, np.ndarray]
+    sections: Sections, results: RunResults, outcomes: RunOutcomes, snapshots: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     """A row of the table of runs."""
-    point, trained, metrics = results.run, results.trained, settings.metrics
+    point, trained, metrics = results.run, results.trained, sections.metrics
     about, primary = trained["about"], outcomes.primary
     # A run that diverged or was stopped has no final networks: its last snapshot was taken before the last step.
     reached = len(snapshots["step"]) > 0 and snapshots["step"].max() == about["steps"]
@@ -206,7 +206,7 @@ def _run(
     ]
     return {
         **_labels(point),
-        **settings_of(point, settings.evaluate, settings.outcome),
+        **options_of(point, sections.evaluate, sections.outcome),
         "outcome": primary.outcome,
         "outcomes": ", ".join(finding.outcome for finding in outcomes.findings),
         "outcome_step": primary.onset,

@@ -215,5 +215,5 @@ def test_a_study_has_its_results_from_the_first_run_to_the_last_table(tmp_path):
     with pytest.raises(GanbenchError, match=rf"no run yet whose outcome is known.*{command}, and keeps the runs"):
         ganbench.results(file)
     file.write_text(json.dumps(content | {"train": {"steps": 30}}))
-    with pytest.raises(GanbenchError, match=rf"other settings than its own or with other sources.*{command}"):
+    with pytest.raises(GanbenchError, match=rf"another configuration than its own or with other sources.*{command}"):
         ganbench.results(file)

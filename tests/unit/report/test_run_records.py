@@ -41,7 +41,7 @@ def decoded(curve: list) -> np.ndarray:
 def test_every_run_has_its_settings_scores_and_evidence(collected, data):
     for (_, run), record in zip(collected.runs.iterrows(), data["runs"], strict=True):
         apart = dict(zip(record["apart"][::2], record["apart"][1::2], strict=True))
-        found = {name: values[apart.get(place, 0)] for place, (name, values) in enumerate(data["settings"])}
+        found = {name: values[apart.get(place, 0)] for place, (name, values) in enumerate(data["options"])}
         for name in ("dataset", "learning_rate", "seed", "architecture_width"):
             value = run[name]
             text = None if pd.isna(value) else value if isinstance(value, str) else f"{value:g}"
@@ -58,7 +58,7 @@ def test_every_run_has_its_settings_scores_and_evidence(collected, data):
 
 
 def test_the_first_value_of_a_setting_is_that_of_most_runs(collected, data):
-    values = dict(data["settings"])
+    values = dict(data["options"])
     assert values["dataset"][0] == collected.runs["dataset"].mode()[0]
     assert set(values["learning_rate"]) == {"0.0002", "0.001", "0.005"}
 
