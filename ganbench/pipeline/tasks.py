@@ -27,7 +27,7 @@ class ComponentConfig:
 
 
 @dataclass(frozen=True)
-class Group:
+class FusableGroup:
     """Runs of a pack that have the same components, so that they can be fused."""
 
     components: dict[str, ComponentConfig]  # by family
@@ -103,7 +103,7 @@ class TrainTask:
 
     pack: str
     members: tuple[PackMember, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[FusableGroup, ...]
     train: dict[str, Any]  # the study's training options
     fuse: str
     execution: str
@@ -117,7 +117,7 @@ class EvaluateTask:
 
     pack: str
     members: tuple[PackMember, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[FusableGroup, ...]
     train_digests: tuple[str, ...]  # of the members, in their order
     metrics: tuple[ComponentConfig, ...]
     batch_size: int  # number of examples that passed a network together in training
@@ -170,7 +170,7 @@ class DiagnoseTask:
 
     pack: str
     members: tuple[PackMember, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[FusableGroup, ...]
     train: dict[str, Any]
     experiments: dict[str, DiagnosticConfig]  # by name
     selected: dict[str, tuple[int, ...]]  # indices of the members that each experiment measures

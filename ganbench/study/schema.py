@@ -18,7 +18,7 @@ from ganbench.study.blocks import Block
 from ganbench.study.claims import Claim, unique_ids
 from ganbench.study.experiments import Experiment
 from ganbench.study.published import Published
-from ganbench.study.sections import Evaluate, Machine, Outcome, Packing, Track
+from ganbench.study.sections import Evaluate, Machine, Outcome, PackSection, Track
 from ganbench.study.strict_yaml import bullet_list, data_fault, describe_errors, read_yaml
 from ganbench.study.train_axes import OF_BATCHES, TrainAxes
 from ganbench.study.value_types import (
@@ -60,7 +60,7 @@ class Study(Section):
     protocol: str = ""
     """How the study differs from the published ones, one difference a line; shown beside the numbers."""
     train: TrainAxes = TrainAxes()
-    pack: Packing = Packing()
+    pack: PackSection = PackSection()
     machine: Machine = Machine()
     evaluate: Evaluate = Evaluate()
     outcome: Outcome = Outcome()

@@ -29,7 +29,7 @@ TAGS = tuple(name for name in RUNS if name not in (*PARAMS, "run", "trained_at",
 
 
 @dataclass(frozen=True)
-class Record:
+class RunRecord:
     """The content of one run in MLflow.
 
     Attributes:
@@ -67,7 +67,7 @@ class Record:
         return sums.hexdigest()
 
 
-def records(collected: Collected, origin: Origin = UNKNOWN, pictured: Set[str] | None = None) -> Iterator[Record]:
+def records(collected: Collected, origin: Origin = UNKNOWN, pictured: Set[str] | None = None) -> Iterator[RunRecord]:
     """The records of all runs of a study.
 
     Args:
@@ -103,7 +103,7 @@ def records(collected: Collected, origin: Origin = UNKNOWN, pictured: Set[str] |
             tags["ganbench.infinite_left_out"] = str(len(points) - len(finite))
         drawn = len(own_snapshots) and (pictured is None or run in pictured)
         steps, samples = collected.samples(run) if drawn else (np.empty(0, int), np.empty(0))
-        yield Record(
+        yield RunRecord(
             run=run,
             status="FAILED" if failed(row) else "FINISHED",
             start_ms=start_ms,

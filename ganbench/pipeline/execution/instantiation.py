@@ -22,7 +22,7 @@ from ganbench.games import Game
 from ganbench.nn.examples import TrainingExamples
 from ganbench.pipeline.execution import memory
 from ganbench.pipeline.execution.edits import refuse_edited
-from ganbench.pipeline.tasks import ComponentConfig, Group, PackMember, TrainTask
+from ganbench.pipeline.tasks import ComponentConfig, FusableGroup, PackMember, TrainTask
 
 if TYPE_CHECKING:
     from ganbench.study.grid import Run
@@ -157,7 +157,7 @@ def examples(path: Path) -> Examples:
         return Examples(**result_files.read_tree(group, most=memory.most_held()))
 
 
-def verify_groups(groups: Iterable[Group]) -> None:
+def verify_groups(groups: Iterable[FusableGroup]) -> None:
     """Refuse to compute if the sources of a group were edited after the job was planned; see `verify`."""
     for group in groups:
         verify(group.sources, group.components.items(), "train")
