@@ -205,14 +205,14 @@ class TrackTask:
     pictures: int = 0  # most runs whose samples are drawn
 
     @property
-    def address(self) -> str:
+    def tracking_uri(self) -> str:
         """The address of the MLflow store."""
         return self.uri or f"sqlite:///{self.store}"
 
     @property
     def database(self) -> Path | None:
         """The file of the MLflow store; None for a server."""
-        return database_file(self.address)
+        return database_file(self.tracking_uri)
 
 
 @dataclass(frozen=True)

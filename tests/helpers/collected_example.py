@@ -23,7 +23,7 @@ from ganbench.analysis.columns import (
     RUNS,
     SNAPSHOTS,
 )
-from ganbench.analysis.mode_forgetting import mean_forgetting, mode_table
+from ganbench.analysis.mode_forgetting import mean_forgetting, mode_columns
 from ganbench.analysis.outcome_catalogue import catalogue
 from ganbench.core import result_files
 
@@ -224,7 +224,8 @@ def _modes(run: dict, skill: np.ndarray) -> pd.DataFrame:
     weights = np.random.default_rng(int(run["digest"][:8], 16)).dirichlet(np.full(modes, 8.0))
     spread = np.clip(1.2 * skill, 0, 1)[:, None]
     share = spread * weights + (1 - spread) * np.eye(modes)[0]
-    return mode_table(steps, np.stack([share, share * skill[:, None]], axis=1), np.full(modes, 1 / modes))
+    shares = np.stack([share, share * skill[:, None]], axis=1)
+    return pd.DataFrame(mode_columns(steps, shares, np.full(modes, 1 / modes)))
 
 
 def _curves(run: dict, generator: np.random.Generator) -> pd.DataFrame:

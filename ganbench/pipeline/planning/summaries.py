@@ -112,7 +112,6 @@ class SummaryPlan(PackPlan):
     @cached_property
     def track(self) -> Job:
         """The job that writes the results and the report to MLflow."""
-        store = self.study.results / "mlflow.db"
         data = {}
         for run in self.runs:
             if run.choice("dataset"):
@@ -122,7 +121,7 @@ class SummaryPlan(PackPlan):
             self.study.study,
             track.uri,
             sources_of("track"),
-            store,
+            self.study.store,
             self._tables,
             self.file or Path(),
             data,

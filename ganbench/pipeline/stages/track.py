@@ -63,7 +63,7 @@ def run(job: Job, context: JobContext) -> list[Path]:
         track(
             collected,
             study=task.study,
-            uri=task.address,
+            uri=task.tracking_uri,
             origin=origin,
             page=task.report,
             chosen=standing_for(collected, task.models),

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from made_up_runs import BENIGN, BINS, FIRST, KINDS, LAST, STEPS, make
 
-from ganbench.analysis.curves import curves_table
+from ganbench.analysis.curves import curve_columns
 from ganbench.analysis.early_stop import StopRule
 from ganbench.analysis.outcome import classify_run
 from ganbench.analysis.outcome_catalogue import catalogue, detectors
@@ -158,7 +158,7 @@ def test_curves_become_a_table_series_by_series():
         "mean": [2.0, 7.0, 3.0, 8.0],
         "max": [4.0, 8.0, 5.0, 9.0],
     }
-    pd.testing.assert_frame_equal(curves_table(recorder.curves()), pd.DataFrame(expected))
+    pd.testing.assert_frame_equal(pd.DataFrame(curve_columns(recorder.curves())), pd.DataFrame(expected))
 
 
 class _Watched:
