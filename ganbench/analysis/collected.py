@@ -78,7 +78,7 @@ class Collected:
     references: pd.DataFrame  # columns: REFERENCES
     nulls: pd.DataFrame  # columns: NULLS
     measurements: pd.DataFrame  # columns: MEASUREMENTS
-    diagnoses: pd.DataFrame  # columns: DIAGNOSES
+    run_outcomes: pd.DataFrame  # columns: RUN_OUTCOMES
     events: pd.DataFrame  # columns: EVENTS
     modes: pd.DataFrame  # columns: MODES
     metrics: dict[str, MetricInfo]  # by column name, the most telling metric of each data set first
@@ -118,7 +118,7 @@ class Collected:
 
     def part(self, runs: pd.DataFrame) -> Collected:
         """The part of the study that some rows of its table of runs stand for."""
-        names = ("snapshots", "curves", "diagnoses", "events", "modes")
+        names = ("snapshots", "curves", "run_outcomes", "events", "modes")
         tables = {name: getattr(self, name) for name in names}
         held = {name: table["run"].isin(runs["run"]) for name, table in tables.items()}
         tables = {name: table if held[name].all() else table[held[name]] for name, table in tables.items()}  # no copies

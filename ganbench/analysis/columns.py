@@ -2,11 +2,11 @@
 
 `runs` has one row per run, `snapshots` one per run and snapshot, `curves` one per run, recorded series and bin of
 steps, `references` one per data set and quantity measured on real data, `nulls` one per data set and metric,
-`measurements` one per run and number that a diagnostic measured, `diagnoses` one per run and outcome that holds or was
-not judged, `events` one per run and event, `modes` one per run, snapshot and mode of the data. Settings that are not
-axes are columns of `runs` too (see `setting_columns`). Metrics are columns of `snapshots` under their own names, and of
-`runs` as `<metric>_final`: the value of the last networks, empty where the run diverged or was stopped before. Next to
-the tables, `metrics.json` describes the metrics and `quantities.json` the numbers of the diagnostics.
+`measurements` one per run and number that a diagnostic measured, `run_outcomes` one per run and outcome that holds or
+was not judged, `events` one per run and event, `modes` one per run, snapshot and mode of the data. Options are columns
+of `runs` too (see `option_columns`). Metrics are columns of `snapshots` under their own names, and of `runs` as
+`<metric>_final`: the value of the last networks, empty where the run diverged or was stopped before. Next to the
+tables, `metrics.json` describes the metrics and `quantities.json` the numbers of the diagnostics.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ AXES = {
     "seed": "seed of every random stream of the run",
 }
 
-# Settings of a run that are not axes: each has its own column in `runs`, with one of these prefixes and `_`.
-SETTINGS = {
+# Options of a run: each has its own column in `runs`, with one of these prefixes and `_`.
+OPTIONS = {
     **{family: f"option `{{name}}` of the run's {family}; empty where that has no such option" for family in CHOICES},
     "train": "training option `{name}` of the run; empty where the run has no use for it",
     "evaluate": "evaluation option `{name}` of the study; empty where the run is not evaluated",
     "outcome": "threshold `{name}` of the study's section `outcome`, by which failures are told",
 }
 
-# The axes that define a setting: runs of one setting differ only in their seeds.
-SETTING = tuple(axis for axis in AXES if axis != "seed")
+# The axes that vary within a method and define a setting: runs of a method at one setting differ only in their seeds.
+SETTING = ("n_train", "learning_rate", "generator_learning_rate")
 
 RUNS = {
     "run": "identifier of the run, unique in the study: its method, n_train, learning rates and seed",
     **AXES,
     "method": "what is compared: the run's data set, architecture and whatever else the study varies, as a slug",
     "outcome": "what became of the run: the most severe of `outcomes`, or undetermined",
-    "outcomes": "all outcomes that hold, the most severe first, separated by commas; `diagnoses` has the evidence",
+    "outcomes": "all outcomes that hold, the most severe first, separated by commas; `run_outcomes` has the evidence",
     "outcome_step": "training step since which the outcome holds, or at which it was first seen",
     "failed_step": "training step since which the first of all failures found holds; empty where none was found",
     "stopped_step": "training step after which the run was stopped early; empty where it was not",
@@ -94,8 +94,8 @@ RUNS = {
 }
 
 
-def setting_columns(columns: Iterable[str], metrics: Iterable[str]) -> dict[str, str]:
-    """Describe the columns of `runs` that hold settings, named `<prefix>_<name>` by the prefixes of `SETTINGS`.
+def option_columns(columns: Iterable[str], metrics: Iterable[str]) -> dict[str, str]:
+    """Describe the columns of `runs` that hold options, named `<prefix>_<name>` by the prefixes of `OPTIONS`.
 
     Args:
         columns: All columns of the table.
@@ -106,7 +106,7 @@ def setting_columns(columns: Iterable[str], metrics: Iterable[str]) -> dict[str,
     """
     others = {*RUNS, *(f"{metric}_final" for metric in metrics)}
     parted = {column: column.partition("_") for column in columns if column not in others}
-    return {column: SETTINGS[of].format(name=name) for column, (of, _, name) in parted.items() if of in SETTINGS}
+    return {column: OPTIONS[of].format(name=name) for column, (of, _, name) in parted.items() if of in OPTIONS}
 
 
 # Columns that should have one value in a table: where they differ, the last bits of numbers may differ, and after long
@@ -163,7 +163,7 @@ MEASUREMENTS = {
     "value": "its value; empty where there is none",
 }
 
-DIAGNOSES = {
+RUN_OUTCOMES = {
     "run": RUNS["run"],
     "outcome": "an outcome that holds for the run, or that was not judged",
     "primary": "whether it is the run's `outcome`; one row of every run is",
@@ -206,7 +206,7 @@ MISSING = {
     "run": RUNS["run"],
     **AXES,
     "method": RUNS["method"],
-    **{column: RUNS.get(column) or SETTINGS["train"].format(name=name) for name, column in COLUMNS.items()},
+    **{column: RUNS.get(column) or OPTIONS["train"].format(name=name) for name, column in COLUMNS.items()},
     "pack": "pack in which the run is trained",
     "stage": "stage that it waits for",
     "state": "how that stage's job stands: waiting, running, silent, stopped or failed",
@@ -233,7 +233,7 @@ TABLES = {
     "references": REFERENCES,
     "nulls": NULLS,
     "measurements": MEASUREMENTS,
-    "diagnoses": DIAGNOSES,
+    "run_outcomes": RUN_OUTCOMES,
     "events": EVENTS,
     "modes": MODES,
 }

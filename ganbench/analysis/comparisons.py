@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import AXES
+from ganbench.analysis.columns import AXES, SETTING
 from ganbench.analysis.methods import (
     dataset_of,
     failed,
@@ -37,9 +37,6 @@ from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adj
 from ganbench.analysis.statistics.rate_differences import RateDifference
 from ganbench.analysis.statistics.survival import log_rank
 from ganbench.core.metric_info import MetricInfo
-
-# What tells the settings of one method apart; methods differ in the other axes.
-WITHIN = ("n_train", "learning_rate", "generator_learning_rate")
 
 # The tests of a comparison, in the order of their columns.
 TESTS = ("failure", "log_rank", "improvement")
@@ -137,7 +134,7 @@ def methods_by_dataset(collected: Collected) -> Iterator[tuple[str, list[str]]]:
 
 
 def losses_by_setting(
-    runs: pd.DataFrame, metric: str, info: MetricInfo, within: Sequence[str] = WITHIN
+    runs: pd.DataFrame, metric: str, info: MetricInfo, within: Sequence[str] = SETTING
 ) -> dict[tuple, np.ndarray]:
     """The final losses of one method's runs by their setting, see `final_losses`."""
     losses, settings = final_losses(runs, metric, info), keys(runs, within)
@@ -145,7 +142,7 @@ def losses_by_setting(
 
 
 def improvement(
-    both: Sequence[pd.DataFrame], metric: str, info: MetricInfo, within: Sequence[str] = WITHIN
+    both: Sequence[pd.DataFrame], metric: str, info: MetricInfo, within: Sequence[str] = SETTING
 ) -> Improvement:
     """The probability that a run of the first method beats one of the second, of runs at the settings of both.
 
@@ -161,7 +158,7 @@ def improvement(
 
 def at_common_settings(collected: Collected, first: str, second: str) -> list[pd.DataFrame]:
     """The runs of each of two methods at the settings that both were run at; two empty tables where there are none."""
-    return at_common(*(collected.runs[collected.runs["method"] == name] for name in (first, second)), WITHIN)
+    return at_common(*(collected.runs[collected.runs["method"] == name] for name in (first, second)), SETTING)
 
 
 def compare_pair(collected: Collected, first: str, second: str) -> tuple[dict[str, object], RateDifference | None]:
@@ -170,10 +167,10 @@ def compare_pair(collected: Collected, first: str, second: str) -> tuple[dict[st
     if both[0].empty:
         return {"settings": 0}, None
     unknown = sum(int(undetermined(runs).sum()) for runs in both)
-    row: dict[str, object] = {"settings": len(set(keys(both[0], WITHIN))), "undetermined": unknown}
+    row: dict[str, object] = {"settings": len(set(keys(both[0], SETTING))), "undetermined": unknown}
     for name, runs in zip(("first", "second"), both, strict=True):
         row |= {f"{name}_runs": len(runs), f"{name}_failed": int(failed(runs).sum())}
-    difference = compare_failures(*both, WITHIN)
+    difference = compare_failures(*both, SETTING)
     if difference is not None:
         row |= difference_values("failure", difference)
     row["log_rank_p"] = log_rank_within_settings(pd.concat(both))
@@ -187,6 +184,6 @@ def compare_pair(collected: Collected, first: str, second: str) -> tuple[dict[st
 
 def log_rank_within_settings(runs: pd.DataFrame) -> float:
     """The p-value of the log-rank test of whether methods differ in their time to failure, within settings."""
-    settings = {key: index for index, key in enumerate(dict.fromkeys(keys(runs, WITHIN)))}
-    strata = np.array([settings[key] for key in keys(runs, WITHIN)])
+    settings = {key: index for index, key in enumerate(dict.fromkeys(keys(runs, SETTING)))}
+    strata = np.array([settings[key] for key in keys(runs, SETTING)])
     return log_rank(*failure_times(runs), runs["method"].to_numpy(), strata)

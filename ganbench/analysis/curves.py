@@ -1,9 +1,8 @@
-"""Recorded curves as a table."""
+"""Recorded curves as columns of a table."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from ganbench.core.tree import Tree
 
@@ -22,8 +21,3 @@ def curve_columns(curves: Tree) -> dict[str, np.ndarray]:
     steps = {name: np.tile(curves[name], len(names)) for name in ("first_step", "last_step")}
     values = {name: curves[name].T.ravel() for name in ("min", "mean", "max")}
     return {"series": np.repeat(np.array(names, dtype=object), bins), **steps, **values}
-
-
-def curves_table(curves: Tree) -> pd.DataFrame:
-    """The columns of `curve_columns` as a table."""
-    return pd.DataFrame(curve_columns(curves))

@@ -19,7 +19,7 @@ from ganbench.analysis.comparison_sentences import compared
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
 from ganbench.analysis.interaction_sentences import interaction_sentences
 from ganbench.analysis.methods import headline, methods, undetermined
-from ganbench.analysis.nulls import Null, null_of
+from ganbench.analysis.nulls import NullInterval, null_of
 from ganbench.analysis.reference_sentences import ALIKE, reference_sentences
 from ganbench.analysis.region_sentences import region_sentences
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
@@ -32,7 +32,7 @@ FEW_SEEDS = 10
 
 
 @dataclass(frozen=True)
-class Finding:
+class Statement:
     """One statement on a study, or on one of its methods."""
 
     text: str
@@ -41,7 +41,7 @@ class Finding:
     warning: bool = False  # whether it limits what may be concluded from the tables
 
 
-def findings(collected: Collected) -> list[Finding]:
+def findings(collected: Collected) -> list[Statement]:
     """State all findings on a study: first the overview that opens a report, then the details of each method.
 
     The findings cover the runs that train networks on data. For other games only the mixed origins of runs are noted.
@@ -50,7 +50,7 @@ def findings(collected: Collected) -> list[Finding]:
         ValueError: A run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
     """
     if collected.runs.empty:
-        return [Finding("The study has no runs.", "caution", warning=True)]
+        return [Statement("The study has no runs.", "caution", warning=True)]
     gans = collected.gans
     if gans.runs.empty:
         return list(_mixtures(collected.runs))
@@ -58,21 +58,21 @@ def findings(collected: Collected) -> list[Finding]:
     lost = forgetting(gans)
     rows = {name: table[table["method"] == name] for name in methods(gans)}
     found = [
-        Finding(failures.overall(gans.runs, when=True), "failures"),
+        Statement(failures.overall(gans.runs, when=True), "failures"),
         *(_method(gans, name, mine) for name, mine in rows.items()),
     ]
     found += [
-        *(Finding(text, "comparison") for text in compared(gans)),
-        *(Finding(text, "axis") for text in region_sentences(gans)),
-        *(Finding(text, "axis") for text in interaction_sentences(gans)),
-        *(Finding(text, "seeds") for text in failures.over_seeds(table)),
+        *(Statement(text, "comparison") for text in compared(gans)),
+        *(Statement(text, "axis") for text in region_sentences(gans)),
+        *(Statement(text, "axis") for text in interaction_sentences(gans)),
+        *(Statement(text, "seeds") for text in failures.over_seeds(table)),
         *_forgotten(gans, gans.runs, lost),
-        *(Finding(text, "reference") for text in reference_sentences(gans)),
+        *(Statement(text, "reference") for text in reference_sentences(gans)),
     ]
     found += [*_cautions(gans), *_few_seeds(table), *_mixtures(collected.runs)]
     for name, mine in rows.items():
         runs = gans.runs[gans.runs["method"] == name]
-        found += [Finding(text, "axis", name) for text in failures.by_axis(runs)]
+        found += [Statement(text, "axis", name) for text in failures.by_axis(runs)]
         found += _seeds_or_settings(gans, name, mine)
         found += _forgotten(gans, runs, lost[lost["method"] == name], name)
     return found
@@ -89,14 +89,14 @@ def setting_words(row: pd.Series, rows: pd.DataFrame) -> str:
     return ", ".join(words) or "its one setting"
 
 
-def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Finding:
+def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Statement:
     """State a method's failure rate, and the settings with the best and the worst median of the headline metric."""
     runs = collected.runs[collected.runs["method"] == method]
     text = failures.overall(runs, when=False)
     text = f"{method}: {text[:1].lower()}{text[1:]}"
     metric = headline(collected, method)
     if metric is None:
-        return Finding(f"{text} No run has a value of any metric.", "method", method)
+        return Statement(f"{text} No run has a value of any metric.", "method", method)
     info = collected.metrics[metric]
     ranks = ranked(rows, metric, info)
     best, worst = rows.loc[ranks.idxmin()], rows.loc[ranks.idxmax()]
@@ -115,10 +115,10 @@ def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Finding:
             text += f" none in {len(gone)} of {len(rows)} settings: half of their runs or more failed or have no value."
         else:
             text += f" worst: {_seeds(worst, metric)}, at {setting_words(worst, rows)}."
-    return Finding(text, "method", method)
+    return Statement(text, "method", method)
 
 
-def _alike(row: pd.Series, metric: str, null: Null | None) -> str:
+def _alike(row: pd.Series, metric: str, null: NullInterval | None) -> str:
     """A clause where a setting's median lies within the metric's null."""
     return f", {ALIKE}" if null is not None and null.contains(row[f"{metric}_median"]) else ""
 
@@ -136,7 +136,7 @@ def _seeds(row: pd.Series, metric: str) -> str:
     return f"{format_number(row[f'{metric}_median'])} ({reach} over {values} seeds{missing})"
 
 
-def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) -> Iterator[Finding]:
+def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) -> Iterator[Statement]:
     """Compare the headline metric's range over the seeds of one setting with its range over the settings' medians."""
     metric = headline(collected, method)
     if metric is None:
@@ -159,12 +159,12 @@ def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) ->
             f" {runs - values} of {runs} runs are not in the differences over seeds: they diverged, were stopped early,"
             " have no value, or are of settings without a median or with one seed."
         )
-    yield Finding(text, "seeds", method)
+    yield Statement(text, "seeds", method)
 
 
 def _forgotten(
     collected: Collected, runs: pd.DataFrame, lost: pd.DataFrame, method: str | None = None
-) -> Iterator[Finding]:
+) -> Iterator[Statement]:
     """State how many runs lost their improvement.
 
     Args:
@@ -177,7 +177,7 @@ def _forgotten(
     untold = len(runs) - len(lost)
     if improved.empty:
         if method is None and untold == len(runs):
-            yield Finding(
+            yield Statement(
                 "Forgetting was not measured: no run has values of a metric with a better end at two snapshots"
                 " or more.",
                 "forgetting",
@@ -204,21 +204,21 @@ def _forgotten(
         text += f" {plural(len(lost) - len(improved), 'more run')} never improved on the first snapshot."
     if untold:
         text += f" Of {plural(untold, 'more run')} this is not known: fewer than two snapshots have a value."
-    yield Finding(text, "forgetting", method)
+    yield Statement(text, "forgetting", method)
 
 
-def _cautions(collected: Collected) -> Iterator[Finding]:
+def _cautions(collected: Collected) -> Iterator[Statement]:
     """Warn of metrics whose values mean little at the study's sizes."""
     known = collected.nulls.dropna(subset=["caution"])
     for (dataset, caution), rows in known.groupby(["dataset", "caution"], sort=False):
         titles = [collected.metrics[name].title for name in rows["metric"] if base_of(name) == name]
-        yield Finding(f"{join_words(titles)} on {dataset}: {caution}.", "caution", warning=True)
+        yield Statement(f"{join_words(titles)} on {dataset}: {caution}.", "caution", warning=True)
 
 
-def _few_seeds(table: pd.DataFrame) -> Iterator[Finding]:
+def _few_seeds(table: pd.DataFrame) -> Iterator[Statement]:
     fewest, most = int(table["runs"].min()), int(table["runs"].max())
     if fewest < FEW_SEEDS:
-        yield Finding(
+        yield Statement(
             f"Settings were run with {format_range(fewest, most)} {'seed' if most == 1 else 'seeds'} each: the"
             " numbers of a single setting are rough, and one more seed can change them visibly.",
             "caution",
@@ -226,16 +226,16 @@ def _few_seeds(table: pd.DataFrame) -> Iterator[Finding]:
         )
 
 
-def _mixtures(runs: pd.DataFrame) -> Iterator[Finding]:
+def _mixtures(runs: pd.DataFrame) -> Iterator[Statement]:
     """Warn of differences between runs that are not axes of the grid, such as devices and versions."""
     for column in ORIGINS:
         counts = runs[column].dropna().replace("", "none").value_counts().sort_index()
         if len(counts) > 1:
             parts = join_words([f"{name} ({plural(int(count), 'run')})" for name, count in counts.items()])
-            yield Finding(f"The runs mix {len(counts)} values of {column}: {parts}.", "caution", warning=True)
+            yield Statement(f"The runs mix {len(counts)} values of {column}: {parts}.", "caution", warning=True)
     edited = int(runs["commit"].fillna("").str.endswith("+").sum())
     if edited:
-        yield Finding(
+        yield Statement(
             f"{edited} of {len(runs)} runs were trained from sources that differed from their commit.",
             "caution",
             warning=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 MOST = 100  # modes; a table of more says little, and takes much room
@@ -47,16 +46,11 @@ def mode_columns(steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> dic
     }
 
 
-def mode_table(steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> pd.DataFrame:
-    """The columns of `mode_columns` as a table."""
-    return pd.DataFrame(mode_columns(steps, shares, real))
-
-
 def mean_forgetting(modes: Mapping[str, ArrayLike], step: int) -> float:
     """Average the forgetting of a run at one snapshot over the modes.
 
     Args:
-        modes: The rows of the run, as of `mode_columns` or `mode_table`.
+        modes: The rows of the run, as of `mode_columns`.
         step: The step of the snapshot.
 
     Returns:

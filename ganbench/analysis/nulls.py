@@ -13,7 +13,7 @@ ROUNDING = 1e-9  # of the larger bound: a null without spread is one number, whi
 
 
 @dataclass(frozen=True)
-class Null:
+class NullInterval:
     """What real examples score in place of generated ones.
 
     Attributes:
@@ -31,12 +31,12 @@ class Null:
         return self.low - room <= value <= self.high + room
 
 
-def null_of(collected: Collected, dataset: str, metric: str) -> Null | None:
+def null_of(collected: Collected, dataset: str, metric: str) -> NullInterval | None:
     """The null of a metric on a data set; None where it was not measured, or is not finite."""
     found = _row(collected, dataset, metric)
     if found is None or not np.isfinite(found[["mean", "low", "high"]].astype(float)).all():
         return None
-    return Null(**{name: float(found[name]) for name in ("mean", "low", "high")})
+    return NullInterval(**{name: float(found[name]) for name in ("mean", "low", "high")})
 
 
 def noise_of(collected: Collected, dataset: str, metric: str) -> float:

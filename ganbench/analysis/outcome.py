@@ -1,4 +1,4 @@
-"""The diagnosis of a run: every outcome that holds, the primary one, and what could not be judged.
+"""What became of a run: every outcome that holds, the primary one, and what could not be judged.
 
 Failures are results: every failure is named, and a failure that was not measured never counts as absent.
 """
@@ -17,7 +17,7 @@ ESSENTIAL = ("collapsed",)  # a success needs these failures ruled out even wher
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class RunOutcomes:
     """What became of a run.
 
     Attributes:
@@ -40,8 +40,8 @@ class Diagnosis:
         return min(onsets, default=None)
 
 
-def diagnose(run: RunEvidence) -> Diagnosis:
-    """Diagnose one run with all detectors.
+def classify_run(run: RunEvidence) -> RunOutcomes:
+    """Classify one run with all detectors.
 
     Several outcomes may hold. The most severe one is primary (see `outcome_catalogue`). A failure that is possible but
     was not measured leaves the primary outcome undetermined, unless another failure was found: with the setting
@@ -78,7 +78,7 @@ def diagnose(run: RunEvidence) -> Diagnosis:
     found.sort(key=lambda finding: -infos[finding.outcome].severity)
     not_judged = {name: not_judged[name] for name in infos if name in not_judged}
     judged = tuple(name for name in infos if name not in not_judged)
-    return Diagnosis(_primary(run, found, not_judged), tuple(found), not_judged, judged)
+    return RunOutcomes(_primary(run, found, not_judged), tuple(found), not_judged, judged)
 
 
 def _primary(run: RunEvidence, found: list[Finding], not_judged: dict[str, NotJudged]) -> Finding:
@@ -100,10 +100,10 @@ def _primary(run: RunEvidence, found: list[Finding], not_judged: dict[str, NotJu
     return Finding(UNDETERMINED, run.steps, f"trained all {run.steps} steps; {why}", 0.0)
 
 
-def diagnosis_rows(diagnosis: Diagnosis) -> Iterator[dict[str, object]]:
-    """Rows of the table `diagnoses`, without the run: what holds, the most severe first, then what was not judged."""
-    primary = diagnosis.primary
-    found = diagnosis.findings if primary in diagnosis.findings else (primary, *diagnosis.findings)
+def outcome_rows(outcomes: RunOutcomes) -> Iterator[dict[str, object]]:
+    """Rows of the table `run_outcomes`, without the run: what holds, most severe first, then what was not judged."""
+    primary = outcomes.primary
+    found = outcomes.findings if primary in outcomes.findings else (primary, *outcomes.findings)
     for finding in found:
         yield {
             "outcome": finding.outcome,
@@ -113,7 +113,7 @@ def diagnosis_rows(diagnosis: Diagnosis) -> Iterator[dict[str, object]]:
             "confidence": finding.confidence if finding.outcome != UNDETERMINED else None,
             "evidence": finding.evidence,
         }
-    for name, why in diagnosis.not_judged.items():
+    for name, why in outcomes.not_judged.items():
         yield {
             "outcome": name,
             "primary": False,

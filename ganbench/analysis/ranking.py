@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import AXES, RUNS
-from ganbench.analysis.comparisons import WITHIN, methods_by_dataset
+from ganbench.analysis.columns import AXES, RUNS, SETTING
+from ganbench.analysis.comparisons import methods_by_dataset
 from ganbench.analysis.methods import (
     as_loss,
     failed,
@@ -116,7 +116,7 @@ def _method(collected: Collected, name: str, tests: pd.DataFrame, methods: int) 
         "rank": 1 + int((told != name).sum()),
         "rank_last": methods - int((told == name).sum()),
         "method": name,
-        "settings": len(set(keys(runs, WITHIN))),
+        "settings": len(set(keys(runs, SETTING))),
         "runs": len(runs),
         "healthy": rate.count,
         "failed": int(failed(runs).sum()),

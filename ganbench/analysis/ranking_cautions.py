@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.comparisons import WITHIN
+from ganbench.analysis.columns import SETTING
 from ganbench.analysis.methods import final_values, healthy
 from ganbench.analysis.noise import tells_noise
 from ganbench.analysis.nulls import noise_of, null_of
@@ -113,7 +113,7 @@ def _of_settings(collected: Collected, rows: pd.DataFrame, pairs: dict[str, tupl
             f"{best} and {named(odd)} were not run at the same settings: the shares and medians are of all runs of"
             " each, and the tests of those at settings of both."
         )
-    within = {name: ("n_train",) if row["own_rates"] else WITHIN for name, row in partly.items() if name not in odd}
+    within = {name: ("n_train",) if row["own_rates"] else SETTING for name, row in partly.items() if name not in odd}
     uneven = [name for name, by in within.items() if not evenly_spread(runs[best], runs[name], by)]
     if uneven:
         yield (

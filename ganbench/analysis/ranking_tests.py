@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import AXES
-from ganbench.analysis.comparisons import WITHIN, at_common_settings, improvement, method_pairs
+from ganbench.analysis.columns import AXES, SETTING
+from ganbench.analysis.comparisons import at_common_settings, improvement, method_pairs
 from ganbench.analysis.methods import headline, healthy
 from ganbench.analysis.pairing import (
     at_common,
@@ -99,12 +99,12 @@ def told_apart_by(row: dict[str, object]) -> str | None:
 
 def _test(collected: Collected, first: str, second: str) -> tuple[dict[str, object], Found]:
     """The columns of one pair of methods, as far as they have values, and what the tests found."""
-    both, within = at_common_settings(collected, first, second), WITHIN
+    both, within = at_common_settings(collected, first, second), SETTING
     if both[0].empty:
         both, within = _at_own_rates(collected, first, second), ("n_train",)
     if both[0].empty:
         return {"settings": 0}, (None, None)
-    row: dict[str, object] = {"settings": len(set(keys(both[0], within))), "own_rates": within != WITHIN}
+    row: dict[str, object] = {"settings": len(set(keys(both[0], within))), "own_rates": within != SETTING}
     for name, runs in zip(("first", "second"), both, strict=True):
         row |= {f"{name}_runs": len(runs), f"{name}_healthy": int(healthy(runs).sum())}
     difference, better = compare_shares(*both, within, healthy), None
@@ -122,7 +122,7 @@ def _at_own_rates(collected: Collected, first: str, second: str) -> list[pd.Data
     """The runs of two methods of one learning rate each, such as those of two optimizers, at the numbers of examples of
     both; two empty tables where one has several, since which of them is to count would be a choice by results."""
     both = [collected.runs[collected.runs["method"] == name] for name in (first, second)]
-    if any(len(set(keys(runs, WITHIN[1:]))) > 1 for runs in both):
+    if any(len(set(keys(runs, SETTING[1:]))) > 1 for runs in both):
         return [runs[:0] for runs in both]
     return at_common(*both, ["n_train"])
 

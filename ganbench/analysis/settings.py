@@ -1,4 +1,4 @@
-"""The settings table: one row, with counts and spreads, for all runs that differ only in their seeds."""
+"""The table of settings: one row, with counts and spreads, for the runs of a method that differ only in their seeds."""
 
 from __future__ import annotations
 
@@ -21,12 +21,8 @@ from ganbench.analysis.nulls import null_of
 from ganbench.analysis.statistics.interquartile import spread
 from ganbench.core.metric_info import MetricInfo
 
-KEY = (*SETTING, "method")
-AXIS_WORDS = {  # the axes that vary within a method
-    "n_train": "training examples",
-    "learning_rate": "learning rate",
-    "generator_learning_rate": "generator learning rate",
-}
+KEY = (*(axis for axis in AXES if axis != "seed"), "method")
+AXIS_WORDS = dict(zip(SETTING, ("training examples", "learning rate", "generator learning rate"), strict=True))
 
 # Every interval has its own generator, so that the bounds of a row do not change when other rows are added.
 BOOTSTRAP_SEED = 20210813
@@ -71,21 +67,21 @@ NULLS = {
 
 
 def columns(metrics: dict[str, MetricInfo]) -> dict[str, str]:
-    """Describe the columns of the settings table, in their order."""
+    """Describe the columns of the table of settings, in their order."""
     described = {
         f"{metric}_{part}": f"{info.title}, last snapshot: {what}"
         for metric, info in metrics.items()
         for part, what in (SPREADS | NULLS).items()
     }
-    return {**{name: AXES[name] for name in SETTING}, "method": RUNS["method"], **COUNTS, **described}
+    return {**{name: RUNS[name] for name in KEY}, **COUNTS, **described}
 
 
 def settings_table(collected: Collected) -> pd.DataFrame:
     """Tabulate the settings: outcome counts, the failure rate, and every metric's spread over seeds.
 
     Returns:
-        One row per setting with the columns of `columns(collected.metrics)`, ordered by method as in the table of runs,
-        then by number of training examples and learning rates.
+        One row per method and setting with the columns of `columns(collected.metrics)`, ordered by method as in the
+        table of runs, then by number of training examples and learning rates.
 
     Raises:
         ValueError: A run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
@@ -109,7 +105,7 @@ def _settings_table(collected: Collected) -> pd.DataFrame:
     table[counts] = table[counts].astype("Int64")  # nullable integers
     order = {name: index for index, name in enumerate(methods(collected))}
     return table.sort_values(
-        ["method", *AXIS_WORDS],
+        ["method", *SETTING],
         key=lambda column: column.map(order) if column.name == "method" else column,
         kind="stable",
         na_position="first",
@@ -118,9 +114,9 @@ def _settings_table(collected: Collected) -> pd.DataFrame:
 
 
 def varying(rows: pd.DataFrame) -> list[str]:
-    """The axes that tell the settings of a method apart, of those that may vary within a method."""
+    """The axes that tell the settings of a method apart."""
     # A run without a number of examples plays another game; one without a generator's rate has the other rate.
-    return [axis for axis in AXIS_WORDS if rows[axis].nunique(dropna=axis == "n_train") > 1]
+    return [axis for axis in SETTING if rows[axis].nunique(dropna=axis == "n_train") > 1]
 
 
 def ranked(rows: pd.DataFrame, metric: str, info: MetricInfo) -> pd.Series:

@@ -1,7 +1,6 @@
 """Several studies side by side: which settings they share, and what differs between the studies.
 
-Methods are matched by what they are, the components with their options, and not by their labels or names. A setting is
-a method with a number of training examples and learning rates.
+Methods are matched by what they are, the components with their options, and not by their labels or names.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import AXES, ORIGINS
-from ganbench.analysis.comparisons import WITHIN
+from ganbench.analysis.columns import AXES, ORIGINS, SETTING
 from ganbench.analysis.pairing import keys
 from ganbench.analysis.settings import settings_table
 from ganbench.core.registry import CHOICES
@@ -28,9 +26,9 @@ Key = tuple[tuple[str, str], ...]  # what a method is: by family, the signature 
 SETTINGS = {
     "study": "name of the study",
     "compared": "what the method is: its components, as far as methods of these studies differ in them",
-    "studies": "number of these studies that have the setting",
+    "studies": "number of these studies that have the method at this setting",
     "dataset": AXES["dataset"],
-    **{name: AXES[name] for name in WITHIN},
+    **{name: AXES[name] for name in SETTING},
     "method": "name of the method in its study",
 }
 DIFFERENCES = {
@@ -51,7 +49,7 @@ class Side:
         collected: Its results.
         components: By method, the signature of each family's component.
         training: By run, the options of training.
-        judges: By data set's signature, the digest of its judge's settings, sources and data.
+        judges: By data set's signature, the digest of its judge's options, sources and data.
         metrics: By column, the signature of the metric that it belongs to.
     """
 
@@ -111,7 +109,7 @@ def settings(sides: Sequence[Side]) -> pd.DataFrame:
     """The settings of all studies.
 
     Returns:
-        One row per study and setting: the columns `SETTINGS`, and the others of the studies' tables of settings.
+        One row per study, method and setting: the columns `SETTINGS`, and the others of their tables of settings.
     """
     texts, tables = method_texts(sides), []
     for side in sides:
@@ -121,7 +119,7 @@ def settings(sides: Sequence[Side]) -> pd.DataFrame:
         tables.append(table.assign(study=side.name, compared=compared, dataset=datasets))
     merged = pd.concat(tables, ignore_index=True)
     owners: dict[tuple, set[str]] = {}
-    places = keys(merged, ("compared", *WITHIN))
+    places = keys(merged, ("compared", *SETTING))
     for place, study in zip(places, merged["study"], strict=True):
         owners.setdefault(place, set()).add(study)
     merged["studies"] = [len(owners[place]) for place in places]

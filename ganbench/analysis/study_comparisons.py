@@ -13,8 +13,9 @@ from itertools import combinations
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import SETTING
 from ganbench.analysis.comparisons import COLUMNS as COMPARED
-from ganbench.analysis.comparisons import WITHIN, adjusted_table, compare_pair
+from ganbench.analysis.comparisons import adjusted_table, compare_pair
 from ganbench.analysis.pairing import at_common
 from ganbench.analysis.side_by_side import NO_THRESHOLDS, Side, method_texts
 from ganbench.analysis.statistics.rate_differences import RateDifference
@@ -23,7 +24,7 @@ from ganbench.core.metric_info import MetricInfo, base_of
 
 COLUMNS = {
     "compared": "what both methods are: their components, as far as methods of these studies differ in them",
-    "same": "number of runs that both studies have, with equal digests: the same settings, seed and sources",
+    "same": "number of runs that both studies have, with equal digests: the same configuration and sources",
     "training": "options of training in which the runs of both differ, with the values in the first and the second",
     **COMPARED,
     "first": "one of the studies, with its name of the method",
@@ -99,7 +100,7 @@ def _not_judged(runs: Sequence[pd.DataFrame], outcomes: set[str]) -> str:
 def scores_differ(one: Side, other: Side, dataset: str) -> str:
     """Why scores of two studies on a data set do not compare, as a clause; empty where they do."""
     if one.judges.get(dataset) != other.judges.get(dataset):
-        return "the judges differ, in their settings, their data or their sources"
+        return "the judges differ, in their options, their data or their sources"
     samples = [side.column_values("evaluate_samples").get("evaluate_samples", []) for side in (one, other)]
     return "" if samples[0] == samples[1] else f"scores are of {' and of '.join(map(join_words, samples))} samples"
 
@@ -117,7 +118,7 @@ def _compare(
     one: Side, mine: str, other: Side, theirs: str, names: tuple[str, str]
 ) -> tuple[dict[str, object], dict[str, object], RateDifference | None]:
     """What is said of a pair of methods, the columns of their comparison, and the difference of their failure rates."""
-    both = at_common(one.runs([mine]), other.runs([theirs]), WITHIN)
+    both = at_common(one.runs([mine]), other.runs([theirs]), SETTING)
     if both[0].empty:
         note = "not tested: they have no setting in common, and differ in numbers of examples or learning rates"
         return {"same": 0, "training": "", "note": note}, {"settings": 0}, None

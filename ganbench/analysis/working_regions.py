@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import AXES, setting_columns
+from ganbench.analysis.columns import AXES, option_columns
 from ganbench.analysis.methods import healthy, healthy_rate
 from ganbench.analysis.pairing import keys
 from ganbench.analysis.settings import AXIS_WORDS
@@ -29,7 +29,7 @@ FEWEST_VALUES = 3  # of an axis: with two, a region has one crossing at most, an
 
 COLUMNS = {
     "dataset": AXES["dataset"],
-    "axis": "column of the table of runs that is the axis: a setting with three positive values or more",
+    "axis": "column of the table of runs that is the axis, of the grid or an option; of three positive values or more",
     "group": "what was run along the axis: a method, or methods that differ in the axis alone. Runs at all of a"
     " method's numbers of examples and learning rates are counted together where all of these were run equally often at"
     " every value of the axis; else each of them has a group of its own",
@@ -137,7 +137,7 @@ def _numeric_axes(collected: Collected, runs: pd.DataFrame) -> Iterator[str]:
     """The axes with enough values: those within a method, and numeric options of components and of training."""
     options = [
         column
-        for column in setting_columns(runs.columns, collected.metrics)
+        for column in option_columns(runs.columns, collected.metrics)
         if column.partition("_")[0] in (*CHOICES, "train")
         and pd.api.types.is_numeric_dtype(runs[column])
         and not pd.api.types.is_bool_dtype(runs[column])

@@ -79,7 +79,7 @@ class Option:
             TypeError: pydantic does not know the option's type.
             ValueError: the value is of another type or out of range. The message says what is valid.
         """
-        from pydantic import (  # only validation needs pydantic, which not every machine has
+        from pydantic import (  # imported late: only validation needs it, and not what reads options to list them
             PydanticUserError,
             ValidationError,
         )

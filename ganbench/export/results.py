@@ -45,7 +45,7 @@ from ganbench.study.strict_yaml import describe_errors
 from ganbench.study.study_files import find_study
 from ganbench.study.train_axes import COLUMNS
 
-OF_RUNS = ("snapshots", "curves", "measurements", "diagnoses", "events", "modes")  # the tables with a column `run`
+OF_RUNS = ("snapshots", "curves", "measurements", "run_outcomes", "events", "modes")  # the tables with a column `run`
 OF_DATASETS = ("references", "nulls")
 DERIVED = (
     "settings",
@@ -77,7 +77,7 @@ class Results(Collected):
 
     @cached_property
     def settings(self) -> pd.DataFrame:
-        """One row per setting: all runs here that differ only in their seed."""
+        """One row per method and setting: all runs here that differ only in their seed."""
         return settings_table(self)
 
     @cached_property

@@ -9,17 +9,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganbench.core import registry
-from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import format_percent, plural
 from ganbench.core.recorder import look_steps
 from ganbench.core.registry import PACKAGE
 from ganbench.core.source_digests import sources_digest
+from ganbench.pipeline.execution.edits import refuse_edited
 from ganbench.pipeline.tasks import ComponentConfig, StopConfig, TrainTask
+from ganbench.study.early_stop import THRESHOLDS
+from ganbench.study.grid import Run
+from ganbench.study.sections import Outcome
 
-if TYPE_CHECKING:  # with pydantic, which takes long to import and which a machine that only trains may lack
+if TYPE_CHECKING:
     from ganbench.analysis.early_stop import StopRule
-    from ganbench.study.grid import Run
-    from ganbench.study.sections import Outcome
 
 
 def stop_config(run: Run, outcome: Outcome) -> StopConfig | None:
@@ -32,8 +33,6 @@ def stop_config(run: Run, outcome: Outcome) -> StopConfig | None:
     option = run.training.get("stop_early")
     if option is None:
         return None
-    from ganbench.study.early_stop import THRESHOLDS
-
     outcomes = tuple(option["outcomes"])
     thresholds = {name for each in outcomes for name in THRESHOLDS[each]}
     return StopConfig(outcomes, outcome.model_dump(include=thresholds), _sources(outcomes))
@@ -52,13 +51,8 @@ def stop_rule(stop: StopConfig | None, train: dict[str, Any], configs: dict[str,
     """
     if stop is None:
         return None
-    if _sources(stop.outcomes) != stop.sources:
-        raise GanbenchError(
-            "the sources of the rule that stops runs early were edited after this job was planned, so its result would "
-            "carry a wrong digest. Start the workflow again; finished results are kept."
-        )
+    refuse_edited(stop.sources, _sources(stop.outcomes), "the sources of the rule that stops runs early")
     from ganbench.analysis.early_stop import StopRule  # imported late: pandas takes long to import
-    from ganbench.study.sections import Outcome
 
     option = train["stop_early"]
     objective = registry.find("objective", configs["objective"].name)

@@ -84,7 +84,7 @@ def stem_of(path: Path) -> str:
 
 @dataclass(frozen=True)
 class CollectTask:
-    """The task of `collect`: the settings that outcomes and metrics depend on, and the jobs that made the results.
+    """The task of `collect`: the sections that outcomes and metrics depend on, and the jobs that made the results.
 
     The tasks of these jobs have no members, of which a study may have a million; the result files list them.
     """

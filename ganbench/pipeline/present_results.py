@@ -169,7 +169,7 @@ def read(plan: Plan, study: Path) -> Collected:
 
 
 def _refuse_other_results(plan: Plan, study: Path) -> None:
-    """Refuse a folder without results, and one whose results are all of other settings or sources."""
+    """Refuse a folder without results, and one whose results are all of another configuration or of other sources."""
     if not plan.folder.exists():
         raise GanbenchError(f"{study}: there is no folder {plan.folder.absolute()} with its results. {_remedy(study)}")
     for stage, digests in (("train", plan.train_digests), ("evaluate", plan.evaluate_digests)):
@@ -177,8 +177,8 @@ def _refuse_other_results(plan: Plan, study: Path) -> None:
         there = any(folder.glob("*.h5"))
         if there and digests and not result_files.find_runs(folder, stage, digests.values()):
             raise GanbenchError(
-                f"{study}: all results in {folder} were made with other settings than its own or with other sources "
-                f"than these. {_remedy(study)}"
+                f"{study}: all results in {folder} were made with another configuration than its own or with other "
+                f"sources than these. {_remedy(study)}"
             )
 
 

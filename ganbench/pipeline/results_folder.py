@@ -93,8 +93,8 @@ def require_compared(plan: Plan) -> None:
     for file, other in plan.compared.items():
         if not other.collect.done:
             raise GanbenchError(
-                f"compare: {file}: study {other.study.study} has no collected results of its present settings and of "
-                f"these sources in {other.folder}. `ganbench collect {file}` makes what is missing."
+                f"compare: {file}: study {other.study.study} has no collected results of its present configuration and "
+                f"of these sources in {other.folder}. `ganbench collect {file}` makes what is missing."
             )
 
 

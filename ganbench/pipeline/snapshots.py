@@ -100,8 +100,8 @@ def find(study: Path, run: str, step: int | None = None, averaged: bool = False,
     trained = _results(plan, "train", plan.train_digests[chosen.id])
     if trained is None:
         raise GanbenchError(
-            f"run {run} is not trained, or was with other sources or settings than these; `ganbench train {study} "
-            f"--only {run}` trains it."
+            f"run {run} is not trained, or was with another configuration or other sources than these; `ganbench train "
+            f"{study} --only {run}` trains it."
         )
     with result_files.open_file(trained, "train") as file:
         group = group_of(file, plan.train_digests[chosen.id])

@@ -27,7 +27,7 @@ class ComponentConfig:
 
 
 @dataclass(frozen=True)
-class Group:
+class FusableGroup:
     """Runs of a pack that have the same components, so that they can be fused."""
 
     components: dict[str, ComponentConfig]  # by family
@@ -103,7 +103,7 @@ class TrainTask:
 
     pack: str
     members: tuple[PackMember, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[FusableGroup, ...]
     train: dict[str, Any]  # the study's training options
     fuse: str
     execution: str
@@ -117,7 +117,7 @@ class EvaluateTask:
 
     pack: str
     members: tuple[PackMember, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[FusableGroup, ...]
     train_digests: tuple[str, ...]  # of the members, in their order
     metrics: tuple[ComponentConfig, ...]
     batch_size: int  # number of examples that passed a network together in training
@@ -170,7 +170,7 @@ class DiagnoseTask:
 
     pack: str
     members: tuple[PackMember, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[FusableGroup, ...]
     train: dict[str, Any]
     experiments: dict[str, DiagnosticConfig]  # by name
     selected: dict[str, tuple[int, ...]]  # indices of the members that each experiment measures
@@ -205,14 +205,14 @@ class TrackTask:
     pictures: int = 0  # most runs whose samples are drawn
 
     @property
-    def address(self) -> str:
+    def tracking_uri(self) -> str:
         """The address of the MLflow store."""
         return self.uri or f"sqlite:///{self.store}"
 
     @property
     def database(self) -> Path | None:
         """The file of the MLflow store; None for a server."""
-        return database_file(self.address)
+        return database_file(self.tracking_uri)
 
 
 @dataclass(frozen=True)

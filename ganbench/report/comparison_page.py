@@ -29,7 +29,7 @@ from ganbench.report.tables import section
 P_VALUES, ADJUSTED = [f"{test}_p" for test in TESTS], [f"{test}_adjusted" for test in TESTS]
 MOST_NAMED = 12  # settings that a sentence names
 ABOUT = {
-    "settings": "One row per study and setting, over all its runs, which differ in their seed alone.",
+    "settings": "One row per study, method and setting, over all its runs, which differ in their seed alone.",
     "comparisons": "One row per pair of studies and method that both have.",
     "differences": "One row per thing that differs between the studies.",
 }

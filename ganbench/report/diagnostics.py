@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.settings import AXIS_WORDS, varying
+from ganbench.analysis.columns import SETTING
+from ganbench.analysis.settings import varying
 from ganbench.core import registry
 from ganbench.core.formatting import format_number, format_range, plural
 from ganbench.core.metric_info import MetricInfo
@@ -20,7 +21,6 @@ from ganbench.study.selectors import Selector
 
 ROWS = 40
 DIGITS = 5  # of numbers near 1 that are told apart by what follows it
-SETTING = ["method", *AXIS_WORDS]
 
 
 def experiments(collected: Collected, study: dict) -> list[dict]:
@@ -33,7 +33,7 @@ def _experiment(collected: Collected, name: str, given: dict) -> dict:
     options = dict(given["diagnostic"])
     kind = options.pop("name")
     table = values_by_run(collected, name)
-    infos = {column: collected.quantities[f"{name}.{column}"] for column in table if np.isfinite(table[column]).any()}
+    infos = {column: collected.quantities[f"{name}.{column}"] for column in table if table[column].notna().any()}
     ours = [run for run in table.index if run]
     return {
         "name": name,
@@ -74,13 +74,15 @@ def _selected(of: object) -> str:
 
 
 def _rows(runs: pd.DataFrame, table: pd.DataFrame, infos: dict[str, MetricInfo]) -> dict:
-    """Cells of median and range, one row per setting; per method, where there are too many settings."""
+    """Cells of median and range, one row per method and setting; per method, where there are too many settings."""
     if runs.empty or not infos:
         return {"heads": [], "titles": [], "rows": [], "left": "", "by": ""}
     words = method_names(runs)
-    keys = SETTING if len(runs.drop_duplicates(SETTING)) <= ROWS else ["method"]
-    groups = list(runs.groupby(keys, sort=False, dropna=False))
-    several = [axis for axis in varying(runs) if axis in keys]
+    groups = list(runs.groupby(["method", *SETTING], sort=False, dropna=False))
+    by_setting = len(groups) <= ROWS
+    if not by_setting:
+        groups = list(runs.groupby("method", sort=False))
+    several = varying(runs) if by_setting else []
     kept = groups
     if len(groups) > ROWS:
         kept = [groups[index] for index in np.unique(np.linspace(0, len(groups) - 1, ROWS).round().astype(int))]
@@ -89,14 +91,14 @@ def _rows(runs: pd.DataFrame, table: pd.DataFrame, infos: dict[str, MetricInfo])
         first = mine.iloc[0]
         name = [words[first["method"]], *(format_number(first[axis]) for axis in several)]
         rows.append({"name": name, "runs": len(mine), "cells": _cells(table.loc[mine["run"]], infos)})
-    what = plural(len(groups), "setting" if keys == SETTING else "method")
+    what = plural(len(groups), "setting" if by_setting else "method")
     return {
         "heads": ["what", *(axis.replace("_", " ") for axis in several)],
         "rows": rows,
         "left": f"{len(kept)} of {what}, evenly spaced; tables/measurements.csv has all numbers."
         if len(kept) < len(groups)
         else "",
-        "by": "setting" if keys == SETTING else "method, over all its learning rates and seeds",
+        "by": "setting" if by_setting else "method, over all its learning rates and seeds",
         "titles": [info.title for info in infos.values()],
     }
 
@@ -108,8 +110,8 @@ def _cells(values: pd.DataFrame, infos: dict[str, MetricInfo]) -> list[dict[str,
         if not len(known):
             cells.append({"median": "–", "range": "", "missing": ""})
             continue
-        # The middle value of an even number of runs: the mean of two infinities of unlike signs is not a number.
-        median = float(np.sort(known)[len(known) // 2]) if np.isinf(known).any() else float(np.median(known))
+        with np.errstate(invalid="ignore"):  # half of the values may be -inf and half inf; NaN is shown as "–" then
+            median = np.median(known)
         span = format_range(known.min(), known.max(), DIGITS)
         cells.append(
             {

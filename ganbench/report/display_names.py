@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -91,7 +92,7 @@ def varying_numbers(run: pd.Series, among: pd.DataFrame) -> str:
     return numbers_in_words(run, [axis for axis in NUMERIC if among[axis].nunique(dropna=axis == "n_train") > 1])
 
 
-def numbers_in_words(run: pd.Series, axes: Iterable[str]) -> str:
+def numbers_in_words(run: Mapping[str, Any] | pd.Series, axes: Iterable[str]) -> str:
     """A run's numbers on these axes in words, without those that it lacks: "100 examples, rate 0.01"."""
     return ", ".join(NUMERIC[axis].format(format_number(run[axis])) for axis in axes if pd.notna(run[axis]))
 

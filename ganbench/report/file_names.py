@@ -9,7 +9,7 @@ from ganbench.report.figure_info import figure_infos
 TABLES = (
     *("runs", "snapshots", "curves", "references", "nulls", "settings", "comparisons", "measurements"),
     *("ranking", "ranking_tests", "working_regions", "interactions"),
-    *("diagnoses", "events", "modes", "claims", "published"),
+    *("run_outcomes", "events", "modes", "claims", "published"),
 )
 TABLE_FORMATS = ("csv", "parquet")
 TABLE_NOTES = "COLUMNS.md"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import OUTCOMES
-from ganbench.analysis.findings import Finding, findings
+from ganbench.analysis.findings import Statement, findings
 from ganbench.analysis.methods import headline, methods
 from ganbench.analysis.settings import settings_table
 from ganbench.analysis.stage_time import StageTime
@@ -148,14 +148,14 @@ def _tested(collected: Collected, study: dict) -> list[tuple[str, str, dict[int,
     ]
 
 
-def _finding(finding: Finding) -> dict[str, object]:
+def _finding(finding: Statement) -> dict[str, object]:
     return {"text": finding.text, "warning": finding.warning}
 
 
 def _method(
     collected: Collected,
     table: pd.DataFrame,
-    found: list[Finding],
+    found: list[Statement],
     name: str,
     figure: Figures,
     shown: Sequence[tuple[str, str | None]],

@@ -244,7 +244,7 @@ function runs(place, data) {
     const wanted = ids.map((each) => known.get(each));
     const missing = /^(run|compare)-/.test(id) ? ids.filter((each, at) => !wanted[at]) : [];
     absent.textContent = missing.length === 0 ? "" : `This report has no ${missing.join(", ")}. Runs get new digests, ` +
-      "and so new addresses, when their settings, their sources or their length change; the table lists all runs.";
+      "and so new addresses, when their configuration, their sources or their length change; the table lists all runs.";
     if (missing.length > 0) place.scrollIntoView();
     here = wanted.every(Boolean) && wanted.length <= MOST ? location.hash : "";
     if (here === "") return shown.close();
@@ -262,9 +262,9 @@ function runs(place, data) {
 
 // Runs that are open --------------------------------------------------------------------------------------------------
 
-function setting(run, at, data) {
+function option(run, at, data) {
   const place = run.apart.findIndex((each, i) => i % 2 === 0 && each === at);
-  return data.settings[at][1][place < 0 ? 0 : run.apart[place + 1]];
+  return data.options[at][1][place < 0 ? 0 : run.apart[place + 1]];
 }
 
 function curves(all, data) {
@@ -286,8 +286,8 @@ function single(run, data, cell) {
   const group = (title, list) => list.length > 0 && [make("h3", {}, title), listed(list)];
   const folded = (title, inside) => make("details", {}, make("summary", {}, title), inside);
   const since = (step) => (step === null ? "" : ` since step ${steps(step)}`);
-  const all = data.settings.map(([name, values], at) => (
-    { name: says(name), value: setting(run, at, data), usual: values[0], varies: values.length > 1 }));
+  const all = data.options.map(([name, values], at) => (
+    { name: says(name), value: option(run, at, data), usual: values[0], varies: values.length > 1 }));
   const set = all.filter((each) => each.value !== null);
   const method = text(run.method);
   const section = data.sections[method];
@@ -308,7 +308,7 @@ function single(run, data, cell) {
     facts(ended),
     evidence.length > 0 && table("Outcomes that hold, the run's outcome first", ["Outcome", "Evidence"], evidence),
     text(run.unjudged) !== "" && folded("Failures that were not judged", make("p", {}, text(run.unjudged))),
-    group("Settings apart from those of most runs", set.filter((each) => each.value !== each.usual)),
+    group("Axes and options apart from those of most runs", set.filter((each) => each.value !== each.usual)),
     scores.length > 0 && table("Scores of the last networks", ["Metric", "Score"], scores),
     numbers.length > 0 && table("Numbers that claims test", ["Claims", "Quantity", "Value"], numbers),
     make("h3", {}, "Curves"),
@@ -325,13 +325,13 @@ function single(run, data, cell) {
       ["Train it, where its results are not there", command(data.commands.train)],
       ...(run.data ? [["Export its networks", command(data.commands.export)]] : []),
     ]),
-    group("Settings that most runs share", set.filter((each) => each.varies && each.value === each.usual)),
-    folded("Settings of every run", listed(set.filter((each) => !each.varies))));
+    group("Axes and options that most runs share", set.filter((each) => each.varies && each.value === each.usual)),
+    folded("Axes and options of every run", listed(set.filter((each) => !each.varies))));
 }
 
 function several(all, data, cell) {
   const differs = ([, ...values]) => new Set(values).size > 1;
-  const settings = data.settings.map(([name], at) => [says(name), ...all.map((run) => setting(run, at, data) ?? "–")]);
+  const options = data.options.map(([name], at) => [says(name), ...all.map((run) => option(run, at, data) ?? "–")]);
   const scores = data.metrics.map((title, at) => [title, ...all.map((run) => run.scores[at] ?? "–")]);
   const ended = ["outcome", "at step"].map((head) => [head, ...all.map((run) => cell(run, head))]);
   const ink = (at) => make("svg", { viewBox: "0 0 30 8", class: "key", "aria-hidden": "true" },
@@ -340,10 +340,10 @@ function several(all, data, cell) {
     [`${claims}: ${quantity}`, ...all.map((run) => values[run.at] ?? "–")]));
   const scored = ([, ...values]) => values.some((value) => value !== "–");
   const entry = (run, at) => make("li", {}, ink(at), " ", make("a", { href: `#${run.id}` }, run.name));
-  const rows = [...ended, ...settings.filter(differs), ...[...scores, ...tested].filter(scored)];
+  const rows = [...ended, ...options.filter(differs), ...[...scores, ...tested].filter(scored)];
   return make("article", {},
     make("h2", {}, `${all.length} runs side by side`),
-    table("Outcomes, settings that differ, scores, and numbers that claims test", ["Run", ...all.map((run) => run.name)], rows),
+    table("Outcomes, axes and options that differ, scores, and numbers that claims test", ["Run", ...all.map((run) => run.name)], rows),
     make("ul", { class: "legend" }, all.map(entry)),
     curves(all, data));
 }

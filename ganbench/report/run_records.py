@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import AXES, setting_columns
+from ganbench.analysis.columns import AXES, option_columns
 from ganbench.analysis.grouped_arrays import grouped_arrays
 from ganbench.analysis.methods import headline, methods
 from ganbench.analysis.settings import KEY
@@ -65,25 +65,25 @@ def listed(collected: Collected) -> Collected:
 
 
 def records(collected: Collected, files: Mapping[str, Sequence[str]]) -> dict[str, object]:
-    """The runs as JSON-able values, with each text, setting and list of steps once.
+    """The runs as JSON-able values, with each text, value of an option and list of steps once.
 
     Args:
         collected: the study's results.
         files: by pack, paths of its result files, relative to the page.
 
     Returns:
-        `texts`; `settings`, by name the values that occur, the most frequent one first; `metrics`, the titles of final
-        scores; `series`, the names of curves; `steps`, the steps of curves; `files` by pack; and `runs`, in the order
-        of the table, each with the places of its `method`, `pack` and failures `unjudged` in the texts, whether it
-        trains on `data`, the steps at which it `failed` and was `stopped`, `apart`, the settings in which it differs
-        from the most frequent value, with the value's place, `outcomes` with onset and evidence, `scores`, and `curves`
-        as `_curve` has them.
+        `texts`; `options`, axes among them, by name the values that occur, the most frequent one first; `metrics`, the
+        titles of final scores; `series`, the names of curves; `steps`, the steps of curves; `files` by pack; and
+        `runs`, in the order of the table, each with the places of its `method`, `pack` and failures `unjudged` in the
+        texts, whether it trains on `data`, the steps at which it `failed` and was `stopped`, `apart`, the options in
+        which it differs from the most frequent value, with the value's place, `outcomes` with onset and evidence,
+        `scores`, and `curves` as `_curve` has them.
     """
     runs, texts, steps = collected.runs, _Places(), _Places()
-    settings, apart = _settings(collected)
+    options, apart = _options(collected)
     metrics = {name: info for name, info in collected.metrics.items() if runs[f"{name}_final"].notna().any()}
     series, curves = _curves(collected, steps)
-    holding = collected.diagnoses[collected.diagnoses["judged"].astype(bool)]
+    holding = collected.run_outcomes[collected.run_outcomes["judged"].astype(bool)]
     holding = holding.sort_values("primary", ascending=False, kind="stable")
     evidence: dict[str, list[dict]] = defaultdict(list)
     for row in holding[["run", "outcome", "onset", "evidence"]].to_dict("records"):
@@ -114,7 +114,7 @@ def records(collected: Collected, files: Mapping[str, Sequence[str]]) -> dict[st
         )
     return {
         "texts": list(texts),
-        "settings": settings,
+        "options": options,
         "metrics": [info.title for info in metrics.values()],
         "series": series,
         "steps": [list(each) for each in steps],
@@ -131,11 +131,11 @@ class _Places(dict):
         return self[value]
 
 
-def _settings(collected: Collected) -> tuple[list[tuple[str, list[str | None]]], list[list[int]]]:
-    """The values of every setting, the most frequent first, and per run where it differs, as pairs of places."""
+def _options(collected: Collected) -> tuple[list[tuple[str, list[str | None]]], list[list[int]]]:
+    """The values of every axis and option, the most frequent first; per run where it differs, as pairs of places."""
     runs = collected.runs
-    names = [*(axis for axis in AXES if axis in runs), "steps", *setting_columns(runs.columns, collected.metrics)]
-    settings: list[tuple[str, list[str | None]]] = []
+    names = [*(axis for axis in AXES if axis in runs), "steps", *option_columns(runs.columns, collected.metrics)]
+    options: list[tuple[str, list[str | None]]] = []
     apart: list[list[int]] = [[] for _ in range(len(runs))]
     for name in names:
         codes, different = pd.factorize(runs[name])  # of few values, each is made a text once
@@ -147,13 +147,13 @@ def _settings(collected: Collected) -> tuple[list[tuple[str, list[str | None]]],
         place = {value: index for index, value in enumerate(order)}
         for own, value in zip(apart, values, strict=True):
             if place[value]:
-                own += [len(settings), place[value]]
-        settings.append((name, order))
-    return settings, apart
+                own += [len(options), place[value]]
+        options.append((name, order))
+    return options, apart
 
 
 def _text(value: object) -> str | None:
-    """A value of a setting in full precision; None where there is none."""
+    """A value of an option in full precision; None where there is none."""
     if value is None or (np.ndim(value) == 0 and pd.isna(value)):
         return None
     if isinstance(value, bool | np.bool_):

@@ -8,14 +8,13 @@ from itertools import zip_longest
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.settings import AXIS_WORDS
+from ganbench.analysis.columns import SETTING
 from ganbench.report.diagnostic_results import DiagnosticArrays, runs_table
 from ganbench.report.display_names import method_names, numbers_in_words, varying_numbers
 
 MAX_PANELS = 24  # panels of a figure
 MAX_CURVES = 40  # curves in a panel
 MAX_SEED_PANELS = 12  # panels that seeds of the same setting may take, over all settings
-SETTING = ["method", *AXIS_WORDS]
 
 
 def by_method(shown: Sequence[DiagnosticArrays]) -> dict[str, list[DiagnosticArrays]]:
@@ -46,7 +45,7 @@ def run_panels(
         without: axes that the picture does not depend on, left out of titles where these stay unique without.
     """
     kept = distinct_runs(shown, names)
-    settings = runs_table(kept).reset_index(drop=True).groupby(SETTING, sort=False, dropna=False)
+    settings = runs_table(kept).reset_index(drop=True).groupby(["method", *SETTING], sort=False, dropna=False)
     kept = [kept[index] for index in np.flatnonzero(settings.cumcount() < max(1, MAX_SEED_PANELS // settings.ngroups))]
     kept = [kept[index] for index in spread_over_games(runs_table(kept))]
     words, titles = method_names(runs_table(kept), without=without), {}

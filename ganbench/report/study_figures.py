@@ -11,15 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ganbench.analysis.comparisons import WITHIN
+from ganbench.analysis.columns import SETTING
 from ganbench.analysis.methods import final_values
 from ganbench.analysis.side_by_side import Side
-from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
+from ganbench.report.display_names import numbers_in_words
 from ganbench.report.plotting import style
 
 MOST_ROWS = 40  # settings of a figure
-WORDS = {"n_train": "{} examples", "learning_rate": "rate {}", "generator_learning_rate": "generator rate {}"}
 FAILURES = (
     "The share of failed runs, whatever the failure, with its 95% Wilson interval; runs of which it is not known count"
     " as not failed for its lower end and as failed for its upper one. One colour per study. The findings say where"
@@ -76,7 +75,7 @@ def scores(sides: Sequence[Side], settings: pd.DataFrame, metric: str, info: Met
             if at is None:
                 continue
             runs = side.runs([row["method"]])
-            for axis in WITHIN:
+            for axis in SETTING:
                 runs = runs[runs[axis].isna() if pd.isna(row[axis]) else runs[axis] == row[axis]]
             values = final_values(runs, metric)
             drawn += [*values[np.isfinite(values)]]
@@ -99,8 +98,7 @@ def labels(settings: pd.DataFrame) -> dict[str, int]:
 
 def label(row: dict[str, object]) -> str:
     """A setting in words."""
-    numbers = [words.format(format_number(row[axis])) for axis, words in WORDS.items() if pd.notna(row[axis])]
-    return ", ".join([str(row["compared"]), *numbers])
+    return ", ".join(filter(None, [str(row["compared"]), numbers_in_words(row, SETTING)]))
 
 
 def _canvas(rows: dict[str, int]) -> tuple[Figure, Axes]:

@@ -12,16 +12,16 @@ from ganbench.analysis.axis_interactions import interactions_table
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import (
     CURVES,
-    DIAGNOSES,
     EVENTS,
     MEASUREMENTS,
     MISSING,
     MODES,
     NULLS,
     REFERENCES,
+    RUN_OUTCOMES,
     RUNS,
     SNAPSHOTS,
-    setting_columns,
+    option_columns,
 )
 from ganbench.analysis.comparisons import COLUMNS as comparison_columns
 from ganbench.analysis.comparisons import comparisons
@@ -53,9 +53,9 @@ ROWS = {
     "ranking_tests": "One row per pair of methods of one data set: whether the runs show one to be the better one.",
     "working_regions": "One row per group of runs that differ in one numeric axis and their seeds alone.",
     "interactions": "One row per pair of grid axes of one data set that were crossed.",
-    "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
+    "settings": "One row per method and setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
-    "diagnoses": "One row per run and outcome that holds, or that was not judged.",
+    "run_outcomes": "One row per run and outcome that holds, or that was not judged.",
     "events": "One row per run and event: spikes of losses, saturation, rejection, relapses and mode hops.",
     "modes": "One row per run, snapshot and mode of the data: the examples that fall on it, and its forgetting.",
     "claims": "One row per test of every claim.",
@@ -74,7 +74,7 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         for name, text in now.items()
     }
     return {
-        "runs": {**RUNS, **setting_columns(collected.runs.columns, metrics), **final},
+        "runs": {**RUNS, **option_columns(collected.runs.columns, metrics), **final},
         "snapshots": {**SNAPSHOTS, **now},
         "curves": dict(CURVES),
         "references": dict(REFERENCES),
@@ -86,7 +86,7 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "working_regions": dict(working_region_columns),
         "interactions": dict(interaction_columns),
         "measurements": dict(MEASUREMENTS),
-        "diagnoses": dict(DIAGNOSES),
+        "run_outcomes": dict(RUN_OUTCOMES),
         "events": dict(EVENTS),
         "modes": dict(MODES),
         "claims": dict(verdicts.COLUMNS),
@@ -170,7 +170,7 @@ def write(
         "working_regions": working_regions_table(collected.gans),
         "interactions": interactions_table(collected.gans),
         "measurements": collected.measurements,
-        "diagnoses": collected.diagnoses,
+        "run_outcomes": collected.run_outcomes,
         "events": collected.events,
         "modes": collected.modes,
         "claims": verdicts.decisions_table(verdicts.decide(collected, claims)),

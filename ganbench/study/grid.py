@@ -86,23 +86,23 @@ class Run:
         return dict(used_options(self.train, batches=self.n_train is not None))
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def flat_options(self) -> dict[str, Any]:
         """All options of the run's components, `<family>_<option>`, and of its training, `train_<option>`."""
-        parts = {
-            f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.flat_options.items()
-        }
-        return parts | flatten_options("train", self.training)
+        return self._component_options | flatten_options("train", self.training)
 
     @property
     def options(self) -> dict[str, float]:
         """The numeric options of the run by the names that claims use: `<family>_<option>`, `<option>` of training."""
-        parts = {
-            f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.flat_options.items()
-        }
         return {
             name: value
-            for name, value in (parts | self.training).items()
+            for name, value in (self._component_options | self.training).items()
             if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+
+    @property
+    def _component_options(self) -> dict[str, Any]:
+        return {
+            f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.flat_options.items()
         }
 
     @property

@@ -18,7 +18,7 @@ from ganbench.study.blocks import Block
 from ganbench.study.claims import Claim, unique_ids
 from ganbench.study.experiments import Experiment
 from ganbench.study.published import Published
-from ganbench.study.sections import Evaluate, Machine, Outcome, Packing, Track
+from ganbench.study.sections import Evaluate, Machine, Outcome, PackSection, Track
 from ganbench.study.strict_yaml import bullet_list, data_fault, describe_errors, read_yaml
 from ganbench.study.train_axes import OF_BATCHES, TrainAxes
 from ganbench.study.value_types import (
@@ -60,7 +60,7 @@ class Study(Section):
     protocol: str = ""
     """How the study differs from the published ones, one difference a line; shown beside the numbers."""
     train: TrainAxes = TrainAxes()
-    pack: Packing = Packing()
+    pack: PackSection = PackSection()
     machine: Machine = Machine()
     evaluate: Evaluate = Evaluate()
     outcome: Outcome = Outcome()
@@ -71,9 +71,14 @@ class Study(Section):
         return self.train.merged(block.train)
 
     @property
+    def store(self) -> Path:
+        """The SQLite file of the MLflow view, which `track.uri` replaces where it is given."""
+        return self.results / "mlflow.db"
+
+    @property
     def tracking_uri(self) -> str:
-        """The address of the MLflow view: `track.uri`, or a SQLite file in the folder of results."""
-        return self.track.uri or f"sqlite:///{self.results / 'mlflow.db'}"
+        """The address of the MLflow view: `track.uri`, or that of `store`."""
+        return self.track.uri or f"sqlite:///{self.store}"
 
     def resolved(self) -> dict[str, Any]:
         """Convert the whole study, with every default filled in, to values that JSON can hold."""

@@ -42,7 +42,7 @@ LEAST_MEMORY_MB = 500  # memory of a process that has only loaded its libraries
 HexDigits = text_matching(r"[0-9a-f]{8,64}", "8 to 64 of the digits 0 to 9 and a to f")
 
 
-class Packing(Section):
+class PackSection(Section):
     """The runs that train together in one process. Changes only speed."""
 
     axes: Annotated[list[PackAxis], AfterValidator(distinct)] = Field(

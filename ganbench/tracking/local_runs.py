@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ganbench.tracking.experiment import KnownRun
 from ganbench.tracking.origin import DataUse
-from ganbench.tracking.records import Record
+from ganbench.tracking.records import RunRecord
 
 LOCK_SECONDS = 60  # longest wait for another process, such as a server that shows the store
 USER = "unknown"  # as MLflow's client names it
@@ -51,7 +51,7 @@ class LocalRuns:
     def __init__(self, database: Path, experiment: str, location: str) -> None:
         self._database, self._experiment, self._location = database, int(experiment), location
 
-    def write(self, runs: Iterable[tuple[str, Record, dict[str, str]]]) -> None:
+    def write(self, runs: Iterable[tuple[str, RunRecord, dict[str, str]]]) -> None:
         """Write runs in one transaction.
 
         Args:

@@ -31,7 +31,7 @@ from ganbench.tracking.local_runs import CONTEXT, LocalRuns
 from ganbench.tracking.models import Models, WriteNetworks
 from ganbench.tracking.origin import NOTE, DataUse
 from ganbench.tracking.pictures import Frame, draw_samples
-from ganbench.tracking.records import Record
+from ganbench.tracking.records import RunRecord
 from ganbench.tracking.saved_views import METHODS
 
 if TYPE_CHECKING:  # importing MLflow takes seconds, which only processes that track should take
@@ -107,7 +107,7 @@ class MlflowStore:
         runs = active_runs(self._client, self.experiment)
         return [KnownRun(run.info.run_id, run.data.tags, run.data.params) for run in runs]
 
-    def write(self, records: Sequence[Record], frames: Mapping[str, Frame]) -> int:
+    def write(self, records: Sequence[RunRecord], frames: Mapping[str, Frame]) -> int:
         """Write runs.
 
         Args:
@@ -122,14 +122,14 @@ class MlflowStore:
                 return self._put(records, frames)
             return sum(self._send(record, frames) for record in records)
 
-    def _put(self, records: Sequence[Record], frames: Mapping[str, Frame]) -> int:
+    def _put(self, records: Sequence[RunRecord], frames: Mapping[str, Frame]) -> int:
         """Write runs into the tables of an SQLite store, after their pictures."""
         runs = [(uuid.uuid4().hex, record, {**_tags(record), COMPLETE: "true"}) for record in records]
         drawn = sum(self._draw(record, frames, run) for run, record, _ in runs)
         self._local.write(runs)
         return drawn
 
-    def _send(self, record: Record, frames: Mapping[str, Frame]) -> int:
+    def _send(self, record: RunRecord, frames: Mapping[str, Frame]) -> int:
         """Send one run to a server, and finally mark it as complete."""
         from mlflow.entities import Metric, Param, RunTag
 
@@ -147,7 +147,7 @@ class MlflowStore:
         self._client.log_batch(run, tags=[RunTag(COMPLETE, "true")])
         return drawn
 
-    def _draw(self, record: Record, frames: Mapping[str, Frame], run: str) -> int:
+    def _draw(self, record: RunRecord, frames: Mapping[str, Frame], run: str) -> int:
         """Draw the samples of a run into its artifacts, and return the number of pictures."""
         if not len(record.sample_steps):
             return 0
@@ -220,7 +220,7 @@ class MlflowStore:
             ) from error
 
 
-def _tags(record: Record) -> dict[str, str]:
+def _tags(record: RunRecord) -> dict[str, str]:
     """All tags of a run but the mark that it is complete."""
     return {**record.tags, **record.about, "ganbench.content": record.content}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ganbench.tracking.records import Record
+from ganbench.tracking.records import RunRecord
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -33,7 +33,7 @@ def make_frame(real: np.ndarray) -> Frame:
     return LineFrame(real[:, 0]) if real.shape[1] == 1 else PlaneFrame(real[:, :2])
 
 
-def draw_samples(record: Record, frame: Frame | None, folder: Path) -> int:
+def draw_samples(record: RunRecord, frame: Frame | None, folder: Path) -> int:
     """Draw one picture per snapshot.
 
     Args:

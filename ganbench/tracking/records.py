@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import AXES, FAILURES, RUNS, setting_columns
+from ganbench.analysis.columns import AXES, FAILURES, RUNS, option_columns
 from ganbench.tracking.origin import UNKNOWN, DataUse, Origin
 from ganbench.tracking.points import ONCE, run_points
 
@@ -29,7 +29,7 @@ TAGS = tuple(name for name in RUNS if name not in (*PARAMS, "run", "trained_at",
 
 
 @dataclass(frozen=True)
-class Record:
+class RunRecord:
     """The content of one run in MLflow.
 
     Attributes:
@@ -67,7 +67,7 @@ class Record:
         return sums.hexdigest()
 
 
-def records(collected: Collected, origin: Origin = UNKNOWN, pictured: Set[str] | None = None) -> Iterator[Record]:
+def records(collected: Collected, origin: Origin = UNKNOWN, pictured: Set[str] | None = None) -> Iterator[RunRecord]:
     """The records of all runs of a study.
 
     Args:
@@ -79,7 +79,7 @@ def records(collected: Collected, origin: Origin = UNKNOWN, pictured: Set[str] |
     curves = dict(iter(collected.curves.groupby("run", sort=False)))
     snapshots = dict(iter(collected.snapshots.sort_values("step").groupby("run", sort=False)))
     measured = dict(iter(collected.measurements.groupby("run", sort=False)))
-    settings = setting_columns(collected.runs.columns, collected.metrics)
+    options = option_columns(collected.runs.columns, collected.metrics)
     for row in collected.runs.to_dict("records"):
         run = row["run"]
         own_snapshots = snapshots.get(run, collected.snapshots.iloc[:0])
@@ -103,12 +103,12 @@ def records(collected: Collected, origin: Origin = UNKNOWN, pictured: Set[str] |
             tags["ganbench.infinite_left_out"] = str(len(points) - len(finite))
         drawn = len(own_snapshots) and (pictured is None or run in pictured)
         steps, samples = collected.samples(run) if drawn else (np.empty(0, int), np.empty(0))
-        yield Record(
+        yield RunRecord(
             run=run,
             status="FAILED" if failed(row) else "FINISHED",
             start_ms=start_ms,
             end_ms=end_ms,
-            params=_texts(row, (*PARAMS, *settings)),
+            params=_texts(row, (*PARAMS, *options)),
             tags=tags,
             points=[
                 (name, float(value), end_ms if step == ONCE else min(round(start_ms + step_ms * step), end_ms), step)

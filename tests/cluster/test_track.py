@@ -49,7 +49,7 @@ from ganbench.tracking import local_runs, mlflow_store
 from ganbench.tracking.local_runs import LocalRuns
 from ganbench.tracking.origin import Origin
 from ganbench.tracking.pictures import draw_samples, make_frame
-from ganbench.tracking.records import Record
+from ganbench.tracking.records import RunRecord
 
 LIMIT_SECONDS = 300  # for any process; reached only when something hangs
 # Four runs, three of them with three snapshots each.
@@ -648,7 +648,7 @@ def test_a_wrong_uri_is_one_clear_error(tmp_path, uri, says):
 def test_samples_that_are_not_numbers_are_drawn_as_such(tmp_path, shape):
     samples = np.zeros((1, 4, *shape))
     samples[0, 1] = math.nan
-    record = Record("run", "FINISHED", 0, 1, {}, {}, [], np.array([5]), samples, None, {})
+    record = RunRecord("run", "FINISHED", 0, 1, {}, {}, [], np.array([5]), samples, None, {})
     assert draw_samples(record, make_frame(np.ones((3, *shape))), tmp_path) == 1
     with Image.open(tmp_path / "step_00000005.png") as picture:
         if len(shape) == 3:

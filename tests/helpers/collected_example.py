@@ -14,16 +14,16 @@ from ganbench.analysis.collected import Collected, write
 from ganbench.analysis.columns import (
     AXES,
     CURVES,
-    DIAGNOSES,
     EVENTS,
     MEASUREMENTS,
     MODES,
     NULLS,
     REFERENCES,
+    RUN_OUTCOMES,
     RUNS,
     SNAPSHOTS,
 )
-from ganbench.analysis.mode_forgetting import mean_forgetting, mode_table
+from ganbench.analysis.mode_forgetting import mean_forgetting, mode_columns
 from ganbench.analysis.outcome_catalogue import catalogue
 from ganbench.core import result_files
 
@@ -94,7 +94,7 @@ def build(folder: Path, *, seed: int = 0) -> Collected:
         "references": _references(),
         "nulls": _nulls(),
         "measurements": pd.DataFrame(columns=list(MEASUREMENTS)).astype({"value": float}),
-        "diagnoses": pd.DataFrame([_diagnosis(run) for run in runs])[list(DIAGNOSES)],
+        "run_outcomes": pd.DataFrame([_outcome(run) for run in runs])[list(RUN_OUTCOMES)],
         "events": pd.DataFrame([event for run in runs for event in _events(run)])[list(EVENTS)],
         "modes": pd.concat(modes, ignore_index=True),
     }
@@ -109,7 +109,7 @@ def only(collected: Collected, keep: pd.Series) -> Collected:
     runs = collected.runs[keep].reset_index(drop=True)
     parts = {
         name: table[table["run"].isin(runs["run"])].reset_index(drop=True)
-        for name in ("snapshots", "curves", "diagnoses", "events", "modes")
+        for name in ("snapshots", "curves", "run_outcomes", "events", "modes")
         for table in [getattr(collected, name)]
     }
     return dataclasses.replace(collected, runs=runs, **parts)
@@ -178,7 +178,7 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
     }
 
 
-def _diagnosis(run: dict) -> dict:
+def _outcome(run: dict) -> dict:
     found = {"run": run["run"], "outcome": run["outcome"], "primary": True, "judged": True}
     return found | {"onset": run["outcome_step"], "confidence": 0.8, "evidence": run["outcome_why"]}
 
@@ -224,7 +224,8 @@ def _modes(run: dict, skill: np.ndarray) -> pd.DataFrame:
     weights = np.random.default_rng(int(run["digest"][:8], 16)).dirichlet(np.full(modes, 8.0))
     spread = np.clip(1.2 * skill, 0, 1)[:, None]
     share = spread * weights + (1 - spread) * np.eye(modes)[0]
-    return mode_table(steps, np.stack([share, share * skill[:, None]], axis=1), np.full(modes, 1 / modes))
+    shares = np.stack([share, share * skill[:, None]], axis=1)
+    return pd.DataFrame(mode_columns(steps, shares, np.full(modes, 1 / modes)))
 
 
 def _curves(run: dict, generator: np.random.Generator) -> pd.DataFrame:

@@ -12,7 +12,17 @@ import pandas as pd
 
 from ganbench.analysis.class_agreement import ANGLES, polar_grid
 from ganbench.analysis.collected import Collected, write
-from ganbench.analysis.columns import AXES, CURVES, DIAGNOSES, EVENTS, MEASUREMENTS, MODES, NULLS, REFERENCES, SNAPSHOTS
+from ganbench.analysis.columns import (
+    AXES,
+    CURVES,
+    EVENTS,
+    MEASUREMENTS,
+    MODES,
+    NULLS,
+    REFERENCES,
+    RUN_OUTCOMES,
+    SNAPSHOTS,
+)
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.claims import Claim
@@ -172,7 +182,7 @@ def build(folder: Path, *, gans: bool = True, seed: int = 0) -> Collected:
         "references": known.references if gans else pd.DataFrame(columns=list(REFERENCES)),
         "nulls": known.nulls if gans else pd.DataFrame(columns=list(NULLS)),
         "measurements": pd.DataFrame(measurements, columns=list(MEASUREMENTS)),
-        "diagnoses": known.diagnoses if gans else pd.DataFrame(columns=list(DIAGNOSES)),
+        "run_outcomes": known.run_outcomes if gans else pd.DataFrame(columns=list(RUN_OUTCOMES)),
         "events": known.events if gans else pd.DataFrame(columns=list(EVENTS)),
         "modes": known.modes if gans else pd.DataFrame(columns=list(MODES)),
     }

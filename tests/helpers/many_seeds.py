@@ -48,5 +48,5 @@ def many_seeds(collected: Collected, seeds: int) -> Collected:
                 curves.append(pd.DataFrame(rows | {"mean": mean, "min": mean - 0.1, "max": mean + 0.1}))
     table = pd.concat(snapshots, ignore_index=True).reindex(columns=collected.snapshots.columns)
     tables = {"runs": pd.DataFrame(runs), "snapshots": table, "curves": pd.concat(curves, ignore_index=True)}
-    empty = {name: getattr(collected, name)[:0] for name in ("events", "modes", "diagnoses")}
+    empty = {name: getattr(collected, name)[:0] for name in ("events", "modes", "run_outcomes")}
     return dataclasses.replace(collected, metrics={"fcd": collected.metrics["fcd"]}, **tables, **empty)

@@ -13,12 +13,12 @@ from ganbench.analysis.collected import Collected, write
 from ganbench.analysis.columns import (
     AXES,
     CURVES,
-    DIAGNOSES,
     EVENTS,
     MEASUREMENTS,
     MODES,
     NULLS,
     REFERENCES,
+    RUN_OUTCOMES,
     RUNS,
     SNAPSHOTS,
 )
@@ -101,7 +101,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
         "references": pd.DataFrame(columns=list(REFERENCES)),
         "nulls": pd.DataFrame(columns=list(NULLS)),
         "measurements": pd.DataFrame(measured, columns=list(MEASUREMENTS)),
-        "diagnoses": pd.DataFrame(columns=list(DIAGNOSES)),
+        "run_outcomes": pd.DataFrame(columns=list(RUN_OUTCOMES)),
         "events": pd.DataFrame(columns=list(EVENTS)),
         "modes": pd.DataFrame(columns=list(MODES)),
     }

@@ -38,7 +38,7 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.datasets import WEIGHTS
 from ganbench.pipeline.snakemake import plan_of
 from ganbench.pipeline.stages.evaluate import scorer_of
-from ganbench.pipeline.tasks import ComponentConfig, Group
+from ganbench.pipeline.tasks import ComponentConfig, FusableGroup
 from ganbench.report import figures, html, tables
 from ganbench.study.schema import load, parse
 from ganbench.study.selectors import Selector, matches
@@ -559,7 +559,7 @@ def test_a_result_names_no_program(tmp_path, monkeypatch):
     with result_files.create_file(Path("judge.h5"), "judge") as file:
         result_files.write_tree(file.create_group("judge"), {"name": "judge.py", "options": {}})
         result_files.write_tree(file.create_group("state"), {})
-    groups = (Group({"dataset": ComponentConfig("ring8", {})}, ""),)
+    groups = (FusableGroup({"dataset": ComponentConfig("ring8", {})}, ""),)
     task = SimpleNamespace(weights=None, judge=Path("judge.h5"), metrics=(), prepared=Path("none.h5"), groups=groups)
     with suppress(Exception):
         scorer_of(task)
@@ -766,7 +766,7 @@ def test_the_report_runs_and_loads_nothing_of_hostile_words(report):
     (kind, data), (none, script) = page.scripts
     assert kind == [("type", "application/json"), ("id", "run-records")]
     assert words("digest") not in data  # the table of runs has it
-    assert words("objective 0") in dict(json.loads(data)["settings"])["objective"]
+    assert words("objective 0") in dict(json.loads(data)["options"])["objective"]
     assert "<" not in data
     assert none == []
     assert script == (PACKAGE / "report" / "report.js").read_text(encoding="utf-8")

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import time
 from collections.abc import Iterable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
-from ganbench.core import strict_json
-from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 from ganbench.data import Archive
 from ganbench.pipeline.execution.downloads import download
-from ganbench.pipeline.planning.file_digests import SETTLED_SECONDS
+from ganbench.pipeline.planning.file_digests import RememberedFiles
 
 VERIFIED = ".archives.json"  # file in the study's folder with the archives that have been verified
 
@@ -51,18 +47,15 @@ def provide(archives: Iterable[Archive], known: Path) -> None:
     Raises:
         GanbenchError: As of `fetch`.
     """
-    before, after, now = _read(known), {}, time.time()
+    remembered = RememberedFiles(known)
     for archive in archives:
-        path = Path(archive.path)
-        state = _state(archive)
-        if state is None or before.get(archive.path) != state:
-            fetch(archive)
-        # A file may change twice within the resolution of its time stamp.
-        settled = now - path.stat().st_mtime > SETTLED_SECONDS
-        after[archive.path] = _state(archive) if settled else ""
-    if any(before.get(path, "") != state for path, state in after.items()):
-        with suppress(OSError), atomic_write(known) as temporary:
-            temporary.write_text(strict_json.dumps(before | after))
+        remembered.get(archive.path, partial(_verified, archive), expected=archive.checksum)
+    remembered.write()
+
+
+def _verified(archive: Archive) -> str:
+    fetch(archive)
+    return archive.checksum
 
 
 def verify(archive: Archive, path: Path | None = None) -> None:
@@ -92,19 +85,3 @@ def verify_all(archives: Iterable[Archive]) -> None:
     """Verify archives, see `verify`."""
     for archive in archives:
         verify(archive)
-
-
-def _state(archive: Archive) -> str | None:
-    """What distinguishes an archive's file from others without reading it; None of one that is not there."""
-    try:
-        stat = Path(archive.path).stat()
-    except OSError:
-        return None
-    return f"{stat.st_size} {stat.st_mtime_ns} {archive.checksum}"
-
-
-def _read(known: Path) -> dict[str, str]:
-    try:
-        return dict(json.loads(known.read_text()).items())
-    except (OSError, ValueError, AttributeError):
-        return {}

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.execution.downloads import download
+from ganbench.pipeline.planning.datasets import WEIGHTS
 from ganbench.pipeline.tasks import InceptionWeights
 
-URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
+URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{WEIGHTS}"
 
 
 def fetch(path: Path, sha256: str) -> None:

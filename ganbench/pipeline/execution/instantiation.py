@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,10 +22,10 @@ from ganbench.games import Game
 from ganbench.nn.examples import TrainingExamples
 from ganbench.pipeline.execution import memory
 from ganbench.pipeline.execution.edits import refuse_edited
-from ganbench.pipeline.tasks import ComponentConfig, Group, PackMember, TrainTask
-
-if TYPE_CHECKING:
-    from ganbench.study.grid import Run
+from ganbench.pipeline.tasks import ComponentConfig, FusableGroup, PackMember, TrainTask
+from ganbench.study.blocks import Train
+from ganbench.study.choices import Choice
+from ganbench.study.grid import Run
 
 CPU = torch.device("cpu")
 
@@ -42,10 +42,6 @@ def run_of(task: TrainTask, member: PackMember) -> Run:
 
 def runs_of(task: TrainTask, members: Iterable[PackMember]) -> list[Run]:
     """The runs that members of a pack stand for; those of one group share their choices, which take long to make."""
-    from ganbench.study.blocks import Train  # imported late: pydantic takes long to import
-    from ganbench.study.choices import Choice
-    from ganbench.study.grid import Run
-
     choices = [
         tuple(
             Choice(family=family, name=each.name, options=each.options, label=each.label)
@@ -157,7 +153,7 @@ def examples(path: Path) -> Examples:
         return Examples(**result_files.read_tree(group, most=memory.most_held()))
 
 
-def verify_groups(groups: Iterable[Group]) -> None:
+def verify_groups(groups: Iterable[FusableGroup]) -> None:
     """Refuse to compute if the sources of a group were edited after the job was planned; see `verify`."""
     for group in groups:
         verify(group.sources, group.components.items(), "train")

@@ -11,7 +11,7 @@ from ganbench.core.errors import GanbenchError, out_of_memory
 from ganbench.core.locks import hold_lock
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import Journal
-from ganbench.pipeline.execution.progress import Report, log, progress
+from ganbench.pipeline.execution.progress import ProgressReport, log, progress
 from ganbench.pipeline.execution.slurm import end_of_job
 from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
 from ganbench.pipeline.jobs import DIGEST, ExecutionSettings
@@ -39,7 +39,7 @@ class JobContext:
         self._journal = journal
 
     @contextmanager
-    def progress(self, what: str, total: float, unit: str, done: float = 0) -> Iterator[Report]:
+    def progress(self, what: str, total: float, unit: str, done: float = 0) -> Iterator[ProgressReport]:
         """Show progress on the terminal or in the log, and note it in the journal; see `progress.progress`."""
         with progress(what, total, unit, done) as show:
 

@@ -17,11 +17,11 @@ LINE_SECONDS = 10.0  # least time between two lines in a log
 LITTLE = 0.05  # share of the work up to which the first report tells no rate: a first step also loads libraries
 LOGGER = logging.getLogger("ganbench")
 
-Report = Callable[[float], float]
+ProgressReport = Callable[[float], float]
 
 
 @contextmanager
-def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Report]:
+def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[ProgressReport]:
     """Show the progress of work.
 
     Args:

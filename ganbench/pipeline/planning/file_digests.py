@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from ganbench.core import strict_json
@@ -21,6 +22,47 @@ from ganbench.data import Archive
 FILES = ".files.json"  # file in the study's folder with the digests of its data sets' files
 MANY = 100  # files; fewer are read each time, whatever their time stamps say
 SETTLED_SECONDS = 10.0  # age from which a time stamp is trusted: a file may change twice within its resolution
+
+
+class RememberedFiles:
+    """What was found out about files, remembered until their sizes or time stamps change.
+
+    Args:
+        known: The file that remembers it: by path, the file's stamp and what was found. It is written where it can be.
+    """
+
+    def __init__(self, known: Path) -> None:
+        self._known, self._before, self._now = known, _read(known), time.time()
+        self._after: dict[str, tuple[str, str]] = {}
+
+    def get(self, path: str, find: Callable[[], str], expected: str | None = None) -> str:
+        """What is remembered of a file; what `find` returns of one that is not known, or has changed.
+
+        Args:
+            path: The file.
+            find: Reads the file, after it made one that is missing.
+            expected: What is remembered counts only if it is this; None for anything.
+        """
+        stamp = self._stamp(path)  # before it is read: a file that changes meanwhile is read again
+        known, value = self._before.get(path, ("", ""))
+        if not stamp or known != stamp or expected not in (None, value):
+            value = find()
+        self._after[path] = (stamp, value)
+        return value
+
+    def write(self) -> None:
+        """Remember what was found."""
+        if any(self._before.get(path) != each for path, each in self._after.items()):
+            with suppress(OSError), atomic_write(self._known) as temporary:
+                temporary.write_text(strict_json.dumps(self._before | self._after))
+
+    def _stamp(self, path: str) -> str:
+        """Size and time stamp of a file; empty if it is missing, or may change again within its time stamp."""
+        try:
+            stat = Path(path).stat()
+        except OSError:
+            return ""
+        return f"{stat.st_size} {stat.st_mtime_ns}" if self._now - stat.st_mtime > SETTLED_SECONDS else ""
 
 
 def data_digest(files: Sequence[str], archives: Sequence[Archive], known: Path) -> str:
@@ -46,19 +88,10 @@ def files_digest(paths: Sequence[str], known: Path) -> str:
     """
     if len(paths) < MANY:
         return digest(_named(paths, [file_digest(Path(path)) for path in paths]))
-    before = _read(known)
-    now, after = time.time(), {}
-    for path in paths:
-        stat = Path(path).stat()
-        key = f"{stat.st_size} {stat.st_mtime_ns}"
-        key_before, value = before.get(path, ("", ""))
-        if key != key_before:
-            value = file_digest(Path(path))
-        after[path] = (key if now - stat.st_mtime > SETTLED_SECONDS else "", value)
-    if any(before.get(path) != each for path, each in after.items()):
-        with suppress(OSError), atomic_write(known) as temporary:
-            temporary.write_text(strict_json.dumps(before | after))
-    return digest(_named(paths, [after[path][1] for path in paths]))
+    remembered = RememberedFiles(known)
+    values = [remembered.get(path, partial(file_digest, Path(path))) for path in paths]
+    remembered.write()
+    return digest(_named(paths, values))
 
 
 def _named(paths: Sequence[str], values: Sequence[str]) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from ganbench.pipeline.tasks import (
     DiagnosticConfig,
     EvaluateTask,
     FittedJudge,
-    Group,
+    FusableGroup,
     PackMember,
     TrainTask,
     without_locations,
@@ -77,7 +77,9 @@ class PackPlan(DatasetPlan):
         task = TrainTask(
             pack=pack.name,
             members=_members(pack, self.train_digests, self.trajectories),
-            groups=tuple(Group(components_of(runs[0]), self._train_sources(runs[0])) for runs in pack.fusable_groups),
+            groups=tuple(
+                FusableGroup(components_of(runs[0]), self._train_sources(runs[0])) for runs in pack.fusable_groups
+            ),
             train=pack.runs[0].train.model_dump(mode="json"),
             fuse=self.study.pack.fuse,
             execution=self.study.pack.execution,

@@ -30,7 +30,7 @@ from ganbench.study.study_files import find_study
 WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
 COLLECTED = (
     *("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "nulls.parquet"),
-    *("measurements.parquet", "diagnoses.parquet", "events.parquet", "modes.parquet"),
+    *("measurements.parquet", "run_outcomes.parquet", "events.parquet", "modes.parquet"),
     *("metrics.json", "quantities.json", "samples.h5", "arrays.h5", checksums.FILE_NAME),
 )
 
@@ -112,7 +112,6 @@ class SummaryPlan(PackPlan):
     @cached_property
     def track(self) -> Job:
         """The job that writes the results and the report to MLflow."""
-        store = self.study.results / "mlflow.db"
         data = {}
         for run in self.runs:
             if run.choice("dataset"):
@@ -122,7 +121,7 @@ class SummaryPlan(PackPlan):
             self.study.study,
             track.uri,
             sources_of("track"),
-            store,
+            self.study.store,
             self._tables,
             self.file or Path(),
             data,

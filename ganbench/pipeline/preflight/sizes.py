@@ -15,7 +15,7 @@ from torch import nn
 from ganbench.contracts.networks import LARGEST_LATENT
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import plural
-from ganbench.core.recorder import bin_edges, snapshot_steps
+from ganbench.core.recorder import GAN_SERIES, bin_edges, snapshot_steps
 from ganbench.data import DataSpec
 from ganbench.engine import fusing
 from ganbench.engine.sampler import BATCH
@@ -32,7 +32,7 @@ SINGLE = 4  # bytes of a number in float32
 # Networks beyond these take longer to draw, compare and train for a few steps than small ones.
 SMALL_PARAMETERS = 1e6  # of both networks
 SMALL_WORK = 1e9  # floating-point operations of both forward passes, as often as a step takes gradients
-COPIES = 3  # copies of the parameters: the present ones, their gradient, and the next ones
+LEAST_COPIES = 3  # of the parameters: the present ones, their gradient, and the next ones
 
 
 def memory_fault(study: Study, run: Run, available: int) -> str | None:
@@ -85,7 +85,7 @@ def needed(study: Study, run: Run) -> dict[str, int]:
     example = prod(data.shape)
     words = ", ".join(f"{player}: {size:,} parameters" for player, (size, _) in counted.items())
     return {
-        f"parameters, gradients and {plural(kept, 'snapshot')} of both networks ({words})": (COPIES + kept)
+        f"parameters, gradients and {plural(kept, 'snapshot')} of both networks ({words})": (LEAST_COPIES + kept)
         * number
         * parameters,
         f"activations of {part:,} examples": number * part * sum(outputs for _, outputs in counted.values()),
@@ -100,7 +100,7 @@ def needed(study: Study, run: Run) -> dict[str, int]:
             evaluate.samples * (example + architecture.latent_size)
             + min(BATCH, evaluate.samples) * counted["generator"][1]
         ),
-        f"{bins:,} bins of the curves": 3 * 2 * SINGLE * 8 * bins,
+        f"{bins:,} bins of the curves": 3 * 2 * SINGLE * len(GAN_SERIES) * bins,
     }
 
 
@@ -146,9 +146,9 @@ def parameter_count(run: Run) -> int:
 
 
 def _counted(architecture: Any, player: str, data: DataSpec, run: bool) -> tuple[int, int]:
-    """The number of a network's parameters, and of its layers' outputs for one example; zeros if it cannot be built.
+    """The number of a network's parameters, and of its layers' outputs for one example, as far as they can be counted.
 
-    A network that cannot be built has a fault that the trial of its architecture reports.
+    A network that cannot be built or run has a fault that the trial of its architecture reports.
     """
     outputs = 0
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ganbench.core.errors import GanbenchError
-from ganbench.core.recorder import bin_edges, snapshot_steps
+from ganbench.core.recorder import bin_edges, series_names, snapshot_steps
 from ganbench.core.source_digests import digest
 from ganbench.engine import fusing
 from ganbench.engine.out_of_memory import OutOfMemory
@@ -45,7 +45,9 @@ from ganbench.study.selectors import matches
 # discriminator on real and on fake examples, of the generator, and of the discriminator again for the generator's
 # gradient.
 PASSES = 6
-COPIES = 10  # copies of the parameters: gradients, the optimizer's moments and what dynamics keep
+# Copies of the parameters: gradients, the optimizer's moments and what dynamics keep. That is what a usual run takes;
+# `sizes.LEAST_COPIES` is what every run takes, `subpacks.COPIES` what none exceeds.
+USUAL_COPIES = 10
 # Memory of a pack in the end, in multiples of that in its first steps: for some fifty steps those gaps grow that
 # allocators leave between blocks of different lifetimes. Measured after 60 to 400 steps, on a CPU: fully connected
 # networks 1.15 to 1.3 (16 members, eager), 1.5 (16, traced), 1.25 (64, eager), 1.5 (64, traced), DCGAN 1.3, MLP 1.1.
@@ -130,7 +132,8 @@ class Estimator:
         snapshot = kept * sum(sizes) * size
         snapshots = snapshot * len(training.snapshots)
         waiting = min(snapshots, snapshot + BUFFER // len(members))  # to be written
-        curves = 8 * 3 * 8 * (len(bin_edges(training.steps, training.curve_bins, training.every)) - 1)
+        series = len(series_names(game.players, game.series))
+        curves = 8 * 3 * series * (len(bin_edges(training.steps, training.curve_bins, training.every)) - 1)
         # With a fixed distance of snapshots also the last state: parameters, two moments of them, and the curves.
         state = 0 if training.every is None else 3 * sum(sizes) * size + curves
         scoring, scoring_memory = self._scoring(run, game, sizes)
@@ -259,5 +262,5 @@ class Estimator:
 def _counted_memory(game: Game, training: Training) -> int:
     """The bytes that a run in training takes where they cannot be measured: copies of its parameters, and activations
     that forward passes keep for backward passes, one number for about a hundred operations."""
-    numbers = COPIES * sum(game.sizes.values()) + PASSES * fusing.forward_work(game) // 100
+    numbers = USUAL_COPIES * sum(game.sizes.values()) + PASSES * fusing.forward_work(game) // 100
     return training.dtype.itemsize * numbers

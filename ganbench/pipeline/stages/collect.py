@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis import collected
-from ganbench.analysis.columns import CURVES, DIAGNOSES, EVENTS, FAILURES, MODES, SNAPSHOTS
+from ganbench.analysis.columns import CURVES, EVENTS, FAILURES, MODES, RUN_OUTCOMES, SNAPSHOTS
 from ganbench.analysis.curves import curve_columns
 from ganbench.analysis.events import events_of
 from ganbench.analysis.mode_forgetting import MOST, mean_forgetting, mode_columns
-from ganbench.analysis.outcome import Diagnosis, diagnose, diagnosis_rows
+from ganbench.analysis.outcome import RunOutcomes, classify_run, outcome_rows
 from ganbench.analysis.outcomes import Finding, RunEvidence
-from ganbench.analysis.run_settings import runs_table, settings_of
+from ganbench.analysis.run_options import options_of, runs_table
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo, of_averages
 from ganbench.core.tree import Tree
@@ -52,8 +52,8 @@ def run(job: Job, context: JobContext) -> None:
             shutil.rmtree(older, ignore_errors=True)
 
 
-class Settings:
-    """The settings that outcomes and metrics depend on.
+class Sections:
+    """The sections of the study that outcomes and metrics depend on.
 
     Args:
         task: The task.
@@ -77,9 +77,9 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
         context: The job's context.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    settings = Settings(task)
-    metrics = settings.metrics
-    runs, diagnoses, events = [], [], []
+    sections = Sections(task)
+    metrics = sections.metrics
+    runs, outcome_table, events = [], [], []
     snapshots, curves, modes = Parts(), Parts(), Parts()
     with result_files.create_file(folder / "samples.h5", "samples") as samples:
         shown = samples.create_group("runs")
@@ -97,12 +97,12 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
                 for table, part in ((curves, curve), (snapshots, snapshot), (modes, mode)):
                     table.add(run.id, part)
                 real = {"nulls": nulls.get(dataset, {}), "noise": noise.get(dataset, {})}
-                evidence = _evidence(settings, results, curve, snapshot, real)
-                diagnosis = diagnose(evidence)
+                evidence = _evidence(sections, results, curve, snapshot, real)
+                outcomes = classify_run(evidence)
                 forgetting = mean_forgetting(mode, results.trained["about"]["steps"])
                 found = {"evaluated_on": origin_of(judged), "mode_forgetting": forgetting}
-                runs.append(_run(settings, results, diagnosis, snapshot) | found)
-                diagnoses += [{"run": run.id, **row} for row in diagnosis_rows(diagnosis)]
+                runs.append(_run(sections, results, outcomes, snapshot) | found)
+                outcome_table += [{"run": run.id, **row} for row in outcome_rows(outcomes)]
                 events += [{"run": run.id, **asdict(event)} for event in events_of(evidence)]
                 if judged is not None:
                     result_files.write_tree(
@@ -125,7 +125,9 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
         "references": scores.references,
         "nulls": scores.nulls,
         "measurements": found,
-        "diagnoses": pd.DataFrame(diagnoses, columns=list(DIAGNOSES)).astype({"onset": "Int64", "confidence": float}),
+        "run_outcomes": pd.DataFrame(outcome_table, columns=list(RUN_OUTCOMES)).astype(
+            {"onset": "Int64", "confidence": float}
+        ),
         "events": pd.DataFrame(events, columns=list(EVENTS)).astype(EVENT_TYPES),
         "modes": modes.table(list(MODES)),
         "runs": table,
@@ -162,25 +164,25 @@ def _modes(judged: Tree | None, real: np.ndarray | None) -> dict[str, np.ndarray
 
 
 def _evidence(
-    settings: Settings,
+    sections: Sections,
     results: RunResults,
     curves: dict[str, np.ndarray],
     snapshots: dict[str, np.ndarray],
     real: dict[str, Any],
 ) -> RunEvidence:
-    """What was recorded of a run, for its diagnosis."""
+    """What was recorded of a run, for its outcomes."""
     point, trained = results.run, results.trained
     dataset, objective = point.choice("dataset"), point.choice("objective")
-    judge = dataset and judge_of(settings.evaluate.judge, dataset)
+    judge = dataset and judge_of(sections.evaluate.judge, dataset)
     diverged, stopped = trained["diverged"], trained["stopped"]
     return RunEvidence(
         steps=trained["about"]["steps"] if stopped is None else stopped[0],
-        settings=settings.outcome,
+        settings=sections.outcome,
         diverged=None if diverged is None else tuple(diverged),
         initial_norms=trained["initial_norms"],
         curves=curves,
         snapshots=snapshots,
-        metrics=settings.metrics,
+        metrics=sections.metrics,
         **real,
         modes=dataset and known_modes(judge, dataset),
         probabilities=objective is None or objective.component.constants["probability"],
@@ -190,28 +192,28 @@ def _evidence(
 
 
 def _run(
-    settings: Settings, results: RunResults, diagnosis: Diagnosis, snapshots: dict[str, np.ndarray]
+    sections: Sections, results: RunResults, outcomes: RunOutcomes, snapshots: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     """A row of the table of runs."""
-    point, trained, metrics = results.run, results.trained, settings.metrics
-    about, primary = trained["about"], diagnosis.primary
+    point, trained, metrics = results.run, results.trained, sections.metrics
+    about, primary = trained["about"], outcomes.primary
     # A run that diverged or was stopped has no final networks: its last snapshot was taken before the last step.
     reached = len(snapshots["step"]) > 0 and snapshots["step"].max() == about["steps"]
     sizes = zip(("discriminator_parameters", "generator_parameters"), about["parameters"], strict=True)
     final = {f"{name}_final": snapshots[name][-1] if reached else np.nan for name in metrics}
     not_judged = [
-        f"{name}: {why.reason}" for name, why in diagnosis.not_judged.items() if name in FAILURES and not why.cut_short
+        f"{name}: {why.reason}" for name, why in outcomes.not_judged.items() if name in FAILURES and not why.cut_short
     ]
     return {
         **_labels(point),
-        **settings_of(point, settings.evaluate, settings.outcome),
+        **options_of(point, sections.evaluate, sections.outcome),
         "outcome": primary.outcome,
-        "outcomes": ", ".join(finding.outcome for finding in diagnosis.findings),
+        "outcomes": ", ".join(finding.outcome for finding in outcomes.findings),
         "outcome_step": primary.onset,
-        "failed_step": diagnosis.failed_step,
+        "failed_step": outcomes.failed_step,
         **dict(zip(("stopped_step", "stopped_for"), trained["stopped"] or (None, None), strict=False)),
         "outcome_why": primary.evidence,
-        "outcomes_judged": ", ".join(diagnosis.judged),
+        "outcomes_judged": ", ".join(outcomes.judged),
         "failures_not_judged": "; ".join(not_judged),
         "steps_done": trained["steps_done"],
         **dict(sizes),

@@ -30,7 +30,7 @@ from ganbench.tracking.mlflow_store import MlflowStore
 from ganbench.tracking.models import WriteNetworks
 from ganbench.tracking.origin import UNKNOWN, Origin
 from ganbench.tracking.pictures import Frame, make_frame
-from ganbench.tracking.records import Record, records
+from ganbench.tracking.records import RunRecord, records
 from ganbench.tracking.saved_views import experiment_tags
 
 RUNS_PER_BATCH = 50  # runs that are written together; an interruption loses as many at most
@@ -63,7 +63,7 @@ def run(job: Job, context: JobContext) -> list[Path]:
         track(
             collected,
             study=task.study,
-            uri=task.address,
+            uri=task.tracking_uri,
             origin=origin,
             page=task.report,
             chosen=standing_for(collected, task.models),
@@ -163,7 +163,7 @@ def _write_networks(task: TrackTask, known: dict[str, Plan], run: str, folder: P
     write_snapshot(find(file, run, plan=known["plan"]), folder)
 
 
-def _batches(every: Iterator[Record]) -> Iterator[list[Record]]:
+def _batches(every: Iterator[RunRecord]) -> Iterator[list[RunRecord]]:
     return iter(lambda: list(islice(every, RUNS_PER_BATCH)), [])
 
 

@@ -40,7 +40,7 @@ from ganbench.pipeline.execution.pack_trainer import PackTrainer
 from ganbench.pipeline.execution.progress import log
 from ganbench.pipeline.execution.provenance import versions
 from ganbench.pipeline.jobs import Job
-from ganbench.pipeline.tasks import ComponentConfig, Group, PackMember, TrainTask
+from ganbench.pipeline.tasks import ComponentConfig, FusableGroup, PackMember, TrainTask
 from ganbench.pipeline.typed_json import encode
 from ganbench.tracking.live import live
 
@@ -139,7 +139,7 @@ class _GroupPlan:
     def of(
         cls,
         task: TrainTask,
-        group: Group,
+        group: FusableGroup,
         members: list[PackMember],
         examples: TrainingSet | None,
         device: torch.device,

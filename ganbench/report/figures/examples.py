@@ -57,8 +57,8 @@ def draw(collected: Collected) -> Figure:
 
 def _clearest(collected: Collected, runs: pd.DataFrame, outcome: str) -> pd.Series:
     """The run whose primary outcome it is with most confidence; the first of several."""
-    diagnoses = collected.diagnoses
-    found = diagnoses[diagnoses["primary"] & (diagnoses["outcome"] == outcome)]
+    table = collected.run_outcomes
+    found = table[table["primary"] & (table["outcome"] == outcome)]
     confidence = found.set_index("run")["confidence"].fillna(0.0).reindex(runs.index[runs["outcome"] == outcome])
     return runs.loc[confidence.fillna(0.0).idxmax()]
 

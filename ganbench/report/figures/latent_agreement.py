@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ganbench.analysis.class_agreement import agreements, polar_symmetries
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.columns import SETTING
 from ganbench.core.formatting import format_number
 from ganbench.report.diagnostic_results import DiagnosticArrays, arrays_of_runs, runs_table
 from ganbench.report.display_names import method_names, varying_numbers
@@ -17,7 +18,6 @@ from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.diagnostic_panels import legend_below, panel_blocks
 from ganbench.report.plotting.planes import colour_bar
 from ganbench.report.plotting.style import nothing
-from ganbench.report.run_selection import SETTING
 
 FIGURE = FigureInfo(
     title="Agreement between seeds",
@@ -64,7 +64,7 @@ def by_setting(shown: list[DiagnosticArrays]) -> list[list[DiagnosticArrays]]:
     """Runs of equal settings, in the order of their seeds, as many as a panel has room for."""
     groups: dict[tuple[str, ...], list[DiagnosticArrays]] = {}
     for each in shown:
-        groups.setdefault(tuple(str(each.run[axis]) for axis in SETTING), []).append(each)
+        groups.setdefault(tuple(str(each.run[axis]) for axis in ("method", *SETTING)), []).append(each)
     return [sorted(mine, key=lambda each: each.run["seed"])[:MOST_SEEDS] for mine in groups.values()]
 
 

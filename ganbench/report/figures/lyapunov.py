@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.settings import AXIS_WORDS, varying
+from ganbench.analysis.columns import SETTING
+from ganbench.analysis.settings import varying
 from ganbench.report.diagnostic_results import values_by_run
 from ganbench.report.display_names import method_names, numbers_in_words
 from ganbench.report.figure_info import FigureInfo
@@ -41,7 +42,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     if "largest" not in table or not np.isfinite(table["largest"]).any():
         return nothing(f"{experiment}: no run has a Lyapunov exponent.")
     runs = collected.runs[collected.runs["run"].isin(table.index)]
-    settings = list(runs.groupby(["method", *AXIS_WORDS], sort=False, dropna=False))
+    settings = list(runs.groupby(["method", *SETTING], sort=False, dropna=False))
     shown = settings
     if len(settings) > ROWS:
         indices = np.unique(np.linspace(0, len(settings) - 1, ROWS).round().astype(int))

@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.comparisons import WITHIN, at_common_settings, methods_by_dataset
+from ganbench.analysis.columns import SETTING
+from ganbench.analysis.comparisons import at_common_settings, methods_by_dataset
 from ganbench.analysis.methods import final_losses, headline
 from ganbench.analysis.pairing import keys, paired_runs
 from ganbench.analysis.statistics.medians import median_interval
@@ -92,7 +93,7 @@ def _paired(collected: Collected, names: list[str]) -> Iterator[Pairs]:
     if metric is None:
         return
     for first, second in combinations(names, 2):
-        pairs = paired_runs(*at_common_settings(collected, first, second), [*WITHIN, "seed"])
+        pairs = paired_runs(*at_common_settings(collected, first, second), [*SETTING, "seed"])
         if pairs is None or pairs[0].empty:
             continue
         losses = np.stack([final_losses(runs, metric, collected.metrics[metric]) for runs in pairs])

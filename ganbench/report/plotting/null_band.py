@@ -12,14 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ganbench.analysis.nulls import Null
+from ganbench.analysis.nulls import NullInterval
 from ganbench.report.plotting.style import QUIET, REFERENCE
 
 BAND = {"color": QUIET, "alpha": 0.2, "linewidth": 0}
 NOISE = {"color": QUIET, "linestyle": "dotted", "linewidth": 1.2}
 
 
-def draw_null(axes: Axes, null: Null | None, axis: Literal["x", "y"] = "y") -> None:
+def draw_null(axes: Axes, null: NullInterval | None, axis: Literal["x", "y"] = "y") -> None:
     """Draw the null of a panel's metric, behind everything else; nothing where there is none.
 
     Args:
@@ -35,7 +35,7 @@ def draw_null(axes: Axes, null: Null | None, axis: Literal["x", "y"] = "y") -> N
     line(null.mean, zorder=1, **REFERENCE)
 
 
-def shown_with(null: Null | None, values: np.ndarray) -> np.ndarray:
+def shown_with(null: NullInterval | None, values: np.ndarray) -> np.ndarray:
     """The values that a panel must have room for: its own, and its null's. A lower bound of 0 may lie below a
     logarithmic axis."""
     if null is None:
@@ -66,7 +66,7 @@ def _has(values: np.ndarray, value: float) -> bool:
     return known.size > 0 and bool(known.min() <= value <= known.max())
 
 
-def null_legend(nulls: Iterable[Null | None]) -> list[Artist]:
+def null_legend(nulls: Iterable[NullInterval | None]) -> list[Artist]:
     """The legend's entries for the nulls of a figure."""
     known = [null for null in nulls if null is not None]
     entries: list[Artist] = [Line2D([], [], label="real data", **REFERENCE)] if known else []

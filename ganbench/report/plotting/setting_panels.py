@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import SymmetricalLogLocator
 
 from ganbench.analysis.methods import failure_rate
-from ganbench.analysis.nulls import Null
+from ganbench.analysis.nulls import NullInterval
 from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report.plotting.style import QUIET
@@ -122,7 +122,7 @@ def count_failed(axes: Axes, runs: pd.DataFrame) -> None:
     axes.set_title(", ".join(words), loc="right", fontsize=8, color=QUIET)
 
 
-def metric_scale(axes: Axes, info: MetricInfo, values: np.ndarray, null: Null | None = None) -> None:
+def metric_scale(axes: Axes, info: MetricInfo, values: np.ndarray, null: NullInterval | None = None) -> None:
     """Give a metric's axis its scale and limits.
 
     Metrics with two bounds show both, so that a share of 0.5 looks like one half. An unbounded positive metric whose

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from made_up_runs import BENIGN, BINS, FIRST, KINDS, LAST, STEPS, make
 
-from ganbench.analysis.curves import curves_table
+from ganbench.analysis.curves import curve_columns
 from ganbench.analysis.early_stop import StopRule
-from ganbench.analysis.outcome import diagnose
+from ganbench.analysis.outcome import classify_run
 from ganbench.analysis.outcome_catalogue import catalogue, detectors
 from ganbench.analysis.outcomes import Detector, Finding, RunEvidence
 from ganbench.core.recorder import Recorder, look_steps
@@ -73,7 +73,7 @@ def test_a_run_is_stopped_only_for_what_the_whole_of_it_shows(kind):
         if (hit := stopped(run)) is None:
             continue
         step, finding = hit
-        assert finding.outcome in {each.outcome for each in diagnose(run).findings}
+        assert finding.outcome in {each.outcome for each in classify_run(run).findings}
         assert finding.onset < step
         hits.append(finding.outcome)
     if kind in BENIGN or kind not in SEEN:
@@ -158,7 +158,7 @@ def test_curves_become_a_table_series_by_series():
         "mean": [2.0, 7.0, 3.0, 8.0],
         "max": [4.0, 8.0, 5.0, 9.0],
     }
-    pd.testing.assert_frame_equal(curves_table(recorder.curves()), pd.DataFrame(expected))
+    pd.testing.assert_frame_equal(pd.DataFrame(curve_columns(recorder.curves())), pd.DataFrame(expected))
 
 
 class _Watched:
@@ -210,7 +210,7 @@ def test_a_stopped_run_has_what_it_was_stopped_for_and_what_else_was_seen():
         "curves": whole.curves[whole.curves["last_step"] <= 1295],
         "snapshots": whole.snapshots[whole.snapshots["step"] <= 1295],
     }
-    answer = diagnose(RunEvidence(**{name: getattr(whole, name) for name in whole.__dataclass_fields__} | ended))
+    answer = classify_run(RunEvidence(**{name: getattr(whole, name) for name in whole.__dataclass_fields__} | ended))
     assert answer.primary == why
     assert answer.failed_step == 700
     assert [finding.outcome for finding in answer.findings] == ["discriminator-won"], (
@@ -225,7 +225,7 @@ def test_a_stopped_run_may_have_failed_in_other_ways_before():
     whole = make("collapsed", 0)
     why = Finding("unstable", 1500, "a loss spiked", 0.6)
     fields = {name: getattr(whole, name) for name in whole.__dataclass_fields__}
-    answer = diagnose(RunEvidence(**fields | {"stopped": why}))
+    answer = classify_run(RunEvidence(**fields | {"stopped": why}))
     assert {"unstable", "collapsed"} <= {finding.outcome for finding in answer.findings}
     assert answer.primary == why, "the more severe"
     assert answer.failed_step < 1500

@@ -7,18 +7,18 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.methods import failure_times, outcome_indicator, primary_indicator
-from ganbench.analysis.outcome import diagnose
+from ganbench.analysis.outcome import classify_run
 
 
 def test_a_run_fails_with_the_first_of_its_failures():
     """Though the most severe one came last."""
     made = made_up.saturated(np.random.default_rng(1))
     made.peaks["generator_loss"] = {170: 5e3, 180: 5e3, 190: 5e3}
-    answer = diagnose(made.evidence())
+    answer = classify_run(made.evidence())
     onsets = {finding.outcome: finding.onset for finding in answer.findings}
     assert answer.primary.outcome == "unstable"
     assert answer.failed_step == onsets["discriminator-won"] < onsets["unstable"]
-    assert diagnose(made_up.healthy(np.random.default_rng(1)).evidence()).failed_step is None
+    assert classify_run(made_up.healthy(np.random.default_rng(1)).evidence()).failed_step is None
 
 
 def test_times_to_failure_are_of_first_failures_and_censored_without():

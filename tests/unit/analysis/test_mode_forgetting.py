@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ganbench.analysis.columns import MODES
-from ganbench.analysis.mode_forgetting import MOST, mean_forgetting, mode_table
+from ganbench.analysis.mode_forgetting import MOST, mean_forgetting, mode_columns
+
+
+def of_snapshots(steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(mode_columns(steps, shares, real))
 
 
 def table(confident: list[list[float]], real: list[float]):
     """The table of a run whose confident shares these are, (S, modes)."""
     found = np.array(confident)
-    return mode_table(10 * np.arange(1, 1 + len(found)), np.stack([found, found], axis=1), np.array(real))
+    return of_snapshots(10 * np.arange(1, 1 + len(found)), np.stack([found, found], axis=1), np.array(real))
 
 
 def test_a_mode_is_forgotten_by_what_it_lost_of_its_fair_share():
@@ -36,7 +41,7 @@ def test_noise_that_falls_on_one_mode_is_nothing_to_forget():
     found = table([noise, fair], fair).query("step == 20")["forgetting"]
     np.testing.assert_allclose(found, [0, -1, -1, -1], err_msg="no mode is known by more than its fair share")
     shares = np.stack([[noise, half, fair]] * 2, axis=1)
-    found = mode_table(np.array([0, 10, 20]), shares, np.array(fair))
+    found = of_snapshots(np.array([0, 10, 20]), shares, np.array(fair))
     assert found.query("step == 10")["forgetting"].isna().all(), "before training nothing was known"
     np.testing.assert_allclose(found.query("step == 20")["forgetting"], -0.5)
 

@@ -11,7 +11,7 @@ import pytest
 from made_up_runs import BINS, FIRST, LAST, SNAPSHOTS, STEPS, make
 
 from ganbench.analysis.columns import FAILURES, OPEN, OUTCOMES, SUCCESSES
-from ganbench.analysis.outcome import diagnose, diagnosis_rows
+from ganbench.analysis.outcome import classify_run, outcome_rows
 from ganbench.analysis.outcome_catalogue import catalogue, detectors
 from ganbench.analysis.outcomes import NotJudged, RunEvidence, margin
 from ganbench.core.metric_info import MetricInfo
@@ -19,7 +19,7 @@ from ganbench.study.sections import Outcome
 
 
 def found(run: RunEvidence) -> dict:
-    return {finding.outcome: finding for finding in diagnose(run).findings}
+    return {finding.outcome: finding for finding in classify_run(run).findings}
 
 
 def changed(run: RunEvidence, **series: np.ndarray) -> RunEvidence:
@@ -50,7 +50,7 @@ def test_outcomes_have_an_order_and_a_kind_each():
 def test_detectors_change_nothing_and_answer_the_same_twice(kind):
     run = make(kind, 1)
     curves, snapshots = run.curves.copy(), run.snapshots.copy()
-    one, other = diagnose(run), diagnose(replace(run))
+    one, other = classify_run(run), classify_run(replace(run))
     assert one == other
     pd.testing.assert_frame_equal(run.curves, curves)
     pd.testing.assert_frame_equal(run.snapshots, snapshots)
@@ -67,10 +67,10 @@ def test_margin_is_half_at_the_threshold_and_grows_towards_one():
 
 def test_failures_do_not_hide_one_another():
     run = changed(make("saturated", 0), discriminator_loss=np.where(np.arange(BINS) > 100, 500.0, 1.0))
-    answer = diagnose(run)
+    answer = classify_run(run)
     assert {"unstable", "discriminator-won"} <= found(run).keys()
     assert answer.primary.outcome == "unstable"
-    rows = list(diagnosis_rows(answer))
+    rows = list(outcome_rows(answer))
     assert [row["outcome"] for row in rows if row["primary"]] == ["unstable"]
     assert [row["outcome"] for row in rows if row["judged"]] == list(found(run))
     reasons = {row["outcome"]: row["evidence"] for row in rows if not row["judged"]}
@@ -80,14 +80,14 @@ def test_failures_do_not_hide_one_another():
 def test_what_was_not_measured_leaves_a_run_undetermined():
     run = make("healthy", 0)
     bare = replace(run, snapshots=run.snapshots.drop(columns="mode_kl"))
-    answer = diagnose(bare)
+    answer = classify_run(bare)
     assert answer.primary.outcome == "undetermined"
     assert "collapsed was not judged, since the metric mode_coverage was not evaluated" in answer.primary.evidence
-    assert [row["outcome"] for row in diagnosis_rows(answer)][:2] == ["undetermined", "converged"]
+    assert [row["outcome"] for row in outcome_rows(answer)][:2] == ["undetermined", "converged"]
     lost = make("saturated", 0)
-    seen = diagnose(replace(lost, snapshots=lost.snapshots.drop(columns="mode_kl")))
+    seen = classify_run(replace(lost, snapshots=lost.snapshots.drop(columns="mode_kl")))
     assert seen.primary.outcome == "discriminator-won", "a failure that was seen needs no other"
-    strict = diagnose(make("healthy", 0, needs_all=True))
+    strict = classify_run(make("healthy", 0, needs_all=True))
     assert strict.primary.outcome == "undetermined"
     assert "memorising was not judged" in strict.primary.evidence
 
@@ -102,7 +102,7 @@ CANNOT = {
 def test_a_collapse_that_cannot_be_seen_is_not_judged(about, reason):
     run = make("healthy", 0)
     run = replace(run, snapshots=run.snapshots.drop(columns="diversity"))
-    answer = diagnose(replace(run, **about))
+    answer = classify_run(replace(run, **about))
     assert answer.not_judged["collapsed"] == NotJudged(reason)
     assert answer.primary.outcome == "undetermined"
 
@@ -112,7 +112,7 @@ def test_data_of_one_mode_lose_none_and_can_succeed():
     run = replace(make("healthy", 0), modes=1)
     run = replace(run, snapshots=run.snapshots.drop(columns="diversity"))
     for one in (run, replace(run, snapshots=run.snapshots.drop(columns="mode_kl"))):
-        answer = diagnose(one)
+        answer = classify_run(one)
         assert answer.not_judged["collapsed"].impossible
         assert answer.not_judged["cycling"].impossible
         assert answer.primary.outcome == "converged"
@@ -124,14 +124,14 @@ def test_a_metric_lost_at_the_end_is_no_evidence():
     kl = run.snapshots["mode_kl"].to_numpy().copy()
     kl[-1] = np.nan
     assert (
-        diagnose(measured(run, mode_kl=kl)).not_judged["collapsed"].reason
+        classify_run(measured(run, mode_kl=kl)).not_judged["collapsed"].reason
         == "mode_kl has no value at the last snapshot"
     )
 
 
 def test_without_a_leading_metric_nothing_tells_how_far_a_run_came():
     run = replace(make("healthy", 0), metrics={"x": MetricInfo("X", "x", "none", None, None)})
-    answer = diagnose(run)
+    answer = classify_run(run)
     assert answer.primary.outcome == "undetermined"
     assert "no metric with a better end" in answer.primary.evidence
 
@@ -141,7 +141,7 @@ def test_without_a_leading_metric_nothing_tells_how_far_a_run_came():
 
 def test_numbers_that_are_none_have_diverged_when_they_came():
     run = replace(make("healthy", 0), diverged=(123, "generator_loss became nan"))
-    answer = diagnose(run)
+    answer = classify_run(run)
     assert (answer.primary.outcome, answer.primary.onset) == ("diverged", 123)
     assert answer.primary.evidence == "generator_loss became nan"
     assert not set(found(run)) & {*OPEN, *SUCCESSES}, "a run without an end has neither learned nor settled"
@@ -161,8 +161,8 @@ def test_one_series_that_ends_before_the_others_ends_the_evidence(kind, series):
 def test_divergence_does_not_hide_the_failures_that_came_before():
     for kind in ("collapsed", "hopping", "copying", "forgetting", "relapsing", "spiking"):
         run = make(kind, 0)
-        names = {finding.outcome for finding in diagnose(run).findings} & FAILURES.keys() - {"partly-collapsed"}
-        answer = diagnose(replace(run, diverged=(STEPS - 1, "generator_loss became nan")))
+        names = {finding.outcome for finding in classify_run(run).findings} & FAILURES.keys() - {"partly-collapsed"}
+        answer = classify_run(replace(run, diverged=(STEPS - 1, "generator_loss became nan")))
         assert answer.primary.outcome == "diverged"
         assert names <= {finding.outcome for finding in answer.findings}, kind
 
@@ -171,12 +171,12 @@ def test_of_a_diverged_run_no_failure_is_ruled_out():
     """What would have become of it is not known; that it has not converged is."""
     run = measured(make("healthy", 0), memorisation_ratio=0.9, lattice_excess=6.0)
     early = run.snapshots[run.snapshots["step"] < 700]
-    answer = diagnose(replace(run, snapshots=early, diverged=(700, "generator_loss became nan")))
+    answer = classify_run(replace(run, snapshots=early, diverged=(700, "generator_loss became nan")))
     assert [finding.outcome for finding in answer.findings] == ["diverged"]
     assert set(answer.judged) == {"diverged", *OPEN, *SUCCESSES}
     assert set(answer.not_judged.values()) == {NotJudged("the run diverged at step 700", cut_short=True)}
     rows = run.curves[run.curves["last_step"] < 300]
-    barely = diagnose(replace(run, curves=rows, snapshots=early[:3], diverged=(300, "generator_loss became nan")))
+    barely = classify_run(replace(run, curves=rows, snapshots=early[:3], diverged=(300, "generator_loss became nan")))
     assert barely.not_judged["unstable"].cut_short, "so few bins are those of a run that ended"
 
 
@@ -184,7 +184,7 @@ def test_a_run_that_diverged_before_its_first_trained_snapshot_has_neither_learn
     """Its end is why nothing was measured: that is known of it, and no measurement is missing."""
     run = make("healthy", 0)
     rows, first = run.curves[run.curves["last_step"] < 12], run.snapshots[run.snapshots["step"] == 0]
-    answer = diagnose(replace(run, curves=rows, snapshots=first, diverged=(12, "generator_loss became nan")))
+    answer = classify_run(replace(run, curves=rows, snapshots=first, diverged=(12, "generator_loss became nan")))
     assert set(answer.judged) == {"diverged", *OPEN, *SUCCESSES}
     assert [finding.outcome for finding in answer.findings] == ["diverged"]
     assert set(answer.not_judged.values()) == {NotJudged("the run diverged at step 12", cut_short=True)}
@@ -192,7 +192,7 @@ def test_a_run_that_diverged_before_its_first_trained_snapshot_has_neither_learn
 
 def test_what_a_diverged_run_cannot_have_is_not_said_to_be_cut_short():
     run = replace(make("healthy", 0), modes=1, diverged=(12, "generator_loss became nan"))
-    answer = diagnose(run)
+    answer = classify_run(run)
     assert {name for name, why in answer.not_judged.items() if why.impossible} == {"cycling", "partly-collapsed"}
     assert answer.not_judged["memorising"].cut_short
     assert [each.impossible or each.cut_short for each in answer.not_judged.values()] == [True] * len(answer.not_judged)
@@ -201,7 +201,7 @@ def test_what_a_diverged_run_cannot_have_is_not_said_to_be_cut_short():
 def test_the_last_snapshot_with_a_value_stands_for_the_end_of_a_diverged_run():
     run = make("collapsed", 0)
     lost = {name: run.snapshots[name].where(SNAPSHOTS < STEPS) for name in ("mode_kl", "fcd")}
-    answer = diagnose(replace(measured(run, **lost), diverged=(STEPS - 1, "generator_loss became nan")))
+    answer = classify_run(replace(measured(run, **lost), diverged=(STEPS - 1, "generator_loss became nan")))
     assert "collapsed" in {finding.outcome for finding in answer.findings}
 
 
@@ -217,7 +217,7 @@ def test_a_run_off_is_relative_to_the_first_steps(factor, runs_off):
 
 def test_norms_that_grow_under_adam_are_benign():
     run = changed(make("healthy", 0), generator_parameter_norm=8 * (1 + 1000 * np.arange(BINS)))
-    assert diagnose(run).primary.outcome == "converged"
+    assert classify_run(run).primary.outcome == "converged"
 
 
 @pytest.mark.parametrize(("count", "unstable"), [(2, False), (3, True)])
@@ -251,10 +251,10 @@ def binned(bins: int, at: list[int]) -> RunEvidence:
 
 
 def test_bins_that_are_too_few_to_show_spikes_are_not_judged():
-    few = diagnose(binned(30, [2, 5, 8, 11, 14, 17]))
+    few = classify_run(binned(30, [2, 5, 8, 11, 14, 17]))
     assert few.not_judged["unstable"].reason == "the discriminator's loss has 30 bins of steps, and spikes need 40"
-    assert diagnose(binned(200, [30, 60, 90, 120])).primary.outcome == "unstable"
-    assert "unstable" in diagnose(binned(200, [])).judged
+    assert classify_run(binned(200, [30, 60, 90, 120])).primary.outcome == "unstable"
+    assert "unstable" in classify_run(binned(200, [])).judged
 
 
 def test_a_generator_that_pays_more_has_lost_and_is_not_unstable():
@@ -298,8 +298,8 @@ def test_a_discriminator_has_won_only_if_it_stays_sure_to_the_end():
 def test_a_sure_discriminator_has_not_won_over_a_generator_that_learns():
     """With few training examples it knows them by heart."""
     run = changed(make("improving", 0), real_output=np.full(BINS, 0.999), fake_output=np.full(BINS, 0.001))
-    assert diagnose(run).primary.outcome == "still-improving"
-    unknown = diagnose(replace(run, metrics={}))
+    assert classify_run(run).primary.outcome == "still-improving"
+    unknown = classify_run(replace(run, metrics={}))
     assert unknown.primary.outcome == "discriminator-won"
     assert unknown.primary.confidence < 0.8, "nobody knows what the generator draws"
 
@@ -326,7 +326,7 @@ def test_a_generator_has_won_only_with_bad_examples():
     assert "generator-won" in found(changed(make("unlearned", 0), real_output=half, fake_output=half))
     assert "generator-won" not in found(changed(make("healthy", 0), real_output=half, fake_output=half))
     blind = changed(make("unlearned", 0), real_output=half, fake_output=half)
-    assert diagnose(replace(blind, metrics={})).not_judged["generator-won"].reason.startswith("no metric")
+    assert classify_run(replace(blind, metrics={})).not_judged["generator-won"].reason.startswith("no metric")
 
 
 def course(kind: str, *shares: float, **about) -> RunEvidence:
@@ -384,8 +384,10 @@ def test_good_examples_that_become_all_alike_have_collapsed(last, outcome):
     for modes in (10, 1, 0):
         one = replace(measured(run, diversity=diversity), modes=modes)
         assert ("collapsed" if "collapsed" in found(one) else None) == outcome
-        assert "collapsed" not in diagnose(one).not_judged
-    assert diagnose(replace(measured(run, diversity=diversity), modes=0)).primary.outcome == (outcome or "converged")
+        assert "collapsed" not in classify_run(one).not_judged
+    assert classify_run(replace(measured(run, diversity=diversity), modes=0)).primary.outcome == (
+        outcome or "converged"
+    )
 
 
 def test_a_generator_that_never_varied_has_not_collapsed():
@@ -434,7 +436,7 @@ def test_a_mode_is_left_for_another():
     run = make("hopping", 3)
     finding = found(run)["cycling"]
     assert f"changed {len(SNAPSHOTS) - 2} times" in finding.evidence
-    assert diagnose(run).primary.outcome == "cycling"
+    assert classify_run(run).primary.outcome == "cycling"
     stays = measured(run, dominant_mode=3.0)
     assert "cycling" not in found(stays)
     assert "collapsed" in found(stays)
@@ -449,10 +451,10 @@ def test_a_mode_is_left_for_another():
 def test_memorised_examples_have_not_converged_where_that_was_measured():
     run = make("healthy", 0)
     copies = measured(run, memorisation_ratio=np.where(SNAPSHOTS >= 671, 0.3, 1.0))
-    answer = diagnose(copies)
+    answer = classify_run(copies)
     assert (answer.primary.outcome, answer.primary.onset) == ("memorising", 671)
     assert "converged" in found(copies), "kept, and not primary"
-    assert diagnose(measured(run, memorisation_ratio=0.9)).primary.outcome == "converged"
+    assert classify_run(measured(run, memorisation_ratio=0.9)).primary.outcome == "converged"
     near = measured(run, memorisation_ratio=0.6)
     assert "memorising" in found(near)
     assert "memorising" not in found(replace(near, nulls={"memorisation_ratio": (0.5, 1.4)})), "as near by chance"
@@ -460,7 +462,7 @@ def test_memorised_examples_have_not_converged_where_that_was_measured():
 
 def test_a_lattice_counts_beyond_that_of_real_images():
     run = measured(make("healthy", 0), lattice_excess=4.0)
-    assert diagnose(run).primary.outcome == "artefact-lock-in"
+    assert classify_run(run).primary.outcome == "artefact-lock-in"
     assert "artefact-lock-in" not in found(replace(run, nulls={"lattice_excess": (-5.0, 5.0)}))
     fading = np.linspace(9, 1, len(SNAPSHOTS))
     assert "artefact-lock-in" not in found(measured(run, lattice_excess=fading))
@@ -468,7 +470,7 @@ def test_a_lattice_counts_beyond_that_of_real_images():
 
 def test_a_lattice_of_a_run_that_has_not_learned_is_no_failure():
     run = measured(make("unlearned", 0), lattice_excess=6.0)
-    assert diagnose(run).primary.outcome == "not-learned-yet"
+    assert classify_run(run).primary.outcome == "not-learned-yet"
     assert "artefact-lock-in" in found(replace(run, metrics={})), "it is not known whether this one has learned"
 
 
@@ -556,7 +558,7 @@ def test_a_metric_by_which_the_untrained_generator_is_best_is_passed_over():
     run = measured(make("unlearned", 0), precision=np.r_[1.0, np.full(len(SNAPSHOTS) - 1, 0.4)])
     run = changed(run, real_output=half, fake_output=half)
     info = {"precision": MetricInfo("Precision", "share", "high", 0.0, 1.0)}
-    assert diagnose(replace(run, metrics=info)).not_judged["generator-won"].reason == (
+    assert classify_run(replace(run, metrics=info)).not_judged["generator-won"].reason == (
         "the untrained generator has the best precision that there is"
     )
     assert "generator-won" in found(replace(run, metrics=info | run.metrics)), "by the next metric"
@@ -612,13 +614,13 @@ def few_snapshots(steps: list[int], distances: list[float]) -> RunEvidence:
 def test_without_a_snapshot_about_half_of_the_steps_nobody_knows_whether_a_run_improves():
     """The untrained generator is no measure of half of the training."""
     for steps, distances in (([0, STEPS], [1000, 100]), ([0, 25, 400, STEPS], [1000, 500, 300, 100])):
-        answer = diagnose(few_snapshots(steps, distances))
+        answer = classify_run(few_snapshots(steps, distances))
         assert {"still-improving", "converged"} <= answer.not_judged.keys()
         assert answer.primary.outcome == "undetermined"
         assert "no snapshot lies between a quarter and three quarters of the steps" in answer.primary.evidence
-    assert diagnose(few_snapshots([0, 1000, STEPS], [1000, 500, 100])).primary.outcome == "still-improving"
+    assert classify_run(few_snapshots([0, 1000, STEPS], [1000, 500, 100])).primary.outcome == "still-improving"
     grown_worse = few_snapshots([0, 25, 400, STEPS], [1000, 500, 90, 100])
-    assert diagnose(grown_worse).primary.outcome == "converged", "whatever it was at half"
+    assert classify_run(grown_worse).primary.outcome == "converged", "whatever it was at half"
 
 
 def test_a_run_that_is_good_by_any_measure_is_determined():
@@ -626,11 +628,11 @@ def test_a_run_that_is_good_by_any_measure_is_determined():
     quality = np.array([0, 0.1, 0.2, 0.3, 0.5, 0.6, 0.8, 0.9, 0.95])
     shares = (1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.35, 0.34)
     run = replace(measured(course("healthy", *shares), high_quality=quality), knows_noise=True)
-    assert diagnose(run).primary.outcome == "converged"
-    assert diagnose(course("healthy", *shares[:-1], 0.2)).primary.outcome == "still-improving"
+    assert classify_run(run).primary.outcome == "converged"
+    assert classify_run(course("healthy", *shares[:-1], 0.2)).primary.outcome == "still-improving"
     unbiased = course("healthy", 1, 0.5, 0.3, 0.2, 0.1, 0.05, 0.01, 0.005, -0.001)
-    assert diagnose(unbiased).primary.outcome == "converged"
-    assert diagnose(replace(unbiased, nulls={"fcd": (-10.0, 10.0)})).primary.outcome == "converged"
+    assert classify_run(unbiased).primary.outcome == "converged"
+    assert classify_run(replace(unbiased, nulls={"fcd": (-10.0, 10.0)})).primary.outcome == "converged"
 
 
 # Games of a few numbers -----------------------------------------------------------------------------------------------
@@ -678,7 +680,7 @@ def game(radius, *, start: float = 1.0, bins: int = 40) -> RunEvidence:
 )
 def test_games_close_in_turn_or_run_off(radius, outcome):
     run = game(radius)
-    answer = diagnose(run)
+    answer = classify_run(run)
     assert answer.primary.outcome == outcome
     impossible = {name for name, why in answer.not_judged.items() if why.impossible}
     assert {"collapsed", "discriminator-won", "memorising", "forgetting"} <= impossible
@@ -692,7 +694,7 @@ def test_a_game_that_has_grown_a_hundredfold_is_dated_from_there():
 
 
 def test_a_game_of_few_bins_shows_no_trend():
-    answer = diagnose(game(lambda t: 1.01**t, bins=5))
+    answer = classify_run(game(lambda t: 1.01**t, bins=5))
     assert answer.primary.outcome == "undetermined"
     assert "too few bins" in answer.primary.evidence
     assert "too few bins" in answer.not_judged["unstable"].reason
@@ -701,7 +703,7 @@ def test_a_game_of_few_bins_shows_no_trend():
 @pytest.mark.parametrize("bins", [5, 40])
 def test_a_game_that_diverged_has_not_settled_however_short_it_was(bins):
     run = replace(game(lambda t: 1.5**t, bins=bins), diverged=(bins, "x_loss became inf"))
-    answer = diagnose(run)
+    answer = classify_run(run)
     assert {"converged", "still-improving"} <= set(answer.judged)
     assert answer.not_judged["cycling"] == NotJudged(f"the run diverged at step {bins}", cut_short=True)
     assert answer.not_judged["not-learned-yet"].impossible
@@ -740,4 +742,4 @@ def test_alternating_descent_on_xy_turns_whatever_the_phase(rate, bins):
     for name, values in zip(names, np.array(course).T, strict=True):
         curves.loc[curves["series"] == name, ["min", "mean", "max"]] = np.repeat(values[:, None], 3, axis=1)
     run = replace(game(lambda t: 1.0 + 0 * t, bins=bins), curves=curves, initial_norms={"x": 1.0, "y": 1.0})
-    assert diagnose(run).primary.outcome == "cycling"
+    assert classify_run(run).primary.outcome == "cycling"

@@ -10,7 +10,7 @@ from made_up_runs import BENIGN, GRADED, KINDS, graded, make
 from repository import ROOT
 
 from ganbench.analysis.columns import FAILURES
-from ganbench.analysis.outcome import Diagnosis, diagnose
+from ganbench.analysis.outcome import RunOutcomes, classify_run
 from ganbench.analysis.outcome_catalogue import catalogue
 
 DRAWS, GRADED_DRAWS = 20, 10
@@ -18,17 +18,17 @@ PAGE = (ROOT / "docs/outcomes.md").read_text()
 
 
 @cache
-def diagnoses(kind: str) -> tuple[Diagnosis, ...]:
-    return tuple(diagnose(make(kind, seed)) for seed in range(DRAWS))
+def outcomes_of(kind: str) -> tuple[RunOutcomes, ...]:
+    return tuple(classify_run(make(kind, seed)) for seed in range(DRAWS))
 
 
-def holds(diagnosis: Diagnosis, outcome: str) -> bool:
-    return outcome in {finding.outcome for finding in diagnosis.findings}
+def holds(outcomes: RunOutcomes, outcome: str) -> bool:
+    return outcome in {finding.outcome for finding in outcomes.findings}
 
 
 def rates(kind: str) -> tuple[int, int, int]:
     """In how many runs of a kind the right outcome holds, is primary, and in how many another failure holds."""
-    truth, found = KINDS[kind][1], diagnoses(kind)
+    truth, found = KINDS[kind][1], outcomes_of(kind)
     others = [{each.outcome for each in one.findings} & FAILURES.keys() - {truth} for one in found]
     return (
         sum(holds(one, truth) for one in found),
@@ -53,7 +53,7 @@ def test_the_right_outcome_is_found(kind):
 
 @pytest.mark.parametrize("kind", BENIGN)
 def test_benign_runs_raise_no_alarm(kind):
-    failed = [one.primary for one in diagnoses(kind) if one.primary.outcome in FAILURES]
+    failed = [one.primary for one in outcomes_of(kind) if one.primary.outcome in FAILURES]
     assert len(failed) <= 0.04 * DRAWS, failed
 
 
@@ -69,8 +69,8 @@ def test_the_page_states_the_measured_rates():
 def test_an_effect_raises_an_alarm_beyond_its_threshold_alone(effect):
     _, outcome, (weakest, *_, strongest) = GRADED[effect]
     for seed in range(2):
-        assert not holds(diagnose(graded(effect, weakest, seed)), outcome)
-        assert holds(diagnose(graded(effect, strongest, seed)), outcome)
+        assert not holds(classify_run(graded(effect, weakest, seed)), outcome)
+        assert holds(classify_run(graded(effect, strongest, seed)), outcome)
 
 
 @pytest.mark.slow
@@ -80,7 +80,7 @@ def test_the_page_states_the_rates_by_strength():
     assert stated.keys() == GRADED.keys()
     for effect, (_, outcome, strengths) in GRADED.items():
         counts = [
-            sum(holds(diagnose(graded(effect, strength, seed)), outcome) for seed in range(GRADED_DRAWS))
+            sum(holds(classify_run(graded(effect, strength, seed)), outcome) for seed in range(GRADED_DRAWS))
             for strength in strengths
         ]
         words = [cell.split(": ") for cell in stated[effect][1:]]

@@ -90,7 +90,7 @@ def test_runs_that_ended_early_compare_with_runs_in_which_more_was_looked_for(co
 @pytest.mark.parametrize(
     ("columns", "judges", "note"),
     [
-        ({}, {"digits": "other"}, "the judges differ, in their settings, their data or their sources"),
+        ({}, {"digits": "other"}, "the judges differ, in their options, their data or their sources"),
         ({"evaluate_samples": 500}, {}, "scores are of 2000 and of 500 samples"),
         ({"outcome_blow_up": 3.0}, {}, "the thresholds of outcomes differ"),
         ({"outcomes_judged": "diverged"}, {}, "were looked for in one of them only"),

@@ -66,7 +66,7 @@ def test_a_selection_has_the_rows_of_its_runs_in_every_frame(results):
     expected = expected[expected["learning_rate"] == 2e-4]
     assert list(chosen.runs["run"]) == list(expected["run"])
     assert len(chosen.runs) == 6
-    for name in ("snapshots", "curves", "diagnoses", "modes"):
+    for name in ("snapshots", "curves", "run_outcomes", "modes"):
         table, whole = getattr(chosen, name), getattr(results, name)
         assert set(table["run"]) == set(expected["run"]), name
         assert len(table) == whole["run"].isin(expected["run"]).sum(), name
@@ -215,5 +215,5 @@ def test_a_study_has_its_results_from_the_first_run_to_the_last_table(tmp_path):
     with pytest.raises(GanbenchError, match=rf"no run yet whose outcome is known.*{command}, and keeps the runs"):
         ganbench.results(file)
     file.write_text(json.dumps(content | {"train": {"steps": 30}}))
-    with pytest.raises(GanbenchError, match=rf"other settings than its own or with other sources.*{command}"):
+    with pytest.raises(GanbenchError, match=rf"another configuration than its own or with other sources.*{command}"):
         ganbench.results(file)

@@ -71,7 +71,7 @@ def test_the_page_says_which_scores_compare(collected, tmp_path):
     one, two = side(collected, "one"), side(other(collected), "two")
     two = replace(two, judges={"digits": "c", "ring8": "b"}, metrics=two.metrics | {"modes": "modes(fair=1)"})
     text = write([one, two], tmp_path).read_text()
-    assert "Scores of one and two on digits do not compare: the judges differ, in their settings, their data" in text
+    assert "Scores of one and two on digits do not compare: the judges differ, in their options, their data" in text
     words = "ring8 compare in fcd, high_quality and mode_kl; they measure modes with different options."
     assert f"Scores of one and two on {words}" in text
     assert {path.name for path in tmp_path.glob("scores-*.svg")} == {"scores-2.svg"}, "of ring8 alone"

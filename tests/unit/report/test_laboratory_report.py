@@ -341,6 +341,25 @@ def test_experiments_show_numbers_by_setting(collected):
     assert sizes["rows"] == []
 
 
+@pytest.mark.parametrize(
+    ("values", "median", "range_"),
+    [
+        ([1, 2, 3, np.inf], "2.5", "1 to ∞"),
+        ([-np.inf, 1, 2, 3], "1.5", "-∞ to 3"),
+        ([1, np.inf, np.inf, np.nan], "∞", "1 to ∞"),
+        ([-np.inf, np.inf], "–", "-∞ to ∞"),
+        ([np.inf, np.inf], "∞", ""),
+    ],
+)
+def test_infinite_values_count_in_medians_of_diagnostics(collected, values, median, range_):
+    runs = collected.runs.assign(method="m", learning_rate=1.0)
+    runs = runs.assign(**dict.fromkeys(("game", "dynamics"), "g")).iloc[: len(values)]
+    table = pd.DataFrame({"run": runs["run"], "quantity": "path.growth", "value": values})
+    some = dataclasses.replace(collected, runs=runs, measurements=table)
+    (row,) = experiments(some, laboratory_example.study())[0]["rows"]
+    assert (row["cells"][0]["median"], row["cells"][0]["range"]) == (median, range_)
+
+
 def test_long_tables_are_cut(collected):
     runs = pd.concat(
         [collected.runs.assign(run=collected.runs["run"] + str(i), learning_rate=float(i)) for i in range(1, 30)]

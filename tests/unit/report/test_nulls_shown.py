@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.findings import Finding, findings
-from ganbench.analysis.nulls import Null, noise_of, null_of
+from ganbench.analysis.findings import Statement, findings
+from ganbench.analysis.nulls import NullInterval, noise_of, null_of
 from ganbench.analysis.settings import settings_table
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report import figures, html
@@ -38,15 +38,15 @@ def with_null(collected: Collected, low: float, high: float) -> Collected:
 
 
 def test_a_value_is_like_real_data_within_its_null_and_to_the_last_digit_of_a_sum():
-    null = Null(2.0, 1.0, 3.0)
+    null = NullInterval(2.0, 1.0, 3.0)
     assert [null.contains(value) for value in (1.0, 2.5, 3.0, 0.99, 3.01, np.nan, np.inf)] == [True] * 3 + [False] * 4
-    alone = Null(0.3, 0.3, 0.3)
+    alone = NullInterval(0.3, 0.3, 0.3)
     assert alone.contains(0.1 + 0.2)
     assert not alone.contains(0.3001)
 
 
 def test_a_null_that_was_not_measured_or_is_not_finite_is_none(collected):
-    assert null_of(collected, "digits", "fcd") == Null(1.7, pytest.approx(1.53), pytest.approx(1.87))
+    assert null_of(collected, "digits", "fcd") == NullInterval(1.7, pytest.approx(1.53), pytest.approx(1.87))
     assert noise_of(collected, "digits", "fcd") == 12.0
     assert np.isnan(noise_of(collected, "digits", "mode_kl"))
     assert noise_of(with_null(collected, np.nan, np.nan), "digits", "fcd") == 12.0, "it needs no null"
@@ -58,7 +58,7 @@ def test_a_null_that_was_not_measured_or_is_not_finite_is_none(collected):
 @pytest.mark.cluster
 def test_findings_say_how_many_runs_end_like_real_data(collected):
     @cache
-    def found(low: float, high: float) -> list[Finding]:
+    def found(low: float, high: float) -> list[Statement]:
         return findings(with_null(collected, low, high))
 
     def said(low: float, high: float, kind: str) -> str:
@@ -122,9 +122,9 @@ def test_a_null_without_spread_is_a_line_and_none_is_nothing():
     axes = Figure().subplots()
     draw_null(axes, None)
     assert not axes.lines
-    draw_null(axes, Null(8.0, 8.0, 8.0))
+    draw_null(axes, NullInterval(8.0, 8.0, 8.0))
     assert (len(axes.lines), len(axes.patches)) == (1, 0)
-    assert [each.get_label() for each in null_legend([None, Null(8.0, 8.0, 8.0)])] == ["real data"]
+    assert [each.get_label() for each in null_legend([None, NullInterval(8.0, 8.0, 8.0)])] == ["real data"]
     assert null_legend([None]) == []
 
 
@@ -141,7 +141,7 @@ def test_noise_is_drawn_where_a_panel_shows_its_value():
 
 
 def test_a_metric_of_either_sign_that_goes_far_beyond_its_null_is_linear_about_it_alone():
-    info, null = MetricInfo("KID", "Mean 0.", "low", None, None), Null(0.0, -0.01, 0.01)
+    info, null = MetricInfo("KID", "Mean 0.", "low", None, None), NullInterval(0.0, -0.01, 0.01)
     far, near = Figure().subplots(1, 2)
     metric_scale(far, info, shown_with(null, np.array([-0.004, 0.5, 70.0])), null)
     metric_scale(near, info, shown_with(null, np.array([-0.004, 0.05])), null)
@@ -154,8 +154,8 @@ def test_a_metric_of_either_sign_that_goes_far_beyond_its_null_is_linear_about_i
 def test_a_panel_has_room_for_its_null():
     values = np.array([5.0, 9.0])
     assert shown_with(None, values) is values
-    assert shown_with(Null(2.0, 1.0, 3.0), values).tolist() == [5, 9, 2, 1, 3]
-    assert 0 not in shown_with(Null(0.5, 0.0, 1.0), values), "0 would forbid a logarithmic axis"
+    assert shown_with(NullInterval(2.0, 1.0, 3.0), values).tolist() == [5, 9, 2, 1, 3]
+    assert 0 not in shown_with(NullInterval(0.5, 0.0, 1.0), values), "0 would forbid a logarithmic axis"
 
 
 # The page -------------------------------------------------------------------------------------------------------------

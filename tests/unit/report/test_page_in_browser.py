@@ -35,7 +35,7 @@ def study(collected) -> Collected:
     first = few.runs["run"].iloc[0]
     tables = {
         name: getattr(few, name).assign(run=getattr(few, name)["run"].replace(first, first + HOSTILE))
-        for name in ("runs", "snapshots", "curves", "diagnoses", "events", "modes")
+        for name in ("runs", "snapshots", "curves", "run_outcomes", "events", "modes")
     }
     curves = tables["curves"]
     mine = curves.index[(curves["run"] == first + HOSTILE) & (curves["series"] == "generator_loss")]

@@ -41,7 +41,7 @@ def decoded(curve: list) -> np.ndarray:
 def test_every_run_has_its_settings_scores_and_evidence(collected, data):
     for (_, run), record in zip(collected.runs.iterrows(), data["runs"], strict=True):
         apart = dict(zip(record["apart"][::2], record["apart"][1::2], strict=True))
-        found = {name: values[apart.get(place, 0)] for place, (name, values) in enumerate(data["settings"])}
+        found = {name: values[apart.get(place, 0)] for place, (name, values) in enumerate(data["options"])}
         for name in ("dataset", "learning_rate", "seed", "architecture_width"):
             value = run[name]
             text = None if pd.isna(value) else value if isinstance(value, str) else f"{value:g}"
@@ -50,7 +50,7 @@ def test_every_run_has_its_settings_scores_and_evidence(collected, data):
         outcome, onset, evidence = record["outcomes"][0]
         assert data["texts"][outcome] == run["outcome"]
         assert onset == run["outcome_step"] or (onset is None and pd.isna(run["outcome_step"]))
-        mine = collected.diagnoses[(collected.diagnoses["run"] == run["run"]) & collected.diagnoses["judged"]]
+        mine = collected.run_outcomes[(collected.run_outcomes["run"] == run["run"]) & collected.run_outcomes["judged"]]
         assert len(record["outcomes"]) == len(mine)
         assert data["texts"][evidence] in set(mine["evidence"])
         score = run["fcd_final"]
@@ -58,7 +58,7 @@ def test_every_run_has_its_settings_scores_and_evidence(collected, data):
 
 
 def test_the_first_value_of_a_setting_is_that_of_most_runs(collected, data):
-    values = dict(data["settings"])
+    values = dict(data["options"])
     assert values["dataset"][0] == collected.runs["dataset"].mode()[0]
     assert set(values["learning_rate"]) == {"0.0002", "0.001", "0.005"}
 
@@ -128,9 +128,12 @@ def test_commands_are_those_of_the_command_line(file):
         assert parsed | asked == parsed
 
 
-def test_runs_without_curves_and_diagnoses_have_records(collected):
+def test_runs_without_curves_and_outcomes_have_records(collected):
     bare = dataclasses.replace(
-        collected, curves=collected.curves[:0], snapshots=collected.snapshots[:0], diagnoses=collected.diagnoses[:0]
+        collected,
+        curves=collected.curves[:0],
+        snapshots=collected.snapshots[:0],
+        run_outcomes=collected.run_outcomes[:0],
     )
     found = records(bare, {})
     assert all(run["curves"] == [] and run["outcomes"] == [] for run in found["runs"])

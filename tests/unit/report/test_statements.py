@@ -19,7 +19,6 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import (
     AXES,
     CURVES,
-    DIAGNOSES,
     EVENTS,
     FAILURES,
     MEASUREMENTS,
@@ -28,6 +27,7 @@ from ganbench.analysis.columns import (
     OPEN,
     OUTCOMES,
     REFERENCES,
+    RUN_OUTCOMES,
     RUNS,
     SNAPSHOTS,
 )
@@ -89,7 +89,7 @@ TABLES = {
     "references": REFERENCES,
     "nulls": NULLS,
     "measurements": MEASUREMENTS,
-    "diagnoses": DIAGNOSES,
+    "run_outcomes": RUN_OUTCOMES,
     "events": EVENTS,
     "modes": MODES,
 }
@@ -159,7 +159,7 @@ def test_counts_in_words_are_the_counts_of_the_table(collected):
         assert text.startswith(f"{failed} of {total} runs failed")
     for name in FAILURES:
         count = int(table[f"outcome_{name}"].sum())
-        assert (f"{count} {name} (failed from" in text) == (count > 0)
+        assert (f"{count} {name} (first failure, of any kind, at step" in text) == (count > 0)
     assert (table["failure_rate"].isna() == (table["outcome_undetermined"] > 0)).all()
 
 

@@ -9,7 +9,7 @@ import math
 import pandas as pd
 import pytest
 
-from ganbench.analysis.columns import SETTING
+from ganbench.analysis.settings import KEY
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.execution.instantiation import run_of
 from ganbench.pipeline.plan import Plan
@@ -75,7 +75,7 @@ def test_blocks_that_train_one_setting_in_two_ways_are_two_methods_and_never_poo
     found = plan(first, second)
     assert found.methods == ("ring8-mlp-batch-size-64", "ring8-mlp-batch-size-32")
     table = pd.DataFrame([run.point for run in found.runs])
-    for _, alike in table.groupby([*SETTING, "method"], dropna=False):
+    for _, alike in table.groupby(list(KEY), dropna=False):
         assert alike["train_batch_size"].nunique() == 1
     same = plan(first, {**second, "seed": [2, 3], "train": {}})
     assert same.methods == ("ring8-mlp",)

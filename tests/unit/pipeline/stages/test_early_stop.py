@@ -95,7 +95,7 @@ def test_the_tables_say_which_runs_were_stopped_and_why(collected):
     assert fine["fcd_final"].notna().all()
     last = collected.snapshots.groupby("run")["step"].max()
     assert (last[lost["run"]].to_numpy() == lost["stopped_step"].to_numpy()).all(), "its last state was evaluated"
-    rows = collected.diagnoses.set_index(["run", "outcome"]).loc[lost["run"].iloc[0]]
+    rows = collected.run_outcomes.set_index(["run", "outcome"]).loc[lost["run"].iloc[0]]
     assert rows.at["collapsed", "evidence"].endswith(f"the run was stopped at step {lost['stopped_step'].iloc[0]}")
 
 

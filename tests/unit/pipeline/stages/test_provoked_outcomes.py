@@ -84,7 +84,7 @@ def tables(tmp_path_factory) -> dict[str, pd.DataFrame]:
         for job in plan.jobs(stage).values():
             run(job)
     folder = plan.collect.path.parent
-    return {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("runs", "diagnoses", "events")}
+    return {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("runs", "run_outcomes", "events")}
 
 
 @pytest.mark.slow
@@ -93,8 +93,8 @@ def test_a_provoked_run_has_the_outcome_it_was_provoked_into(tables, name):
     runs = tables["runs"].set_index("block")
     found = runs.loc[name.replace(" ", "-")]
     assert found["outcome"] in PROVOKED[name][2], found["outcome_why"]
-    diagnoses = tables["diagnoses"]
-    (primary,) = diagnoses[(diagnoses["run"] == found["run"]) & diagnoses["primary"]].to_dict("records")
+    outcomes = tables["run_outcomes"]
+    (primary,) = outcomes[(outcomes["run"] == found["run"]) & outcomes["primary"]].to_dict("records")
     assert primary["evidence"] == found["outcome_why"]
     assert 0.3 < primary["confidence"] <= 1
     assert 0 <= primary["onset"] <= found["steps"]

@@ -511,8 +511,8 @@ def test_outcomes_of_games_are_of_their_own_kind(study):
     assert (toys.loc["alternating", "outcome"] == "cycling").all(), "alternating steps below 2 stay"
 
 
-def test_every_run_has_one_primary_diagnosis_and_all_reasons(study):
-    found = study.diagnoses
+def test_every_run_has_one_primary_outcome_and_all_reasons(study):
+    found = study.run_outcomes
     assert (found[found["primary"]].set_index("run")["outcome"] == study.runs.set_index("run")["outcome"]).all()
     assert found.groupby("run")["primary"].sum().eq(1).all()
     held = found[found["judged"]].groupby("run")["outcome"].agg(", ".join).reindex(study.runs["run"]).fillna("")

@@ -1,4 +1,4 @@
-"""The settings of runs that are not axes of the grid, as columns of the table of runs."""
+"""The options of runs as columns of the table of runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ganbench.analysis.columns import RUNS, setting_columns
+from ganbench.analysis.columns import RUNS, option_columns
 from ganbench.core import strict_json
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.grid import Run, flatten_options
@@ -16,43 +16,43 @@ from ganbench.study.sections import Evaluate, Outcome
 TYPES = {frozenset({bool}): "boolean", frozenset({int}): "Int64", frozenset({float}): "Float64"}  # all nullable
 
 
-def settings_of(run: Run, evaluate: Evaluate, outcome: Outcome) -> dict[str, Any]:
-    """Collect a run's settings by the names of their columns: `<family>_<option>`, `train_<option>` and so on.
+def options_of(run: Run, evaluate: Evaluate, outcome: Outcome) -> dict[str, Any]:
+    """Collect a run's options by the names of their columns: `<family>_<option>`, `train_<option>` and so on.
 
     Args:
         run: The run.
         evaluate: The study's section `evaluate`; unused for runs without an architecture.
         outcome: The study's section `outcome`.
     """
-    settings = run.settings | flatten_options("outcome", outcome.model_dump())
-    del settings["train_steps"]  # the table has it as the column `steps`
+    options = run.flat_options | flatten_options("outcome", outcome.model_dump())
+    del options["train_steps"]  # the table has it as the column `steps`
     if run.choice("architecture") is None:  # such a run is not evaluated
-        return settings
-    settings["evaluate_metrics"] = ", ".join(metric.signature for metric in evaluate.metrics)
+        return options
+    options["evaluate_metrics"] = ", ".join(metric.signature for metric in evaluate.metrics)
     judge = judge_of(evaluate.judge, run.choice("dataset"))
-    settings["evaluate_judge"] = judge.signature
-    settings |= {"evaluate_samples": evaluate.samples, "evaluate_samples_kept": evaluate.samples_kept}
+    options["evaluate_judge"] = judge.signature
+    options |= {"evaluate_samples": evaluate.samples, "evaluate_samples_kept": evaluate.samples_kept}
     for metric in evaluate.metrics:
-        settings |= flatten_options(f"evaluate_{metric.component.name}", metric.options)
+        options |= flatten_options(f"evaluate_{metric.component.name}", metric.options)
     if any(map(needs_weights, [judge, *evaluate.metrics])):
-        settings["evaluate_inception_sha256"] = evaluate.inception.sha256
-    return settings
+        options["evaluate_inception_sha256"] = evaluate.inception.sha256
+    return options
 
 
 def runs_table(runs: list[dict[str, Any]], metrics: dict[str, MetricInfo]) -> pd.DataFrame:
-    """Make the table of runs, in which the column of a setting has the type of its values.
+    """Make the table of runs, in which the column of an option has the type of its values.
 
-    Lists become JSON. Where the values of a setting have several types, all values that are not text become JSON.
+    Lists become JSON. Where the values of an option have several types, all values that are not text become JSON.
 
     Args:
         runs: The rows, each by the names of its columns.
         metrics: The metrics whose final values are among the columns.
     """
-    settings = list(setting_columns(dict.fromkeys(name for run in runs for name in run), metrics))
-    table = pd.DataFrame(runs, columns=[*RUNS, *settings, *(f"{name}_final" for name in metrics)])
+    options = list(option_columns(dict.fromkeys(name for run in runs for name in run), metrics))
+    table = pd.DataFrame(runs, columns=[*RUNS, *options, *(f"{name}_final" for name in metrics)])
     steps = ["failed_step", "stopped_step"]
     table[steps] = table[steps].astype("Int64")
-    for name in settings:
+    for name in options:
         values = [run.get(name) for run in runs]
         kinds = frozenset(type(value) for value in values if value is not None)
         if kinds == {int, float}:
