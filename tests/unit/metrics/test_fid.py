@@ -20,7 +20,7 @@ from ganbench.judges import JudgedExamples, judge_stored
 from ganbench.metrics import fid
 from ganbench.nn import inception as inception_network
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.planning.datasets import WEIGHTS
+from ganbench.pipeline.planning.grid import WEIGHTS
 from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.results_folder import prepare as folder_usable
 from ganbench.pipeline.stages import run
@@ -169,7 +169,7 @@ def test_a_study_with_fid_scores_its_snapshots_with_these_weights(folder, tmp_pa
     grid = {"dataset": str(tmp_path / "few.py"), "architecture": "fc", "learning_rate": 1e-3, "seed": 0}
     study = {"study": "fid", "results": str(tmp_path), "grid": [grid], "train": {"steps": 2, "snapshots": {"count": 2}}}
     plan = Plan(parse(study | {"evaluate": evaluate}, origin="study"))
-    assert plan.weights == weights
+    assert plan.grid.inception.path == weights
     assert all(weights in job.inputs for job in plan.evaluate.values())
     assert not any(weights in job.inputs for job in plan.train.values()), "FID concerns no training"
     assert all(weights in job.inputs for stage in ("judge", "reference") for job in plan.jobs(stage).values())
