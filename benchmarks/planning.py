@@ -128,4 +128,4 @@ def finish(file: Path) -> tuple[int, int]:
         checksums.write_sums(job.path, {str(each.relative_to(plan.folder)): each for each in job.outputs[1:]})
     checksums.write_folder_sums(plan.collect.path.parent)
     _snakemake(file, "--touch", "--forceall", "-q", "--cores", "1000")  # as after a real run, it has its own records
-    return len(plan.runs), len(plan.packs)
+    return len(plan.grid.runs), len(plan.grid.packs)

@@ -92,11 +92,11 @@ def show_version() -> None:
 def _stage(stage: str, study: Path, only: str | None) -> None:
     plan = Plan(load(study), study)
     results_folder.prepare(plan)
-    targets = _chosen(plan, stage, only)
+    targets, inception = _chosen(plan, stage, only), plan.grid.inception
     with hold_lock(plan.folder / results_folder.LOCK, f"the results folder {plan.folder}"):
         for job in plan.needed(targets):
-            if plan.weights in job.inputs:
-                weights(plan.weights, plan.study.evaluate.inception.sha256)
+            if inception and inception.path in job.inputs:
+                weights(inception.path, inception.sha256)
             for path in job.inputs:
                 if path in plan.archives:
                     archive(path, plan.archives[path].url, plan.archives[path].checksum)
@@ -112,7 +112,7 @@ def _chosen(plan: Plan, stage: str, only: str | None) -> list[Job]:
     jobs = plan.jobs(stage)
     if only is None:
         return list(jobs.values())
-    holders = [pack.name for pack in plan.packs.values() if any(run.id == only for run in pack.runs)]
+    holders = [pack.name for pack in plan.grid.packs.values() if any(run.id == only for run in pack.runs)]
     name = holders[0] if holders and only not in jobs else only
     if name not in jobs:
         raise GanbenchError(unknown(f"job of {stage}", name, jobs))

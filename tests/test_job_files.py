@@ -59,7 +59,7 @@ def test_jobs_say_where_things_are_now(plan, tmp_path):
 def test_a_collecting_job_is_told_of_no_run(plan):
     """A study may have a million of them; their files tell."""
     task = plan.collect.task
-    assert [job.name for job in task.of("train")] == list(plan.packs)
+    assert [job.name for job in task.of("train")] == list(plan.grid.packs)
     assert {job.task.members for job in task.jobs} == {()}
 
 

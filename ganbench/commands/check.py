@@ -57,7 +57,7 @@ def check(
     except KeyboardInterrupt:
         if known:
             out.print(summary.estimates(plan, known))
-        done = f"{len(known):,} of {plural(len(plan.methods), 'method')} timed"
+        done = f"{len(known):,} of {plural(len(plan.grid.methods), 'method')} timed"
         out.print(f"Interrupted: {done}; nothing was found wrong so far.", markup=False, emoji=False)
         raise SystemExit(130) from None
     out.print(summary.estimates(plan, estimates))

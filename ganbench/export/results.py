@@ -169,8 +169,8 @@ class Results(Collected):
 
     def arrays(self, experiment: str) -> dict[str, dict[str, np.ndarray]]:
         """The arrays that an experiment measured, by run and name; see `Collected.arrays`."""
-        if experiment not in self.plan.experiments:
-            raise GanbenchError(unknown("experiment", experiment, self.plan.experiments))
+        if experiment not in self.plan.grid.experiments:
+            raise GanbenchError(unknown("experiment", experiment, self.plan.grid.experiments))
         found = super().arrays(experiment)
         here = found if self.whole is None else set(self.runs["run"])
         return {run: arrays for run, arrays in found.items() if run in here}
@@ -211,8 +211,8 @@ class Results(Collected):
             " (and of averaged parameters, `_ema`)" if any(base_of(name) != name for name in self.metrics) else ""
         )
         lines += [f"tables: {', '.join([*filled, *DERIVED])}", f"metrics: {metrics}{averages}"]
-        if self.plan.experiments:
-            lines.append(f"experiments: {', '.join(self.plan.experiments)}")
+        if self.plan.grid.experiments:
+            lines.append(f"experiments: {', '.join(self.plan.grid.experiments)}")
         return "\n".join(lines)
 
     @property

@@ -49,16 +49,16 @@ def side(plan: Plan, file: Path | str, collected: Collected) -> Side:
         file: The study's file, for the report.
         collected: The study's results.
     """
-    runs = {run.id: run for run in plan.runs}
+    runs = {run.id: run for run in plan.grid.runs}
     metrics = plan.study.evaluate.metrics
     return Side(
         name=plan.study.study,
         title=plan.study.title,
         file=path_from_root(file),
         collected=collected,
-        components={run.method: {each.family: each.signature for each in run.choices} for run in plan.runs},
+        components={run.method: {each.family: each.signature for each in run.choices} for run in plan.grid.runs},
         training={name: _options(runs[name].training) for name in collected.runs["run"]},
-        judges={choice.signature: plan.judge[name].digest for name, choice in plan.datasets.items()},
+        judges={choice.signature: plan.judge[name].digest for name, choice in plan.grid.datasets.items()},
         metrics={column: metric.signature for metric in metrics for column in metric.build().columns},
     )
 

@@ -24,32 +24,30 @@ from ganbench.core.formatting import truncate
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.stages import OF_DATASETS, STAGES, collect
+from ganbench.pipeline.stages import OF_DATASETS, OF_PACKS, STAGES, collect
 from ganbench.pipeline.status import DONE, FAILED, SILENT, STATES, STOPPED, JobStatus, StudyStatus, read_status
 
 CONTEXT = JobContext(ExecutionSettings(device="cpu"))
 
 
-class PartialPlan(Plan):
-    """A plan of the packs whose outcomes are known: packs that are trained and, if they train on data, evaluated.
+def part_of(whole: Plan, done: Callable[[Job], bool], folder: Path) -> Plan:
+    """The plan of the packs whose outcomes are known: packs that are trained and, if they train on data, evaluated.
 
     Args:
         whole: The plan of the study.
         done: A function that tells whether a job is done.
         folder: The folder for what is made of the results.
     """
+    known = {name for name in whole.grid.packs if all(map(done, jobs_behind_outcomes(whole, name)))}
+    unknown = whole.grid.packs.keys() - known
 
-    def __init__(self, whole: Plan, done: Callable[[Job], bool], folder: Path) -> None:
-        self.study, self.file, self.experiments, self.folder = whole.study, whole.file, whole.experiments, folder
-        self.prepare, self.judge, self.reference = whole.prepare, whole.judge, whole.reference
-        kept = {name: pack for name, pack in whole.packs.items() if all(map(done, jobs_behind_outcomes(whole, name)))}
-        self.packs = kept
-        known = {run.id for pack in kept.values() for run in pack.runs}
-        self.runs = tuple(run for run in whole.runs if run.id in known)  # in the order of the grid
-        self.train = {name: whole.train[name] for name in kept}
-        self.evaluate = {name: job for name, job in whole.evaluate.items() if name in kept}
-        others = {name: job for name, job in whole.diagnose.items() if name in kept or name not in whole.packs}
-        self.diagnose = {name: job for name, job in others.items() if done(job)}
+    def kept(job: Job) -> bool:
+        return (job.stage not in OF_PACKS or job.name not in unknown) and (job.stage != "diagnose" or done(job))
+
+    result_jobs = {
+        stage: {name: job for name, job in jobs.items() if kept(job)} for stage, jobs in whole.result_jobs.items()
+    }
+    return Plan(whole.study, whole.file, grid=whole.grid.part(known, folder), result_jobs=result_jobs)
 
 
 def jobs_behind_outcomes(plan: Plan, pack: str) -> list[Job]:
@@ -77,7 +75,7 @@ class Present:
 
     whole: Plan
     now: StudyStatus
-    part: PartialPlan
+    part: Plan
 
     @classmethod
     def find(cls, whole: Plan, folder: Path) -> Present:
@@ -92,8 +90,8 @@ class Present:
         """
         now = read_status(whole)
         states = {(each.job.stage, each.job.name): each.state for each in now.jobs}
-        part = PartialPlan(whole, lambda job: states[job.stage, job.name] == DONE, folder)
-        if not part.runs:
+        part = part_of(whole, lambda job: states[job.stage, job.name] == DONE, folder)
+        if not part.grid.runs:
             counts = ", ".join(f"{len(now.of(state)):,} {state}" for state in STATES if now.of(state))
             raise GanbenchError(
                 f"{whole.folder} holds no run yet whose outcome is known, so there is nothing to report. Jobs: "
@@ -104,7 +102,8 @@ class Present:
     @property
     def complete(self) -> bool:
         """Whether nothing is missing of what `collect` gathers."""
-        return len(self.part.packs) == len(self.whole.packs) and len(self.part.diagnose) == len(self.whole.diagnose)
+        part, whole = self.part, self.whole
+        return len(part.grid.packs) == len(whole.grid.packs) and len(part.diagnose) == len(whole.diagnose)
 
     def gather(self) -> Path:
         """Write the tables of what is done, and the note on what is missing; returns their folder."""
@@ -118,9 +117,9 @@ class Present:
         """What is missing."""
         plan, part, now = self.whole, self.part, self.now
         statuses = {(each.job.stage, each.job.name): each for each in now.jobs}
-        rows, counts = [], {experiment: [0, 0] for experiment in plan.experiments}
-        for name, pack in plan.packs.items():
-            if name not in part.packs:
+        rows, counts = [], {experiment: [0, 0] for experiment in plan.grid.experiments}
+        for name, pack in plan.grid.packs.items():
+            if name not in part.grid.packs:
                 lacking = _lacking([statuses[job.stage, job.name] for job in jobs_behind_outcomes(plan, name)])
                 about = {"pack": name, "stage": lacking.job.stage, "state": lacking.state, "why": _why(lacking)}
                 rows += [{"run": run.id, **run.point, **about} for run in pack.runs]
@@ -172,7 +171,7 @@ def _refuse_other_results(plan: Plan, study: Path) -> None:
     """Refuse a folder without results, and one whose results are all of another configuration or of other sources."""
     if not plan.folder.exists():
         raise GanbenchError(f"{study}: there is no folder {plan.folder.absolute()} with its results. {_remedy(study)}")
-    for stage, digests in (("train", plan.train_digests), ("evaluate", plan.evaluate_digests)):
+    for stage, digests in (("train", plan.digests.train), ("evaluate", plan.digests.evaluate)):
         folder = plan.folder / stage
         there = any(folder.glob("*.h5"))
         if there and digests and not result_files.find_runs(folder, stage, digests.values()):

@@ -78,8 +78,9 @@ def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), v
         if verify:
             results_folder.verify(plan)
             results_folder.drop_stale_stamp(plan)
-            for archive in plan.missing_archives:
-                if not archive.url:  # no rule makes it, and Snakemake would not say where it can be had
+            for archive in plan.needed_archives:
+                # No rule makes one without an address, and Snakemake would not say where it can be had.
+                if not archive.url and not Path(archive.path).exists():
                     archives.fetch(archive)
         return plan
 

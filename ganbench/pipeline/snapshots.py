@@ -95,16 +95,16 @@ def find(study: Path, run: str, step: int | None = None, averaged: bool = False,
     plan = plan or Plan(load(study))
     chosen = find_run(plan, run)
     if chosen.choice("architecture") is None:
-        game, able = chosen.choice("game").signature, ", ".join(plan.gans) or "none"
+        game, able = chosen.choice("game").signature, ", ".join(plan.grid.gans) or "none"
         raise GanbenchError(f"run {run} plays {game}, a game without networks. Methods with networks: {able}.")
-    trained = _results(plan, "train", plan.train_digests[chosen.id])
+    trained = _results(plan, "train", plan.digests.train[chosen.id])
     if trained is None:
         raise GanbenchError(
             f"run {run} is not trained, or was with another configuration or other sources than these; `ganbench train "
             f"{study} --only {run}` trains it."
         )
     with result_files.open_file(trained, "train") as file:
-        group = group_of(file, plan.train_digests[chosen.id])
+        group = group_of(file, plan.digests.train[chosen.id])
         ended, snapshots = _ended(group.scalars()), result_files.descend(group, "snapshots")
         steps = result_files.descend(snapshots, "step")[:].tolist()
         index = _index(chosen, step, steps, ended)
@@ -124,14 +124,14 @@ def find_run(plan: Plan, name: str) -> Run:
     Raises:
         GanbenchError: an unknown run; the message names those with the nearest ids.
     """
-    runs = {run.id: run for run in plan.runs}
+    runs = {run.id: run for run in plan.grid.runs}
     if name not in runs:
         near = get_close_matches(name, runs, n=5, cutoff=0.4)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         table = plan.folder / "tables" / "runs.csv"
         raise GanbenchError(
             f"unknown run {name!r} of study {plan.study.study!r}.{hint} The column 'run' of {table} has all "
-            f"{len(runs):,}; the first is {plan.runs[0].id}."
+            f"{len(runs):,}; the first is {plan.grid.runs[0].id}."
         )
     return runs[name]
 
@@ -159,7 +159,7 @@ def _index(run: Run, step: int | None, steps: list[int], ended: str) -> int:
 
 def _metrics(plan: Plan, run: Run, step: int) -> dict[str, float | None] | None:
     """The metrics of a run at a step; None where it is not evaluated."""
-    digest = plan.evaluate_digests[run.id]
+    digest = plan.digests.evaluate[run.id]
     path = _results(plan, "evaluate", digest)
     if path is None:
         return None

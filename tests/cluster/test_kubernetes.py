@@ -144,7 +144,7 @@ def stage(pod: Pod) -> str:
 def assert_asked_for(plan: Plan, pods: list[Pod]) -> None:
     """Pods asked for what the study's estimate says, and were limited to it; a second attempt may ask for more."""
     estimates = stored_estimates.read_estimates(plan.folder)
-    assert estimates.keys() == set(plan.methods)
+    assert estimates.keys() == set(plan.grid.methods)
     for pod in pods:
         (job,) = plan.jobs(stage(pod)).values()
         wanted = requests.request(plan, job, estimates)

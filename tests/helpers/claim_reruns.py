@@ -35,9 +35,9 @@ def needed(plan: Plan, claim: str) -> list[str]:
     (found,) = (each for each in plan.study.claims if each.id == claim)
     selectors = [of for check in found.tests for _, of in check.test.selectors()]
     of_runs = [of for of in selectors if not of.study]
-    packs = plan.packs.items()
+    packs = plan.grid.packs.items()
     names = [name for name, pack in packs if any(matches(of, run.point) for of in of_runs for run in pack.runs)]
-    least = min(plan.packs, key=lambda name: sum(run.train.steps for run in plan.packs[name].runs))
+    least = min(plan.grid.packs, key=lambda name: sum(run.train.steps for run in plan.grid.packs[name].runs))
     return (names or [least]) + (["study"] if len(of_runs) < len(selectors) else [])
 
 

@@ -139,7 +139,7 @@ def test_the_page_of_components_is_the_one_that_is_shipped():
 def test_an_interrupted_check_shows_the_methods_that_it_has_timed(study, monkeypatch):
     def interrupted(plan, *, progress, estimated, **_):
         progress("timing method 1 of 2: bilinear")
-        estimated(Estimate(plan.runs[-1].method, 2, (1, 1), 60.0, 0, 0, 0.0, 0))
+        estimated(Estimate(plan.grid.runs[-1].method, 2, (1, 1), 60.0, 0, 0, 0.0, 0))
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ganbench.pipeline.preflight.check.check", interrupted)
@@ -195,7 +195,7 @@ def test_a_stage_does_what_it_needs_first_and_only_that(fresh):
 
 def test_one_job_is_named_by_a_run_of_its_pack(fresh):
     plan = Plan(load(fresh))
-    toys = next(pack for pack in plan.packs.values() if pack.runs[0].choice("game").component.name == "bilinear")
+    toys = next(pack for pack in plan.grid.packs.values() if pack.runs[0].choice("game").component.name == "bilinear")
     assert invoke("train", str(fresh), "--only", toys.runs[-1].id).startswith(f"train {toys.name}: ")
     assert done(fresh)["train"] == {toys.name}
     assert f"unknown job of evaluate {toys.name!r}" in refused("evaluate", str(fresh), "--only", toys.runs[0].id)

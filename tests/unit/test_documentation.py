@@ -109,5 +109,5 @@ def test_the_study_of_the_tutorial_is_valid(tmp_path, monkeypatch):
     (tmp_path / "drift.py").write_text(written("regularizer", "drift"))
     (text,) = blocks("yaml", TUTORIAL)
     study = parse(yaml.safe_load(text) | {"results": str(tmp_path)}, origin=TUTORIAL)
-    assert len(Plan(study).runs) == 3 * 10
+    assert len(Plan(study).grid.runs) == 3 * 10
     assert [claim.id for claim in study.claims] == ["D1", "D2"]

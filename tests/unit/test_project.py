@@ -358,7 +358,7 @@ def planned(name: str, folder: Path) -> Plan:
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_studies_of_the_pages_are_valid(tmp_path, name):
-    assert len(planned(name, tmp_path).runs) == STUDIES[name]
+    assert len(planned(name, tmp_path).grid.runs) == STUDIES[name]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from ganbench.core.escaping import escape_control, short_repr
 from ganbench.core.hdf5 import SCALARS
 from ganbench.nn import inception
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.planning.datasets import WEIGHTS
+from ganbench.pipeline.planning.grid import WEIGHTS
 from ganbench.pipeline.snakemake import plan_of
 from ganbench.pipeline.stages.evaluate import scorer_of
 from ganbench.pipeline.tasks import ComponentConfig, FusableGroup
@@ -269,7 +269,7 @@ def test_long_axes_take_no_time(axes):
     block = {"dataset": "ring8", "architecture": "mlp", "learning_rate": 0.1, "seed": 0} | axes
     with cheap():
         plan = Plan(parse({"study": "a", "grid": [block]}, origin="s"))
-    assert len(plan.runs) == max(map(len, axes.values()))
+    assert len(plan.grid.runs) == max(map(len, axes.values()))
 
 
 def test_stars_take_no_time():
@@ -796,5 +796,5 @@ def test_a_name_of_a_study_s_run_needs_no_quotes(tmp_path):
     own.write_text((PACKAGE / "architectures" / "mlp.py").read_text())
     block = {"dataset": "ring8", "architecture": ["mlp", str(own)], "learning_rate": 0.1, "seed": 0}
     plan = Plan(parse({"study": "a", "grid": [block]}, origin="s"))
-    for name in (*plan.packs, *plan.methods, *(run.id for run in plan.runs)):
+    for name in (*plan.grid.packs, *plan.grid.methods, *(run.id for run in plan.grid.runs)):
         assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name), name

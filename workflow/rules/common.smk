@@ -87,7 +87,7 @@ def outputs_of(stage):
 def shown_figures():
     """The figures as SVG, marked for `snakemake --report`, and as PNG."""
     shown, others = [], []
-    for kind, of in plan.shown:
+    for kind, of in plan.figures.task.shown:
         path = f"{plan.folder}/figures/{figure_name(kind, of)}"
         about = {
             "category": "Figures",

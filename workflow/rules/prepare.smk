@@ -40,8 +40,10 @@ rule judge:
         JOB_COMMAND
 
 
-# A rule for each, since a log has the wildcards of the output, and archives may lie in any folder.
-for number, (path, archive) in enumerate(plan.fetched_archives.items()):
+# A rule for each, since a log has the wildcards of the output, and archives may lie in any folder. Archives without an
+# address must be put there by hand.
+fetched = {path: each for path, each in plan.archives.items() if each.url}
+for number, (path, archive) in enumerate(fetched.items()):
 
     rule:
         """Fetch a file of a public data set, on the submitting machine."""

@@ -8,7 +8,7 @@ rule train:
         f"{RESULTS}/logs/train/{{name}}-{{digest}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{{name}}-{{digest}}.tsv"
-    priority: lambda wildcards: len(plan.packs[wildcards.name].runs)
+    priority: lambda wildcards: len(plan.grid.packs[wildcards.name].runs)
     conda:
         "../../environment.yml"
     resources:

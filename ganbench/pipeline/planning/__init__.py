@@ -1,1 +1,1 @@
-"""The jobs of a study: `grid`, `datasets`, `pack_jobs` and `summaries`, each built on the one before."""
+"""The runs of a study, their digests, and functions that make the jobs of every stage; a `Plan` holds them all."""

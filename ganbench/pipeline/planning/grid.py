@@ -1,49 +1,64 @@
-"""The runs of a study and the packs that they train in."""
+"""The runs of a study, the packs that they train in, and the data sets that they train on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Container
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from ganbench.core.source_digests import digest
-from ganbench.pipeline.jobs import ExecutionSettings, Job, Task
-from ganbench.pipeline.tasks import ComponentConfig, identity
+from ganbench.pipeline.tasks import ComponentConfig, InceptionWeights
 from ganbench.study.choices import Choice
+from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run, expand
-from ganbench.study.judging import validate_judges
+from ganbench.study.judging import judge_of, needs_weights, validate_judges
 from ganbench.study.names import dataset_name
-from ganbench.study.packs import group_into_packs
+from ganbench.study.packs import Pack, group_into_packs
 from ganbench.study.schema import Study
 from ganbench.study.target_checks import validate_targets
 
+WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases name it
 
-class GridPlan:
-    """The runs and packs of a study, and the construction of jobs.
 
-    Args:
-        study: The study.
-        file: The file that the study was read from; None if it was not read from one file.
+@dataclass(frozen=True)
+class Grid:
+    """The runs of a study, or some of them, and what follows from them and the study."""
 
-    Raises:
-        GanbenchError: The grid is not valid, a judge fits no data set, or an experiment or a claim selects no run.
-    """
+    study: Study
+    folder: Path  # of the results
+    runs: tuple[Run, ...]
+    packs: dict[str, Pack]  # by name
 
-    def __init__(self, study: Study, file: Path | None = None) -> None:
-        self.study, self.file = study, file
-        self.folder = study.results / study.study
-        self.runs = expand(study)
-        self.packs = {pack.name: pack for pack in group_into_packs(study, self.runs)}
-        self.experiments = {experiment.name: experiment for experiment in study.diagnose}
-        validate_judges(study.evaluate.judge, self.datasets.values())
-        variables = [run.variables for run in self.runs] if study.claims or study.published else []
-        points = [run.point for run in self.runs]
+    @classmethod
+    def of(cls, study: Study) -> Grid:
+        """All runs of a study, in packs.
+
+        Raises:
+            GanbenchError: The grid is not valid, a judge fits no data set, or an experiment or a claim selects no run.
+        """
+        runs = expand(study)
+        packs = {pack.name: pack for pack in group_into_packs(study, runs)}
+        grid = cls(study, study.results / study.study, runs, packs)
+        validate_judges(study.evaluate.judge, grid.datasets.values())
+        variables = [run.variables for run in runs] if study.claims or study.published else []
+        points = [run.point for run in runs]
         validate_targets(study.diagnose, study.claims, study.published, points, variables)
+        return grid
+
+    def part(self, packs: Container[str], folder: Path) -> Grid:
+        """The runs of some packs, in the order of the whole grid.
+
+        Args:
+            packs: The names of the packs.
+            folder: The folder for what is made of their results.
+        """
+        kept = {name: pack for name, pack in self.packs.items() if name in packs}
+        ids = {run.id for pack in kept.values() for run in pack.runs}
+        return replace(self, folder=folder, runs=tuple(run for run in self.runs if run.id in ids), packs=kept)
 
     @cached_property
     def datasets(self) -> dict[str, Choice]:
-        """The data sets of the study by name."""
+        """The data sets by name."""
         choices = dict.fromkeys(choice for run in self.runs for choice in run.choices)
         return {dataset_name(choice): choice for choice in choices if choice.family == "dataset"}
 
@@ -58,33 +73,22 @@ class GridPlan:
         return tuple(dict.fromkeys(run.method for run in self.runs if run.choice("architecture")))
 
     @cached_property
-    def execution(self) -> ExecutionSettings:
-        """Where and how the study's jobs run."""
-        uri, machine = self.study.tracking_uri, self.study.machine
-        return ExecutionSettings(
-            folder=str(self.folder),
-            study=self.study.study,
-            device=machine.device,
-            checkpoint_seconds=machine.checkpoint_seconds,
-            server=uri if uri.startswith("http") else None,
-        )
+    def experiments(self) -> dict[str, Experiment]:
+        """The study's experiments by name."""
+        return {experiment.name: experiment for experiment in self.study.diagnose}
 
-    def file_job(self, stage: str, name: str, task: Task, needs: Sequence[Job] = (), files: Sequence[Path] = ()) -> Job:
-        """Make a job that writes one HDF5 file.
+    @cached_property
+    def inception(self) -> InceptionWeights | None:
+        """The Inception weights, laid out as torch.hub expects; None for a study whose metrics and judges need none."""
+        used = [*self.study.evaluate.metrics, *map(self.judge_of, self.datasets.values())]
+        if not any(map(needs_weights, used)):
+            return None
+        inception = self.study.evaluate.inception
+        return InceptionWeights(inception.folder / "hub" / "checkpoints" / WEIGHTS, inception.sha256)
 
-        Args:
-            stage: The stage.
-            name: The job's name: the name of a data set or a pack, or `study`.
-            task: The task.
-            needs: The jobs whose files the job reads.
-            files: Other files that the job reads; the task has their checksums.
-
-        Returns:
-            The job.
-        """
-        value = digest([identity(task), [job.digest for job in needs]])
-        inputs = (*(job.path for job in needs), *files)
-        return Job(stage, name, value, task, inputs, (self.folder / stage / f"{name}-{value[:12]}.h5",))
+    def judge_of(self, dataset: Choice) -> Choice:
+        """The judge of a data set."""
+        return judge_of(self.study.evaluate.judge, dataset)
 
 
 def component_config(choice: Choice) -> ComponentConfig:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from functools import cached_property
-from typing import Any
 
-from ganbench.core.source_digests import digest, engine_digest
+from ganbench.core.source_digests import engine_digest
 from ganbench.pipeline.early_stopping import stop_config
 from ganbench.pipeline.jobs import Job
-from ganbench.pipeline.planning.datasets import DatasetPlan
-from ganbench.pipeline.planning.grid import component_config, components_of, dataset_of
+from ganbench.pipeline.planning.construction import Jobs, file_job
+from ganbench.pipeline.planning.dataset_jobs import prepared_for
+from ganbench.pipeline.planning.grid import Grid, component_config, components_of, dataset_of
+from ganbench.pipeline.planning.run_digests import RunDigests, measurement
 from ganbench.pipeline.tasks import (
     DiagnoseTask,
     DiagnosticConfig,
@@ -20,175 +20,91 @@ from ganbench.pipeline.tasks import (
     FusableGroup,
     PackMember,
     TrainTask,
-    without_locations,
 )
-from ganbench.pipeline.typed_json import encode
-from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
-from ganbench.study.grid import Run
 from ganbench.study.packs import Pack
 from ganbench.study.selectors import matches
 
-EXTENT = ("steps", "snapshots", "curve_bins")  # training options that do not change what a step does
 
-
-class PackPlan(DatasetPlan):
-    """A plan with the jobs that run once per pack."""
-
-    # Training -------------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def train_digests(self) -> dict[str, str]:
-        """The digest of each run's training, by run: of its configuration and of the sources that can change it."""
-        extents = {run.id: {name: run.training[name] for name in EXTENT} for run in self.runs}
-        return {run: digest([trajectory, extents[run]]) for run, trajectory in self.trajectories.items()}
-
-    @cached_property
-    def trajectories(self) -> dict[str, str]:
-        """The digest of each run's training, whatever its number of steps and what is recorded of them, by run."""
-        digests = {}
-        for run in self.runs:
-            config, examples = run.config, self.examples_of(run)
-            config["train"] = {name: value for name, value in config["train"].items() if name not in EXTENT}
-            stop = stop_config(run, self.study.outcome)
-            known = [config, examples and examples.digest, self._train_sources(run)]
-            digests[run.id] = digest([*known, *([encode(stop)] if stop else [])])
-        return digests
-
-    def _train_sources(self, run: Run) -> str:
-        """The digest of the sources that can change a run's training, computed once per set of components."""
-        if run.choices not in self._sources:
-            self._sources[run.choices] = engine_digest(
-                "train", [info for choice in run.choices for info in choice.component.with_parts(choice.options)]
-            )
-        return self._sources[run.choices]
-
-    @cached_property
-    def _sources(self) -> dict[tuple[Choice, ...], str]:
-        return {}
-
-    @cached_property
-    def train(self) -> dict[str, Job]:
-        """The training jobs, by pack."""
-        return {name: self._train(pack) for name, pack in self.packs.items()}
-
-    def _train(self, pack: Pack) -> Job:
-        examples = self.examples_of(pack.runs[0])
+def train_jobs(grid: Grid, digests: RunDigests, prepare: Jobs) -> Jobs:
+    """The training jobs, by pack."""
+    study, jobs = grid.study, {}
+    for name, pack in grid.packs.items():
+        prepared = prepared_for(pack.runs[0], prepare)
         task = TrainTask(
-            pack=pack.name,
-            members=_members(pack, self.train_digests, self.trajectories),
+            pack=name,
+            members=_members(pack, digests.train, digests.trajectories),
             groups=tuple(
-                FusableGroup(components_of(runs[0]), self._train_sources(runs[0])) for runs in pack.fusable_groups
+                FusableGroup(components_of(runs[0]), digests.sources[runs[0].choices]) for runs in pack.fusable_groups
             ),
             train=pack.runs[0].train.model_dump(mode="json"),
-            fuse=self.study.pack.fuse,
-            execution=self.study.pack.execution,
-            prepared=examples and examples.path,
-            stop=stop_config(pack.runs[0], self.study.outcome),
+            fuse=study.pack.fuse,
+            execution=study.pack.execution,
+            prepared=prepared and prepared.path,
+            stop=stop_config(pack.runs[0], study.outcome),
         )
-        return self.file_job("train", pack.name, task, [examples] if examples else [])
+        jobs[name] = file_job(grid.folder, "train", name, task, [prepared] if prepared else [])
+    return jobs
 
-    # Evaluation -----------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def evaluate_digests(self) -> dict[str, str]:
-        """The digest of each run's evaluation, by run that trains networks on data.
-
-        It covers the run's training, the judge, and the metrics with their settings, and so all that their references
-        depend on. It covers no null: a change of these scores nothing again.
-        """
-        sha256 = self.weights and self.study.evaluate.inception.sha256
-        measured = without_locations(encode(self._measured))
-        return {
-            run.id: digest([measured, sha256, self.train_digests[run.id], self.judge[dataset_of(run)].digest])
-            for run in self.runs
-            if run.choice("architecture")
-        }
-
-    @cached_property
-    def _measured(self) -> dict[str, Any]:
-        """The fields of an evaluation task about metrics, which all packs share."""
-        evaluate = self.study.evaluate
-        return {
-            "metrics": self.metric_configs,
-            "samples": evaluate.samples,
-            "samples_kept": evaluate.samples_kept,
-            "sources": engine_digest("evaluate", [metric.component for metric in evaluate.metrics]),
-        }
-
-    @cached_property
-    def evaluate(self) -> dict[str, Job]:
-        """The evaluation jobs, by pack that trains networks on data."""
-        packs = {name: pack for name, pack in self.packs.items() if pack.runs[0].choice("architecture")}
-        return {name: self._evaluate(pack) for name, pack in packs.items()}
-
-    def _evaluate(self, pack: Pack) -> Job:
-        dataset, train = dataset_of(pack.runs[0]), self.train[pack.name]
-        judge, reference, weights = self.judge[dataset], self.reference[dataset], self.weights
+def evaluate_jobs(grid: Grid, digests: RunDigests, judge: Jobs, reference: Jobs, train: Jobs) -> Jobs:
+    """The evaluation jobs, by pack that trains networks on data."""
+    weights, jobs = grid.inception, {}
+    for name, pack in grid.packs.items():
+        if not pack.runs[0].choice("architecture"):
+            continue
+        dataset, trained = dataset_of(pack.runs[0]), train[name]
+        fitted, stored = judge[dataset], reference[dataset]
         task = EvaluateTask(
-            pack=pack.name,
-            members=_members(pack, self.evaluate_digests, self.trajectories),
-            groups=train.task.groups,
-            train_digests=tuple(member.digest for member in train.task.members),
-            batch_size=train.task.train["batch_size"] // train.task.train["accumulation_steps"],
-            **self._measured,
-            judge=judge.task.judge,
-            trained=train.path,
-            fitted=judge.path,
-            reference=reference.path,
-            weights=self.inception,
-            judge_sources=judge.task.sources,
+            pack=name,
+            members=_members(pack, digests.evaluate, digests.trajectories),
+            groups=trained.task.groups,
+            train_digests=tuple(member.digest for member in trained.task.members),
+            batch_size=trained.task.train["batch_size"] // trained.task.train["accumulation_steps"],
+            **measurement(grid),
+            judge=fitted.task.judge,
+            trained=trained.path,
+            fitted=fitted.path,
+            reference=stored.path,
+            weights=weights,
+            judge_sources=fitted.task.sources,
         )
-        return self.file_job("evaluate", pack.name, task, [train, judge, reference], [weights] if weights else [])
+        files = [weights.path] if weights else []
+        jobs[name] = file_job(grid.folder, "evaluate", name, task, [trained, fitted, stored], files)
+    return jobs
 
-    # Diagnosis ------------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def diagnose(self) -> dict[str, Job]:
-        """The diagnosis jobs, by pack; the job `study` holds the experiments that measure no run."""
-        of_study = [each for each in self.study.diagnose if each.of_study]
-        of_runs = [each for each in self.study.diagnose if not each.of_study]
-        jobs = {}
-        if of_study:
-            selected = {each.name: () for each in of_study}
-            task = DiagnoseTask("study", (), (), {}, _diagnostic_configs(of_study), selected, None, None)
-            jobs["study"] = self.file_job("diagnose", "study", task)
-        for name, pack in self.packs.items():
-            if job := self._diagnose(pack, of_runs):
-                jobs[name] = job
-        return jobs
-
-    def _diagnose(self, pack: Pack, experiments: list[Experiment]) -> Job | None:
-        """The diagnosis job of a pack; None if no experiment selects a run of the pack."""
-        points = {run.id: run.point for run in pack.runs}
-        run, train, selected = pack.runs[0], self.train[pack.name], {}
-        for experiment in experiments:
-            members = enumerate(train.task.members)
-            indices = tuple(index for index, member in members if matches(experiment.where, points[member.id]))
-            if indices:
-                selected[experiment.name] = indices
+def diagnose_jobs(grid: Grid, prepare: Jobs, judge: Jobs, train: Jobs) -> Jobs:
+    """The diagnosis jobs, by pack; the job `study` holds the experiments that measure no run."""
+    experiments, jobs = grid.study.diagnose, {}
+    of_study = [each for each in experiments if each.of_study]
+    of_runs = [each for each in experiments if not each.of_study]
+    if of_study:
+        selected = {each.name: () for each in of_study}
+        task = DiagnoseTask("study", (), (), {}, _diagnostic_configs(of_study), selected, None, None)
+        jobs["study"] = file_job(grid.folder, "diagnose", "study", task)
+    for name, pack in grid.packs.items():
+        selected = _selected(pack, of_runs, train[name])
         if not selected:
-            return None
-        examples, measured = self.examples_of(run), [each for each in experiments if each.name in selected]
-        judge = self.judge[dataset_of(run)] if examples and any(each.needs_judge for each in measured) else None
-        needs = [train, *([examples] if examples else []), *([judge] if judge else [])]
-        weights, fitted = judge and judge.task.weights, judge and self._fitted(dataset_of(run))
+            continue
+        trained, prepared = train[name], prepared_for(pack.runs[0], prepare)
+        measured = [each for each in of_runs if each.name in selected]
+        judged = prepared and any(each.needs_judge for each in measured)
+        fitted = judge[dataset_of(pack.runs[0])] if judged else None
+        weights = fitted and fitted.task.weights
         task = DiagnoseTask(
-            pack=pack.name,
-            members=train.task.members,
-            groups=train.task.groups,
-            train=train.task.train,
-            experiments=_diagnostic_configs(measured, fitted),
+            pack=name,
+            members=trained.task.members,
+            groups=trained.task.groups,
+            train=trained.task.train,
+            experiments=_diagnostic_configs(measured, fitted and _fitted_judge(grid, fitted)),
             selected=selected,
-            prepared=examples and examples.path,
-            trained=train.path,
+            prepared=prepared and prepared.path,
+            trained=trained.path,
         )
-        return self.file_job("diagnose", pack.name, task, needs, [weights.path] if weights else [])
-
-    def _fitted(self, dataset: str) -> FittedJudge:
-        """The judge of a data set, with the digest of the sources that judge with it."""
-        job, sources = self.judge[dataset], [self.judge_of(self.datasets[dataset]).component]
-        return FittedJudge(job.task.judge, engine_digest("scoring", sources), job.digest, job.path, job.task.weights)
+        needs = [job for job in (trained, prepared, fitted) if job]
+        jobs[name] = file_job(grid.folder, "diagnose", name, task, needs, [weights.path] if weights else [])
+    return jobs
 
 
 def _members(pack: Pack, digests: dict[str, str], trajectories: dict[str, str]) -> tuple[PackMember, ...]:
@@ -206,6 +122,23 @@ def _members(pack: Pack, digests: dict[str, str], trajectories: dict[str, str]) 
         for group, runs in enumerate(pack.fusable_groups)
         for run in runs
     )
+
+
+def _selected(pack: Pack, experiments: Iterable[Experiment], train: Job) -> dict[str, tuple[int, ...]]:
+    """The indices of the members that each experiment measures, by experiment that measures any."""
+    points, selected = {run.id: run.point for run in pack.runs}, {}
+    for experiment in experiments:
+        members = enumerate(train.task.members)
+        indices = tuple(index for index, member in members if matches(experiment.where, points[member.id]))
+        if indices:
+            selected[experiment.name] = indices
+    return selected
+
+
+def _fitted_judge(grid: Grid, job: Job) -> FittedJudge:
+    """The judge of a data set, with the digest of the sources that judge with it."""
+    sources = engine_digest("scoring", [grid.judge_of(grid.datasets[job.name]).component])
+    return FittedJudge(job.task.judge, sources, job.digest, job.path, job.task.weights)
 
 
 def _diagnostic_configs(

@@ -103,8 +103,8 @@ def check(
     trained = _trained(plan)
     for text in (*_too_few_bins(plan), *_stopped(plan), *_kept(plan, trained), *_continued(plan, trained)):
         note(text)
-    if plan.weights:
-        inception_weights.fetch(plan.weights, plan.study.evaluate.inception.sha256)
+    if inception := plan.grid.inception:
+        inception_weights.fetch(inception.path, inception.sha256)
     jobs = parallel_jobs or (before.parallel_jobs if before and not remeasure else os.cpu_count() or 1)
     results_folder.require_space(plan, _bytes_to_write(plan, estimates, jobs))
     stored_estimates.write_estimates(plan.folder, estimates)
@@ -131,7 +131,7 @@ def _passed(plan: Plan) -> str | None:
 def _bytes_to_write(plan: Plan, estimates: list[Estimate], jobs: int) -> int:
     """The bytes on disk that the packs still to train will take at most, so many of them at a time."""
     each = {estimate.method: estimate.bytes for estimate in estimates}
-    waiting = [plan.packs[name] for name, job in plan.train.items() if not job.done]
+    waiting = [plan.grid.packs[name] for name, job in plan.train.items() if not job.done]
     packs = sorted((sum(each.get(run.method, 0) for run in pack.runs) for pack in waiting), reverse=True)
     return sum(packs) + sum(packs[:jobs])  # a pack's snapshots are in files of their own until its results are written
 
@@ -139,7 +139,7 @@ def _bytes_to_write(plan: Plan, estimates: list[Estimate], jobs: int) -> int:
 def _too_few_bins(plan: Plan) -> Iterator[str]:
     """Tell how many runs on data record too few bins of steps for spikes of their losses to be told."""
     steps: dict[tuple[int, int], list[int]] = {}
-    for run in plan.runs:
+    for run in plan.grid.runs:
         edges = bin_edges(run.train.steps, run.train.curve_bins, run.train.snapshots.every)
         needed = bins_for_spikes(float(np.median(np.diff(edges))))
         if run.choice("dataset") and len(edges) - 1 < needed:

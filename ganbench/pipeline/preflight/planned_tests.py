@@ -18,7 +18,7 @@ def planned_tests(plan: Plan) -> Table | None:
     A test is decided with 80% power, at the level of the first of all statistical tests that is decided, if the effect
     is as its study states.
     """
-    points = [run.point for run in plan.runs]
+    points = [run.point for run in plan.grid.runs]
 
     def seeds(test: ClaimTest) -> list[pd.Series]:
         groups = [selector for _, selector in test.selectors()]

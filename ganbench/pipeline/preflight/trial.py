@@ -70,11 +70,11 @@ def try_study(
     one_thread()
     if here:
         check_device(plan.study.machine.device)
-        for precision in dict.fromkeys(run.train.precision for run in plan.runs):
+        for precision in dict.fromkeys(run.train.precision for run in plan.grid.runs):
             check_precision(precision, timed_on(plan.study.machine.device, here))
     trial = Trial(plan, say, memory_of(plan, here=here))
     trial.metrics.columns()
-    methods = {name: [run for run in plan.runs if run.method == name] for name in plan.methods}
+    methods = {name: [run for run in plan.grid.runs if run.method == name] for name in plan.grid.methods}
     for number, runs in enumerate(small_first(methods.values()), 1):
         say(Progress(f"trying method {number:,} of {len(methods):,}: {runs[0].method}"))
         trial.method(runs)

@@ -37,16 +37,16 @@ def refuse_claims(plan: Plan, metrics: MetricTrials, diagnostics: DiagnosticTria
     outcomes = {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
     of_runs = [
         (run.point, recorded(diagnostics.series[run.method], data=run.choice("dataset") is not None))
-        for run in plan.runs
+        for run in plan.grid.runs
     ]
     measured = (metrics.measured | diagnostics.measured | outcomes | event_quantities.NAMES).union(
         *(has for _, has in of_runs)
     )
-    datasets = dict.fromkeys(dataset for run in plan.runs if (dataset := run.choice("dataset")))
+    datasets = dict.fromkeys(dataset for run in plan.grid.runs if (dataset := run.choice("dataset")))
     hidden = {dataset: _unseen(plan, metrics, dataset) for dataset in datasets}
     points = [
         (run.point, hidden[dataset] | critics(run.choice("objective")))
-        for run in plan.runs
+        for run in plan.grid.runs
         if (dataset := run.choice("dataset"))
     ]
     for where, names, selectors in _named(plan):
@@ -70,4 +70,4 @@ def _named(plan: Plan) -> Iterator[tuple[str, set[str], list[Selector]]]:
 def _unseen(plan: Plan, metrics: MetricTrials, dataset: Choice) -> dict[str, str]:
     """What claims cannot name of runs on a data set, each with the reason."""
     columns = metrics.fitting(dataset)
-    return unseen(columns, known_modes(plan.judge_of(dataset), dataset)) | unmeasured(columns)
+    return unseen(columns, known_modes(plan.grid.judge_of(dataset), dataset)) | unmeasured(columns)

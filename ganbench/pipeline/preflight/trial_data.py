@@ -69,7 +69,7 @@ class DataTrials:
     def judged_spec(self, choice: Choice) -> DataSpec:
         """The specification of a data set as its judge knows it: with the modes that it tells apart."""
         spec = self.components.build("grid", choice).spec
-        return replace(spec, modes=known_modes(self.plan.judge_of(choice), choice))
+        return replace(spec, modes=known_modes(self.plan.grid.judge_of(choice), choice))
 
     def _examples(self, choice: Choice, made: Any) -> Examples:
         """The examples of a data set: prepared ones if they exist, since they have been held to the contract."""
@@ -108,7 +108,7 @@ class DataTrials:
             self.components.say(Note(f"{text} {advice}."))
 
     def _judge(self, dataset: Choice, made: Any, examples: Examples) -> None:
-        choice = self.plan.judge_of(dataset)
+        choice = self.plan.grid.judge_of(dataset)
         component, modes = choice.component, made.spec.modes
         judge = self.components.build("grid", choice)
         if needs_weights(

@@ -61,7 +61,7 @@ class DiagnosticTrials:
             GanbenchError: A diagnostic breaks the contract.
         """
         self.series[run.method] = tuple(trees[0]["curves"]["series"])
-        for name, experiment in self.plan.experiments.items():
+        for name, experiment in self.plan.grid.experiments.items():
             choice, where = experiment.diagnostic, f"diagnose.{name}"
             if experiment.of_study or not matches(experiment.where, run.point):
                 continue
@@ -96,7 +96,7 @@ class DiagnosticTrials:
         Raises:
             GanbenchError: A diagnostic is refused.
         """
-        for name, experiment in self.plan.experiments.items():
+        for name, experiment in self.plan.grid.experiments.items():
             made, choice, where = self._diagnostic(name, experiment), experiment.diagnostic, f"diagnose.{name}"
             if experiment.of_study:
                 self._know(name, made, choice, None)
@@ -105,7 +105,7 @@ class DiagnosticTrials:
                         where, choice, lambda made=made: diagnosis_fault(made, None, made.measure(None), None)
                     )
                 continue
-            selected = {run.choices: run for run in self.plan.runs if matches(experiment.where, run.point)}
+            selected = {run.choices: run for run in self.plan.grid.runs if matches(experiment.where, run.point)}
             for run in selected.values():
                 game = build_game(components_of(run), run.train.model_dump(mode="json"), None, CPU)
                 fault = self.components.supported(where, choice, made, game)

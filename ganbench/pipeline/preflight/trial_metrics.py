@@ -60,7 +60,7 @@ class MetricTrials:
         Raises:
             GanbenchError: A metric breaks the contract, fills a column that is taken, or supports no data set.
         """
-        if not self.plan.gans:
+        if not self.plan.grid.gans:
             return
         taken = {name: "the tables" for name in (*SNAPSHOTS, *RUNS, "judge_accuracy")}
         for choice in self.plan.study.evaluate.metrics:
@@ -69,7 +69,7 @@ class MetricTrials:
                 columns = made.columns
                 fault = columns_fault(columns)
             self.components.refuse("evaluate.metrics", choice, fault or self._too_few(made.fewest))
-            if any(run.train.ema_decay is not None for run in self.plan.runs):
+            if any(run.train.ema_decay is not None for run in self.plan.grid.runs):
                 columns = {**columns, **of_averages(columns)}
             for name in columns:
                 for column in (name, f"{name}_final"):  # in the tables of snapshots and of runs
@@ -87,7 +87,7 @@ class MetricTrials:
         wants, samples = f"it needs {fewest:,} examples or more", self.plan.study.evaluate.samples
         if samples < fewest:
             return f"{wants}, but evaluate.samples is {samples:,}"
-        for dataset in dict.fromkeys(run.choice("dataset") for run in self.plan.runs if run.choice("dataset")):
+        for dataset in dict.fromkeys(run.choice("dataset") for run in self.plan.grid.runs if run.choice("dataset")):
             if (train := self.components.build("grid", dataset).spec.train) < fewest:
                 return f"{wants}, but {dataset.signature} has {train:,} training examples"
         return None
@@ -98,7 +98,7 @@ class MetricTrials:
 
     def _fit_some_data(self) -> None:
         """Refuse a metric that supports no data set of the study, and tell of one that lacks labels."""
-        datasets = list(dict.fromkeys(dataset for run in self.plan.runs if (dataset := run.choice("dataset"))))
+        datasets = list(dict.fromkeys(dataset for run in self.plan.grid.runs if (dataset := run.choice("dataset"))))
         for choice, made in self._metrics.items():
             faults = {dataset: self._unsupported(choice, made, dataset) for dataset in datasets}
             lacking = [dataset.signature for dataset, (_, labels) in faults.items() if labels]
@@ -148,7 +148,7 @@ class MetricTrials:
 
     def _say_cautions(self, dataset: Choice) -> None:
         """Tell of metrics whose numbers mean little at the study's sizes."""
-        (spec, examples), chosen = self._data.tried(dataset), self.plan.judge_of(dataset)
+        (spec, examples), chosen = self._data.tried(dataset), self.plan.grid.judge_of(dataset)
         judge = chosen.build()
         state = judge.untrained(examples)
         if needs_weights(chosen):  # which may not be there yet

@@ -61,7 +61,7 @@ class DatasetCosts:
             loaded = Loaded(found, time.process_time() - began)
         self.examples = loaded.examples
         self.loading = loaded.seconds * (1 if choice.component.shipped else LOADED)
-        self.judge, self.slow = plan.judge_of(choice).build(), needs_weights(plan.judge_of(choice))
+        self.judge, self.slow = plan.grid.judge_of(choice).build(), needs_weights(plan.grid.judge_of(choice))
         self.inception = self.slow or any(map(needs_weights, plan.study.evaluate.metrics))
 
     @cached_property

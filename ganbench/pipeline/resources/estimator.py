@@ -69,7 +69,7 @@ class Estimator:
         self._plan, self._device, self._loaded_data = plan, device, loaded or {}
         self._known: dict[str, DatasetCosts] = {}
         self._loaded = False  # whether this process has trained
-        self._together = [plan.study.pack.fuse, *([run.id for run in pack.runs] for pack in plan.packs.values())]
+        self._together = [plan.study.pack.fuse, *([run.id for run in pack.runs] for pack in plan.grid.packs.values())]
 
     def timings(self, known: Timings | None = None) -> Timings:
         """Time the work that no estimate of a method covers.
@@ -85,7 +85,7 @@ class Estimator:
         value = digest([self._device.type, *(job.digest for job in jobs)])
         if known is not None and known.digest == value:
             return known
-        data = {name: self._data(choice) for name, choice in self._plan.datasets.items()}
+        data = {name: self._data(choice) for name, choice in self._plan.grid.datasets.items()}
         return Timings(
             start=timing.STARTED_SECONDS,
             prepare={name: each.loading for name, each in data.items()},
@@ -109,7 +109,7 @@ class Estimator:
         Raises:
             GanbenchError: The method's game cannot be played with its options.
         """
-        trained, scored = self._plan.train_digests, self._plan.evaluate_digests
+        trained, scored = self._plan.digests.train, self._plan.digests.evaluate
         # Packs and fusing change no result, but they change the time.
         value = digest([self._device.type, *self._together, *([trained[run.id], scored.get(run.id)] for run in runs)])
         if known is not None and known.digest == value:
@@ -122,7 +122,7 @@ class Estimator:
     def _estimate(self, runs: Sequence[Run]) -> Estimate:
         run, plan = max(runs, key=lambda run: run.train.steps), self._plan  # epochs are more steps of more examples
         game, training = self._game(run)
-        together = next(group for pack in plan.packs.values() for group in pack.fusable_groups if run in group)
+        together = next(group for pack in plan.grid.packs.values() for group in pack.fusable_groups if run in group)
         fused, _ = fusing.decide(plan.study.pack.fuse, game, len(together), self._device)
         members = [each.member for each in (together if fused else together[:1])]
         step, growth = self._step(game, training, members)
@@ -230,7 +230,7 @@ class Estimator:
         waiting: list[tuple[int, Experiment, Run]] = []
         for experiment in self._plan.study.diagnose:
             if experiment.diagnostic.build().of != "study":
-                selected = {run.method: run for run in self._plan.runs if matches(experiment.where, run.point)}
+                selected = {run.method: run for run in self._plan.grid.runs if matches(experiment.where, run.point)}
                 waiting += [(index, experiment, run) for index, run in enumerate(selected.values())]
         found: dict[str, dict[str, float]] = {}
         began = time.monotonic()

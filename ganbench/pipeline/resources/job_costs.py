@@ -69,13 +69,15 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
     """
     runs = [run for run in members_estimates(job, estimates) if run]
     summaries = {
-        "collect": COLLECT_SECONDS * len(plan.runs),
+        "collect": COLLECT_SECONDS * len(plan.grid.runs),
         "track": TRACK_SECONDS
-        + TRACK_RUN_SECONDS * len(plan.runs)
-        + TRACK_PICTURED_SECONDS * min(plan.study.track.pictures, len(plan.runs))
-        + TRACK_MODEL_SECONDS * len(plan.gans) * len(plan.study.track.models),
+        + TRACK_RUN_SECONDS * len(plan.grid.runs)
+        + TRACK_PICTURED_SECONDS * min(plan.study.track.pictures, len(plan.grid.runs))
+        + TRACK_MODEL_SECONDS * len(plan.grid.gans) * len(plan.study.track.models),
         "tables": TABLES_SECONDS,
-        "figures": sum(FILM_SECONDS if figure_infos()[kind].animated else FIGURE_SECONDS for kind, _ in plan.shown),
+        "figures": sum(
+            FILM_SECONDS if figure_infos()[kind].animated else FIGURE_SECONDS for kind, _ in plan.figures.task.shown
+        ),
         "report": REPORT_SECONDS,
     }
     if job.stage in summaries:

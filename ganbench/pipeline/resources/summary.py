@@ -45,14 +45,14 @@ class BreakingName:
 
 def estimates(plan: Plan, found: list[Estimate]) -> Table:
     """A table of the runs, packs, steps, parameters, minutes of one core and disk space of every method."""
-    title = f"{plan.study.study}: {plural(len(plan.runs), 'run')} in {plural(len(plan.packs), 'pack')}"
+    title = f"{plan.study.study}: {plural(len(plan.grid.runs), 'run')} in {plural(len(plan.grid.packs), 'pack')}"
     table = Table(title=title, title_justify="left")
     table.add_column("method")
     for column in ("runs", "packs", "steps", "parameters\nD + G", "core-\nminutes", "disk"):
         table.add_column(column, justify="right", no_wrap=True)
     for estimate in found:
-        packs = sum(pack.runs[0].method == estimate.method for pack in plan.packs.values())
-        steps = [run.train.steps for run in plan.runs if run.method == estimate.method]
+        packs = sum(pack.runs[0].method == estimate.method for pack in plan.grid.packs.values())
+        steps = [run.train.steps for run in plan.grid.runs if run.method == estimate.method]
         span = " to ".join(f"{end:,}" for end in dict.fromkeys((min(steps), max(steps))))
         sizes = " + ".join(f"{size:,}" for size in estimate.parameters)
         minutes = f"{estimate.runs * estimate.seconds / 60:.1f}"

@@ -46,10 +46,10 @@ def run(job: Job, context: JobContext) -> list[Path]:
 
 def _own_components(plan: Plan) -> list[str]:
     """The components of a study that are no part of the package, each with its file and a checksum of that."""
-    chosen = [each for run in plan.runs for choice in run.choices for each in (choice, *choice.parts)]
+    chosen = [each for run in plan.grid.runs for choice in run.choices for each in (choice, *choice.parts)]
     chosen += [
         *plan.study.evaluate.metrics,
-        *map(plan.judge_of, plan.datasets.values()),
+        *map(plan.grid.judge_of, plan.grid.datasets.values()),
         *(each.diagnostic for each in plan.study.diagnose),
     ]
     own = {choice.component.path: choice.family for choice in chosen if not choice.component.shipped}

@@ -88,7 +88,7 @@ def plan(study) -> Plan:
 
 def kept(plan: Plan, run: str, index: int) -> np.ndarray:
     """The samples of a run at a snapshot, as its evaluation keeps them."""
-    digest = plan.evaluate_digests[run]
+    digest = plan.digests.evaluate[run]
     (path,) = result_files.find_runs(plan.folder / "evaluate", "evaluate", [digest]).values()
     with result_files.open_file(path, "evaluate") as file:
         return result_files.descend(group_of(file, digest), "samples")[index]
@@ -178,7 +178,7 @@ def test_the_moving_average_of_the_parameters_is_a_module_of_its_own(study, plan
 
 
 def last_metrics(plan: Plan, run: str) -> dict[str, float]:
-    digest = plan.evaluate_digests[run]
+    digest = plan.digests.evaluate[run]
     (path,) = result_files.find_runs(plan.folder / "evaluate", "evaluate", [digest]).values()
     with result_files.open_file(path, "evaluate") as file:
         tree = result_files.read_tree(result_files.descend(group_of(file, digest), "metrics"))

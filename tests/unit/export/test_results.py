@@ -157,7 +157,7 @@ def test_a_selection_of_nothing_is_refused_with_what_would_be_valid(results, axe
 
 
 def test_samples_arrays_and_examples_have_names(results):
-    known = results.plan.runs[0].id
+    known = results.plan.grid.runs[0].id
     with pytest.raises(GanbenchError, match=rf"unknown run '{known}9' .*Did you mean {known}"):
         results.samples(known + "9")
     with pytest.raises(GanbenchError, match=rf"run {known} has no results yet; `missing\.runs` says"):
@@ -185,7 +185,7 @@ def test_a_study_has_its_results_from_the_first_run_to_the_last_table(tmp_path):
             run_job(job)
     before = {path: path.read_bytes() for path in plan.folder.rglob("*") if path.is_file()}
     begun = ganbench.results(file)
-    assert f"2 of {len(plan.runs)} runs so far" in repr(begun)
+    assert f"2 of {len(plan.grid.runs)} runs so far" in repr(begun)
     assert set(begun.missing.runs["pack"]) == {last.name}
     assert set(begun.arrays("path")) == set(begun.runs["run"])
     assert list(begun.claims["verdict"]) == ["undecided"]

@@ -15,7 +15,7 @@ from building import part
 from study_example import changed
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.run_settings import settings_of
+from ganbench.analysis.run_options import options_of
 from ganbench.contracts import trials
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec, Examples
@@ -23,7 +23,7 @@ from ganbench.judges import JudgedExamples, judge_stored
 from ganbench.metrics import fid
 from ganbench.nn import inception as inception_network
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.planning.datasets import WEIGHTS
+from ganbench.pipeline.planning.grid import WEIGHTS
 from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.resources.dataset_costs import DatasetCosts
 from ganbench.pipeline.results_folder import prepare as folder_usable
@@ -160,20 +160,21 @@ def test_whatever_needs_the_weights_has_them_by_its_declaration(tmp_path, used):
     (tmp_path / "own.py").write_text(OWN)
     evaluate = {"metrics": [str(tmp_path / "own.py")]} if used == "own metric" else {"judge": "inception"}
     one, other = planned("a" * 8, **evaluate), planned("b" * 8, **evaluate)
-    assert one.weights.name == WEIGHTS
-    assert all(one.weights in job.inputs for job in (*one.reference.values(), *one.evaluate.values()))
-    assert not set(one.evaluate_digests.values()) & set(other.evaluate_digests.values())
-    settings = settings_of(one.runs[0], one.study.evaluate, one.study.outcome)
+    weights = one.grid.inception.path
+    assert weights.name == WEIGHTS
+    assert all(weights in job.inputs for job in (*one.reference.values(), *one.evaluate.values()))
+    assert not set(one.digests.evaluate.values()) & set(other.digests.evaluate.values())
+    settings = options_of(one.grid.runs[0], one.study.evaluate, one.study.outcome)
     assert settings["evaluate_inception_sha256"] == "a" * 8
-    (digits,) = one.datasets.values()
+    (digits,) = one.grid.datasets.values()
     assert DatasetCosts(one, digits).inception
 
 
 def test_a_study_without_the_network_has_no_weights():
     plan = planned("a" * 8)
-    assert plan.weights is None
-    assert "evaluate_inception_sha256" not in settings_of(plan.runs[0], plan.study.evaluate, plan.study.outcome)
-    (digits,) = plan.datasets.values()
+    assert plan.grid.inception is None
+    assert "evaluate_inception_sha256" not in options_of(plan.grid.runs[0], plan.study.evaluate, plan.study.outcome)
+    (digits,) = plan.grid.datasets.values()
     assert not DatasetCosts(plan, digits).inception
 
 
@@ -222,7 +223,7 @@ def test_a_study_with_fid_scores_its_snapshots_with_these_weights(folder, tmp_pa
     grid = {"dataset": str(tmp_path / "few.py"), "architecture": "fc", "learning_rate": 1e-3, "seed": 0}
     study = {"study": "fid", "results": str(tmp_path), "grid": [grid], "train": {"steps": 2, "snapshots": {"count": 2}}}
     plan = Plan(parse(study | {"evaluate": evaluate}, origin="study"))
-    assert plan.weights == weights
+    assert plan.grid.inception.path == weights
     assert all(weights in job.inputs for job in plan.evaluate.values())
     assert not any(weights in job.inputs for job in plan.train.values()), "FID concerns no training"
     assert all(weights in job.inputs for stage in ("judge", "reference") for job in plan.jobs(stage).values())

@@ -56,10 +56,9 @@ def test_a_study_is_planned_before_its_archives_are_there(tmp_path):
     (job,) = before.prepare.values()
     assert [path.name for path in job.inputs] == [name for name, _ in _mnist.MNIST_FILES]
     assert list(before.archives) == list(job.inputs)
-    assert len(before.missing_archives) == 4
+    assert len(before.needed_archives) == 4
     made.write_mnist(tmp_path / "mnist")
     after = plan(tmp_path)
-    assert after.missing_archives == []
     assert [each.digest for each in after.prepare.values()] == [job.digest]
     with pytest.raises(GanbenchError, match=r"mnist/train-images-idx3-ubyte\.gz has the MD5 .*whose MD5 is f68b3c2d"):
         run(job)
@@ -76,7 +75,7 @@ def test_archives_are_verified_and_read_once_into_bytes_that_every_job_maps(smal
     assert type(examples["train"]).__name__ == "memmap"
     for archive in found.archives:
         archive.unlink()
-    assert plan(small).missing_archives == []  # what is prepared needs them no more
+    assert plan(small).needed_archives == []  # what is prepared needs them no more
 
 
 def test_a_check_reads_archives_once_and_again_when_they_change(small, monkeypatch):

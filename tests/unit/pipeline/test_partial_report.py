@@ -27,6 +27,7 @@ from ganbench.pipeline import partial_report, present_results, results_folder
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import End, Entry
 from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.present_results import part_of
 from ganbench.pipeline.status import read_status
 from ganbench.study.claims import Claim
 from ganbench.study.schema import load, parse
@@ -96,13 +97,13 @@ def study(tmp_path_factory) -> Path:
 
 def packs_of(plan: Plan, what: str) -> list[str]:
     """The packs of a data set or a game, by their learning rates."""
-    found = [name for name in plan.packs if name.startswith(what)]
-    return sorted(found, key=lambda name: plan.packs[name].runs[0].learning_rate)
+    found = [name for name in plan.grid.packs if name.startswith(what)]
+    return sorted(found, key=lambda name: plan.grid.packs[name].runs[0].learning_rate)
 
 
 def method(plan: Plan, what: str) -> str:
     """What the runs of a data set are called, where they are compared."""
-    return plan.packs[packs_of(plan, what)[0]].runs[0].method
+    return plan.grid.packs[packs_of(plan, what)[0]].runs[0].method
 
 
 def say(plan: Plan, stage: str, name: str, **said: object) -> None:
@@ -138,13 +139,35 @@ def made(study, plan) -> Path:
     return plan.folder / "partial"
 
 
+# The plan
+
+
+def test_the_plan_of_all_that_is_done_is_the_whole_plan_once_everything_is(tmp_path):
+    grid = [
+        {"dataset": "ring8", "architecture": "mlp", "learning_rate": [1e-3, 1e-2], "seed": [0]},
+        {"game": "bilinear", "learning_rate": [0.1], "seed": [0]},
+    ]
+    diagnose = ["path", "convolution"]
+    whole = Plan(parse({"study": "s", "results": str(tmp_path), "grid": grid, "diagnose": diagnose}, origin="s"))
+    assert list(part_of(whole, lambda job: True, whole.folder).all_jobs()) == list(whole.all_jobs())
+    (last,) = (name for name in whole.grid.packs if not name.startswith("ring8"))
+    part = part_of(whole, lambda job: job.stage != "diagnose" and job.name != last, tmp_path / "part")
+    assert [run.method for run in part.grid.runs] == ["ring8-mlp", "ring8-mlp"]
+    assert (part.train, part.diagnose) == ({name: whole.train[name] for name in part.grid.packs}, {})
+    assert [job.path for job in part.all_jobs() if not job.path.is_relative_to(part.folder)] == [
+        job.path
+        for stage in ("prepare", "judge", "reference", "train", "evaluate")
+        for job in part.jobs(stage).values()
+    ]
+
+
 # Of a study that has begun
 
 
 @pytest.mark.slow
 def test_every_run_is_in_the_tables_or_among_the_missing(plan, made):
     runs, missing = (pd.read_parquet(made / "tables" / f"{name}.parquet") for name in ("runs", "missing"))
-    assert sorted([*runs["run"], *missing["run"]]) == sorted(run.id for run in plan.runs)
+    assert sorted([*runs["run"], *missing["run"]]) == sorted(run.id for run in plan.grid.runs)
     slow, middle, fast = packs_of(plan, "ring8")
     assert set(runs["pack"]) == {slow, *packs_of(plan, "bilinear")}
     why = dict(zip(missing["pack"], missing["why"], strict=True))
@@ -172,7 +195,7 @@ def test_the_report_says_what_is_missing_before_anything_else(plan, made):
     assert "Of experiment rotation, 5 of 9 results are missing." in banner
     assert "Of experiment path" not in banner
     there = set(pd.read_parquet(made / "tables" / "runs.parquet")["run"])
-    for run in plan.runs:
+    for run in plan.grid.runs:
         assert (f'<th scope="row">{run.id}</th>' in banner) == (run.id not in there)
     assert page.count("<script") == 2
     data = next(json.loads(text) for kind, text in Page(page).scripts if kind == "application/json")
@@ -258,7 +281,7 @@ def test_a_later_one_takes_the_place_of_an_older_one(study, plan, made):
 def test_a_pack_lacks_what_failed_rather_than_what_waits(tmp_path):
     content = {"study": "small", "results": str(tmp_path), "grid": [{**POINTS, "learning_rate": [1e-3]}]}
     plan = Plan(parse(content, origin="the study"))
-    (pack,) = plan.packs
+    (pack,) = plan.grid.packs
     assert [job.stage for job in present_results.jobs_behind_outcomes(plan, pack)] == [
         "prepare",
         "judge",

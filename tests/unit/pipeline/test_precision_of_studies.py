@@ -65,7 +65,7 @@ def test_the_memory_that_is_counted_is_that_of_bytes_in_memory(tmp_path, monkeyp
 
     def counted(**options) -> int:
         content = parse(study(path, tmp_path, **options), origin="study.yaml")
-        return needed(content, Plan(content).runs[0])["the 96 training examples"]
+        return needed(content, Plan(content).grid.runs[0])["the 96 training examples"]
 
     assert (counted(stored=True), counted(stored=False)) == (96 * 64, 4 * 96 * 64)
     monkeypatch.setattr(memory, "MOST_HELD", 100)

@@ -236,7 +236,7 @@ def test_the_time_left_of_a_checked_study_is_told(study, plan):
     """Two packs wait for one that runs, which take a minute each, and one job at a time was counted on."""
     finish(*(job for stage in STAGES if stage != "train" for job in plan.jobs(stage).values()))
     first, *_ = plan.train.values()
-    write_estimates(plan.folder, [Estimate(method, 3, (1, 1), 60.0, 1, 1, 0.0, 1) for method in plan.methods])
+    write_estimates(plan.folder, [Estimate(method, 3, (1, 1), 60.0, 1, 1, 0.0, 1) for method in plan.grid.methods])
     write_timings(plan.folder, Timings(parallel_jobs=1))
     say(plan, first, done=25.0, total=100.0, rate=5.0, unit="run-steps")
     assert read_status(plan).seconds_left == 15.0 + 2 * 60.0

@@ -120,7 +120,7 @@ def study_of(*regularizers):
 
 def test_a_study_names_and_selects_combinations_by_their_parts():
     found = study_of("none", "r1 + r2", {"name": "combined", "of": [{"name": "r1", "gamma": [10, 20]}, "r2"]})
-    shown = {run.axes["regularizer"]: run.method for run in found.runs if run.axes["regularizer"] != "none"}
+    shown = {run.axes["regularizer"]: run.method for run in found.grid.runs if run.axes["regularizer"] != "none"}
     assert [*shown] == ["r1 + r2", "r1(gamma=10.0) + r2", "r1(gamma=20.0) + r2"]
     assert shown["r1(gamma=10.0) + r2"].endswith("r1-gamma-10.0-r2")
     assert len(set(shown.values())) == 3
@@ -132,7 +132,7 @@ def test_a_study_names_and_selects_combinations_by_their_parts():
     assert selected("r1 + r2") == [*shown], "a name without options selects every strength"
     assert selected("r2 + r1(gamma=10)") == ["r1(gamma=10.0) + r2"]
     assert selected("r1") == []
-    assert next(run for run in found.runs if "gamma-20" in run.method).options["regularizer_r1_gamma"] == 20
+    assert next(run for run in found.grid.runs if "gamma-20" in run.method).options["regularizer_r1_gamma"] == 20
     assert shorten_signatures([BOTH, "none"]) == {BOTH: BOTH, "none": "none"}
 
 
@@ -143,7 +143,7 @@ def test_a_sum_may_have_a_label():
         read({"name": "r1+r2", "gamma": 5})
     with pytest.raises(ValueError, match=r"'r1 \+' has an empty part"):
         read({"name": "r1 +", "label": "both"})
-    shown = study_of({"name": "r1+r2", "label": "both"}).runs[-1].axes["regularizer"]
+    shown = study_of({"name": "r1+r2", "label": "both"}).grid.runs[-1].axes["regularizer"]
     assert matches(_parse_selector({"regularizer": "r2+r1"}), {"regularizer": shown})
     match = lab.game("dirac", objective="minimax", regularizer={"name": "r2(gamma=0.5)+r1"})
     assert match.game.regularizer.parts["r2"].gamma == 0.5
@@ -204,7 +204,7 @@ def test_the_folder_of_a_part_is_in_no_digest(tmp_path):
         (tmp_path / folder / "penalty.py").write_text(OWN)
         of = ["r1", {"name": str(tmp_path / folder / "penalty.py"), "strength": 0.5}]
         study = study_of({"name": "combined", "of": of})
-        found.append((study.train_digests, [job.digest for job in study.train.values()]))
+        found.append((study.digests.train, [job.digest for job in study.train.values()]))
     assert found[0] == found[1]
 
 
@@ -214,7 +214,9 @@ def test_a_shipped_part_s_file_is_in_the_digest_of_a_run(monkeypatch, tmp_path):
 
     def digests():
         found = study_of("r1", "r1 + r2")
-        return {run.axes["regularizer"]: found.train_digests[run.id] for run in found.runs if run.choice("regularizer")}
+        return {
+            run.axes["regularizer"]: found.digests.train[run.id] for run in found.grid.runs if run.choice("regularizer")
+        }
 
     before, known = digests(), source_digests._read
     source_digests._closure_digest.cache_clear()

@@ -15,7 +15,7 @@ STOP = {"outcomes": ["unstable"]}
 
 
 def digests(study: dict[str, Any]) -> dict[str, str]:
-    return plan(study).train_digests
+    return plan(study).digests.train
 
 
 def stopping(option: Any = STOP, **outcome: Any) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def test_faults_are_refused_with_what_would_be_valid(option, fault):
 
 def test_a_study_without_it_has_no_trace_of_it():
     """So the digests are those of before."""
-    run = plan(BASE).runs[0]
+    run = plan(BASE).grid.runs[0]
     assert "stop_early" not in run.config["train"]
     assert digests(changed("train", "stop_early", None)) == digests(BASE)
 
@@ -73,8 +73,8 @@ def test_only_the_thresholds_of_its_outcomes_train_runs_again():
 def test_games_without_data_train_to_their_end():
     study = TOYS | {"train": {"steps": 20, "stop_early": STOP}}
     before, after = (Plan(parse(each, origin="s")) for each in (TOYS, study))
-    toys = [run.id for run in before.runs if run.choice("dataset") is None]
-    assert [after.train_digests[name] for name in toys] == [before.train_digests[name] for name in toys]
+    toys = [run.id for run in before.grid.runs if run.choice("dataset") is None]
+    assert [after.digests.train[name] for name in toys] == [before.digests.train[name] for name in toys]
     assert {job.task.stop is None for job in after.train.values() if job.task.prepared is None} == {True}
     assert {job.task.stop is None for job in after.train.values() if job.task.prepared is not None} == {False}
 
@@ -83,6 +83,6 @@ def test_a_block_may_stop_in_its_own_way_or_not_at_all():
     study = stopping()
     study["grid"][0]["train"] = {"stop_early": None}
     study["grid"][1]["train"] = {"stop_early": {"looks": 3}}
-    stops = {run.choice("dataset").name: run.train.stop_early for run in plan(study).runs}
+    stops = {run.choice("dataset").name: run.train.stop_early for run in plan(study).grid.runs}
     assert stops["digits"] is None
     assert (stops["ring8"].outcomes, stops["ring8"].looks) == (("unstable",), 3)

@@ -185,7 +185,7 @@ def test_a_claim_that_nothing_can_decide_is_refused(claim, message):
 def test_what_cannot_fit_into_memory_is_refused_with_numbers():
     wide = {"name": "mlp", "width": 16_384, "depth": 256}
     study = parse(changed("grid", 1, "architecture", [wide, "mlp"]), origin="s")
-    large, small = plan(changed("grid", 1, "architecture", [wide, "mlp"])).runs[-8::4]
+    large, small = plan(changed("grid", 1, "architecture", [wide, "mlp"])).grid.runs[-8::4]
     fault = memory_fault(study, large, 2**35)
     assert "needs at least" in fault
     assert "parameters" in fault

@@ -93,7 +93,7 @@ def test_the_first_steps_of_every_protocol_move_both_players_to_finite_points(pa
                 assert np.isfinite(end).all()
                 assert not np.array_equal(start, end)
             trained += 1
-    assert trained == len(plan.runs)
+    assert trained == len(plan.grid.runs)
 
 
 @pytest.mark.slow
@@ -102,7 +102,7 @@ def test_every_study_can_start(path, public, hurried):
     plan = Plan(load(path).model_copy(update={"results": public / "results"}))
     results_folder.prepare(plan)
     estimates, _ = try_study(plan)  # parts fit each other, and measurements are those that claims and numbers name
-    assert sum(estimate.runs for estimate in estimates) == len(plan.runs)
+    assert sum(estimate.runs for estimate in estimates) == len(plan.grid.runs)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
@@ -118,7 +118,7 @@ def test_every_study_says_what_was_published_and_what_differs(path):
 def test_every_setting_has_as_many_runs_as_can_be_compared(path):
     """Ten, or those of the protocol; a single run where nothing is drawn at random."""
     plan = Plan(load(path))
-    runs = {name: sum(run.method == name for run in plan.runs) for name in plan.methods}
+    runs = {name: sum(run.method == name for run in plan.grid.runs) for name in plan.grid.methods}
     assert all(count >= 10 or path.stem == "dirac" for count in runs.values()), runs
 
 
@@ -128,5 +128,5 @@ def test_a_published_number_stands_beside_runs_of_one_method(path):
     study = load(path)
     plan = Plan(study)
     for number in study.published:
-        methods = {run.method for run in plan.runs if matches(number.where, run.point)}
+        methods = {run.method for run in plan.grid.runs if matches(number.where, run.point)}
         assert len(methods) == 1, (number.label, methods)

@@ -78,7 +78,7 @@ def test_ten_steps_of_every_method_move_both_players_to_finite_points(path, file
         for job in plan.jobs(stage).values():
             run(job)
     trained = [found for job in plan.jobs("train").values() for found in tree_of(job.path)["runs"].values()]
-    assert len(trained) == len(plan.runs)
+    assert len(trained) == len(plan.grid.runs)
     for found in trained:
         for start, *_, end in found["snapshots"].values():
             assert np.isfinite(end).all()

@@ -35,8 +35,8 @@ def test_a_shipped_study_can_start(path, tmp_path, hurried):
     plan = Plan(study.model_copy(update={"results": tmp_path}))
     results_folder.prepare(plan)
     estimates, _ = try_study(plan)  # parts fit each other, and diagnostics measure what claims name
-    assert sum(estimate.runs for estimate in estimates) == len(plan.runs)
-    assert len(plan.packs) >= 2, "one core of two would be idle"
+    assert sum(estimate.runs for estimate in estimates) == len(plan.grid.runs)
+    assert len(plan.grid.packs) >= 2, "one core of two would be idle"
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
@@ -49,7 +49,8 @@ def test_a_study_is_called_after_its_file(path):
 @pytest.mark.parametrize("path", shipped("ring-methods", "grid-methods"), ids=lambda path: path.stem)
 def test_methods_are_compared_after_equal_gradient_evaluations(path):
     spent = {
-        run.method: run.train.steps * run.choice("dynamics").build().gradients_per_step for run in Plan(load(path)).runs
+        run.method: run.train.steps * run.choice("dynamics").build().gradients_per_step
+        for run in Plan(load(path)).grid.runs
     }
     assert len(set(spent.values())) == 1, spent
 
@@ -58,4 +59,4 @@ def test_methods_are_compared_after_equal_gradient_evaluations(path):
 def test_compared_methods_have_seeds_enough_to_be_decided(path):
     """Fewer than ten runs leave a difference of means undecided, whatever they show."""
     plan = Plan(load(path))
-    assert all(sum(run.method == method for run in plan.runs) >= 10 for method in plan.methods)
+    assert all(sum(run.method == method for run in plan.grid.runs) >= 10 for method in plan.grid.methods)

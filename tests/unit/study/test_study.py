@@ -138,7 +138,7 @@ def test_a_label_makes_no_other_point_of_a_block(label):
     with pytest.raises(GanbenchError, match=told):
         plan({"study": "x", "grid": blocks, "train": {"steps": 5}})
     blocks[1]["seed"] = [2, 3]
-    assert len(set(plan({"study": "x", "grid": blocks, "train": {"steps": 5}}).train_digests.values())) == 6
+    assert len(set(plan({"study": "x", "grid": blocks, "train": {"steps": 5}}).digests.train.values())) == 6
 
 
 @pytest.mark.parametrize(
@@ -200,27 +200,29 @@ def test_the_reference_states_each_bound_once():
 
 def test_the_grid_is_every_combination():
     found = plan(BASE)
-    assert len(found.runs) == 2 * 2 * 2 * 3 + 4
-    assert len({run.id for run in found.runs}) == len(found.runs)
-    assert found.methods == ("digits-fc", "digits-dcgan", "ring8-mlp")
-    assert {run.n_train for run in found.runs} == {100, 1437, 20000}
-    assert found.runs[-1].axes["architecture"] == "mlp"
-    assert "dcgan(features=4)" in {run.axes["architecture"] for run in found.runs}
+    assert len(found.grid.runs) == 2 * 2 * 2 * 3 + 4
+    assert len({run.id for run in found.grid.runs}) == len(found.grid.runs)
+    assert found.grid.methods == ("digits-fc", "digits-dcgan", "ring8-mlp")
+    assert {run.n_train for run in found.grid.runs} == {100, 1437, 20000}
+    assert found.grid.runs[-1].axes["architecture"] == "mlp"
+    assert "dcgan(features=4)" in {run.axes["architecture"] for run in found.grid.runs}
 
 
 def test_methods_are_named_by_what_the_study_varies():
-    names = plan(changed("grid", 1, "regularizer", ["none", {"name": "r1", "gamma": 2.0}])).methods
+    names = plan(changed("grid", 1, "regularizer", ["none", {"name": "r1", "gamma": 2.0}])).grid.methods
     assert names == ("digits-fc", "digits-dcgan", "ring8-mlp", "ring8-mlp-r1"), "no regularizer is not worth a word"
-    variants = plan(changed("grid", 1, "architecture", ["mlp", {"name": "mlp", "width": 8}])).methods
+    variants = plan(changed("grid", 1, "architecture", ["mlp", {"name": "mlp", "width": 8}])).grid.methods
     assert variants[2:] == ("ring8-mlp", "ring8-mlp-width-8")
-    updates = plan(changed("grid", 1, "optimizer", ["adam", {"name": "adam", "beta1": 0.0}, "sgd"])).methods
+    updates = plan(changed("grid", 1, "optimizer", ["adam", {"name": "adam", "beta1": 0.0}, "sgd"])).grid.methods
     assert updates[2:] == ("ring8-mlp-adam", "ring8-mlp-adam-beta1-0.0", "ring8-mlp-sgd")
 
 
 def test_adding_seeds_moves_no_run_to_another_pack():
-    before = {run.id: pack for pack in plan(BASE).packs.values() for run in pack.runs}
+    before = {run.id: pack for pack in plan(BASE).grid.packs.values() for run in pack.runs}
     after = {
-        run.id: pack for pack in plan(changed("grid", 0, "seed", list(range(7)))).packs.values() for run in pack.runs
+        run.id: pack
+        for pack in plan(changed("grid", 0, "seed", list(range(7)))).grid.packs.values()
+        for run in pack.runs
     }
     assert {run: pack.name for run, pack in before.items()} == {run: after[run].name for run in before}
     assert all(len({run.seed for run in pack.runs}) <= 2 for pack in after.values())
@@ -243,7 +245,7 @@ def test_two_choices_that_would_be_called_the_same_are_refused(tmp_path):
     with pytest.raises(GanbenchError, match=r"would both be called 'mlp' .*rename a file, or give .* another label"):
         plan(study)
     own["label"] = "mine"
-    assert plan(study).methods[-2:] == ("ring8-mlp", "ring8-mine")
+    assert plan(study).grid.methods[-2:] == ("ring8-mlp", "ring8-mine")
 
 
 @pytest.mark.parametrize("label", [{}, {"label": "B"}])
@@ -274,8 +276,8 @@ def test_names_that_are_too_long_for_files_are_cut_and_stay_apart(tmp_path):
     ]
     blocks = [block | {"learning_rate": 0.1, "seed": 2**31 - 1} for block in blocks]
     found = plan({"study": "x", "grid": blocks, "train": {"steps": 5}})
-    assert len(found.methods) == len(found.packs) == 2
-    assert all(len(name) <= LONGEST_NAME for name in found.methods)
+    assert len(found.grid.methods) == len(found.grid.packs) == 2
+    assert all(len(name) <= LONGEST_NAME for name in found.grid.methods)
     assert all(len(job.path.name) + len(".0123456789ab.tmp") <= 255 for job in found.train.values())
     assert not any(job.done for job in found.all_jobs()), "no error"
 
@@ -283,7 +285,7 @@ def test_names_that_are_too_long_for_files_are_cut_and_stay_apart(tmp_path):
     datasets = [{"name": "image_folder", "folder": str(folder), "side": 8} for folder in folders]
     found = plan({"study": "x", "grid": [{**BASE["grid"][1], "dataset": datasets}]})
     assert [len(name) for name in found.prepare] == [LONGEST_NAME] * 2
-    assert len({run.id for run in found.runs}) == 2 * 4
+    assert len({run.id for run in found.grid.runs}) == 2 * 4
 
 
 def test_names_that_files_can_have_stay_as_they_are():
@@ -296,19 +298,19 @@ def test_names_that_files_can_have_stay_as_they_are():
 
 def test_learning_rates_that_print_alike_are_different_runs():
     found = plan(changed("grid", 1, "learning_rate", [1e-4, 1.0000001e-4]))
-    assert len({run.id for run in found.runs}) == len(found.runs)
+    assert len({run.id for run in found.grid.runs}) == len(found.grid.runs)
 
 
 def test_the_second_player_may_have_a_learning_rate_of_its_own():
     """Two time scales in one line: it names the runs that have one, and is a number that claims and selectors know."""
     study = changed("grid", 1, "generator_learning_rate", [None, "1e-4"])
     found = plan(study)
-    of_ring = [run for run in found.runs if run.choice("dataset").name == "ring8" and run.seed == 5]
+    of_ring = [run for run in found.grid.runs if run.choice("dataset").name == "ring8" and run.seed == 5]
     assert [run.id for run in of_ring] == ["ring8-mlp-n20000-lr0.001-s5", "ring8-mlp-n20000-lr0.001-lrg0.0001-s5"]
     assert [run.axes["generator_learning_rate"] for run in of_ring] == [None, 1e-4]
     assert [run.member.learning_rates for run in of_ring] == [(1e-3, 1e-3), (1e-3, 1e-4)]
     assert [run.variables["generator_learning_rate"] for run in of_ring] == [1e-3, 1e-4]
-    assert len({found.train_digests[run.id] for run in of_ring}) == 2
+    assert len({found.digests.train[run.id] for run in of_ring}) == 2
     selector = Selector((("generator_learning_rate", (1e-4,)),))
     assert [matches(selector, run.point) for run in of_ring] == [False, True]
     (task,) = (job.task for job in found.train.values() if of_ring[0].id in [each.id for each in job.task.members])
@@ -316,18 +318,18 @@ def test_the_second_player_may_have_a_learning_rate_of_its_own():
     assert [rates_of[run.id] for run in of_ring] == [(1e-3, 1e-3), (1e-3, 1e-4)], "they are trained fused"
     assert decode(type(task), encode(task)) == task
     apart = plan(study | {"pack": {"axes": ["seed", "learning_rate"]}})
-    assert all(len({run.generator_learning_rate for run in pack.runs}) == 1 for pack in apart.packs.values())
+    assert all(len({run.generator_learning_rate for run in pack.runs}) == 1 for pack in apart.grid.packs.values())
 
 
 def test_several_discriminator_steps_are_an_option_of_every_dynamics_and_named_where_varied():
     several = {"name": "extragradient", "discriminator_steps": 5}
     found = plan(toys(grid=[TOYS["grid"][0] | {"dynamics": ["extragradient", several]}], claims=[], diagnose=[]))
-    assert {method for method in found.methods if method.startswith("bilinear")} == {
+    assert {method for method in found.grid.methods if method.startswith("bilinear")} == {
         "bilinear-extragradient",
         "bilinear-extragradient-discriminator-steps-5",
     }
     alone = plan(toys(grid=[TOYS["grid"][0] | {"dynamics": several}], claims=[], diagnose=[]))
-    assert {method for method in alone.methods if method.startswith("bilinear")} == {"bilinear"}
+    assert {method for method in alone.grid.methods if method.startswith("bilinear")} == {"bilinear"}
 
 
 @pytest.mark.parametrize("value", [0, -1e-3, "fast", [None, None], []])
@@ -339,8 +341,8 @@ def test_a_learning_rate_of_the_second_player_that_is_none_is_refused(value):
 @pytest.mark.parametrize(("axes", "sizes"), [([], {1}), (["seed"], {1, 2}), (["learning_rate", "n_train"], {1, 4})])
 def test_packs_span_the_axes_of_the_study_s_choice(axes, sizes):
     found = plan(changed("pack", "axes", axes))
-    assert {len(pack.runs) for pack in found.packs.values()} == sizes
-    assert sum(len(pack.runs) for pack in found.packs.values()) == len(found.runs)
+    assert {len(pack.runs) for pack in found.grid.packs.values()} == sizes
+    assert sum(len(pack.runs) for pack in found.grid.packs.values()) == len(found.grid.runs)
 
 
 # Games and their parts ------------------------------------------------------------------------------------------------
@@ -354,7 +356,7 @@ def test_a_game_has_the_axes_of_its_parts_and_no_others():
     assert [choice.signature for choice in networks.objective] == ["non_saturating"]
     assert networks.n_train == ["all"]
     found = plan(toys())
-    by_game = {run.choice("game").signature: run for run in found.runs}
+    by_game = {run.choice("game").signature: run for run in found.grid.runs}
     assert by_game["bilinear"].id == "bilinear-extragradient-sgd-lr0.5-s1"
     assert by_game["bilinear"].axes["dataset"] is None
     assert set(by_game["bilinear"].config) == {
@@ -364,7 +366,7 @@ def test_a_game_has_the_axes_of_its_parts_and_no_others():
     assert by_game["linear(matrix=[1.0, 0.0, 0.0, -1.0])"].n_train is None
     assert by_game["gan"].n_train == 20000
     assert by_game["gan"].id == "ring8-mlp-non-saturating-alternating-adam-n20000-lr0.001-s0"
-    assert found.gans == (by_game["gan"].method,)
+    assert found.grid.gans == (by_game["gan"].method,)
 
 
 BLOCK = {"learning_rate": 0.1, "seed": 0}
@@ -425,8 +427,8 @@ def test_a_resolved_study_is_the_same_study():
 
 def test_packs_over_parts_hold_teams_of_runs_that_can_fuse():
     found = plan(toys())
-    by_first = {pack.runs[0].choice("game").signature: pack for pack in found.packs.values()}
-    assert [len(pack.runs) for pack in found.packs.values()] == [16, 2, 1]
+    by_first = {pack.runs[0].choice("game").signature: pack for pack in found.grid.packs.values()}
+    assert [len(pack.runs) for pack in found.grid.packs.values()] == [16, 2, 1]
     small = by_first["bilinear"]
     assert [len(team) for team in small.fusable_groups] == [4, 4, 4, 4]
     for team in small.fusable_groups:
@@ -447,20 +449,20 @@ def test_packs_over_parts_hold_teams_of_runs_that_can_fuse():
 
 
 def test_a_pack_is_named_after_what_its_runs_share():
-    names = list(plan(toys()).packs)
+    names = list(plan(toys()).grid.packs)
     assert [name.rsplit("-", 2)[0] for name in names[2:]] == ["ring8-mlp-non-saturating"]
     assert all(re.fullmatch(r"([a-z0-9.-]+-)?[0-9a-f]{12}-0", name) for name in names)
     assert len(set(names)) == 3
-    apart = list(plan(toys(pack={"axes": ["seed", "learning_rate"]})).packs)
+    apart = list(plan(toys(pack={"axes": ["seed", "learning_rate"]})).grid.packs)
     assert [name.rsplit("-", 2)[0] for name in apart][:2] == ["bilinear-simultaneous-sgd", "bilinear-extragradient-sgd"]
 
 
 @pytest.mark.parametrize("axes", [["seed"], ["seed", "game"], ["dynamics", "optimizer", "objective", "regularizer"]])
 def test_what_packs_span_changes_no_run(axes):
     one, other = plan(toys()), plan(toys(pack={"axes": axes, "seeds_per_pack": 1}))
-    assert one.train_digests == other.train_digests
-    assert sum(len(pack.runs) for pack in other.packs.values()) == len(other.runs)
-    for pack in other.packs.values():
+    assert one.digests.train == other.digests.train
+    assert sum(len(pack.runs) for pack in other.grid.packs.values()) == len(other.grid.runs)
+    for pack in other.grid.packs.values():
         assert len({run.train for run in pack.runs}) == 1
         assert len({run.choice("dataset") for run in pack.runs}) == 1
 
@@ -486,11 +488,13 @@ def momenta(optimizer, **sections):
 
 def test_a_label_stands_in_names_and_changes_no_training():
     bare, labelled = momenta(SLOW), momenta(LABELLED)
-    assert "bilinear-alternating-sgd-momentum-m0.5" in bare.methods
-    assert labelled.methods == tuple(name.replace("sgd-momentum-m0.5", "negative-momentum") for name in bare.methods)
-    assert list(bare.train_digests.values()) == list(labelled.train_digests.values())
-    assert set(bare.train_digests) != set(labelled.train_digests)
-    axes = [run.axes["optimizer"] for run in labelled.runs if "negative" in run.method]
+    assert "bilinear-alternating-sgd-momentum-m0.5" in bare.grid.methods
+    assert labelled.grid.methods == tuple(
+        name.replace("sgd-momentum-m0.5", "negative-momentum") for name in bare.grid.methods
+    )
+    assert list(bare.digests.train.values()) == list(labelled.digests.train.values())
+    assert set(bare.digests.train) != set(labelled.digests.train)
+    axes = [run.axes["optimizer"] for run in labelled.grid.runs if "negative" in run.method]
     assert set(axes) == {"negative momentum = sgd(momentum=-0.5)"}
     assert parse(labelled.study.resolved(), origin="again") == labelled.study
 
@@ -499,7 +503,7 @@ def test_a_label_counts_in_every_block():
     shared = {"game": "bilinear", "learning_rate": 0.1}
     blocks = [{**shared, "optimizer": LABELLED, "seed": 0}, {**shared, "optimizer": [SLOW, "adam"], "seed": 1}]
     found = plan({"study": "two", "grid": blocks, "train": {"steps": 5}})
-    assert found.methods == ("bilinear-negative-momentum", "bilinear-adam")
+    assert found.grid.methods == ("bilinear-negative-momentum", "bilinear-adam")
     blocks[1]["optimizer"] = {**SLOW, "label": "damped"}
     with pytest.raises(GanbenchError, match=r"sgd\(momentum=-0\.5\) has the labels 'negative momentum' and 'damped'"):
         plan({"study": "two", "grid": blocks, "train": {"steps": 5}})
@@ -521,7 +525,7 @@ def test_a_label_counts_in_every_block():
 )
 def test_a_selector_names_a_value_by_its_label_or_its_options(where, runs):
     found = momenta(LABELLED, diagnose=[{"diagnostic": "path", "where": {"optimizer": where}}])
-    assert sum(matches(found.experiments["path"].where, run.point) for run in found.runs) == runs
+    assert sum(matches(found.grid.experiments["path"].where, run.point) for run in found.grid.runs) == runs
 
 
 def test_the_label_of_a_block_names_its_methods():
@@ -529,11 +533,11 @@ def test_the_label_of_a_block_names_its_methods():
     plain = damped | {"optimizer": "sgd", "dynamics": ["simultaneous", "extragradient"], "label": "Plain SGD"}
     bare = plan({"study": "two", "grid": [damped, {**plain, "label": None}], "train": {"steps": 5}})
     found = plan({"study": "two", "grid": [damped | {"label": "negative momentum"}, plain], "train": {"steps": 5}})
-    assert found.methods == ("negative-momentum", "plain-sgd-simultaneous", "plain-sgd-extragradient")
-    assert [run.axes["block"] for run in found.runs] == ["negative momentum", "Plain SGD", "Plain SGD"]
-    assert list(found.train_digests.values()) == list(bare.train_digests.values())
+    assert found.grid.methods == ("negative-momentum", "plain-sgd-simultaneous", "plain-sgd-extragradient")
+    assert [run.axes["block"] for run in found.grid.runs] == ["negative momentum", "Plain SGD", "Plain SGD"]
+    assert list(found.digests.train.values()) == list(bare.digests.train.values())
     where = Selector((("dynamics", ("extragradient",)), ("block", ("Plain*",))))
-    assert [run.method for run in found.runs if matches(where, run.point)] == ["plain-sgd-extragradient"]
+    assert [run.method for run in found.grid.runs if matches(where, run.point)] == ["plain-sgd-extragradient"]
     assert parse(found.study.resolved(), origin="again") == found.study
 
 
@@ -655,15 +659,15 @@ def looks_of(study) -> dict[str, Observation]:
 
 def test_an_experiment_is_named_after_its_diagnostic_and_measures_what_it_selects():
     found, taken = plan(toys()), looks_of(toys())
-    assert list(found.experiments) == ["path", "turning", "convolution"]
+    assert list(found.grid.experiments) == ["path", "turning", "convolution"]
     names = [look.experiment for look in taken.values()]
     assert names.count("path") == 16, "the games it selects"
-    assert names.count("turning") == len(found.runs), "all games where it selects none"
+    assert names.count("turning") == len(found.grid.runs), "all games where it selects none"
     assert names.count("convolution") == 1
     assert taken["convolution:"].run == "", "a diagnostic of the study measures once, of no run"
-    assert set(found.diagnose) == {*found.packs, "study"}
+    assert set(found.diagnose) == {*found.grid.packs, "study"}
     for look in taken.values():
-        assert look.run == "" or look.trained == found.train_digests[look.run]
+        assert look.run == "" or look.trained == found.digests.train[look.run]
     assert len({look.digest for look in taken.values()}) == len(taken)
 
 
@@ -727,7 +731,7 @@ def test_an_edited_file_concerns_those_who_use_it(edited, name, trained, looked)
     """`trained` and `looked` are what the names of exactly the runs and observations that change have in them."""
 
     def of_runs():
-        return plan(toys()).train_digests
+        return plan(toys()).digests.train
 
     before = of_runs(), observation_digests(toys())
     edited(name)
@@ -1070,9 +1074,9 @@ def test_runs_are_scored_by_their_own_training_whatever_the_order_of_the_blocks(
     }
     found = plan(study)
     ((name, job),) = found.evaluate.items()
-    assert len(found.packs[name].fusable_groups) == 2
+    assert len(found.grid.packs[name].fusable_groups) == 2
     for member, trained in zip(job.task.members, job.task.train_digests, strict=True):
-        assert trained == found.train_digests[member.id]
+        assert trained == found.digests.train[member.id]
 
 
 @pytest.mark.parametrize(
@@ -1118,6 +1122,6 @@ def test_an_experiment_has_a_name_that_claims_can_say(name):
 
 def test_batches_enter_the_digests_of_games_with_data_only():
     small, large = (plan(toys(train={"batch_size": size}, claims=[])) for size in (32, 64))
-    for run in small.runs:
-        same = small.train_digests[run.id] == large.train_digests[run.id]
+    for run in small.grid.runs:
+        same = small.digests.train[run.id] == large.digests.train[run.id]
         assert same == (run.choice("dataset") is None)

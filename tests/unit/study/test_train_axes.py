@@ -33,7 +33,7 @@ def selected(found, where):
         ).diagnose
     )
     assert isinstance(selector, Selector)
-    return [run for run in found.runs if matches(selector, run.point)]
+    return [run for run in found.grid.runs if matches(selector, run.point)]
 
 
 # Training options -----------------------------------------------------------------------------------------------------
@@ -41,13 +41,13 @@ def selected(found, where):
 
 def test_every_combination_of_training_options_is_a_run():
     found = plan(POINTS, train={"batch_size": [32, 64], "precision": ["float32", "float64"], "steps": 10})
-    assert len(found.runs) == len({run.id for run in found.runs}) == 2 * 2 * 4
-    assert {(run.train.batch_size, run.train.precision) for run in found.runs} == {
+    assert len(found.grid.runs) == len({run.id for run in found.grid.runs}) == 2 * 2 * 4
+    assert {(run.train.batch_size, run.train.precision) for run in found.grid.runs} == {
         (size, precision) for size in (32, 64) for precision in ("float32", "float64")
     }
-    assert found.methods[0] == "ring8-mlp-batch-size-32-precision-float32"
-    assert found.runs[0].id == "ring8-mlp-batch-size-32-precision-float32-n100-lr0.001-s0"
-    assert found.runs[0].axes["train"] == "train(batch_size=32, precision=float32)"
+    assert found.grid.methods[0] == "ring8-mlp-batch-size-32-precision-float32"
+    assert found.grid.runs[0].id == "ring8-mlp-batch-size-32-precision-float32-n100-lr0.001-s0"
+    assert found.grid.runs[0].axes["train"] == "train(batch_size=32, precision=float32)"
 
 
 def test_each_option_can_be_an_axis():
@@ -55,7 +55,7 @@ def test_each_option_can_be_an_axis():
     values["precision"] = ["float32", "float64"]
     for option in set(OPTIONS) & set(values):
         found = plan(POINTS, train={option: values[option]})
-        assert len(found.methods) == 2
+        assert len(found.grid.methods) == 2
         for value in values[option]:
             chosen = selected(found, {option: value})
             assert len(chosen) == 4
@@ -66,31 +66,31 @@ def test_training_options_name_no_method_that_does_not_vary_them():
     short = {**POINTS, "train": {"batch_size": [32, 64], "steps": 10}}
     other = {**POINTS, "dataset": "grid16", "train": {"steps": 20}}
     found = plan(short, other)
-    assert found.methods == ("ring8-mlp-batch-size-32", "ring8-mlp-batch-size-64", "grid16-mlp")
-    assert {run.axes["train"] for run in found.runs if run.method == "grid16-mlp"} == {None}
+    assert found.grid.methods == ("ring8-mlp-batch-size-32", "ring8-mlp-batch-size-64", "grid16-mlp")
+    assert {run.axes["train"] for run in found.grid.runs if run.method == "grid16-mlp"} == {None}
 
 
 def test_blocks_that_train_one_setting_in_two_ways_are_two_methods_and_never_pooled():
     first, second = {**POINTS, "seed": [0, 1]}, {**POINTS, "seed": [2, 3], "train": {"batch_size": 32}}
     found = plan(first, second)
-    assert found.methods == ("ring8-mlp-batch-size-64", "ring8-mlp-batch-size-32")
-    table = pd.DataFrame([run.point for run in found.runs])
+    assert found.grid.methods == ("ring8-mlp-batch-size-64", "ring8-mlp-batch-size-32")
+    table = pd.DataFrame([run.point for run in found.grid.runs])
     for _, alike in table.groupby(list(KEY), dropna=False):
         assert alike["train_batch_size"].nunique() == 1
     same = plan(first, {**second, "seed": [2, 3], "train": {}})
-    assert same.methods == ("ring8-mlp",)
+    assert same.grid.methods == ("ring8-mlp",)
 
 
 def test_steps_of_other_learning_rates_are_no_variant():
     fast = {**TOY, "learning_rate": 0.5, "train": {"steps": 10}}
-    assert plan({**TOY, "train": {"steps": 50}}, fast).methods == ("bilinear",)
+    assert plan({**TOY, "train": {"steps": 50}}, fast).grid.methods == ("bilinear",)
 
 
 def test_a_block_replaces_the_options_of_the_study_value_or_list():
     varied = {**POINTS, "train": {"batch_size": [16, 32]}}
     fixed = {**POINTS, "dataset": "grid16", "train": {"batch_size": 8}}
     found = plan(varied, fixed, train={"batch_size": [64, 128]})
-    assert [sorted({run.train.batch_size for run in found.runs if run.choice("dataset").name == data}) for data in
+    assert [sorted({run.train.batch_size for run in found.grid.runs if run.choice("dataset").name == data}) for data in
             ("ring8", "grid16")] == [[16, 32], [8]]  # fmt: skip
 
 
@@ -99,15 +99,15 @@ def test_a_resolved_study_with_lists_is_the_same_study():
     study = parse(data, origin="s")
     again = parse(json.loads(json.dumps(study.resolved())), origin="s")
     assert again.resolved() == study.resolved()
-    assert [run.id for run in Plan(again).runs] == [run.id for run in Plan(study).runs]
-    assert len(Plan(study).runs) == 16
+    assert [run.id for run in Plan(again).grid.runs] == [run.id for run in Plan(study).grid.runs]
+    assert len(Plan(study).grid.runs) == 16
 
 
 def test_runs_made_from_tasks_have_the_axes_of_the_plan():
     found = plan(POINTS, train={"batch_size": [32, 64], "epochs": 2})
     for job in found.train.values():
         for member in job.task.members:
-            (run,) = (run for run in found.runs if run.id == member.id)
+            (run,) = (run for run in found.grid.runs if run.id == member.id)
             assert run_of(job.task, member) == run
             assert run_of(job.task, member).point == run.point
 
@@ -115,16 +115,16 @@ def test_runs_made_from_tasks_have_the_axes_of_the_plan():
 def test_a_varied_option_changes_the_training_of_its_runs_alone():
     one = plan(POINTS, train={"batch_size": 32})
     both = plan(POINTS, train={"batch_size": [32, 64]})
-    kept = {both.train_digests[run.id] for run in both.runs if run.train.batch_size == 32}
-    assert kept == set(one.train_digests.values())
-    assert len(set(both.train_digests.values())) == len(both.runs)
+    kept = {both.digests.train[run.id] for run in both.grid.runs if run.train.batch_size == 32}
+    assert kept == set(one.digests.train.values())
+    assert len(set(both.digests.train.values())) == len(both.grid.runs)
 
 
 def test_games_without_batches_do_not_repeat_runs():
     found = plan(TOY, POINTS, train={"batch_size": [32, 64], "steps": 5})
-    assert [run.seed for run in found.runs if run.n_train is None] == [0, 1]
-    assert len(found.runs) == 2 + 2 * 4
-    assert {run.axes["train"] for run in found.runs if run.n_train is None} == {None}
+    assert [run.seed for run in found.grid.runs if run.n_train is None] == [0, 1]
+    assert len(found.grid.runs) == 2 + 2 * 4
+    assert {run.axes["train"] for run in found.grid.runs if run.n_train is None} == {None}
     with pytest.raises(GanbenchError, match=r"grid\[0\]\.train\.batch_size: a game without a data set has no batches"):
         plan({**TOY, "train": {"batch_size": [32, 64]}})
 
@@ -142,7 +142,7 @@ def test_claims_and_selectors_use_training_options():
         "tests": [{"bound": {"where": {"batch_size": 64}, "quantity": "steps * batch_size", "above": 0}}],
     }
     found = plan(POINTS, train={"batch_size": [32, 64], "steps": 10}, claims=[claim])
-    assert {run.variables["batch_size"] for run in found.runs} == {32, 64}
+    assert {run.variables["batch_size"] for run in found.grid.runs} == {32, 64}
     assert len(selected(found, {"batch_size": [32, 64]})) == 8
     assert len(selected(found, {"batch_size": 64, "precision": "float32"})) == 4
     assert selected(found, {"precision": "float64"}) == []
@@ -213,28 +213,28 @@ def test_a_list_that_is_no_axis_is_refused(train, message):
 )
 def test_lengths_are_resolved_into_steps(train, n_train, steps):
     found = plan({**POINTS, "n_train": n_train}, train=train)
-    assert {run.train.steps for run in found.runs} == {steps}
+    assert {run.train.steps for run in found.grid.runs} == {steps}
     direct = plan({**POINTS, "n_train": n_train}, train={"batch_size": train["batch_size"], "steps": steps})
-    assert found.train_digests == direct.train_digests, "the way to say the steps changes no training"
+    assert found.digests.train == direct.digests.train, "the way to say the steps changes no training"
 
 
 def test_epochs_are_steps_of_each_number_of_examples():
     found = plan(POINTS, train={"epochs": [2, 4], "batch_size": 50})
-    assert {(run.n_train, run.train.epochs): run.train.steps for run in found.runs} == {
+    assert {(run.n_train, run.train.epochs): run.train.steps for run in found.grid.runs} == {
         (100, 2): 4,
         (100, 4): 8,
         (1000, 2): 40,
         (1000, 4): 80,
     }
-    assert found.methods == ("ring8-mlp-epochs-2", "ring8-mlp-epochs-4")
-    for pack in found.packs.values():
+    assert found.grid.methods == ("ring8-mlp-epochs-2", "ring8-mlp-epochs-4")
+    for pack in found.grid.packs.values():
         assert len({run.train.steps for run in pack.runs}) == 1
 
 
 def test_a_block_s_length_replaces_that_of_the_study():
     blocks = [{**POINTS, "train": {"images": 640}}, {**POINTS, "dataset": "grid16"}, {**TOY, "train": {"steps": 5}}]
     found = plan(*blocks, train={"epochs": 3})
-    chosen = [run for run in found.runs if run.n_train in (None, 100) and run.seed == 0]
+    chosen = [run for run in found.grid.runs if run.n_train in (None, 100) and run.seed == 0]
     assert [run.train.steps for run in chosen] == [10, 6, 5]
 
 
@@ -263,16 +263,18 @@ def test_more_steps_than_a_study_may_have_are_refused():
 def test_an_option_of_a_component_can_be_an_axis():
     adam = {"name": "adam", "beta1": [0.0, 0.5], "beta2": [0.9, 0.99]}
     found = plan({**POINTS, "optimizer": ["sgd", adam]})
-    assert len(found.methods) == 1 + 4
+    assert len(found.grid.methods) == 1 + 4
     listed = [{"name": "adam", "beta1": one, "beta2": two} for one in (0.0, 0.5) for two in (0.9, 0.99)]
-    assert [run.id for run in plan({**POINTS, "optimizer": ["sgd", *listed]}).runs] == [run.id for run in found.runs]
+    assert [run.id for run in plan({**POINTS, "optimizer": ["sgd", *listed]}).grid.runs] == [
+        run.id for run in found.grid.runs
+    ]
 
 
 def test_a_list_that_is_the_value_of_an_option_stays_one():
     game = {"name": "dirac", "start_at": [-1.0, 1.0]}
     found = plan({**TOY, "game": game, "objective": "minimax", "regularizer": {"name": "r1", "gamma": [0.1, 1.0]}})
-    assert len(found.methods) == 2
-    assert {tuple(run.choice("game").options["start_at"]) for run in found.runs} == {(-1.0, 1.0)}
+    assert len(found.grid.methods) == 2
+    assert {tuple(run.choice("game").options["start_at"]) for run in found.grid.runs} == {(-1.0, 1.0)}
 
 
 @pytest.mark.parametrize(

@@ -650,7 +650,7 @@ def test_grey_images_that_are_read_as_colours_are_told(tmp_path, channels, colou
     dataset = {"name": "image_folder", "folder": str(folder), "side": 8, "channels": channels, "label": "blobs"}
     found, said = plan(tmp_path, {"dataset": dataset}), []
     components = component_trials.ComponentTrials(said.append)
-    spec, _ = trial_data.DataTrials(found, components).tried(found.runs[0].choice("dataset"))
+    spec, _ = trial_data.DataTrials(found, components).tried(found.grid.runs[0].choice("dataset"))
     grey = [note for note in notes(said) if "channels: 1" in note]
     assert len(grey) == told
     assert all(
@@ -1022,10 +1022,10 @@ def test_training_steps_of_the_package_are_held_to_contracts_once_with_the_small
     for part_ in (trial.metrics, trial.diagnostics):
         for name in ("evaluation", "diagnosis"):
             monkeypatch.setattr(part_, name, lambda *_: None, raising=False)
-    methods = {name: [run for run in found.runs if run.method == name] for name in found.methods}
+    methods = {name: [run for run in found.grid.runs if run.method == name] for name in found.grid.methods}
     for runs in small_first(methods.values()):
         trial.method(runs)
-    assert len(trained) == len(found.methods) == 6
+    assert len(trained) == len(found.grid.methods) == 6
     widths = [getattr(game.architecture, "width", "own") for game in held]
     assert widths == ["own", "own", 3, 3, 9], (
         "own networks with each penalty; the narrow ones; averages; simultaneous steps"

@@ -216,7 +216,7 @@ def test_every_job_of_every_stage_is_estimated(tmp_path):
 
 def test_jobs_take_what_their_runs_and_looks_take(tmp_path):
     found = plan(tmp_path)
-    (method,) = found.methods
+    (method,) = found.grid.methods
     known = {method: Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)}
     observations = {"rotation": {method: 2.0}}
     timings = Timings(2, 5.0, {"ring8": 1.0}, {"ring8": 9.0}, {"ring8": 3.0}, observations)
@@ -265,7 +265,7 @@ def test_time_in_which_nothing_ran_is_not_counted():
 
 def test_the_estimate_stands_beside_what_happened(tmp_path):
     found = plan(tmp_path)
-    (method,) = found.methods
+    (method,) = found.grid.methods
     stored_estimates.write_estimates(found.folder, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
     stored_estimates.write_timings(found.folder, Timings(2, 0.0, {"ring8": 1.0}))
     (train,), (prepare,) = found.train.values(), found.prepare.values()
@@ -298,7 +298,7 @@ def test_the_time_left_is_that_of_estimates_and_of_what_jobs_took(said, left, tm
     found = plan(tmp_path, pack={"axes": ["learning_rate"]})
     done, other = found.train.values()
     assert stage_times.seconds_left(found, [(other, None)]) is None, "the study was not checked"
-    (method,) = found.methods
+    (method,) = found.grid.methods
     stored_estimates.write_estimates(found.folder, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
     stored_estimates.write_timings(found.folder, Timings(parallel_jobs=1))
     worked(found, done, (0.0, 120.0))
@@ -323,9 +323,9 @@ STOPPED = journal.Entry(False, "node1", 1, "", "", "", 0.0, ends=(END,), done=90
 )
 def test_only_jobs_of_packs_go_on_where_they_were_stopped(stage, left, tmp_path):
     found = plan(tmp_path)
-    (method,) = found.methods
+    (method,) = found.grid.methods
     stored_estimates.write_estimates(found.folder, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
-    forty = dict.fromkeys(found.datasets, 40.0)
+    forty = dict.fromkeys(found.grid.datasets, 40.0)
     observed = {"rotation": {method: 2.0}}
     stored_estimates.write_timings(found.folder, Timings(1, 0.0, forty, forty, observations=observed))
     (stopped,) = found.jobs(stage).values()
@@ -336,7 +336,7 @@ def test_jobs_that_copied_results_set_no_pace_and_are_read_once(tmp_path, monkey
     """Of four jobs, one took twice its 30 s and one copied its results within a second."""
     found = plan(tmp_path, pack={"axes": ["seed"], "seeds_per_pack": 1})
     slow, copied, *waiting = found.train.values()
-    (method,) = found.methods
+    (method,) = found.grid.methods
     stored_estimates.write_estimates(found.folder, [Estimate(method, 4, (1, 1), 30.0, 1, 1, 7.0, 1)])
     stored_estimates.write_timings(found.folder, Timings(parallel_jobs=1))
     worked(found, slow, (0.0, 60.0))

@@ -83,7 +83,7 @@ def invoke(*words: str) -> str:
 
 def samples(plan: Plan, run: str) -> np.ndarray:
     """The last samples of a run."""
-    digest = plan.evaluate_digests[run]
+    digest = plan.digests.evaluate[run]
     (path,) = result_files.find_runs(plan.folder / "evaluate", "evaluate", [digest]).values()
     with result_files.open_file(path, "evaluate") as file:
         return result_files.descend(group_of(file, digest), "samples")[-1]
@@ -95,12 +95,14 @@ def test_a_study_of_every_kind_of_network_runs_to_its_tables_and_leaves_it(tmp_p
     for stage in ("check", "train", "evaluate", "tables"):
         invoke(stage, str(path))
     plan = Plan(load(path))
-    assert len(plan.runs) == 2 * len(LAYERS)
+    assert len(plan.grid.runs) == 2 * len(LAYERS)
     table = pd.read_parquet(plan.folder / "tables" / "runs.parquet").set_index("run")
     assert (table["steps_done"] == 60).all()
     assert table["fcd_final"].notna().all()
     for layer in LAYERS:
-        (run,) = [run for run in plan.runs if run.choice("architecture").options["layer"] == layer and run.seed == 1]
+        (run,) = [
+            run for run in plan.grid.runs if run.choice("architecture").options["layer"] == layer and run.seed == 1
+        ]
         assert slug(layer) in run.id or layer == "dropout"
         generator = export.generator(path, run.id)
         size = 200 if layer == "branching" else BATCH  # which takes one branch for the whole batch

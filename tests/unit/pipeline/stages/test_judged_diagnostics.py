@@ -89,7 +89,7 @@ def values(found: Collected, quantity: str) -> dict[str, float]:
 def test_runs_of_one_setting_are_compared_whatever_packs_they_are_in_and_a_run_alone_with_none(tmp_path):
     grid = [STUDY["grid"][0] | {"learning_rate": 1.0e-3}, STUDY["grid"][0] | {"learning_rate": 1.0e-2, "seed": 5}]
     study = plan(tmp_path, grid=grid, pack={"axes": ["learning_rate"]})
-    assert len(study.packs) == 4
+    assert len(study.grid.packs) == 4
     found = collected(study)
     shares, compared = values(found, "ours.share"), values(found, "ours.apart")
     alike = found.runs[found.runs["learning_rate"] == 1e-3]["run"]

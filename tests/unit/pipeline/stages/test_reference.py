@@ -16,7 +16,7 @@ from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import reference_files
 from ganbench.pipeline.execution.instantiation import build, examples
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.planning import datasets
+from ganbench.pipeline.planning import dataset_jobs
 from ganbench.pipeline.stages import judge, reference, run
 from ganbench.pipeline.stages.evaluate import scorer_of
 from ganbench.pipeline.tasks import ComponentConfig, InceptionWeights
@@ -118,13 +118,13 @@ def test_data_without_a_column_of_any_metric_have_a_file_of_no_null(tmp_path):
 
 
 def test_a_change_of_nulls_trains_and_scores_nothing_again(made, tmp_path, monkeypatch):
-    real = datasets.engine_digest
-    monkeypatch.setattr(datasets, "engine_digest", lambda engine, of: engine + real(engine, of))
+    real = dataset_jobs.engine_digest
+    monkeypatch.setattr(dataset_jobs, "engine_digest", lambda engine, of: engine + real(engine, of))
     changed = plan(tmp_path)
     (before,), (after,) = made.reference.values(), changed.reference.values()
     assert before.digest != after.digest
-    assert made.train_digests == changed.train_digests
-    assert made.evaluate_digests == changed.evaluate_digests
+    assert made.digests.train == changed.digests.train
+    assert made.digests.evaluate == changed.digests.evaluate
     assert made.judge[before.name].digest == changed.judge[after.name].digest
 
 
@@ -133,8 +133,8 @@ def test_a_change_of_what_is_measured_scores_real_examples_anew(made, tmp_path, 
     changed = plan(tmp_path, **change)
     (before,), (after,) = made.reference.values(), changed.reference.values()
     assert before.digest != after.digest
-    assert set(made.evaluate_digests.values()).isdisjoint(changed.evaluate_digests.values())
-    assert made.train_digests == changed.train_digests
+    assert set(made.digests.evaluate.values()).isdisjoint(changed.digests.evaluate.values())
+    assert made.digests.train == changed.digests.train
 
 
 def test_sources_that_were_edited_meanwhile_are_refused(made, monkeypatch):

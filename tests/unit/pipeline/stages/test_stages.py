@@ -99,7 +99,7 @@ def same(one: dict, other: dict, tolerance: float) -> None:
 def test_a_pack_over_games_and_dynamics_gives_the_numbers_of_packs_apart(tmp_path):
     together = work(plan(tmp_path / "together"), "train")
     apart = work(plan(tmp_path / "apart", pack={"axes": ["seed"], "seeds_per_pack": 1}), "train")
-    assert (len(together.packs), len(apart.packs)) == (1, 48)
+    assert (len(together.grid.packs), len(apart.grid.packs)) == (1, 48)
     one, other = runs_in(together, "train"), runs_in(apart, "train")
     assert len(one) == 48
     same(one, other, 1e-12)
@@ -144,7 +144,7 @@ def test_changing_what_packs_span_trains_nothing_again(tmp_path):
     before = runs_in(first, "train")
     again = work(plan(tmp_path, pack={"axes": ["learning_rate", "optimizer"]}), "train")
     after = runs_in(again, "train")
-    assert len(again.packs) > len(first.packs)
+    assert len(again.grid.packs) > len(first.grid.packs)
     assert before.keys() == after.keys()
     clocks = {digest: arrays["about/trained_at"] for digest, arrays in before.items()}
     assert clocks == {digest: arrays["about/trained_at"] for digest, arrays in after.items()}
@@ -591,7 +591,7 @@ def test_track_finds_networks_of_the_study_as_it_runs(tmp_path, monkeypatch, nam
     written = []
     monkeypatch.setattr(network_folder, "write_snapshot", lambda snapshot, folder: written.append((snapshot, folder)))
     task = Job.decode(json.loads(json.dumps(encode(found.track)))).task
-    track_stage._write_networks(task, {}, found.runs[0].id, tmp_path / "model")
+    track_stage._write_networks(task, {}, found.grid.runs[0].id, tmp_path / "model")
     ((snapshot, folder),) = written
     assert (snapshot.step, snapshot.plan.folder, folder) == (3, found.folder, tmp_path / "model")
     assert (task.file, found.track.path) == (file if named else Path(), Plan(found.study).track.path)

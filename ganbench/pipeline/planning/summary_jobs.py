@@ -1,0 +1,120 @@
+"""The jobs that run once per study: `collect`, `tables`, `figures`, `report` and `track`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ganbench.core import checksums
+from ganbench.core.source_digests import digest
+from ganbench.pipeline.jobs import CollectTask, Job, without_members
+from ganbench.pipeline.planning.construction import Jobs, stamp_job
+from ganbench.pipeline.planning.grid import Grid, dataset_of
+from ganbench.pipeline.stages import OF_PACKS, sources_of
+from ganbench.pipeline.tasks import FiguresTask, ReportTask, ResultFiles, TablesTask, TrackTask, without_locations
+from ganbench.report.file_names import COMPARISON, PAPER, REPORT, figure_files, figures, paper_files, table_files
+from ganbench.study.schema import Study
+
+# Parts of a study that change no number and no page. They enter no digest.
+WHERE = {"machine": True, "results": True, "track": True, "evaluate": {"inception": {"folder"}}}
+COLLECTED = (
+    *("runs.parquet", "snapshots.parquet", "curves.parquet", "references.parquet", "nulls.parquet"),
+    *("measurements.parquet", "run_outcomes.parquet", "events.parquet", "modes.parquet"),
+    *("metrics.json", "quantities.json", "samples.h5", "arrays.h5", checksums.FILE_NAME),
+)
+
+
+def collect_job(grid: Grid, result_jobs: Mapping[str, Jobs]) -> Job:
+    """The job that gathers results in a few tables.
+
+    Args:
+        grid: The runs that the results are of.
+        result_jobs: The jobs of data sets and packs that make the results, by stage.
+    """
+    study, needs = grid.study, [job for jobs in result_jobs.values() for job in jobs.values()]
+    asked = study.evaluate.model_dump(mode="json", include={"metrics"}), study.outcome.model_dump()
+    sources = sources_of("collect")
+    value = digest([without_locations(asked), [job.digest for job in needs], sources])
+    task = CollectTask(
+        study=study.study,
+        outcome=study.outcome.model_dump(mode="json"),
+        evaluate=study.evaluate.model_dump(mode="json"),
+        sources=sources,
+        jobs=tuple(without_members(job) for stage in OF_PACKS for job in result_jobs[stage].values()),
+    )
+    folder = grid.folder / "collect" / value[:12]
+    outputs = tuple(folder / name for name in COLLECTED)
+    return Job("collect", "collect", value, task, tuple(job.path for job in needs), outputs)
+
+
+def tables_job(grid: Grid, collect: Job) -> Job:
+    """The job that writes tables for people and their programs."""
+    study, folder = grid.study, grid.folder / "tables"
+    claims = tuple(claim.model_dump(mode="json", exclude_none=True) for claim in study.claims)
+    published = tuple(each.model_dump(mode="json", exclude_none=True) for each in study.published)
+    task = TablesTask(claims, published, sources_of("tables"), collect.path.parent, folder)
+    return stamp_job(grid.folder, "tables", task, collect, outputs=[folder / name for name in table_files()])
+
+
+def figures_job(grid: Grid, collect: Job) -> Job:
+    """The job that draws the figures, as SVG and PNG."""
+    folder = grid.folder / "figures"
+    diagnostics = {name: each.diagnostic.component.name for name, each in grid.experiments.items()}
+    shown = figures(grid.gans, diagnostics)
+    task = FiguresTask(tuple(shown), sources_of("figures"), collect.path.parent, folder)
+    return stamp_job(grid.folder, "figures", task, collect, outputs=[folder / name for name in figure_files(shown)])
+
+
+def report_job(
+    grid: Grid, file: Path | None, result_jobs: Mapping[str, Jobs], collect: Job, figures: Job, compared: Sequence[Job]
+) -> Job:
+    """The job that writes the HTML report, and its tables as LaTeX and CSV.
+
+    Args:
+        grid: The runs that the report is of.
+        file: The study's file.
+        result_jobs: The jobs of packs, among others, by stage.
+        collect: The job that collects the tables.
+        figures: The job that draws the figures.
+        compared: The jobs that collect the tables of the studies that a second report stands this one beside.
+    """
+    of_packs = [result_jobs[stage] for stage in OF_PACKS]
+    task = ReportTask(
+        _settings(grid.study),
+        figures.task.shown,
+        sources_of("report"),
+        collect.path.parent,
+        grid.folder,
+        figures.task.folder,
+        file or Path(),
+        {name: ResultFiles(*(jobs[name].path if name in jobs else None for jobs in of_packs)) for name in grid.packs},
+    )
+    outputs = [grid.folder / REPORT, *(grid.folder / PAPER / name for name in paper_files())]
+    outputs += [grid.folder / COMPARISON / REPORT] if compared else []
+    return stamp_job(grid.folder, "report", task, collect, [figures, *compared], outputs)
+
+
+def track_job(grid: Grid, file: Path | None, prepare: Jobs, collect: Job, report: Job) -> Job:
+    """The job that writes the results and the report to MLflow."""
+    study, track = grid.study, grid.study.track
+    task = TrackTask(
+        study.study,
+        track.uri,
+        sources_of("track"),
+        study.store,
+        collect.path.parent,
+        file or Path(),
+        {str(run.point["dataset"]): prepare[dataset_of(run)].digest for run in grid.runs if run.choice("dataset")},
+        grid.folder / REPORT,
+        _settings(study),
+        study.results,
+        tuple(track.models),
+        track.pictures,
+    )
+    return stamp_job(grid.folder, "track", task, collect, [report])
+
+
+def _settings(study: Study) -> dict[str, Any]:
+    """The study as it runs, without locations."""
+    return study.model_dump(mode="json", exclude=WHERE)
