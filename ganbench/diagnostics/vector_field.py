@@ -41,7 +41,8 @@ class VectorField(Diagnostic):
 
     With `averaged`, every arrow is the mean over that many copies of the field, shifted in the plane by normal noise of
     standard deviation `sigma`: the same shifts for a whole plane, drawn from the run's own stream. Fixed points are
-    those of the field as drawn.
+    those of the field as drawn. `place` is the point, in x and y, from which the nearest saddle between samples is
+    measured.
 
     Arrays: `x`, `y` (points,), `u`, `v` (points, points) with rows of equal y, `fixed_x`, `fixed_y` and `fixed_kind`
     (64,) with 0 stable node, 1 stable focus, 2 centre, 3 unstable focus, 4 unstable node, 5 saddle, 6 degenerate.
@@ -58,6 +59,7 @@ class VectorField(Diagnostic):
     at: Literal["start", "end"] = "end"
     averaged: Annotated[int, Interval(ge=0, le=10_000)] = 0
     sigma: Annotated[float, Interval(ge=0)] = 0.2
+    place: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         plane_fields.check_square("vector_field", self.low, self.high)
@@ -95,6 +97,11 @@ class VectorField(Diagnostic):
             ),
             "sampled_saddles": count("Saddles between samples", "Saddles among them."),
             "sampled_stable": count("Stable zeros between samples", "Stable ones among them."),
+            "sampled_saddle_distance": MetricInfo(
+                "Nearest saddle between samples",
+                f"Distance of the nearest of these saddles from {self.place}, in the coordinates of the plane b.",
+                "none", 0, None
+            ),
         }  # fmt: skip
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
@@ -130,8 +137,7 @@ class VectorField(Diagnostic):
         for index, name in enumerate(plane_fields.plane_names(trajectories.match.game, self.x, self.y)):
             values[f"smallest_{name}"] = np.where(np.isfinite(least[:, index]), least[:, index], np.nan)
         values["rough"] = self._rough(trajectories, plane, grid, motion)
-        zeros = zeros_between_poles(trajectories)
-        values |= {f"sampled_{name}": zeros[:, index] for index, name in enumerate(("zeros", "saddles", "stable"))}
+        values |= {f"sampled_{name}": each for name, each in zeros_between_poles(trajectories, self.place).items()}
 
         at, kinds = (np.stack(each) for each in zip(*(each.listed for each in fixed), strict=True))
         lines = np.tile(line.double().cpu().numpy(), (plane.members, 1))

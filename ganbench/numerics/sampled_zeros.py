@@ -23,14 +23,16 @@ def options_of(game: Game) -> dict[str, Any]:
     return {each.name: getattr(game, each.name) for each in dataclasses.fields(game)}
 
 
-def zeros_between_poles(trajectories: Trajectories) -> np.ndarray:
-    """Numbers of zeros, saddles and stable fixed points of a sampled vector field between its poles.
+def zeros_between_poles(trajectories: Trajectories, place: tuple[float, float]) -> dict[str, np.ndarray]:
+    """The zeros of a sampled vector field between its poles, by kind, and how far the saddles are from a place.
 
     Args:
         trajectories: the K runs.
+        place: b_d and b_g of the place.
 
     Returns:
-        The three numbers, (K, 3); NaN for games without such poles.
+        Numbers of `zeros`, of `saddles` and of `stable` fixed points, and the `saddle_distance` of the place from the
+        nearest saddle, (K,) each; NaN for games without such poles, and the distance where there is no saddle.
 
     The generator's motion in the plane b depends on m = w_d b_g + b_d alone, and with a discriminator that reaches 1 it
     has a pole wherever m = -w_d w_g z_i for a latent point z_i. Between each two it changes sign once, which is found
@@ -40,7 +42,7 @@ def zeros_between_poles(trajectories: Trajectories) -> np.ndarray:
     samples = options.get("samples", 0)
     polar = options.get("plane") == "b" and options["discriminator"] in POLAR and not options["clip"]
     if not polar or not 1 < samples <= COUNTED:
-        return np.full((count, 3), np.nan)
+        return {name: np.full(count, np.nan) for name in ("zeros", "saddles", "stable", "saddle_distance")}
     plane = coordinate_plane(trajectories, "", "", "end")  # its coordinates are b_d, b_g
     w_d, w_g = options["w_d"], options["w_g"]
     poles = (-w_d * w_g * plane.batch["latent"][..., 0]).sort(dim=1).values
@@ -67,5 +69,13 @@ def zeros_between_poles(trajectories: Trajectories) -> np.ndarray:
     rests = changes & (plane.inside(indices, at)[:, 1].abs() <= 1e-3 * size)  # it crosses 0 rather than jumping over it
     kinds = classify(plane.jacobian(indices, at).double().cpu().numpy()).reshape(count, -1)
     rests = rests.cpu().numpy().reshape(count, -1)
-    kept = [rests, rests & (kinds == SADDLE), rests & np.isin(kinds, (STABLE_NODE, STABLE_FOCUS))]
-    return np.stack([each.sum(1) for each in kept], axis=1).astype(float)
+    saddles = rests & (kinds == SADDLE)
+    stable = rests & np.isin(kinds, (STABLE_NODE, STABLE_FOCUS))
+    apart = np.hypot(*(at.double().cpu().numpy() - place).T).reshape(count, -1)
+    nearest = np.where(saddles, apart, np.inf).min(1)
+    return {
+        "zeros": rests.sum(1).astype(float),
+        "saddles": saddles.sum(1).astype(float),
+        "stable": stable.sum(1).astype(float),
+        "saddle_distance": np.where(np.isfinite(nearest), nearest, np.nan),
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from playing import diverged, look, make_game, networks, part, play
 from scipy.integrate import quad
+from scipy.optimize import brentq
 
 from ganbench.core.errors import GanbenchError
 from ganbench.diagnostics.slices import CYCLES, RESTS, RUNS_OFF, topology
@@ -180,6 +182,20 @@ def test_between_all_samples_there_is_a_saddle(samples, options):
     assert (values["sampled_stable"] == 0).all()
 
 
+def test_the_saddles_between_samples_lie_where_the_article_s_loss_is_at_rest():
+    """At b_d = -mean(x), and where the derivative of the sum of ln(1 - exp(-(z_i + m)^2)) in m = b_d + b_g is 0."""
+    trajectories, place = still(make_game("gaussian", samples=5), 4), (1.0, -2.0)
+    (batch,) = trajectories.match.draw(0, 1)
+    expected = []
+    for x, z in zip(*(batch[name][..., 0].numpy() for name in ("real", "latent")), strict=True):
+        poles = np.sort(-z)
+        gaps = [(low + 1e-9 * (high - low), high - 1e-9 * (high - low)) for low, high in pairwise(poles)]
+        m = np.array([brentq(lambda m, z=z: np.sum((z + m) / np.expm1((z + m) ** 2)), *gap) for gap in gaps])
+        expected.append(np.hypot(-x.mean() - place[0], m + x.mean() - place[1]).min())
+    values = look(trajectories, "vector_field", points=3, place=place).values
+    np.testing.assert_allclose(values["sampled_saddle_distance"], expected, atol=1e-6)
+
+
 def test_the_grid_finds_saddles_that_are_there():
     reading = look(still(make_game("gaussian", samples=5), 3), "vector_field")
     assert (reading.values["saddles"] == reading.values["fixed_points"]).all()
@@ -191,7 +207,8 @@ def test_zeros_between_samples_are_of_sampled_games_with_poles_only():
     sampled = ({"clip": 0.99}, {"plane": "w"}, {"discriminator": "sigmoid"})
     others = ({}, *({"samples": 5} | options for options in sampled))
     for game in (*(make_game("gaussian", **options) for options in others), make_game("bilinear")):
-        assert np.isnan(look(still(game), "vector_field", points=3).values["sampled_zeros"]).all()
+        values = look(still(game), "vector_field", points=3).values
+        assert all(np.isnan(values[f"sampled_{name}"]) for name in ("zeros", "saddles", "stable", "saddle_distance"))
 
 
 def test_only_clipped_fields_get_smoother_with_samples_and_with_noise():

@@ -12,8 +12,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from repository import ROOT
 from scipy.integrate import quad, solve_ivp
 from scipy.optimize import brentq
+from scipy.special import expit
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
@@ -21,8 +23,10 @@ from ganbench.dynamics import gradient, simultaneous_gradient
 from ganbench.engine.components import game_families
 from ganbench.games import Match, Member
 from ganbench.objectives import Objective
+from ganbench.study.strict_yaml import read_yaml
 
 CPU = torch.device("cpu")
+CLAIMS = {claim["id"]: claim for claim in read_yaml(ROOT / "config/studies/lab.yaml")["claims"]}
 PARTS = {"objective": "minimax", "regularizer": "none"}
 
 
@@ -473,6 +477,32 @@ def test_the_sigmoid_s_path_grows_like_time():
     b_d, b_g = path.y[:, -1]
     assert b_g / 1000 == pytest.approx(1, abs=2e-3)
     assert b_d == pytest.approx(-log(1000) - 0.5, abs=0.03)
+
+
+def test_claim_h3_names_places_on_the_sigmoid_s_path():
+    """The flow b_d' = s(-b_d) - s(m), b_g' = s(m), by nothing but SciPy."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+
+    def motion(_, y):
+        real, fake = expit(nodes - y[0]) @ weights, expit(nodes + y.sum()) @ weights
+        return np.array([real - fake, fake]) / weights.sum()
+
+    path = solve_ivp(motion, (0, 40), (0.0, 0.0), method="DOP853", rtol=1e-11, atol=1e-12, dense_output=True).sol
+    tests = [test["closed_form"] for test in CLAIMS["H3"]["tests"]]
+    assert {test["quantity"] for test in tests} == {"gaussian_path.final_b_d", "gaussian_path.final_b_g"}
+    for test in tests:
+        where = {"steps": 400} | test["where"]
+        times = np.multiply(where["learning_rate"], where["steps"])
+        known = path(np.atleast_1d(times))[int(test["quantity"].endswith("b_g"))]
+        np.testing.assert_allclose(test["equals"], known, atol=1e-6)
+
+
+def test_the_non_saturating_sigmoid_s_path_grows_like_a_logarithm_with_the_constants_of_claim_h2a():
+    game = build("gaussian", discriminator="sigmoid", objective=part("objective", "non_saturating"))
+    path = solve_ivp(flow(game), (0, 1e5), (0.0, 0.0), method="LSODA", rtol=1e-6, atol=1e-7)
+    b_d, b_g = path.y[:, -1]
+    assert b_g == pytest.approx(2 * log(1e5 / 2) + 1 - log(3 / 2), abs=2e-3)
+    assert b_d + b_g / 2 == pytest.approx(log(3 / 2) / 2, abs=2e-4)
 
 
 def test_weight_decay_gives_the_sigmoid_a_fixed_point_and_clipping_a_corner():

@@ -84,13 +84,14 @@ def test_eigenvalues_of_the_flow_and_of_a_step_are_the_known_ones():
     np.testing.assert_allclose(eigenvalues, [-1 + 1j * sqrt(2 * c - 1), -1 - 1j * sqrt(2 * c - 1)], rtol=1e-9)
     np.testing.assert_allclose(lab.spectrum("bilinear(singular_values=[3.0])", at=[1, 2]), [[3j, -3j]], atol=1e-14)
     for dynamics, known in {
-        "simultaneous": [sqrt(1.01), sqrt(1.25)],
-        "alternating": [1, 1],
-        "extragradient": [sqrt(0.9901), sqrt(0.8125)],
-        "optimistic": [0.99493615, sqrt(0.5)],
+        "simultaneous": [sqrt(1.01), sqrt(1.25), sqrt(2)],
+        "alternating": [1, 1, 1],
+        "extragradient": [sqrt(0.9901), sqrt(0.8125), 1],
+        "optimistic": [0.99493615, sqrt(0.5), sqrt(2 + sqrt(3))],
+        "unrolled(steps=1)": [sqrt(0.99), sqrt(0.75), 0],
     }.items():
-        radius = lab.spectral_radius("bilinear", dynamics, learning_rate=[0.1, 0.5], at=[0, 0])
-        np.testing.assert_allclose(radius, known, rtol=1e-7)
+        radius = lab.spectral_radius("bilinear", dynamics, learning_rate=[0.1, 0.5, 1.0], at=[0, 0])
+        np.testing.assert_allclose(radius, known, rtol=1e-7, atol=1e-7)
     negative = lab.spectral_radius(
         "bilinear", "alternating", optimizer="sgd(momentum=-0.5)", learning_rate=0.5, at=[0, 0]
     )
