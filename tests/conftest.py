@@ -56,15 +56,9 @@ def spared() -> None:
     gc.freeze()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def module_seed() -> None:
-    """Seed what fixtures of the module draw without a generator."""
-    torch.manual_seed(0)
-
-
 @pytest.fixture(autouse=True)
-def seed() -> None:
-    """Seed what a test draws without a generator, so that it does not depend on the tests before it."""
+def seeded() -> None:
+    """Seed PyTorch's global generator, so that what a test draws of it does not depend on the tests before it."""
     torch.manual_seed(0)
 
 
