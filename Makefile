@@ -54,7 +54,8 @@ gpu:  ## check and measure training on a GPU, with a Python that has PyTorch, in
 soak: env  ## disturb a study at random for half an hour; it must end as if nothing had happened
 	python tests/helpers/soak.py --minutes 30
 	GANBENCH_FLIPS=300 python -m pytest tests/workflow/test_damage.py
-	GANBENCH_STUDIES=500 python -m pytest tests/workflow/test_random_studies.py
+	GANBENCH_DRAW=$$(date +%s) python -m pytest tests/workflow/test_claim_reruns.py
+	GANBENCH_STUDIES=500 python -m pytest -m hypothesis --hypothesis-profile=soak
 
 clean:  ## remove the environment and every result
 	rm -rf .venv .snakemake .pytest_cache .ruff_cache .hypothesis ganbench.egg-info

@@ -32,7 +32,7 @@ from ganbench.pipeline.execution.checkpoints import Checkpoint
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.stages import train as stage
-from ganbench.pipeline.tasks import ComponentConfig, Group, PackMember, TrainTask
+from ganbench.pipeline.tasks import ComponentConfig, FusableGroup, PackMember, TrainTask
 
 PARTS = ("steps", "start and end", "random numbers", "recording", "snapshots", "checkpoints", "writing")
 
@@ -96,7 +96,7 @@ def trained(case: Case, count: int, training: Training) -> Iterator[Job]:
             for seed, member in enumerate(case.members(count))
         )
         sources = engine_digest("train", [registry.find(*part) for part in case.parts.items()])
-        groups = (Group({family: ComponentConfig(name, {}) for family, name in case.parts.items()}, sources),)
+        groups = (FusableGroup({family: ComponentConfig(name, {}) for family, name in case.parts.items()}, sources),)
         train = {"steps": training.steps, "precision": "float32"}
         task = TrainTask(case.name, members, groups, train, "always", "auto", prepared, stop=None)
         path = Path(folder) / "train" / f"{case.name}-{0:012x}.h5"

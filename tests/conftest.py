@@ -10,6 +10,12 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+import torch
+from hypothesis import settings
+
+# Hypothesis draws the same examples every time, however slow the machine is, and `make soak` new ones.
+settings.register_profile("soak", settings.get_profile("ci"), derandomize=False)
+settings.load_profile("ci")
 
 # The terminal of whoever runs the tests decides how wide and how coloured output is, and so nothing in them.
 for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR"):
@@ -48,6 +54,12 @@ def spared() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Seed PyTorch's global generator, so that what a test draws of it does not depend on the tests before it."""
+    torch.manual_seed(0)
 
 
 def pytest_sessionfinish() -> None:

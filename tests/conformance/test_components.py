@@ -17,6 +17,7 @@ from building import part as built
 from conditional_networks import Conditional
 from faces import write_images
 from safetensors.torch import save_model
+from stored import flat
 from torch.utils._pytree import tree_leaves
 
 from ganbench import export
@@ -40,7 +41,8 @@ from ganbench.engine.scoring import Scorer
 from ganbench.engine.train import train
 from ganbench.games import CHUNK, Adversarial, Game, Match, Member
 from ganbench.games.gan import GAN, initial_module, latent_points, player_buffers, trial_inputs
-from ganbench.judges import judge_stored
+from ganbench.judges import JudgedExamples, judge_stored
+from ganbench.nn import inception
 from ganbench.nn.network import Network, disturbed
 from ganbench.nn.sample import Outputs, Sample, named_outputs
 from ganbench.nn.weights import Weights
@@ -941,6 +943,9 @@ def test_the_judge_of_a_data_set_knows_its_modes(name, data_set):
     np.testing.assert_allclose(np.concatenate(parts), scored.features, rtol=1e-4, atol=1e-4)
 
 
+HELDOUT = ("memorisation",)  # metrics that compare with held-out examples too
+
+
 @pytest.mark.parametrize(
     "name", [n for n in names("metric") if n != "fid"]
 )  # tests/unit/metrics/test_fid.py has its weights
@@ -982,6 +987,33 @@ def test_a_metric_ranks_real_above_what_is_collapsed_or_noise(name, dataset, jud
             f"{name}: {column} is {value:g} for real examples and {others} for collapsed ones, noise "
             f"and one example again and again, but best is {info.best}"
         )
+
+
+@pytest.mark.parametrize("name", names("metric"))
+def test_a_metric_s_reference_is_of_real_examples_and_of_held_out_ones_where_it_compares_with_these(name, monkeypatch):
+    monkeypatch.setattr(inception, "features", lambda stored: stored.reshape(len(stored), -1)[:, :8])
+    metric, random, count = part("metric", name), np.random.default_rng(0), 120
+    line, image = DataSpec((1,), False, count, 3), DataSpec((1, 16, 16), True, count, 3)
+    shape = next(spec.shape for spec in (line, image) if metric.supports(spec) is None)
+    first, second, third = (
+        JudgedExamples(
+            random.uniform(-1, 1, (count, *shape)),
+            random.normal(size=(count, 4)),
+            random.integers(3, size=count),
+            random.random(count) < 0.5,
+            3,
+        )
+        for _ in range(3)
+    )
+
+    def same(*pairs: tuple[JudgedExamples, JudgedExamples]) -> bool:
+        one, other = (flat(metric.reference(real, heldout)) for real, heldout in pairs)
+        return all(np.array_equal(one[place], other[place]) for place in one)
+
+    assert not same((first, third), (second, third)), f"{name}: compare with the real examples"
+    assert same((first, second), (first, third)) == (name not in HELDOUT), (
+        f"{name}: compare with the real examples, or add it to the metrics that compare with held-out ones"
+    )
 
 
 def test_scores_of_numbers_that_are_none_are_nan(judged):

@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+
+from free_ports import free_ports
 
 try:
     import psycopg2
@@ -41,17 +42,11 @@ def _binaries() -> Path | None:
     return next((folder for folder in found if (folder / "initdb").exists()), None)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Postgres:
     """A cluster at work."""
 
     def __init__(self, folder: Path) -> None:
-        self.port, self._password, self._folder = free_port(), secrets.token_hex(8), folder
+        (self.port,), self._password, self._folder = free_ports(1), secrets.token_hex(8), folder
         password = folder / "password"
         password.write_text(self._password)
         if USER is not None:

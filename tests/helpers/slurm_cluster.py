@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from free_ports import free_ports
 from needs import need
 
 NODES = ("node1", "node2")
@@ -189,7 +190,7 @@ class Cluster:
                 folder=self.folder,
                 host=socket.gethostname().split(".")[0],
                 user=getpass.getuser(),
-                ports=_free_ports(3),
+                ports=free_ports(3),
                 cpus=CPUS,
                 memory=MEMORY_MB,
                 gpus=len(GPUS),
@@ -262,15 +263,6 @@ def _munged(folder: Path) -> list[str]:
     files = {"key-file": "key", "socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
     options = [f"--{option}={folder}/munge.{ending}" for option, ending in files.items()]
     return [_program("munged"), "--foreground", "--force", *options]
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _signal(processes: set[int], number: signal.Signals) -> None:

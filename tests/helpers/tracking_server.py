@@ -10,7 +10,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from postgres_server import free_port
+from free_ports import free_ports
 
 START_SECONDS = 120
 
@@ -26,7 +26,7 @@ class MlflowServer:
 
     def __init__(self, folder: Path, store: str, workers: int = 1) -> None:
         self._folder = folder
-        self.port = free_port()
+        (self.port,) = free_ports(1)
         self.uri = f"http://127.0.0.1:{self.port}"
         self._command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
         self._command += ["--backend-store-uri", store, "--artifacts-destination", str(folder / "files")]

@@ -96,8 +96,8 @@ def test_what_fails_or_has_no_time_is_said_and_the_rest_is_done(monkeypatch, tmp
     }
     monkeypatch.setattr(checks, "CHECKS", found)
     monkeypatch.setattr(rate, "product_rate", lambda *given: 1e9)  # which takes a while on a busy machine
-    # Of one second: enough for checks that come before the slow one, however busy the machine is.
-    monkeypatch.setattr(gpu, "SHARES", {part: 3.0 if part == "checks" else 0.1 for part in gpu.SHARES})
+    # Of one second: enough for what comes before the slow ones, however busy the machine is.
+    monkeypatch.setattr(gpu, "SHARES", dict.fromkeys(gpu.SHARES, 0.1) | {"checks": 3.0, "throughput": 1.0})
     monkeypatch.setattr(gpu, "COMPILER", ())
     for module, measurement in ((execution, "sheet"), (throughput, "measure"), (second_order, "sheet")):
         monkeypatch.setattr(module, measurement, lambda *given, **options: time.sleep(60))

@@ -118,6 +118,10 @@ def flipped(content: bytes, draw: random.Random) -> bytes:
     return content[:start] + other + content[start + count :]
 
 
+def test_an_untouched_copy_reads_as_the_study_does(copy, expected):
+    assert look(copy) == expected
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_flipped_bytes_are_noticed_or_harmless(kind, copy, expected):
     path, draw = next(copy.folder.glob(KINDS[kind])), random.Random(kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from comparing import changed_but_stamps
+from html_page import Page
 from tiny_studies import REPORT, SUMMARIES, point_study
 from workflow_project import CORES, Project
 
@@ -26,6 +27,8 @@ def test_a_study_runs_to_its_report_and_only_what_an_edit_affects_runs_again(tmp
     assert second.jobs == REPORT
     report = (project.results / "report.html").read_text()
     assert "<!-- edited -->" in report
+    assert Page(report).foreign == []
+    assert len(report) < 3_000_000
     logged, *others = changed_but_stamps(before, project.state())
     assert others == ["mlflow.db", "tiny/report.html"]
     assert (project.results.parent / logged).read_text() == report

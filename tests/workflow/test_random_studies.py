@@ -21,7 +21,7 @@ from ganbench.pipeline.preflight.trial import try_study
 from ganbench.pipeline.stages import STAGES, run
 from ganbench.study.schema import parse
 
-EXAMPLES = int(os.environ.get("GANBENCH_STUDIES", "20"))  # `make soak` asks for 500, and for new ones each time
+EXAMPLES = int(os.environ.get("GANBENCH_STUDIES", "20"))  # `make soak` asks for 500
 REFUSED_SECONDS = 10.0  # of processor time, within which a refusal comes
 SHARED = ("prepare", "judge", "reference")  # whose files serve all studies of the same data set
 STAGES_RUN = [stage for stage in STAGES if stage != "track"]  # MLflow's store takes seconds to open
@@ -56,13 +56,7 @@ def run_all(plan: Plan, known: Path) -> None:
                     shutil.copy(job.path, known / stage)
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="GANBENCH_STUDIES" not in os.environ,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(study=st.one_of(studies(), studies(), hostile_studies()))
 def test_a_study_runs_to_its_report_or_is_refused_in_words(study, known):
     with tempfile.TemporaryDirectory() as place:

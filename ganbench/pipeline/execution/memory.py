@@ -32,18 +32,21 @@ def resident_growth(work: Callable[[], object]) -> int | None:
     """
     try:
         RESET.write_text("5")  # the peak is the present size again, see proc(5)
-        before = _status("VmRSS")
+        before = process_memory("VmRSS")
     except (OSError, ValueError):
         before = None
     work()
-    return None if before is None else max(0, _status("VmHWM") - before)
+    return None if before is None else max(0, process_memory("VmHWM") - before)
 
 
-def _status(name: str) -> int:
+def process_memory(name: str) -> int:
     """A size of this process, in bytes.
 
+    Args:
+        name: Its name in proc(5), such as `VmRSS`, the resident memory, or `VmHWM`, its peak.
+
     Raises:
-        ValueError: The system does not tell it.
+        OSError, ValueError: The system does not tell it.
     """
     for line in STATUS.read_text().splitlines():
         if line.startswith(f"{name}:"):

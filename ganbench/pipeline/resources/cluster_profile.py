@@ -48,13 +48,15 @@ def read(path: Path) -> Profile:
         raise GanbenchError(f"there is no profile {path}; valid: {valid}, or a folder of your own with a config.yaml.")
     try:
         values = yaml.safe_load(found.read_text()) or {}
-        entries = values.get("config", [])
-        pairs = (entry.partition("=")[::2] for entry in ([entries] if isinstance(entries, str) else entries))
+        entries = values.get("config", {})
+        if not isinstance(entries, dict):  # `key=value`, as on the command line
+            pairs = (entry.partition("=")[::2] for entry in ([entries] if isinstance(entries, str) else entries))
+            entries = {key: yaml.safe_load(value) for key, value in pairs}
         return Profile(
             executor=values.get("executor", LOCAL),
             parallel_jobs=str(values.get("jobs", values.get("cores", 1))),
             retries=int(values.get("retries", 0)),
-            config={key: yaml.safe_load(value) for key, value in pairs},
+            config=entries,
         )
     except (yaml.YAMLError, AttributeError, ValueError, TypeError) as error:
         raise GanbenchError(f"{found} is not a Snakemake profile: {error}.") from None

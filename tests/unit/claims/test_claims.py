@@ -11,11 +11,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ganbench.analysis.statistics.rates import exact_interval, rate_test
+from ganbench.analysis.statistics.sample_sizes import runs_for_rate
 from ganbench.claims.decisions import COLUMNS, decide, decisions_table
 from ganbench.claims.mean_tests import MIN_RUNS
 from ganbench.claims.procedures import PROCEDURES
@@ -50,7 +51,6 @@ PYTHON = {
 }
 
 
-@settings(deadline=None)
 @given(FORMULAS, st.floats(-100, 100))
 def test_expressions_agree_with_python(text, x):
     value = Expression(text).value({"x": x, "steps": 3, "path.growth": 2.5})
@@ -73,7 +73,6 @@ def _tokens(text: str) -> list[str]:
     return [part for word in words for part in (["-", word[1:]] if word.startswith("-") and len(word) > 1 else [word])]
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_an_expression_or_refused_with_its_reason(text):
     try:
@@ -769,6 +768,20 @@ def test_many_claims_are_decided_together():
     # Where other claims are clear, the same share decides: among three decisions the share of wrong ones is small.
     study, claims = many(19, 20, 20, 5, runs=20)
     assert [each.verdict for each in decide(study, claims)] == ["confirmed"] * 3 + ["undecided"]
+
+
+def test_where_other_claims_are_decided_fewer_runs_would_decide_one_more():
+    """The level of the fourth of four decisions is four times that of the first (Benjamini and Yekutieli)."""
+    first, last = [decide(*many(*others, 13, runs=20))[-1] for others in ([10, 10, 10], [20, 20, 20])]
+    level = 0.05 / (4 * (1 + 1 / 2 + 1 / 3 + 1 / 4))
+    for found, needed in (
+        (first, runs_for_rate(0.65, 0.5, level=level)),
+        (last, runs_for_rate(0.65, 0.5, level=4 * level)),
+    ):
+        assert (
+            f"; about {needed} runs ({needed - 20} more) would decide it, if the share is as seen"
+            in found.tests[0].text
+        )
 
 
 def test_what_checks_every_run_has_no_p_value_and_does_not_count():

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made_up_runs import make
 
@@ -136,7 +136,6 @@ def on_cells(draw):
     return cells, *([(int(cells[i, 0]), int(cells[j, 1])) for i, j in mine] for mine in kinds)
 
 
-@settings(deadline=None)
 @given(on_cells(), st.integers(1, 9))
 def test_a_lift_is_that_of_all_windows_counted_one_by_one(made, gap):
     cells, events, others = made

@@ -35,7 +35,7 @@ def symmetric(n: int, kind: str, seed: int) -> np.ndarray:
 
 
 @pytest.mark.cluster
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.integers(1, MAX_FEATURES + 2),
     st.sampled_from(["covariance", "of lower rank", "with equal eigenvalues", "partly zero"]),

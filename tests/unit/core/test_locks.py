@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -155,12 +154,18 @@ def test_a_file_system_without_locks_is_served_by_the_lease(tmp_path, monkeypatc
 
 
 def test_waiting_says_once_for_whom_and_goes_on_when_that_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(locks, "POLL_SECONDS", 0.01)
-    path, said = tmp_path / ".lock", []
+    path, said, slept = tmp_path / ".lock", [], []
     first = try_lock(path)
-    threading.Timer(0.2, first.release).start()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            first.release()
+
+    monkeypatch.setattr(time, "sleep", sleep)
     with hold_lock(path, "the job", on_wait=said.append):
         assert current_holder(path)
+    assert slept == [locks.POLL_SECONDS] * 3
     assert len(said) == 1
     assert f"process {os.getpid()}" in said[0]
 

@@ -32,7 +32,7 @@ def test_a_longer_run_has_the_snapshots_and_bins_of_a_shorter_one(steps, more, e
     assert set(np.diff(short)[:-1]) <= {-(-every // BINS_PER_SNAPSHOT)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps=STEPS, more=STEPS, every=EVERY)
 def test_curves_that_go_on_have_the_bits_of_curves_in_one_go(steps, more, every):
     values = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from playing import part
 
@@ -28,7 +28,6 @@ def values():
     return {name: float(value) for name, value in reading.values.items()}
 
 
-@settings(deadline=None)
 @given(SIDE, KERNEL, STRIDE, PADDING, DILATION)
 def test_the_size_of_a_convolution_is_torchs(n, kernel, stride, padding, dilation):
     layer = torch.nn.Conv2d(1, 1, kernel, stride, padding, dilation, device="meta")
@@ -41,7 +40,6 @@ def test_the_size_of_a_convolution_is_torchs(n, kernel, stride, padding, dilatio
         assert convolution_size(n, kernel, stride, padding, dilation) == size
 
 
-@settings(deadline=None)
 @given(SIDE, KERNEL, STRIDE, PADDING, DILATION, st.integers(0, 3))
 def test_the_size_of_a_transposed_convolution_is_torchs(n, kernel, stride, padding, dilation, output_padding):
     layer = torch.nn.ConvTranspose2d(
@@ -56,7 +54,6 @@ def test_the_size_of_a_transposed_convolution_is_torchs(n, kernel, stride, paddi
         assert transposed_size(n, kernel, stride, padding, dilation, output_padding) == size
 
 
-@settings(deadline=None)
 @given(SIDE, KERNEL, STRIDE, PADDING, DILATION)
 def test_a_transposed_convolution_gives_back_what_the_remainder_says(n, kernel, stride, padding, dilation):
     remainder = (n + 2 * padding - dilation * (kernel - 1) - 1) % stride

@@ -40,7 +40,6 @@ def test_pillow_gives_luma_and_its_bytes_are_rounded():
 
 
 def test_imageio_gives_what_scipy_gave_but_not_by_as_gray():
-    pytest.importorskip("imageio")
     values = values_of(levels=8)
     assert values["mode_gap"] == values["legacy_gap"] == 0
     assert values["misspelt_refused"] == 1

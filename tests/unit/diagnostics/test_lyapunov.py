@@ -87,7 +87,7 @@ def test_methods_on_the_bilinear_game(method, dynamics, expected, within, kind):
         assert np.isnan(values["second"]).all()
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(st.floats(-1, 3), st.floats(-1, 3), st.floats(-1, 1), st.floats(0.05, 0.3))
 def test_both_methods_find_the_eigenvalues_of_linear_games(a, d, b, rate):
     """ln |1 - h lambda|, of symmetric J to within what the turn to the leading direction costs: less than 1 / steps."""

@@ -71,7 +71,7 @@ def test_extragradient_converges_at_its_rate():
     assert values["field_ratio"] == pytest.approx(values["growth"], rel=1e-9)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.floats(0.01, 100), st.tuples(*[st.floats(-1, 1)] * 4))
 def test_of_a_linear_game_only_lengths_have_a_scale(scale, matrix):
     def reading(by):

@@ -236,7 +236,7 @@ def test_too_few_examples_have_no_numbers():
 
 def test_data_without_labels_are_refused():
     diagnostic = part("diagnostic", "missing_modes")
-    game = SimpleNamespace(components=("dataset",), data=SimpleNamespace(modes=0))
+    game = SimpleNamespace(families=("dataset",), data=SimpleNamespace(modes=0))
     assert "labelled data set" in diagnostic.supports(game)
     assert "labelled data set" in diagnostic.supports(make_game("bilinear"))
 

@@ -86,7 +86,7 @@ def test_every_kind_of_fixed_point_is_told(kind, matrix):
         assert set(counts(reading).values()) == {0, counts(reading)["fixed_points"]}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.tuples(*[st.floats(-2, 2)] * 4))
 def test_the_field_of_a_linear_game_is_minus_its_matrix(matrix):
     j = np.array(matrix).reshape(2, 2)

@@ -33,7 +33,7 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
 # Matrices and products -----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(MATRIX)
 def test_the_jacobian_of_a_linear_game_is_its_matrix(matrix):
     trajectories = play(make_game("linear", matrix=matrix), rates=(0.1, 0.2), steps=0)
@@ -148,7 +148,7 @@ def test_the_bilinear_game_only_turns():
     np.testing.assert_allclose(reading.values["residual"], residual)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(MATRIX)
 def test_the_spectrum_of_any_linear_game(matrix):
     values = look(play(make_game("linear", matrix=matrix), steps=0), "spectrum", at="start").values
@@ -278,7 +278,7 @@ def test_the_angle_of_a_step_is_the_arc_tangent_of_the_rate():
     np.testing.assert_allclose(values["angle"], np.arccos(1 - H**2 / 2), atol=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(MATRIX, st.floats(0.01, 0.5))
 def test_the_map_of_plain_descent_is_one_less_the_jacobian(matrix, rate):
     reading = look(play(make_game("linear", matrix=matrix), rates=(rate,), steps=0), "step_map", at="origin")
@@ -286,7 +286,7 @@ def test_the_map_of_plain_descent_is_one_less_the_jacobian(matrix, rate):
     assert reading.values["spectral_radius"][0] == pytest.approx(np.abs(expected).max(), abs=1e-7)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(MATRIX, st.floats(0.01, 0.5), st.floats(0.01, 0.5))
 def test_the_map_of_two_time_scales_has_each_player_s_own_rate(matrix, first, second):
     """theta - R J theta, R the diagonal matrix of the rates; over them, a step goes as far as the gradient is long."""

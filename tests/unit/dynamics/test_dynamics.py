@@ -485,7 +485,7 @@ SAME = [
 
 
 @pytest.mark.parametrize(("name", "options", "other"), SAME)
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(seeds=st.lists(st.integers(0, 10**6), min_size=1, max_size=3, unique=True), rate=st.floats(0.01, 0.5))
 def test_options_at_which_two_dynamics_are_one(name, options, other, seeds, rate):
     game = Match(DIRAC, [Member(seed, None, rate) for seed in seeds], CPU, torch.float64)
@@ -722,7 +722,7 @@ def tensors(states) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(order=st.permutations(range(4)), size=st.integers(1, 4))
 def test_members_know_nothing_of_their_pack(name, order, size):
     moves, optimizer = in_pack(name)

@@ -24,6 +24,7 @@ from ganbench.cli import app
 from ganbench.contracts.templates import written
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
+from ganbench.export.mlflow_model import GeneratorModel
 from ganbench.games.gan import latent_points
 from ganbench.metrics._frechet import frechet_distance, frechet_reference
 from ganbench.pipeline.execution.result_cache import group_of
@@ -156,6 +157,13 @@ def test_a_conditional_generator_draws_the_samples_of_the_report(study, plan, tm
     latent, labels = torch.randn(5, 4), torch.tensor([7, 0, 0, 3, 1])
     torch.testing.assert_close(program(latent, labels), generator(latent, labels))
     assert not torch.allclose(generator(latent, labels)[1], generator(latent, labels + (labels == 0))[1])
+    model = GeneratorModel(generator, 4, conditional=True, batch_size=BATCH)
+    found = model.predict({"latent": latent.numpy(), "labels": labels.numpy()})
+    torch.testing.assert_close(torch.from_numpy(found), generator(latent, labels))
+    with pytest.raises(
+        GanbenchError, match=r"is conditional, .* no labels\. Give {'latent': \(n, 4\), 'labels': \(n,\)}"
+    ):
+        model.predict(latent.numpy())
     outputs = export.discriminator(study, CONDITIONAL)(generator(latent, labels))
     assert outputs["class_logits"].shape == (5, 8)
 

@@ -194,7 +194,7 @@ def test_a_start_that_is_none_is_refused(toy):
 
 
 @given(st.lists(st.floats(-3, 3), min_size=4, max_size=4), st.lists(st.floats(-3, 3), min_size=2, max_size=2))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_linear_game_has_the_field_asked_for(entries, point):
     matrix = np.reshape(entries, (2, 2))
     game = build("linear", matrix=tuple(entries))
@@ -569,7 +569,7 @@ def test_sampled_gradients_spread_as_widely_for_many_samples_as_for_few():
 
 
 @given(st.lists(st.floats(-3, 3), min_size=2, max_size=2).filter(lambda z: abs(z[0] - z[1]) > 0.1), st.floats(-2, 2))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_finite_sample_has_no_stable_point_between_its_examples(z, b_d):
     """Between consecutive -z_i, dL_G / dm falls from +infinity to -infinity, so it crosses 0 once, downwards."""
     game = build("gaussian", samples=2)

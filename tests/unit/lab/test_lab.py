@@ -43,7 +43,7 @@ RATIOS = {
 
 
 @pytest.mark.parametrize("dynamics", RATIOS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     rate=st.floats(1e-3, 0.9), start=st.tuples(*[st.floats(-3, 3).filter(lambda v: abs(v) > 1e-3) for _ in range(2)])
 )

@@ -22,7 +22,7 @@ def over_angles(p: np.ndarray, q: np.ndarray, weight: float, angles: int = 1001)
     return float(np.where(np.isnan(score), 0.0, score).max())  # of a pair of zeros
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(clusters=st.integers(2, 20), seed=st.integers(0, 2**32), weight=st.sampled_from([1 / 8, 1.0, 8.0]))
 def test_the_largest_f_score_is_that_of_all_slopes(clusters, seed, weight):
     random = np.random.default_rng(seed)

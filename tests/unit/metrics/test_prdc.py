@@ -16,7 +16,7 @@ from ganbench.metrics.prdc import PRDC
 # Neighbours -----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     m=st.integers(1, 30),
     n=st.integers(4, 40),

@@ -25,7 +25,7 @@ from ganbench.dynamics import simultaneous_gradient
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import train
 from ganbench.games import CHUNK, Match, Member
-from ganbench.games.gan import GAN, initial_module, latent_points
+from ganbench.games.gan import GAN, balanced_labels, initial_module, latent_points
 from ganbench.nn.network import Network
 from ganbench.nn.sample import Outputs, Sample
 from ganbench.objectives import Objective
@@ -305,17 +305,46 @@ def test_a_relativistic_loss_and_a_penalty_of_a_conditional_discriminator_equal_
         np.testing.assert_allclose(result["curves"]["mean"][:, :2], curves, rtol=0, atol=1e-10)
 
 
-def test_penalties_between_examples_have_the_labels_of_the_real_ones():
-    game = networks(Conditional(), part("objective", "wasserstein"), regularizer=part("regularizer", "zero_centred"))
+def between(real: Tensor, fake: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    return torch.lerp(real, fake, batch["noise.mix"])
+
+
+def around(real: Tensor, _: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    return real + batch["noise.mix"] * 0.5 * real.std(correction=0) * batch["noise.shift"]
+
+
+def zero_centred(slope: Tensor) -> Tensor:
+    return slope.square().sum(1).mean() / 2
+
+
+def one_centred(slope: Tensor) -> Tensor:
+    return 10 * (slope.square().sum(1).sqrt() - 1).square().mean()
+
+
+PENALTIES = {  # where the gradient is taken, with whose labels, and what the penalty makes of it
+    "r1": (lambda real, fake, batch: real, "real", zero_centred),
+    "r2": (lambda real, fake, batch: fake, "fake", zero_centred),
+    "zero_centred": (between, "real", zero_centred),
+    "one_centred": (between, "real", one_centred),
+    "dragan": (around, "real", one_centred),
+}
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_penalties_have_the_labels_of_the_examples_that_they_are_taken_at_or_around(name):
+    points, labelled, penalty = PENALTIES[name]
+    game = networks(Conditional(), part("objective", "wasserstein"), regularizer=part("regularizer", name))
     match = Match(game, [Member(0, 100, RATE)], CPU, DOUBLE)
     players, batch = match.init(), match.draw(0, 1)[0]
     loss, _ = match.loss("discriminator", players, batch)
     discriminator = initial_module(game.architecture, "discriminator", game.data, 0).double()
-    real, fake = game.real(players, batch), game.fake("discriminator", players, batch)
-    x = torch.lerp(real.points, fake.points, batch["noise.mix"])[0].requires_grad_()
-    (slope,) = torch.autograd.grad(discriminator(x, real.labels[0]).sum(), x)
+    samples = {"real": game.real(players, batch), "fake": game.fake("discriminator", players, batch)}
+    real, fake = samples.values()
+    assert not torch.equal(real.labels, fake.labels)
+    x = points(real.points, fake.points, batch)[0].detach().requires_grad_()
+    (slope,) = torch.autograd.grad(discriminator(x, samples[labelled].labels[0]).sum(), x)
     score = [discriminator(each.points[0], each.labels[0]).mean() for each in (real, fake)]
-    torch.testing.assert_close(loss[0], score[1] - score[0] + slope.square().sum(1).mean() / 2)
+    torch.testing.assert_close(loss[0], score[1] - score[0] + penalty(slope))
 
 
 def test_labels_are_those_of_the_examples_and_drawn_uniformly_for_generated_ones():
@@ -351,12 +380,12 @@ def test_networks_without_labels_draw_none():
     }  # fmt: skip
 
 
-def test_evaluation_shows_all_labels_in_turn():
+def test_evaluation_shows_all_labels():
     architecture, count = Conditional(), 700
     module = initial_module(architecture, "generator", RING.spec, 3)
     sampler = Sampler(architecture, RING.spec, 32, CPU)
     examples = sampler.examples(Network.vector(module).numpy(), {}, 3, count)
-    labels = torch.tensor([i % 8 for i in range(count)])
+    labels = balanced_labels(count, 8)
     with torch.no_grad():
         expected = module(latent_points(3, count, architecture.latent_size), labels)
     np.testing.assert_allclose(examples, expected, rtol=1e-5, atol=1e-6)

@@ -78,7 +78,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 2**31))
 def test_optimizers_are_those_of_pytorch(case, seed):
     rule, optimiser, changes = CASES[case]

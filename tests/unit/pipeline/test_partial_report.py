@@ -161,6 +161,34 @@ def test_the_plan_of_all_that_is_done_is_the_whole_plan_once_everything_is(tmp_p
     ]
 
 
+@pytest.mark.cluster
+def test_a_partial_report_is_made_of_one_of_two_runs(tmp_path):
+    game = {"game": "bilinear", "optimizer": "sgd", "learning_rate": 0.1, "seed": 0}
+    content = {
+        "study": "begun",
+        "results": str(tmp_path / "results"),
+        "grid": [{**game, "dynamics": ["simultaneous", "alternating"]}],
+        "diagnose": ["path"],
+        "claims": [{"id": "A1", "statement": "Descent runs off.", "tests": [{"bound": GROWS}]}],
+        "train": {"steps": 40, "snapshots": {"count": 3}, "curve_bins": 20},
+    }
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(content))
+    plan = Plan(load(path))
+    here, _ = packs_of(plan, "bilinear")
+    for stage in ("train", "diagnose"):
+        invoke(stage, str(path), "--only", here)
+    page = plan.folder / "partial" / "report.html"
+    assert invoke("report", str(path), "--partial").splitlines()[-1] == str(page)
+    assert "Partial report: 1 of 2 runs are in it" in page.read_text()
+    runs, missing, claims = (
+        pd.read_parquet(page.parent / "tables" / f"{name}.parquet") for name in ("runs", "missing", "claims")
+    )
+    assert (list(runs["pack"]), [*missing["pack"]]) == ([here], [name for name in plan.grid.packs if name != here])
+    assert claims[["verdict", "runs", "missing"]].to_numpy().tolist() == [["undecided", 2, 1]]
+    assert not (plan.folder / "report.html").exists()
+
+
 # Of a study that has begun
 
 

@@ -34,7 +34,7 @@ def same(value: float) -> torch.Tensor:
 
 
 @given(down=st.integers(-4, 4), across=st.integers(-5, 5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_an_image_is_moved_by_whole_pixels(down, across):
     image = normal(1, 1, 3, 4, 5)
     expected = torch.zeros_like(image)

@@ -111,7 +111,7 @@ def order(medians: pd.Series, best: str) -> tuple[pd.Series, pd.Series]:
 
 @pytest.mark.slow
 @given(studies())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_best_setting_in_words_is_the_best_in_the_table(collected):
     table, info = settings_table(collected), collected.metrics["d"]
     text, medians = said(collected, "method"), table["d_median"]
@@ -142,7 +142,7 @@ def test_the_best_setting_in_words_is_the_best_in_the_table(collected):
 
 @pytest.mark.slow
 @given(studies())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_counts_in_words_are_the_counts_of_the_table(collected):
     table, text = settings_table(collected), said(collected, "failures")
     total, unknown = int(table["runs"].sum()), int(table["outcome_undetermined"].sum())
@@ -165,7 +165,7 @@ def test_counts_in_words_are_the_counts_of_the_table(collected):
 
 @pytest.mark.cluster
 @given(studies())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_figures_show_the_numbers_of_the_table(collected):
     table = settings_table(collected)
     with style.applied():

@@ -754,7 +754,7 @@ def test_claims_concern_the_tables_and_the_report_with_its_copy_in_mlflow_alone(
 
 
 def digests(study, stage):
-    return getattr(plan(study), f"{stage}_digests")
+    return getattr(plan(study).digests, stage)
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,11 @@ def test_more_steps_than_a_study_may_have_are_refused():
         plan({**POINTS, "n_train": 100}, train={"epochs": 1_000_000_000, "batch_size": 50})
 
 
+def test_more_snapshots_than_a_run_may_have_are_refused():
+    with pytest.raises(GanbenchError, match=r"snapshots\.every 2 are over 1,000,000 snapshots in 3,000,000 steps"):
+        plan(POINTS, train={"steps": 3_000_000, "snapshots": {"every": 2}})
+
+
 # Options of components ------------------------------------------------------------------------------------------------
 
 

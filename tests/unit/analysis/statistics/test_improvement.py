@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from ganbench.analysis.statistics.improvement import (
     performance_profile,
@@ -159,6 +160,16 @@ def test_coverage_where_the_settings_with_few_runs_decide(runs):
         (low,), (high,) = profile_interval(performance_profile(first, np.ones(1)), first)
         held.append((found.low <= truth <= found.high, low <= truth <= high))
     assert (np.mean(held, axis=0) >= 0.95 - 3 * math.sqrt(0.05 * 0.95 / 150)).all()
+
+
+def test_the_interval_of_a_profile_is_wilson_s():
+    """Of one setting, that of its runs; of settings of three and of five runs, that of six."""
+    thresholds = np.array([-1.0, 0.5, 2.5, 9.0])
+    for losses, runs in (([np.arange(8.0)], 8), ([np.arange(3.0), np.array([0.0, 1, 2, 7, np.inf])], 6)):
+        shares = performance_profile(losses, thresholds)
+        expected = proportion_confint(runs * shares, runs, method="wilson")
+        np.testing.assert_allclose(profile_interval(shares, losses), expected, rtol=0, atol=1e-12)
+        assert shares[0] == 0
 
 
 def test_no_larger_number_of_runs_bounds_the_variance_for_all_probabilities():

@@ -87,12 +87,12 @@ def test_spread_counts_the_runs_without_a_value():
     assert math.isnan(nothing.iqm)
 
 
-def coverage(distribution, count: int, draws: int) -> float:
+def coverage(distribution, count: int, draws: int, confidence: float = 0.95) -> float:
     """Share of samples whose interval holds the interquartile mean of the distribution."""
     truth = 2 * integrate.quad(distribution, 0.25, 0.75)[0]
     generator = np.random.default_rng(count)
     samples = distribution(generator.random((draws, count)))
-    bounds = [interquartile_mean_interval(values, generator, resamples=999) for values in samples]
+    bounds = [interquartile_mean_interval(each, generator, confidence=confidence, resamples=999) for each in samples]
     return float(np.mean([low <= truth <= high for low, high in bounds]))
 
 
@@ -103,11 +103,20 @@ def test_coverage(distribution, count):
     assert coverage(distribution, count, 400) >= 0.92 - 4 * math.sqrt(0.08 * 0.92 / 400)
 
 
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+@pytest.mark.parametrize("count", [5, 8, 20])
+def test_intervals_are_no_wider_than_they_must_be(distribution, count):
+    """Of 400 intervals of 95% all may hold the truth by chance; of those of 50% about a half do."""
+    assert coverage(distribution, count, 400, confidence=0.5) == pytest.approx(0.5, abs=4 * math.sqrt(0.25 / 400))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize(("count", "least"), [(3, 0.925), (5, 0.91), (8, 0.95), (10, 0.94), (20, 0.94)])
 def test_coverage_closely(distribution, count, least):
-    assert coverage(distribution, count, 2000) >= least - 2.5 * math.sqrt(least * (1 - least) / 2000)
+    held = coverage(distribution, count, 2000)
+    assert held >= least - 2.5 * math.sqrt(least * (1 - least) / 2000)
+    assert held <= 0.97 + 2.5 * math.sqrt(0.97 * 0.03 / 2000)
 
 
 @pytest.mark.parametrize("drawn", [1, 1000, 10**9])

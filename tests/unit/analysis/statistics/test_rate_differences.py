@@ -114,8 +114,13 @@ def test_errors_of_paired_comparisons_over_all_outcomes(pairs, shares):
     assert covered >= 0.93
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("runs", "rate"), [((5, 5), 0.3), ((10, 10), 0.1), ((10, 10), 0.5), ((8, 20), 0.3)])
+@pytest.mark.parametrize(
+    ("runs", "rate"),
+    [
+        ((5, 5), 0.3),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in [((10, 10), 0.1), ((10, 10), 0.5), ((8, 20), 0.3)]),
+    ],
+)
 def test_errors_of_independent_comparisons_over_all_outcomes(runs, rate):
     level = covered = 0.0
     for first in range(runs[0] + 1):
@@ -217,13 +222,12 @@ def test_strata_need_runs_of_both_groups(wrong):
         stratified_difference(wrong)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("runs", "rates"),
     [
         (((2, 6), (6, 2)), ((0.9, 0.9), (0.1, 0.1))),
-        (((5, 5), (5, 4)), ((0.3, 0.3), (0.3, 0.3))),
-        (((5, 5), (5, 4)), ((0.9, 0.5), (0.5, 0.1))),
+        pytest.param(((5, 5), (5, 4)), ((0.3, 0.3), (0.3, 0.3)), marks=pytest.mark.slow),
+        pytest.param(((5, 5), (5, 4)), ((0.9, 0.5), (0.5, 0.1)), marks=pytest.mark.slow),
     ],
 )
 def test_errors_of_comparisons_within_strata_over_all_outcomes(runs, rates):

@@ -24,7 +24,7 @@ def test_pieces_by_hand():
     assert pieces_above([0, 1, 2], [0, 0.5, 1], 0.5) == ((1, 2),)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(rates)
 def test_the_width_is_the_measure_of_the_interpolated_rate(shares):
     positions = np.cumsum([1.0 + 0.5 * (index % 3) for index in range(len(shares))])

@@ -18,12 +18,14 @@ import pytest
 import scipy
 import torch
 from comparing import CLOCKS, runs_of
+from needs import need
 from processors import AS_IT_IS, blas_kernels
 from repeated import again, begun
 from stored import flat, tree_of
 
 from ganbench.analysis.columns import ORIGINS, RUNS
 from ganbench.core import result_files
+from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.execution import processor, provenance, result_cache
 from ganbench.pipeline.tasks import PackMember
 from ganbench.pipeline.typed_json import encode
@@ -140,6 +142,10 @@ def test_runs_that_are_kept_lie_in_one_order_in_their_file(tmp_path):
     for name, order in (("one", digests), ("other", digests[::-1])):
         result_cache.write(tmp_path / f"{name}.h5", "train", about, dict.fromkeys(order, kept), [])
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "other.h5").read_bytes()
+    with result_files.open_file(kept, "train") as file:
+        assert all(result_cache.group_of(file, digest) is not None for digest in digests)
+        with pytest.raises(GanbenchError, match=r"kept\.h5 lacks the run dddddddddddd; it was made from other sources"):
+            result_cache.group_of(file, "d" * 64)
 
 
 # Kernels -------------------------------------------------------------------------------------------------------------
@@ -183,7 +189,7 @@ def test_vector_instructions_change_what_is_made_of_networks_by_rounding_alone(t
         for capability in ("default", "avx2")
     ]
     if len({str(about(folder, "evaluate")["cpu_capability"]) for folder in folders}) == 1:
-        pytest.skip("PyTorch has one kind of vector instructions for this machine")
+        need("PyTorch has one kind of vector instructions for this machine")
     ours, theirs = (arrays(folder, "evaluate") for folder in folders)
     assert any(ours[name].tobytes() != theirs[name].tobytes() for name in ours), "nothing was shown"
     for name, values in ours.items():
@@ -209,13 +215,17 @@ def test_a_result_says_what_it_was_computed_on():
     assert (known["numpy"], known["scipy"]) == (np.__version__, scipy.__version__)
     told = provenance.computed_on({**known, "processor": "P", "cpu_capability": "AVX2", "blas": "B 1 X", "threads": 1})
     assert told == f"{known['device']}, P, PyTorch AVX2, B 1 X, 1 thread"
+    assert processor.model().strip()
+
+
+@pytest.mark.cluster
+def test_a_result_names_the_kernel_of_blas_that_it_was_computed_with():
     for environment in blas_kernels():
         program = "from ganbench.pipeline.execution import processor; print(processor.blas())"
         done = subprocess.run(
             [sys.executable, "-c", program], env=AS_IT_IS | environment, capture_output=True, text=True, check=True
         )
         assert done.stdout.split()[0] == "openblas"
-    assert processor.model().strip()
 
 
 def test_kernels_that_were_chosen_are_those_that_are_set(monkeypatch):

@@ -182,7 +182,7 @@ def test_parameters_may_change_in_place_after_a_snapshot():
     assert (copy.arrays()["players"]["x"] == 0).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     rows=st.lists(st.integers(1, 4), min_size=1, max_size=5),
     ends=st.tuples(st.integers(0, 25), st.integers(0, 25)),

@@ -26,13 +26,14 @@ from ganbench.data import DataSpec
 from ganbench.engine.fusing import LARGEST_PARAMETERS, decide, forward_work, parameters
 from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.pipeline import results_folder
-from ganbench.pipeline.execution import inception_weights
+from ganbench.pipeline.execution import devices, inception_weights
 from ganbench.pipeline.execution.devices import acquire_device, acquire_free_gpu
 from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.check import _too_few_bins
 from ganbench.pipeline.preflight.claimed_outcomes import critics, recorded, refuse_unrecorded, unmeasured, unseen
+from ganbench.pipeline.preflight.planned_tests import planned_tests
 from ganbench.pipeline.preflight.trial import try_study as check
 from ganbench.pipeline.stages import run
 from ganbench.study.choices import parse_choice
@@ -332,6 +333,43 @@ def test_a_number_that_no_run_of_a_group_has_is_refused():
             refuse_unrecorded("claims.A1", {name}, [of_toys], points)
 
 
+def test_the_statistical_tests_of_a_study_are_tabled_with_their_runs_before_these_are_made(tmp_path):
+    """Sixteen runs of alternating descent, eight of them at the larger rate, and ten of simultaneous descent."""
+    share, mean = {"quantity": "path.growth", "above": 1}, {"quantity": "path.growth", "above": 0}
+    alternating, simultaneous = ({"dynamics": name} for name in ("alternating", "simultaneous"))
+    faster = {**alternating, "learning_rate": 0.2}
+    tests = [
+        {"bound": {"quantity": "path.growth", "below": 9}},
+        {"proportion": {**share, "at_least": 0.5, "where": faster, "expected": 1.0}},
+        {"proportion": {**share, "at_least": 0.5, "where": alternating, "among": "outcome.failed", "expected": 1.0}},
+        {"difference": {**mean, "where": faster, "baseline": simultaneous, "expected": 9.0, "deviation": 1.0}},
+        {"proportion": {**share, "at_most": 0.5, "where": simultaneous}},
+    ]
+    found = toys(
+        tmp_path,
+        {"game": "bilinear", **alternating, "learning_rate": [0.1, 0.2], "seed": [*range(8)]},
+        {"game": "bilinear", **simultaneous, "learning_rate": 0.1, "seed": [*range(2, 12)]},
+        diagnose=["path"],
+        claims=[
+            {"id": "A1", "statement": "So.", "tests": tests[:3]},
+            {"id": "B2", "statement": "So.", "tests": tests[3:]},
+        ],
+    )
+    table = planned_tests(found)
+    assert table.title == "4 statistical tests of claims"
+    rows = [*zip(*(column.cells for column in table.columns), strict=True)]
+    assert {row[2] for row in rows} == {"path.growth"}
+    among = "of those with outcome.failed other than 0; 16 are selected at most"
+    # All of n fair coins fall alike with probability 2 / 2^n; the level is 0.05 / (4 (1 + 1/2 + 1/3 + 1/4)), 2 / 2^8.4.
+    assert [(row[0], row[1], *row[3:]) for row in rows] == [
+        ("A1", "proportion", "8 runs", "9 runs for a share of 1"),
+        ("A1", "proportion", "at most 16 runs", f"9 runs for a share of 1, {among}"),
+        ("B2", "difference", "8 runs of each", "10 runs of each for a difference of 9"),
+        ("B2", "proportion", "10 runs", "no effect is stated"),
+    ]
+    assert planned_tests(toys(tmp_path, {"game": "bilinear", "learning_rate": 0.1, "seed": 0})) is None
+
+
 def test_a_claim_about_a_series_of_games_that_have_none_is_refused(tmp_path):
     decide = [{"bound": {"where": {"game": "bilinear"}, "quantity": "late.fake_output", "below": 1}}]
     claims = [{"id": "A1", "statement": "So.", "tests": decide}]
@@ -405,10 +443,15 @@ def test_weights_that_cannot_be_had_say_which_file_to_put_where(tmp_path, monkey
 # Devices and fusing ---------------------------------------------------------------------------------------------------
 
 
-def test_jobs_get_devices_of_their_own_and_wait_for_a_free_one(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("ganbench.pipeline.execution.devices.POLL_SECONDS", 0.01)
-    names = ["a", "b"]
-    got = []
+def test_jobs_get_devices_of_their_own_and_wait_for_a_free_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "POLL_SECONDS", 0.01)
+    names, got, said, waits = ["a", "b"], [], [], threading.Event()
+
+    def log(text: str) -> None:
+        said.append(text)
+        waits.set()
+
+    monkeypatch.setattr(devices, "log", log)
 
     def third():
         with acquire_free_gpu(names, tmp_path) as index:
@@ -420,12 +463,12 @@ def test_jobs_get_devices_of_their_own_and_wait_for_a_free_one(tmp_path, capsys,
             assert (first, second) == (0, 1)
             thread = threading.Thread(target=third)
             thread.start()
-            thread.join(timeout=0.2)
-            assert thread.is_alive(), "with every device taken, a job waits"
+            assert waits.wait(60)
+            assert got == [], "with every device taken, a job waits"
             holding.close()  # of the two only this one becomes free
             thread.join(timeout=60)
             assert got == [0]
-    assert "all 2 GPUs are taken" in capsys.readouterr().err
+    assert said == ["all 2 GPUs are taken by other jobs; waiting for one"]
 
 
 def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused(monkeypatch):
