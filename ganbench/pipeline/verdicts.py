@@ -25,8 +25,7 @@ from ganbench.pipeline.status import DONE, Known, read_status
 from ganbench.report import published_page, verdict_page
 from ganbench.report.verdict_records import CLAIMS, PUBLISHED, Record, StudyRun, read_records, write_record
 from ganbench.study.claim_list import LIST, load_list
-from ganbench.study.claims import Claim
-from ganbench.study.schema import load
+from ganbench.study.schema import Study, load
 from ganbench.study.study_files import path_from_root
 
 Say = Callable[[str], None]
@@ -100,10 +99,12 @@ def write_pages() -> list[Path]:
     Returns:
         The paths of the pages.
     """
-    verdicts = read_records(CLAIMS)
+    verdicts, published = read_records(CLAIMS), read_records(PUBLISHED)
+    studies = studies_of([*verdicts, *published])
+    claims = {file: study.claims for file, study in studies.items()}
     pages = {
-        CLAIMS.with_suffix(".md"): verdict_page.page(verdicts, load_list(LIST), claims_of_studies(verdicts)),
-        PUBLISHED.with_suffix(".md"): published_page.page(read_records(PUBLISHED)),
+        CLAIMS.with_suffix(".md"): verdict_page.page(verdicts, load_list(LIST), claims),
+        PUBLISHED.with_suffix(".md"): published_page.page(published, studies),
     }
     for path, text in pages.items():
         with atomic_write(path) as new:
@@ -111,15 +112,15 @@ def write_pages() -> list[Path]:
     return list(pages)
 
 
-def claims_of_studies(records: Sequence[Record]) -> dict[str, Sequence[Claim]]:
-    """The claims of the studies of records, and of all studies in `STUDIES`, by the paths of their files.
+def studies_of(records: Sequence[Record]) -> dict[str, Study]:
+    """The studies of records, and all studies in `STUDIES`, by the paths of their files.
 
-    A file that is gone, or is no valid study, asks nothing: what is wrong with it, `ganbench check` says.
+    A file that is gone, or is no valid study, is left out: what is wrong with it, `ganbench check` says.
     """
-    found: dict[str, Sequence[Claim]] = {}
+    found: dict[str, Study] = {}
     for file in {*(record.run.file for record in records), *map(str, STUDIES.rglob("*.yaml"))}:
         with suppress(GanbenchError):
-            found[file] = load(Path(file)).claims
+            found[file] = load(Path(file))
     return found
 
 

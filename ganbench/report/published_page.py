@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from ganbench.core.formatting import format_number, format_range, plural
-from ganbench.report.markdown import cell, runs_table, table
+from ganbench.report.markdown import cell, code, runs_section, table
 from ganbench.report.verdict_records import Record
+from ganbench.study.schema import Study
 
 HEAD = ("runs", "quantity", "ours", "published", "comparison", "source")
 DIGITS = 4  # of values, as many as tables of publications have
@@ -22,11 +23,12 @@ differs from the published one.
 """
 
 
-def page(records: Sequence[Record]) -> str:
+def page(records: Sequence[Record], studies: Mapping[str, Study]) -> str:
     """Write the page of published numbers as Markdown.
 
     Args:
         records: The records of the tables `published` of studies.
+        studies: Studies by the paths of their files; those with published numbers and without a record wait.
     """
     rows = [row for record in records for row in record.table.to_dict("records")]
     known = [row["inside"] for row in rows if not pd.isna(row["inside"])]
@@ -41,7 +43,17 @@ def page(records: Sequence[Record]) -> str:
         parts.append(table(HEAD, [_row(row) for row in record.table.to_dict("records")]) + "\n")
         lines = [line.strip().removeprefix("- ") for line in record.run.protocol.splitlines() if line.strip()]
         parts += ["\n".join(f"- {cell(line)}" for line in lines) + "\n"] if lines else []
-    parts.append(f"## The studies\n\n{runs_table([record.run for record in records]) if records else 'None yet.'}\n")
+    parts.append(f"## The studies\n\n{runs_section([record.run for record in records])}\n")
+    recorded = {record.run.file for record in records}
+    waiting = [
+        f"- {code(file)}: {cell(study.title)}, {plural(len(study.published), 'published number')}"
+        for file, study in sorted(studies.items())
+        if study.published and file not in recorded
+    ]
+    if waiting:
+        parts.append(
+            "\n".join(("Studies without a record, whose files state the protocol and the cost:\n", *waiting, ""))
+        )
     parts.append("Written by `ganbench claims` from the records in `docs/published/`.\n")
     return "\n".join(parts)
 

@@ -12,7 +12,7 @@ import pandas as pd
 from ganbench.claims.rendering import VERDICTS, capitalize, natural_key
 from ganbench.claims.staleness import other_claims
 from ganbench.core.formatting import format_number, join_words
-from ganbench.report.markdown import cell, code, runs_table, table
+from ganbench.report.markdown import cell, code, runs_section, table
 from ganbench.report.verdict_records import Record
 from ganbench.study.claim_list import ClaimList
 from ganbench.study.claim_tests import CLAIM_TESTS
@@ -122,7 +122,7 @@ def page(records: Sequence[Record], listed: ClaimList, studies: Mapping[str, Seq
     others = [each for each in found if parent(each.claim) not in known]
     if others:
         parts.append(f"## Other claims of these studies\n\n{table(HEAD, [_row(each) for each in others])}\n")
-    parts.append(f"## The studies\n\n{runs_table([record.run for record in records]) if records else 'None yet.'}\n")
+    parts.append(f"## The studies\n\n{runs_section([record.run for record in records])}\n")
     recorded = {record.run.file for record in records}
     waiting = {file: [each.id for each in asked if parent(each.id) in known] for file, asked in sorted(studies.items())}
     lines = [f"- {code(file)}: {', '.join(ids)}" for file, ids in waiting.items() if ids and file not in recorded]

@@ -14,7 +14,7 @@ from ganbench.claims.decisions import COLUMNS
 from ganbench.claims.published import COLUMNS as PUBLISHED_COLUMNS
 from ganbench.claims.staleness import other_claims, other_numbers
 from ganbench.core.errors import GanbenchError
-from ganbench.pipeline.verdicts import claims_of_studies
+from ganbench.pipeline.verdicts import studies_of
 from ganbench.report import published_page, verdict_page
 from ganbench.report.verdict_records import CLAIMS, PUBLISHED, Record, StudyRun, read_records, write_record
 from ganbench.study.claim_list import load_list
@@ -65,7 +65,7 @@ def page(*records: Record, **over) -> str:
 def studies():
     with pytest.MonkeyPatch.context() as context:
         context.chdir(ROOT)
-        yield claims_of_studies(read_records(ROOT / CLAIMS))
+        yield studies_of([*read_records(ROOT / CLAIMS), *read_records(ROOT / PUBLISHED)])
 
 
 def rows(text: str, claim: str) -> list[list[str]]:
@@ -118,8 +118,9 @@ def test_a_list_with_a_claim_twice_or_of_no_group_is_refused(tmp_path):
 
 
 def test_the_pages_say_what_the_records_say(studies):
-    verdicts = verdict_page.page(read_records(ROOT / CLAIMS), LISTED, studies)
-    published = published_page.page(read_records(ROOT / PUBLISHED))
+    claims = {file: study.claims for file, study in studies.items()}
+    verdicts = verdict_page.page(read_records(ROOT / CLAIMS), LISTED, claims)
+    published = published_page.page(read_records(ROOT / PUBLISHED), studies)
     for folder, text in ((CLAIMS, verdicts), (PUBLISHED, published)):
         path = ROOT / folder.with_suffix(".md")
         assert path.read_text() == text, f"{path.name} is not made from the records: run `ganbench claims`"
@@ -142,7 +143,8 @@ def test_a_record_is_of_the_study_as_it_is(folder):
 
 
 def test_something_holds_in_the_place_of_every_refuted_claim(studies):
-    verdicts = verdict_page.verdicts(read_records(ROOT / CLAIMS), studies)
+    claims = {file: study.claims for file, study in studies.items()}
+    verdicts = verdict_page.verdicts(read_records(ROOT / CLAIMS), claims)
     holds = {verdict_page.parent(each.claim) for each in verdicts if each.verdict == "confirmed"}
     refuted = {each.claim for each in verdicts if each.verdict == "refuted"} & {claim.id for claim in LISTED.claims}
     assert not {claim for claim in refuted if claim not in holds}
@@ -255,8 +257,8 @@ def test_studies_that_are_none_ask_nothing(tmp_path, monkeypatch):
     whole = f"study: a\n{game}claims: [{{id: A1, statement: So., tests: [{test}]}}]\n"
     for name, text in (("whole", whole), ("broken", whole.replace("bound", "bund"))):
         (tmp_path / f"config/studies/mine/{name}.yaml").write_text(text)
-    found = claims_of_studies([Record(run("gone"), table())])
-    assert {file: [claim.id for claim in claims] for file, claims in found.items()} == {
+    found = studies_of([Record(run("gone"), table())])
+    assert {file: [claim.id for claim in study.claims] for file, study in found.items()} == {
         "config/studies/mine/whole.yaml": ["A1"]
     }
 
@@ -290,11 +292,16 @@ def test_published_numbers_have_ours_and_the_protocol_beside_them():
     one = {**given, **values, "inside": False, "source": "A paper, table 1"}
     lost = {**given, "statistic": "median", "missing": 9, "published": 1.0, "inside": None, "source": "B"}
     made = pd.DataFrame([one, lost], columns=list(PUBLISHED_COLUMNS))
-    text = published_page.page([Record(run(protocol="- Fewer *steps*.\n"), made)])
+    waiting = load(ROOT / "config/studies/published/pacgan-ring.yaml")
+    studies = {"done.yaml": waiting, "pacgan-ring.yaml": waiting, "lab.yaml": load(ROOT / "config/studies/lab.yaml")}
+    text = published_page.page([Record(run("done", protocol="- Fewer *steps*.\n"), made)], studies)
     assert "2 published numbers in 1 study: our interval holds 0 and not 1; 1 without an interval of ours." in text
     assert r"| SGD | final.modes | 7, 6.5 to 7.5 (10 runs, 3 failed) | 8 (standard error 0.1) | so \| so |" in text
     assert "| median (10 runs, 3 failed, 9 without a value) | 1 |" in text
     assert r"- Fewer \*steps\*." in text
+    assert [line for line in text.splitlines() if ".yaml`" in line] == [
+        f"- `pacgan-ring.yaml`: {waiting.title}, {len(waiting.published)} published numbers"
+    ]
 
 
 def test_the_page_reads_nothing_itself(tmp_path, monkeypatch):
