@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.event_study import EventStudy, event_study, standardise
@@ -17,19 +16,20 @@ from ganbench.analysis.recorded_series import recorded_series
 from ganbench.core.formatting import plural
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.many_runs import draw_spans
-from ganbench.report.plotting.style import FAINT, INK, PLAYER_COLOURS, QUIET, figure_legend, nothing, plain_ticks
+from ganbench.report.plotting.style import FAINT, INK, PLAYER_COLOURS, QUIET, nothing, plain_ticks
 
 FIGURE = FigureInfo(
     title="Events",
     scope="study",
     order=3,
     caption=(
-        "Left: when events happened, one row per method and kind, one mark per event of any run, wide where it lasted;"
-        " of a method with more than thirty runs, the height of a curve is the share of its runs with an event there,"
-        " whose largest value stands at the right. Right: the mean course of the discriminator's loss and of the"
-        " generator's gradient around the starts of spikes of the generator's loss, in robust standard deviations of a"
-        " run. The band holds 95% of such means around as many random steps of the same runs, of those that have the"
-        " past which a spike stands out of; p is of one test over the whole window."
+        "Left: when events happened, one row per method and kind, with their number; one mark per event of any run,"
+        " wide where it lasted. Mode hops happened between two snapshots: the height of their curve is the share of"
+        " the method's runs with a hop there, whose largest value stands at the right, and so are all events of a"
+        " method with more than thirty runs. Right: the mean course of the discriminator's loss and of the generator's"
+        " gradient around the starts of spikes of the generator's loss, in robust standard deviations of a run; fewer"
+        " than five spikes have none. The band holds 95% of such means around as many random steps of the same runs,"
+        " of those that have the past which a spike stands out of; p is of one test over the whole window."
     ),
 )
 
@@ -41,6 +41,7 @@ STUDIED = {
 BEFORE, AFTER = 8, 17  # bins of the window around the start of an event
 DRAWS, SEED = 999, 20240607
 AROUND = "generator_loss"
+FEWEST = 5  # spikes of which a mean course is shown
 
 
 def draw(collected: Collected) -> Figure:
@@ -49,20 +50,20 @@ def draw(collected: Collected) -> Figure:
         return nothing("No event was seen in any run: no spike, saturation, rejection, relapse or mode hop.")
     runs = collected.runs.set_index("run")
     events = collected.events.assign(method=collected.events["run"].map(runs["method"]))
-    seen = set(zip(events["method"], events["kind"], strict=True))
-    rows = [(name, kind) for name in methods(collected) for kind in KINDS if (name, kind) in seen]
-    figure = Figure(figsize=(10.8, max(3.4, 0.3 * len(rows) + 1.6)), layout="constrained")
-    panels = figure.subplots(1, 1 + len(STUDIED), width_ratios=[1.7, *(1 for _ in STUDIED)])
-    _raster(panels[0], events, rows, runs)
-    studies = studies_of(collected)
-    for axes, (series, (words, colour)) in zip(panels[1:], STUDIED.items(), strict=True):
+    counts = events.groupby(["method", "kind"]).size()
+    rows: list[tuple[str, str | None]] = []  # of every method with events its name, and below it their kinds
+    for name in methods(collected):
+        mine = [(name, kind) for kind in KINDS if (name, kind) in counts]
+        rows += [(name, None), *mine] if mine else []
+    studies = {name: found for name, found in studies_of(collected).items() if found and found.events >= FEWEST}
+    size = (10.8 if studies else 7.0, max(3.4, 0.3 * len(rows) + 1.2))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(1, 1 + len(studies), width_ratios=[1.7, *(1 for _ in studies)], squeeze=False)[0]
+    _raster(panels[0], events, rows, runs, counts)
+    for axes, (series, found) in zip(panels[1:], studies.items(), strict=True):
+        words, colour = STUDIED[series]
         axes.set_title(words)
-        _study(axes, studies[series], colour)
-    handles = [
-        Line2D([], [], color=colour, marker="s", linestyle="", label=kind.replace("-", " "))
-        for kind, colour in KINDS.items()
-    ]
-    figure_legend(figure, handles)
+        _study(axes, found, colour)
     return figure
 
 
@@ -83,18 +84,22 @@ def studies_of(collected: Collected) -> dict[str, EventStudy | None]:
     return {name: event_study(*each, **window, generator=np.random.default_rng(SEED)) for name, each in found.items()}
 
 
-def _raster(axes: Axes, events: pd.DataFrame, rows: list[tuple[str, str]], runs: pd.DataFrame) -> None:
+def _raster(
+    axes: Axes, events: pd.DataFrame, rows: list[tuple[str, str | None]], runs: pd.DataFrame, counts: pd.Series
+) -> None:
     """Events over the share of training, so that runs of different lengths lie above one another."""
     runs_of = runs["method"].value_counts()
     for y, (name, kind) in enumerate(rows):
+        if kind is None:
+            axes.text(0.005, y + 0.3, name, fontsize=8, fontweight="bold", va="bottom")
+            continue
         mine = events[(events["method"] == name) & (events["kind"] == kind)]
         length = mine["run"].map(runs["steps"]).to_numpy(dtype=np.float64)
-        # A hop is dated by the two snapshots between which it happened: it is drawn at the later one.
-        start = mine["end" if kind == "mode-hop" else "start"].to_numpy()
-        left, right = start / length, mine["end"].to_numpy() / length
-        draw_spans(axes, y, left, right, mine["run"].to_numpy(), runs_of[name], KINDS[kind])
-    first = [y == 0 or rows[y - 1][0] != name for y, (name, _) in enumerate(rows)]
-    axes.set_yticks(range(len(rows)), [name if new else "" for (name, _), new in zip(rows, first, strict=True)])
+        left, right = mine["start"].to_numpy() / length, mine["end"].to_numpy() / length
+        owners = mine["run"].to_numpy()
+        draw_spans(axes, y, left, right, owners, runs_of[name], KINDS[kind], counted=kind == "mode-hop")
+    kinds = {y: row for y, row in enumerate(rows) if row[1] is not None}
+    axes.set_yticks(list(kinds), [f"{row[1].replace('-', ' ')}: {counts[row]:,}" for row in kinds.values()])
     axes.tick_params(axis="y", length=0)
     axes.set(xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6), xlabel="share of training")
     axes.set_xticks([0, 0.5, 1], ["0%", "50%", "100%"])
@@ -102,12 +107,7 @@ def _raster(axes: Axes, events: pd.DataFrame, rows: list[tuple[str, str]], runs:
     axes.set_title(plural(len(events), "event"))
 
 
-def _study(axes: Axes, found: EventStudy | None, colour: str) -> None:
-    if found is None:
-        text = "no spike of the generator's\nloss has a whole window"
-        axes.text(0.5, 0.5, text, ha="center", va="center", color=QUIET, transform=axes.transAxes)
-        axes.set_axis_off()
-        return
+def _study(axes: Axes, found: EventStudy, colour: str) -> None:
     axes.fill_between(found.lags, found.low, found.high, color=FAINT, linewidth=0)
     axes.plot(found.lags, found.mean, color=colour, linewidth=1.5)
     axes.axvline(0, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from ganbench.analysis.axis_interactions import Crossing, crossings, interactions_table, value_in_words
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import failure_rate
 from ganbench.analysis.working_regions import axis_words
 from ganbench.core.formatting import format_p_value
 from ganbench.report.figure_info import FigureInfo
@@ -23,11 +23,12 @@ FIGURE = FigureInfo(
     order=1,
     caption=(
         "Every two axes of a data set that were run with one another, all else and the seed being equal. Each cell"
-        " gives the number of failed runs out of all of this combination that count; the darker, the more failed. Where"
-        " axes do not depend on one another, the columns of a row differ as those of any other row. The p-values are of"
-        " the interaction, in failures and in the ranks of final scores, adjusted for all pairs of axes; two effects"
-        " that add up on one scale may interact on another, for instance where no more than all runs can fail. The"
-        " pairs with the smallest p-values come first."
+        " gives the number of failed runs out of all of this combination that count; the darker, the more failed."
+        " Below it stands how many did not fail and had not learned by their end; a cell is hatched where these are at"
+        " least half. Where axes do not depend on one another, the columns of a row differ as those of any other row."
+        " The p-values are of the interaction, in failures and in the ranks of final scores, adjusted for all pairs of"
+        " axes; two effects that add up on one scale may interact on another, for instance where no more than all runs"
+        " can fail. The pairs with the smallest p-values come first."
     ),
 )
 
@@ -63,12 +64,10 @@ def draw(collected: Collected) -> Figure:
     return figure
 
 
-def _cells(crossing: Crossing) -> list[list]:
+def _cells(crossing: Crossing) -> list[list[pd.DataFrame]]:
     rows, columns = crossing.shape
     places = np.arange(len(crossing.runs)).reshape(-1, rows, columns)
-    return [
-        [failure_rate(crossing.runs.iloc[places[:, row, column]]) for column in range(columns)] for row in range(rows)
-    ]
+    return [[crossing.runs.iloc[places[:, row, column]] for column in range(columns)] for row in range(rows)]
 
 
 def _wrapped(value: object) -> str:

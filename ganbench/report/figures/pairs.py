@@ -18,9 +18,9 @@ from ganbench.analysis.comparisons import at_common_settings, methods_by_dataset
 from ganbench.analysis.methods import final_losses, headline
 from ganbench.analysis.pairing import keys, paired_runs
 from ganbench.analysis.statistics.medians import median_interval
-from ganbench.core.formatting import format_number
+from ganbench.core.formatting import format_number, plural
 from ganbench.report.figure_info import FigureInfo
-from ganbench.report.plotting.many_runs import draw_values
+from ganbench.report.plotting.many_runs import MOST_SINGLE, draw_values
 from ganbench.report.plotting.method_lines import COLOURS, data_title
 from ganbench.report.plotting.style import INK, QUIET, REFERENCE, nothing, plain_ticks
 
@@ -30,18 +30,19 @@ FIGURE = FigureInfo(
     order=4,
     caption=(
         "Every dot is a pair of runs of two methods that are alike in setting and seed, so that luck which both share"
-        " cancels: the final value of the second method less that of the first. Above the dashed line the method named"
-        " first is better, where lower values are, and below it where higher ones are. Of more than thirty pairs, a"
-        " histogram, with up to three pairs farthest outside named by their seeds. A pair in which one run alone failed"
-        " or has no value has no difference; it counts as a win of the other, and pairs in which both did as ties: the"
-        " numbers stand above the panel. The dark bar is the 95% interval of the median over all pairs, failures"
-        " included, and is not drawn where it is infinite or where there are fewer than six pairs. The pairs of methods"
-        " with the most one-sided wins are shown, six at most of a data set; methods are compared by the metric that"
-        " leads the tables."
+        " cancels: the final value of the second method less that of the first; the axis says on which side of the"
+        " dashed line which is better. Of more than thirty pairs, a histogram, with up to three pairs farthest outside"
+        " named by their seeds. A pair in which one run alone failed or has no value has no difference: it is a win of"
+        " the other, counted at the edge on its side, with a triangle each of thirty pairs or fewer. Pairs in which"
+        " both did are ties. The numbers above the panel are of all pairs. The dark bar is the 95% interval of the"
+        " median over all pairs, failures included, and is not drawn where it is infinite or where there are fewer"
+        " than six pairs. The pairs of methods with the most one-sided wins are shown, six at most of a data set;"
+        " methods are compared by the metric that leads the tables."
     ),
 )
 
 MOST_COLUMNS = 6  # pairs of methods of a data set
+LETTERS = 17  # of a method's name per inch of a column
 WIDE = 30.0  # times the middle distance from 0, beyond which differences need a scale that is linear around 0 alone
 
 
@@ -76,14 +77,16 @@ def draw(collected: Collected) -> Figure:
     if not shown:
         return nothing("No two methods of a data set have runs in pairs, alike in setting and seed, with a score.")
     widest = max(map(len, shown.values()))
-    figure = Figure(figsize=(max(5.0, 1.7 * widest + 1.0), 3.6 * len(shown) + 0.3), layout="constrained")
+    column = max(1.7, min(2.7, 9.6 / widest))
+    figure = Figure(figsize=(max(5.0, column * widest + 1.0), 3.6 * len(shown) + 0.3), layout="constrained")
     panels = figure.subplots(len(shown), 1, squeeze=False).ravel()
     for axes, (dataset, found) in zip(panels, shown.items(), strict=True):
         info = collected.metrics[headline(collected, found[0].methods[0])]
         sign = -1.0 if info.best == "high" else 1.0
-        _panel(axes, found, sign)
+        _panel(axes, found, sign, letters=int(LETTERS * column))
         data_title(axes, dataset, pad=22)
-        axes.set_ylabel(f"difference in\n{info.title}")
+        below, above = ("second", "first") if sign > 0 else ("first", "second")
+        axes.set_ylabel(f"difference in {info.title}\n← {below} better      {above} better →")
     return figure
 
 
@@ -101,12 +104,13 @@ def _paired(collected: Collected, names: list[str]) -> Iterator[Pairs]:
         yield Pairs((first, second), seeds, losses)
 
 
-def _panel(axes: Axes, found: list[Pairs], sign: float) -> None:
-    """Draw the columns of a data set; differences of losses become those of the metric by the sign."""
+def _panel(axes: Axes, found: list[Pairs], sign: float, letters: int) -> None:
+    """Draw the columns of a data set, with as many letters in a line below; differences of losses become those of the
+    metric by the sign."""
     finite = np.concatenate([each.differences[np.isfinite(each.losses).all(axis=0)] for each in found])
     size = abs(finite[finite != 0])
     if len(size):
-        room = 1.12 * size.max()
+        room = 1.45 * size.max()
         axes.set_ylim(-room, room)
         if size.max() > WIDE * np.median(size):
             axes.set_yscale("symlog", linthresh=float(np.median(size)))
@@ -119,15 +123,39 @@ def _panel(axes: Axes, found: list[Pairs], sign: float) -> None:
         low, high = median_interval(pairs.differences)
         if np.isfinite([low, high]).all():
             axes.vlines(x + 0.42, sign * low, sign * high, color=INK, linewidth=2.5, zorder=4)
-        wins = pairs.wins
-        lost = int((~whole).sum())
-        words = f"{wins[0]} to {wins[1]} of {len(values)}" + (f"\n{lost} without a difference" if lost else "")
+        _one_sided(axes, x, pairs, sign)
+        first, second = pairs.wins
+        words = f"won by first {first}, by second {second}; {plural(len(values) - first - second, 'tie')}"
         place = {"xycoords": axes.get_xaxis_transform(), "xytext": (0, 3), "textcoords": "offset points"}
         axes.annotate(words, (x, 1), ha="center", va="bottom", fontsize=7, color=QUIET, **place)
-    labels = ["\nand ".join("\n".join(textwrap.wrap(name, 24)) for name in each.methods) for each in found]
+    labels = [
+        "\n".join(
+            line
+            for place, name in zip(("first", "second"), each.methods, strict=True)
+            for line in textwrap.wrap(f"{place}: {name}", letters)
+        )
+        for each in found
+    ]
     axes.set_xticks(range(len(found)), labels, fontsize=7)
     axes.set_xlim(-0.6, len(found) - 0.4)
     plain_ticks(axes, "y")
+
+
+def _one_sided(axes: Axes, x: float, pairs: Pairs, sign: float) -> None:
+    """Count the pairs in which one run alone failed or has no value, at the edge of the panel on the other's side."""
+    for word, infinity in (("second", np.inf), ("first", -np.inf)):
+        those = np.flatnonzero(pairs.differences == infinity)
+        if not len(those):
+            continue
+        top = sign * infinity > 0
+        edge = {"transform": axes.get_xaxis_transform(), "linestyle": "", "markeredgecolor": "white", "zorder": 3}
+        if len(pairs.names) <= MOST_SINGLE:
+            places = x + np.linspace(-0.26, 0.26, len(pairs.names))[those]
+            height = np.full(len(those), 0.965 if top else 0.035)
+            axes.plot(places, height, marker="^" if top else "v", markersize=5, color=COLOURS[0], **edge)
+        place = {"xycoords": axes.get_xaxis_transform(), "ha": "center", "va": "top" if top else "bottom"}
+        text = f"only the {word} failed: {len(those)}"
+        axes.annotate(text, (x, 0.93 if top else 0.07), fontsize=7, color=INK, **place)
 
 
 def _dot(axes: Axes, x: float, y: float, _: str) -> None:

@@ -34,9 +34,9 @@ FIGURE = FigureInfo(
         " settings (performance profile), with its 95% interval as a band where a data set has at most four methods;"
         " the better values lie to the right. A failed run reaches no value, whatever it scored, so that a curve ends"
         " on the left at the share of runs that have a value and were not seen to fail. Undetermined runs, in which a"
-        " possible failure was not measured, count by their value; the legend counts them. A method whose curve lies"
-        " above another's everywhere is better at every level. The dashed line is what as many real examples score,"
-        " the grey band the interval that holds 95% of such samples."
+        " possible failure was not measured, count by their value, and so do runs that had not learned by their end:"
+        " the legend counts both. A method whose curve lies above another's everywhere is better at every level. The"
+        " dashed line is what as many real examples score, the grey band the interval that holds 95% of such samples."
     ),
 )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.comparisons import log_rank_within_settings, methods_by_dataset
+from ganbench.analysis.comparisons import WITHIN, log_rank_within_settings, methods_by_dataset
 from ganbench.analysis.methods import failure_times
 from ganbench.analysis.statistics.survival import SurvivalCurve, kaplan_meier
 from ganbench.core.formatting import format_p_value
@@ -29,19 +30,22 @@ FIGURE = FigureInfo(
     order=3,
     caption=(
         "The share of a method's runs that have not been seen to fail, over training steps (Kaplan and Meier), with"
-        " its 95% interval as a band where a data set has at most four methods. A run that was not seen to fail is"
+        " its 95% interval as a band where a data set has at most four methods. Runs that never learned anything are"
+        " among those that did not fail; the legend counts them. A failure that snapshots show is dated to the first"
+        " snapshot that shows it, and happened at some step since the one before. A run that was not seen to fail is"
         " censored at its last step: it counts until then, and a short upright line marks it. So is an undetermined"
         " run, in which a possible failure was not measured: with such runs, which the legend counts, the curve and"
         " its band lie too high by what was not seen. A run that was stopped early failed where its failure began."
         " Where a data set has at most eight methods, the numbers of runs at risk, which had neither failed nor ended"
         " before the step, stand below it in the colour of their method. The p-value is that of the log-rank test,"
-        " which compares methods at the settings that they share; it is not adjusted for the number of data sets."
+        " which compares methods at the settings that they share; the legend counts runs at other settings, which the"
+        " curve holds and the test does not. It is not adjusted for the number of data sets."
     ),
 )
 
 MOST_COUNTED = 8  # methods of a data set whose numbers at risk have room below its panel
 FIRST_ROW, ROW = 32, 9  # distance of the first row of these from the axis, and height of a row, points
-BEYOND = 1.02  # the end of the axis, in last steps: what fails at the last step is seen to fall
+BEYOND = 1.02  # the end of the axis, in last steps
 
 
 def draw(collected: Collected) -> Figure:
@@ -57,9 +61,9 @@ def draw(collected: Collected) -> Figure:
             mine = runs[runs["method"] == name]
             steps, failed = failure_times(mine)
             curve = kaplan_meier(steps, failed)
-            _curve(axes, curve, steps[~failed], BEYOND * last, style, band=len(names) <= MOST_BANDS)
+            _curve(axes, curve, steps[~failed], float(mine["steps"].max()), style, band=len(names) <= MOST_BANDS)
             at_risk.append((steps, style["color"]))
-            handles.append(Line2D([], [], label=f"{name} ({failures_in_words(mine)})", **style))
+            handles.append(Line2D([], [], label=f"{name} ({failures_in_words(mine)}{_untested(mine, runs)})", **style))
         axes.set(
             xlim=(-0.01 * last, BEYOND * last), ylim=(-0.03, 1.05), xlabel="training step", ylabel="not seen to fail"
         )
@@ -70,6 +74,14 @@ def draw(collected: Collected) -> Figure:
         plain_ticks(axes, "x")
         draw_legend(axes, handles, below=_counts(axes, at_risk, last))
     return figure
+
+
+def _untested(mine: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """How many runs of a method are at settings that no other method has, which the test leaves out; empty of none, and
+    where there is no test."""
+    methods_at = runs.groupby(list(WITHIN), dropna=False)["method"].transform("nunique")
+    alone = int((methods_at[mine.index] == 1).sum())
+    return f"; {alone} at settings of its own" if alone and runs["method"].nunique() > 1 else ""
 
 
 def _counts(axes: Axes, at_risk: list[tuple[np.ndarray, str]], last: float) -> float:

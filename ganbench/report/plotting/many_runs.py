@@ -28,6 +28,7 @@ LINE = 0.09  # height of a name, in heights of the panel
 BAR = (1.008, 0.022)  # left edge and width of the bar of failures, in widths of the panel
 BINS = 24  # of a histogram
 SPANS = 80  # parts of training in which the runs that have a span are counted
+NARROWEST = 0.004  # width of the mark of a span, as a share of training
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,20 @@ def draw_values(
 
 
 def draw_spans(
-    axes: Axes, at: float, left: np.ndarray, right: np.ndarray, owners: np.ndarray, runs: int, colour: str
+    axes: Axes,
+    at: float,
+    left: np.ndarray,
+    right: np.ndarray,
+    owners: np.ndarray,
+    runs: int,
+    colour: str,
+    *,
+    counted: bool = False,
 ) -> None:
     """Draw spans of training, such as events, in a row of a panel whose y-axis points down.
 
     Of many runs, the height of a curve is the share of runs that have a span there, over the largest such share, which
-    stands at the right of the row.
+    stands at the right of the row. So it is of few where spans are `counted`, since marks would hide one another.
 
     Args:
         axes: The panel, over shares of training.
@@ -149,16 +158,22 @@ def draw_spans(
         owners: The run of each span, shape (spans,).
         runs: The number of all runs of the row.
         colour: The colour of the row.
+        counted: Whether spans of several runs have the same ends, such as two snapshots.
     """
     style = {"color": colour, "linewidth": 0}
-    if runs <= MOST_SINGLE:
-        axes.barh(np.full(len(left), at), np.maximum(right - left, 0.004), left=left, height=0.6, alpha=0.45, **style)
+    if runs <= MOST_SINGLE and not counted:
+        widths = np.maximum(right - left, NARROWEST)
+        left = np.minimum(left, 1 - widths)  # what began at the last step has a mark within the panel
+        axes.barh(np.full(len(left), at), widths, left=left, height=0.6, alpha=0.45, **style)
         return
-    first, last = (np.clip((SPANS * ends).astype(int), 0, SPANS - 1) for ends in (left, right))
+    edges = np.unique([0.0, *left, *right, 1.0]) if counted else np.linspace(0, 1, SPANS + 1)
+    parts = len(edges) - 1
+    first = np.clip(np.searchsorted(edges, left, side="right") - 1, 0, parts - 1)
+    last = np.maximum(np.searchsorted(edges, right) - 1, first)
     known = np.unique(owners, return_inverse=True)[1]
-    touched = [known[index] * SPANS + np.arange(first[index], last[index] + 1) for index in range(len(left))]
-    shares = np.bincount(np.unique(np.concatenate(touched)) % SPANS, minlength=SPANS) / runs
-    edges, heights = np.linspace(0, 1, SPANS + 1), np.append(shares, shares[-1]) / shares.max()
+    touched = [known[index] * parts + np.arange(first[index], last[index] + 1) for index in range(len(left))]
+    shares = np.bincount(np.unique(np.concatenate(touched)) % parts, minlength=parts) / runs
+    heights = np.append(shares, shares[-1]) / shares.max()
     axes.fill_between(edges, at + 0.4, at + 0.4 - 0.8 * heights, step="post", alpha=0.7, **style)
     place = {"xycoords": axes.get_yaxis_transform(), "xytext": (3, 0), "textcoords": "offset points", "va": "center"}
     axes.annotate(format_percent(float(shares.max())), (1, at), fontsize=6.5, color=INK, **place)

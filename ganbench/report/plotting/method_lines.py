@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
-from ganbench.analysis.methods import failure_rate
+from ganbench.analysis.methods import failure_rate, not_learned
 from ganbench.report.display_names import short_title
 from ganbench.report.plotting.style import QUIET
 
@@ -65,12 +65,16 @@ def data_title(axes: Axes, dataset: str, test: str = "", **options: float) -> No
 
 
 def failures_in_words(runs: pd.DataFrame) -> str:
-    """How many runs failed, and of how many that is not known: "2 of 10 seen to fail, 3 of 10 undetermined"."""
-    rate = failure_rate(runs)
+    """How many runs failed, of how many that is not known, and how many neither failed nor had learned by their end:
+    "2 of 10 seen to fail, 3 of 10 undetermined, 4 not learned"."""
+    rate, idle = failure_rate(runs), int(not_learned(runs).sum())
+    words = []
     if not rate.unknown:
-        return f"{rate.count} of {rate.total} failed"
-    seen = f"{rate.count} of {rate.total} seen to fail, " if rate.count or rate.unknown < rate.total else ""
-    return f"{seen}{rate.unknown} of {rate.total} undetermined"
+        words.append(f"{rate.count} of {rate.total} failed")
+    elif rate.count or rate.unknown < rate.total:
+        words.append(f"{rate.count} of {rate.total} seen to fail")
+    words += [f"{rate.unknown} of {rate.total} undetermined"] if rate.unknown else []
+    return ", ".join(words + [f"{idle} not learned"] * bool(idle))
 
 
 def draw_legend(axes: Axes, handles: list[Line2D], *, below: float = 0.0) -> None:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import SymmetricalLogLocator
 
-from ganbench.analysis.methods import failure_rate
+from ganbench.analysis.methods import failure_rate, not_learned
 from ganbench.analysis.nulls import NullInterval
 from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
@@ -115,10 +115,12 @@ def panel_title(axes: Axes, name: str) -> None:
 
 
 def count_failed(axes: Axes, runs: pd.DataFrame) -> None:
-    """Say in a panel's upper right corner how many of its runs failed, and of how many that is not known."""
-    rate = failure_rate(runs)
+    """Say in a panel's upper right corner how many of its runs failed, of how many that is not known, and how many
+    neither failed nor had learned by their end."""
+    rate, idle = failure_rate(runs), int(not_learned(runs).sum())
     words = [f"{rate.count} of {rate.total} failed"] if rate.count else []
     words += [f"{rate.unknown} undetermined"] if rate.unknown else []
+    words += [f"{idle} not learned" if words else f"{idle} of {rate.total} not learned"] if idle else []
     axes.set_title(", ".join(words), loc="right", fontsize=8, color=QUIET)
 
 

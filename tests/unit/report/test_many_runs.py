@@ -122,6 +122,20 @@ def test_spans_of_many_runs_are_shares_of_runs():
     assert len(few.patches) == 11
 
 
+def test_spans_between_snapshots_are_counted_up_to_the_end():
+    """Of four runs one hops between the snapshots at 0 and 0.1, all but one between 0.5 and the end."""
+    axes = panel()
+    left, right, owners = np.array([0, 0.5, 0.5, 0.5]), np.array([0.1, 1, 1, 1]), np.array([3, 0, 1, 2])
+    draw_spans(axes, 0.0, left, right, owners, 4, "#000000", counted=True)
+    assert axes.texts[0].get_text() == "75%"
+    x, y = axes.collections[0].get_paths()[0].vertices.T
+    height = {at: 0.4 - y[x == at].min() for at in (0, 0.5, 1)}
+    assert height == pytest.approx({0: 0.8 / 3, 0.5: 0.8, 1: 0.8})
+    axes = panel()
+    draw_spans(axes, 0.0, np.array([1.0]), np.array([1.0]), np.array([0]), 4, "#000000")
+    assert axes.patches[0].get_x() + axes.patches[0].get_width() == pytest.approx(1), "within the panel"
+
+
 def rgb(outcome: str) -> tuple[float, ...]:
     return to_rgb(OUTCOME_COLOURS[outcome])
 

@@ -33,7 +33,11 @@ def test_every_pair_is_a_dot_or_is_counted(collected):
     (axes,) = draw(made(collected), "pairs").axes
     dots = [float(line.get_ydata()[0]) for line in axes.lines if line.get_marker() == "o"]
     assert dots == [2.0] * 5
-    assert "7 to 0 of 8\n3 without a difference" in [text.get_text() for text in axes.texts]
+    assert {"won by first 7, by second 0; 1 tie", "only the second failed: 2"} == {t.get_text() for t in axes.texts}
+    edge = next(line for line in axes.lines if line.get_marker() == "^")
+    assert len(edge.get_xdata()) == 2
+    assert edge.get_ydata()[0] > 0.9, "on the side on which the first is better"
+    assert axes.get_ylabel().endswith("← second better      first better →")
     # Sorted, the differences are 0 where both failed, five times 2, and twice infinite: eight pairs hold the median
     # with 95% between the first and the last alone.
     assert not axes.collections
@@ -46,7 +50,9 @@ def test_the_median_of_many_pairs_has_an_interval(collected):
     assert [point[1] for point in bar.get_segments()[0]] == [2, 2]
     high = {name: dataclasses.replace(info, best="high") for name, info in better.metrics.items()}
     (axes,) = draw(dataclasses.replace(better, metrics=high), "pairs").axes
-    assert "0 to 9 of 9" in [text.get_text() for text in axes.texts], "where more is better, the second wins"
+    words = [text.get_text() for text in axes.texts]
+    assert words == ["won by first 0, by second 9; 0 ties"], "where more is better, the second wins"
+    assert axes.get_ylabel().endswith("← first better      second better →")
     assert [point[1] for point in axes.collections[0].get_segments()[0]] == [2, 2], "the second still scores 2 more"
 
 
@@ -66,3 +72,34 @@ def test_the_numbers_at_risk_stand_below_survival_curves(collected):
     assert ticks[1] > 400
     curve = next(line for line in axes.lines if len(line.get_xdata()) > 3)
     assert curve.get_ydata().tolist()[:5] == pytest.approx([1, 11 / 12, 10 / 12, 9 / 12, 8 / 12])
+
+
+def test_a_survival_curve_ends_with_the_runs_and_counts_what_speaks_for_nothing(collected):
+    """Two of b's four runs are at a setting of its own; of a's four, three neither failed nor learned."""
+    short = study(collected, {"a": {ONE: runs("cfff")}, "b": {ONE: runs("ff"), TWO: runs("ff")}})
+    of_a = short.runs["method"] == "a"
+    table = short.runs.assign(steps=short.runs["steps"].where(~of_a, 800))
+    table.loc[of_a & (table["outcome"] == "converged"), "outcome"] = "not-learned-yet"
+    (axes,) = draw(dataclasses.replace(short, runs=table), "survival").axes
+    first, second = (line for line in axes.lines if len(line.get_xdata()) > 1 and line.get_marker() != "|")
+    assert (first.get_xdata()[-1], second.get_xdata()[-1]) == (800, 2000)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "a (1 of 4 failed, 3 not learned)",
+        "b (0 of 4 failed; 2 at settings of its own)",
+    ]
+
+
+def test_cells_tell_runs_that_had_not_learned_from_those_that_did_not_fail(collected):
+    grid = {(n, rate): runs("fffc") for n in (100, 400) for rate in (0.1, 0.2)}
+    made = study(collected, {"a": grid})
+    idle = (made.runs["n_train"] == 100) & (made.runs["outcome"] == "converged")
+    made = dataclasses.replace(made, runs=made.runs.assign(outcome=made.runs["outcome"].mask(idle, "not-learned-yet")))
+    for kind in ("failure_rate", "interactions"):
+        axes = draw(made, kind).axes[0]
+        assert [text.get_text() for text in axes.texts] == ["1/4\n3 not learned"] * 2 + ["1/4"] * 2
+        assert [patch.get_xy()[1] for patch in axes.patches if patch.get_hatch()] == [0, 0]
+
+
+def test_where_runs_fail_is_not_drawn_where_how_they_ended_has_the_same_counts(collected):
+    one_size = study(collected, {"a": {(100, rate): runs("ffc") for rate in (0.1, 0.2)}})
+    assert draw(one_size, "failure_rate").get_label().startswith("No method was run with several numbers of examples")
