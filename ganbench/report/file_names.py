@@ -22,6 +22,7 @@ PAPER_TABLES = (
 )
 PAPER_FORMATS = ("tex", "csv")
 FIGURE_FORMATS = ("svg", "png")
+NOTHING = "nothing-to-draw"  # the comment in the file of a figure that says why there is nothing to draw
 
 
 def table_files() -> list[str]:

@@ -29,6 +29,7 @@ from ganbench.report.provenance import config, environment_facts, references, ru
 from ganbench.report.ranking_section import rankings
 from ganbench.report.run_records import commands, keys, listed, records
 
+OF_RANKING = "working_regions"  # the figure that is shown beside the ranking
 OF_SAMPLES = ("film", "samples")  # figures of a method that show what its runs generate
 
 
@@ -61,6 +62,8 @@ def render(
     figure = Figures(figures, out.parent)
     found = findings(collected)
     table = settings_table(gans) if len(gans.runs) else pd.DataFrame()
+    order, of_study = rankings(gans), [(kind, figure(kind)) for kind, of in shown if of is None]
+    first = [item for kind, item in of_study if order and kind == OF_RANKING and not item["nothing"]]
     context = dict(
         title=study.get("title") or study["study"],
         name=study["study"],
@@ -68,11 +71,13 @@ def render(
         compared=study.get("compare", []),
         comparison=f"{COMPARISON}/report.html",
         partial=missing_results(collected),
-        rankings=rankings(gans),
+        rankings=order,
+        ranking_figures=first,
+        of_samples=OF_SAMPLES,
         claims=render_claims(collected, study),
         published=render_published(collected, study),
         summary=[_finding(each) for each in found if each.method is None or each.kind == "method"],
-        figures=[figure(kind) for kind, of in shown if of is None],
+        figures=[item for _, item in of_study if item not in first],
         methods=[_method(gans, table, found, name, figure, shown) for name in methods(gans)],
         laboratory=[_experiment(each, figure, shown) for each in experiments(collected, study)],
         outcomes={name: OUTCOMES[name] for name in occurring(gans.runs)},

@@ -14,7 +14,7 @@ import jinja2
 from ganbench.core.atomic_files import atomic_write
 from ganbench.report.figure_info import figure_infos
 from ganbench.report.file_names import figure_name
-from ganbench.report.pictures import embed, full_file, nothing_to_draw, size_on_page
+from ganbench.report.pictures import embed, full_file, seen_in, size_on_page
 
 HERE = Path(__file__).parent
 PAGE = 2_900_000  # bytes of a page
@@ -55,23 +55,29 @@ class Figures:
         self.items: list[dict] = []
 
     def __call__(self, kind: str, of: str | None = None) -> dict:
-        """The item of a figure of a study, a method or an experiment."""
+        """The item of a figure of a study, a method or an experiment, with its `kind`."""
         info = figure_infos()[kind]
-        return self.add(figure_name(kind, of), info.title, info.caption)
+        item = self.add(figure_name(kind, of), info.title, info.caption)
+        item["kind"] = kind
+        return item
 
     def add(self, name: str, title: str, caption: str) -> dict:
         """The item of a figure, without its picture; of a figure with nothing in it, its title and the reason.
+
+        The item's `place` is the id of its heading, `seen` what the picture shows, in words.
 
         Args:
             name: name of its files, without the suffix.
             title: its title.
             caption: how to read it.
         """
-        if reason := nothing_to_draw(self.folder / name):
-            return {"title": title, "nothing": reason}
+        seen, nothing = seen_in(self.folder / name)
+        if nothing:
+            return {"title": title, "nothing": seen}
         width, height = size_on_page(self.folder / name)
         item = {"title": title, "caption": caption, "width": width, "height": height, "source": "", "still": ""}
-        item |= {"path": self.folder / name, "file": self.link(name), "nothing": ""}
+        item |= {"path": self.folder / name, "file": self.link(name), "nothing": "", "place": f"figure-{name}"}
+        item["seen"] = seen
         self.items.append(item)
         return item
 

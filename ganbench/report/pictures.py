@@ -11,6 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from ganbench.report.file_names import NOTHING
+
 # A vector drawing is sharper than pixels, but with thousands of curves its file is larger, and slow to draw.
 LARGEST_SVG = 600_000
 CSS_PIXELS = 96  # per inch
@@ -83,10 +85,10 @@ def size_on_page(figure: Path) -> tuple[int, int]:
     return width, height
 
 
-def nothing_to_draw(figure: Path) -> str:
-    """Why there is nothing to draw in a figure, as its file says it; empty for any other figure."""
+def seen_in(figure: Path) -> tuple[str, bool]:
+    """What is seen in a figure, as its file says it, or ""; and whether that is only why there is nothing to draw."""
     with Image.open(figure.with_suffix(".png")) as image:
-        return image.info.get("Description", "")
+        return image.info.get("Description", ""), image.info.get("Comment") == NOTHING
 
 
 def full_file(figure: Path) -> str:

@@ -17,8 +17,9 @@ def rankings(collected: Collected) -> list[dict]:
     """What the report shows of every data set, in the order of the table of runs.
 
     Returns:
-        By data set: its name, whether there is a choice, the answer with what it rests on, cautions, the title of the
-        metric and whether lower or higher is better, a caption that counts the runs, and a row of texts per method.
+        By data set: its name, the method that comes first, whether there is a choice, the answer with what it rests on,
+        cautions, the title of the metric and whether lower or higher is better, a caption that counts the runs, and a
+        row of texts per method.
     """
     tests = ranking_tests(collected)
     table = ranking(collected, tests)
@@ -31,6 +32,7 @@ def rankings(collected: Collected) -> list[dict]:
         shown.append(
             {
                 "dataset": answer.dataset,
+                "first": rows["method"].iloc[0],
                 "choice": len(rows) > 1,
                 "use": answer.use,
                 "sure": answer.sure,

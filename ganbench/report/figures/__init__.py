@@ -6,7 +6,7 @@ report.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -34,7 +34,17 @@ def draw(collected: Collected, kind: str, of: str | None = None) -> Figure | Fil
     module = import_module(f"{__name__}.{kind}")
     figure = module.draw(shown) if of is None else module.draw(shown, of)
     style.title(figure, info.title_of(of))
+    if isinstance(figure, Figure) and not figure.get_label():
+        style.describe(figure, _panels(figure))
     return figure
+
+
+def _panels(figure: Figure) -> Iterator[str]:
+    """What the panels of a figure that does not describe itself say of themselves."""
+    for axes in figure.axes:
+        over = [words for words in (axes.get_ylabel(), axes.get_xlabel()) if words]
+        if words := ": ".join(filter(None, [axes.get_title(loc="left"), " over ".join(over)])):
+            yield " ".join(words.split())
 
 
 def write(

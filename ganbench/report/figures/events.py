@@ -16,7 +16,7 @@ from ganbench.analysis.recorded_series import recorded_series
 from ganbench.core.formatting import plural
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.many_runs import draw_spans
-from ganbench.report.plotting.style import FAINT, INK, PLAYER_COLOURS, QUIET, nothing, plain_ticks
+from ganbench.report.plotting.style import FAINT, INK, PLAYER_COLOURS, QUIET, describe, nothing, plain_ticks
 
 FIGURE = FigureInfo(
     title="Events",
@@ -64,7 +64,14 @@ def draw(collected: Collected) -> Figure:
         words, colour = STUDIED[series]
         axes.set_title(words)
         _study(axes, found, colour)
+    seen = [f"{name}: {_counted(counts[name])}" for name, kind in rows if kind is None]
+    describe(figure, seen + [f"{STUDIED[name][0]} around {_result(found)}" for name, found in studies.items()])
     return figure
+
+
+def _counted(counts: pd.Series) -> str:
+    """Events by kind, with their numbers."""
+    return ", ".join(f"{kind.replace('-', ' ')} {counts[kind]:,}" for kind in KINDS if kind in counts)
 
 
 def studies_of(collected: Collected) -> dict[str, EventStudy | None]:
@@ -111,8 +118,12 @@ def _study(axes: Axes, found: EventStudy, colour: str) -> None:
     axes.fill_between(found.lags, found.low, found.high, color=FAINT, linewidth=0)
     axes.plot(found.lags, found.mean, color=colour, linewidth=1.5)
     axes.axvline(0, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
-    p_value = f"p = {found.p_value:.2g}" if found.p_value > 1 / (DRAWS + 1) else f"p < {1 / DRAWS:.1g}"
-    text = f"{plural(found.events, 'spike')}, {p_value}"
-    axes.text(0.97, 0.97, text, ha="right", va="top", fontsize=8, color=QUIET, transform=axes.transAxes)
+    axes.text(0.97, 0.97, _result(found), ha="right", va="top", fontsize=8, color=QUIET, transform=axes.transAxes)
     axes.set(xlabel="bins from the start of the spike", ylabel="standard deviations")
     plain_ticks(axes, "x", count=4)
+
+
+def _result(found: EventStudy) -> str:
+    """The number of spikes and the p-value of their mean course."""
+    p_value = f"p = {found.p_value:.2g}" if found.p_value > 1 / (DRAWS + 1) else f"p < {1 / DRAWS:.1g}"
+    return f"{plural(found.events, 'spike')}, {p_value}"

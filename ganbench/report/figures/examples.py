@@ -17,6 +17,7 @@ from ganbench.report.plotting.style import (
     PLAYER_COLOURS,
     PLAYER_NAMES,
     QUIET,
+    describe,
     figure_legend,
     heading,
     nothing,
@@ -50,9 +51,18 @@ def draw(collected: Collected) -> Figure:
         heading(row[0], f"{name}: {run['run']}", above=14)
         _examples(row[:3], collected, run)
         _losses(row[3], collected.curves[collected.curves["run"] == run["run"]], run)
+        row[3].set_ylabel("loss", fontsize=8)
+    panels[-1, 3].set_xlabel("training step", fontsize=8)
     handles = [Line2D([], [], color=colour, label=PLAYER_NAMES[name]) for name, colour in PLAYER_COLOURS.items()]
     figure_legend(figure, handles, corner="lower right")
+    describe(figure, (_words(name, run) for name, run in shown))
     return figure
+
+
+def _words(outcome: str, run: pd.Series) -> str:
+    """A run and since when its outcome holds."""
+    since = "" if pd.isna(run["outcome_step"]) else f", since step {run['outcome_step']:,}"
+    return f"{outcome}: run {run['run']}{since}"
 
 
 def _clearest(collected: Collected, runs: pd.DataFrame, outcome: str) -> pd.Series:

@@ -10,8 +10,9 @@ from ganbench.analysis.methods import methods
 from ganbench.core.formatting import format_number
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.failure_cells import draw_cells, draw_scale
+from ganbench.report.plotting.method_lines import failures_in_words
 from ganbench.report.plotting.setting_panels import Levels, panel_title, rows_of, settings_of
-from ganbench.report.plotting.style import nothing
+from ganbench.report.plotting.style import describe, nothing
 
 FIGURE = FigureInfo(
     title="Where runs fail",
@@ -28,8 +29,8 @@ FIGURE = FigureInfo(
 
 def draw(collected: Collected) -> Figure:
     """Heat map of failure rates, learning rate by number of examples, one panel per method."""
-    names = methods(collected)
-    levels = {name: Levels.of(collected.runs[collected.runs["method"] == name]) for name in names}
+    runs, names = collected.runs, methods(collected)
+    levels = {name: Levels.of(runs[runs["method"] == name]) for name in names}
     if all(len(each.n_train) == 1 for each in levels.values()):
         return nothing(
             "No method was run with several numbers of examples: the figure of how runs ended has the counts."
@@ -50,11 +51,12 @@ def draw(collected: Collected) -> Figure:
         cells: list[list[pd.DataFrame | None]] = [
             [None] * len(levels[name].learning_rate) for _ in levels[name].n_train
         ]
-        for (row, column), _, mine in settings_of(collected.runs[collected.runs["method"] == name]):
+        for (row, column), _, mine in settings_of(runs[runs["method"] == name]):
             cells[row][column] = mine if len(mine) else None
         rows_in_words = [format_number(count) for count in levels[name].n_train]
         draw_cells(axes, cells, levels[name].rate_words, rows_in_words)
         panel_title(axes, name)
         axes.set(xlabel="learning rate", ylabel="" if index % columns else "training examples")
     draw_scale(figure, panels)
+    describe(figure, (f"{name}: {failures_in_words(runs[runs['method'] == name])}" for name in names))
     return figure

@@ -16,7 +16,7 @@ from ganbench.report.plotting.films import Film
 from ganbench.report.plotting.image_strips import tiles
 from ganbench.report.plotting.point_clouds import cloud
 from ganbench.report.plotting.run_samples import RunSamples, choose, samples_of
-from ganbench.report.plotting.style import nothing
+from ganbench.report.plotting.style import describe, nothing
 
 FIGURE = FigureInfo(
     title="Film of training",
@@ -82,6 +82,7 @@ def _frame(runs: list[RunSamples], step: int, count: int, real: np.ndarray | Non
         else:
             cloud(axes, run.samples[index], real)
         axes.set_title("\n".join([*run.lines, when]), fontsize=8.5)
+    describe(figure, (", ".join([*run.lines, f"to step {format_number(run.steps[-1])}"]) for run in runs))
     return figure
 
 

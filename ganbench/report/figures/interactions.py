@@ -12,10 +12,11 @@ from ganbench.analysis.axis_interactions import Crossing, crossings, interaction
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.working_regions import axis_words
 from ganbench.core.formatting import format_p_value
+from ganbench.report.display_names import short_title
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.failure_cells import draw_cells, draw_scale
 from ganbench.report.plotting.method_lines import data_title
-from ganbench.report.plotting.style import nothing
+from ganbench.report.plotting.style import describe, nothing
 
 FIGURE = FigureInfo(
     title="Failures by pairs of axes",
@@ -50,6 +51,7 @@ def draw(collected: Collected) -> Figure:
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes in panels.ravel()[len(order) :]:
         axes.set_axis_off()
+    seen = []
     for axes, index in zip(panels.ravel(), order, strict=False):
         crossing = found[index]
         words = [[_wrapped(value) for value in values] for values in crossing.values]
@@ -60,7 +62,10 @@ def draw(collected: Collected) -> Figure:
             for question, title in (("failure", "failures"), ("rank", "ranks"))
         ]
         data_title(axes, crossing.dataset, ", ".join(tests))
+        both = " by ".join(map(axis_words, crossing.axes))
+        seen.append(f"{both} on {short_title(crossing.dataset)}: p-values of the interaction, {', '.join(tests)}")
     draw_scale(figure, panels)
+    describe(figure, seen)
     return figure
 
 

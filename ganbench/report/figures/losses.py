@@ -13,14 +13,17 @@ from matplotlib.lines import Line2D
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES
 from ganbench.analysis.grouped_arrays import grouped_arrays
+from ganbench.core.formatting import format_number
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.many_runs import Course, draw_courses, draw_failures, short_name
+from ganbench.report.plotting.method_lines import failures_in_words
 from ganbench.report.plotting.setting_panels import count_failed, grid, settings_of, size
 from ganbench.report.plotting.style import (
     INK,
     OUTCOME_COLOURS,
     PLAYER_COLOURS,
     PLAYER_NAMES,
+    describe,
     figure_legend,
     nothing,
     outcomes_present,
@@ -31,11 +34,12 @@ FIGURE = FigureInfo(
     title="Losses",
     scope="method",
     caption=(
-        "One line per seed and player: the mean loss over a bin of steps, with a band from the smallest to the"
-        " largest loss in the bin. Of more than thirty runs of a setting, the lines are medians, the bands hold 50% and"
-        " 90% of the runs that have a value, up to three runs farthest outside are drawn and named by their seeds, and"
-        " a bar at the right edge shows the share of every failure. A triangle at the top marks the step since which"
-        " the first failure of a run holds; its colour gives the most severe one. A square at the bottom marks the step"
+        "One panel per setting, each with its own scale of losses; one line per seed and player: the mean loss over a"
+        " bin of steps, with a band from the smallest to the largest loss in the bin. Of more than thirty runs of a"
+        " setting, the lines are medians, the bands hold 50% and 90% of the runs that have a value, up to three runs"
+        " farthest outside are drawn and named by their seeds, and a bar at the right edge shows the share of every"
+        " failure. A triangle at the top marks the step since which the first failure of a run holds, triangles of"
+        " near steps one below the other; its colour gives the most severe one. A square at the bottom marks the step"
         " after which a run was stopped early."
     ),
 )
@@ -43,6 +47,8 @@ FIGURE = FigureInfo(
 STOPPED = {"marker": "s", "color": INK}  # the mark of a run that was stopped early
 
 NO_CURVE = dict.fromkeys(("middle", "min", "mean", "max"), np.array([]))  # of a run that ended before its first bin
+
+MOST_STACKED, HIGH = 4, 0.085  # marks one below the other, and the height of one, in heights of the panel
 
 # Losses of a run that diverges pass any scale; beyond this many times the usual size they leave the panel.
 TALLEST = 100
@@ -57,21 +63,26 @@ def draw(collected: Collected, method: str) -> Figure:
         return nothing(f"{method}: no run recorded a loss.")
     width, height = size(runs, width=3.3, height=1.75)
     figure = Figure(figsize=(width, height + 1.0), layout="constrained")
-    panels = grid(figure, runs)[0]
-    _scale(panels[0, 0], curves)
+    panels = grid(figure, runs, share=False)[0]  # on one scale, the losses at one rate would be flat lines at others
     by_run = _by_run(curves)
     for position, _, mine in settings_of(runs):
         axes = panels[position]
+        _scale(axes, curves[curves["run"].isin(mine["run"])])
         count_failed(axes, mine)
         draw_failures(axes, mine)
         _curves(axes, mine, by_run)
-        for outcome, those in mine[mine["outcome"].isin(list(FAILURES))].groupby("outcome", sort=False):
-            _mark(axes, those["failed_step"], 1.0, marker="v", color=OUTCOME_COLOURS[outcome])
-        _mark(axes, mine["stopped_step"], 0.0, **STOPPED)
+        bad = mine[mine["outcome"].isin(list(FAILURES)) & mine["failed_step"].notna()].sort_values("failed_step")
+        heights = _stacked(bad["failed_step"].to_numpy(dtype=np.float64), 0.02 * runs["steps"].max())
+        for outcome in outcomes_present(bad["outcome"]):
+            those = (bad["outcome"] == outcome).to_numpy()
+            style = {"marker": "v", "color": OUTCOME_COLOURS[outcome]}
+            _mark(axes, bad.loc[those, "failed_step"], heights[those], **style)
+        stopped = mine["stopped_step"].dropna()
+        _mark(axes, stopped, np.zeros(len(stopped)), **STOPPED)
     panels[0, 0].set_xlim(0, runs["steps"].max())
     for axes in panels.flat:
         plain_ticks(axes, "x", count=4)
-    plain_ticks(panels[0, 0], "y")
+        plain_ticks(axes, "y", count=4)
     for axes in panels[:, 0]:
         axes.set_ylabel("loss")
     handles = [Line2D([], [], color=PLAYER_COLOURS[name], label=PLAYER_NAMES[name]) for name in PLAYER_COLOURS]
@@ -83,7 +94,19 @@ def draw(collected: Collected, method: str) -> Figure:
     if runs["stopped_step"].notna().any():
         handles.append(Line2D([], [], **STOPPED, linestyle="", label="stopped early"))
     figure_legend(figure, handles)
+    describe(figure, (_words(words, mine, by_run) for _, words, mine in settings_of(runs) if len(mine)))
     return figure
+
+
+def _words(setting: str, runs: pd.DataFrame, curves: dict[tuple[str, str], dict[str, np.ndarray]]) -> str:
+    """How a setting's runs ended, and the medians of the last losses."""
+    words = [failures_in_words(runs)]
+    for series, player in PLAYER_NAMES.items():
+        last = [curves[run, series]["mean"][-1] for run in runs["run"] if (run, series) in curves]
+        middle = float(np.median(last)) if last else np.nan
+        value = format_number(middle) if np.isfinite(middle) else "no number"
+        words.append(f"last loss of the {player} {value} in the median")
+    return f"{setting or 'all runs'}: {', '.join(words)}"
 
 
 def _curves(axes: Axes, runs: pd.DataFrame, curves: dict[tuple[str, str], dict[str, np.ndarray]]) -> None:
@@ -110,21 +133,33 @@ def _curve(axes: Axes, courses: list[Course], bands: list[tuple[np.ndarray, np.n
     axes.plot(courses[at].x, courses[at].y, color=colour, linewidth=0.9, alpha=0.9)
 
 
-def _mark(axes: Axes, steps: pd.Series, height: float, **style: str) -> None:
-    steps = steps.dropna().to_numpy(dtype=np.float64)
+def _stacked(steps: np.ndarray, near: float) -> np.ndarray:
+    """Heights of marks at rising steps, shape (marks,), of which those that would hide one another stand one below the
+    other, up to `MOST_STACKED`."""
+    heights, start, level = np.ones(len(steps)), -np.inf, 0
+    for place, step in enumerate(steps):
+        start, level = (start, level + 1) if step - start < near else (step, 0)
+        heights[place] -= HIGH * (level % MOST_STACKED)
+    return heights
+
+
+def _mark(axes: Axes, steps: pd.Series, heights: np.ndarray, **style: str) -> None:
+    steps = steps.to_numpy(dtype=np.float64)
     if not len(steps):  # a line without points has no place, and would leave none to the panels
         return
     edge = {"markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 7, "linestyle": ""}
     place = {"transform": axes.get_xaxis_transform(), "clip_on": False, "zorder": 5}
-    axes.plot(steps, np.full(len(steps), height), **place, **edge, **style)
+    axes.plot(steps, heights, **place, **edge, **style)
 
 
 def _scale(axes: Axes, curves: pd.DataFrame) -> None:
     """Linear while all losses are of one size; else linear around zero and logarithmic beyond the usual size.
 
     The usual size is the median over runs of a run's median |mean loss|, so that neither the bad moments of a run nor
-    a few bad runs decide on the scale of all panels.
+    a few bad runs decide on the scale of a panel.
     """
+    if not np.isfinite(curves["mean"]).any():
+        return
     finite = curves[np.isfinite(curves["mean"])]
     usual = max(finite["mean"].abs().groupby(finite["run"]).median().median(), 1e-3)
     low, high = finite["min"].min(), finite["max"].max()

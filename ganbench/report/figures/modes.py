@@ -17,6 +17,7 @@ from ganbench.report.plotting.style import (
     OUTCOME_COLOURS,
     OUTCOME_MARKERS,
     QUIET,
+    describe,
     nothing,
     outcome_legend,
     outcomes_present,
@@ -65,6 +66,7 @@ def draw(collected: Collected, method: str) -> Figure:
     ticks = np.unique(np.linspace(0, modes - 1, min(modes, MOST_MODE_LABELS)).round().astype(int))
     panels[0].set_yticks(ticks)
     panels[0].set(ylabel="mode", ylim=(modes - 0.5, -0.5))
+    describe(figure, (f"run {name}: {_ended(runs.loc[name])}" for name in shown))
     return figure
 
 
@@ -86,12 +88,17 @@ def _map(axes: Axes, table: pd.DataFrame, run: pd.Series) -> AxesImage:
     steps = np.unique(np.linspace(0, wide.shape[1] - 1, min(wide.shape[1], LABELS)).round().astype(int))
     axes.set_xticks(steps, [format_number(wide.columns[index]) for index in steps], rotation=60)
     axes.set_xlabel("training step")
-    forgot = run["mode_forgetting"]
     setting = (
         f"rate {format_number(run['learning_rate'])}, {format_number(run['n_train'])} examples, seed {run['seed']}"
     )
-    axes.set_title("\n".join([setting, run["outcome"] + ("" if pd.isna(forgot) else f", forgot {forgot:.2f}")]))
+    axes.set_title("\n".join([setting, _ended(run)]))
     return drawn
+
+
+def _ended(run: pd.Series) -> str:
+    """A run's outcome and how much it forgot."""
+    forgot = run["mode_forgetting"]
+    return run["outcome"] + ("" if pd.isna(forgot) else f", forgot {forgot:.2f}")
 
 
 def _colour_bar(figure: Figure, drawn: AxesImage, panels: np.ndarray) -> Colorbar:

@@ -13,7 +13,14 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import methods
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.setting_panels import panel_title, rows_of, settings_of
-from ganbench.report.plotting.style import INK, OUTCOME_COLOURS, figure_legend, outcome_label, outcomes_present
+from ganbench.report.plotting.style import (
+    INK,
+    OUTCOME_COLOURS,
+    describe,
+    figure_legend,
+    outcome_label,
+    outcomes_present,
+)
 
 FIGURE = FigureInfo(
     title="How the runs ended",
@@ -67,7 +74,14 @@ def draw(collected: Collected) -> Figure:
         axes.spines["left"].set_visible(False)
     handles = [Patch(color=OUTCOME_COLOURS[outcome], label=outcome_label(outcome)) for outcome in shown]
     figure_legend(figure, handles)
+    describe(figure, (_words(name, runs[runs["method"] == name]) for name in names))
     return figure
+
+
+def _words(method: str, runs: pd.DataFrame) -> str:
+    """A method's outcomes with their numbers of runs."""
+    counts = ", ".join(f"{(runs['outcome'] == each).sum()} {each}" for each in outcomes_present(runs["outcome"]))
+    return f"{method}: {counts} of {len(runs)} runs"
 
 
 def _ink(outcome: str) -> str:

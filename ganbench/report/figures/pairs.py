@@ -22,7 +22,7 @@ from ganbench.core.formatting import format_number, plural
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.many_runs import MOST_SINGLE, draw_values
 from ganbench.report.plotting.method_lines import COLOURS, data_title
-from ganbench.report.plotting.style import INK, QUIET, REFERENCE, nothing, plain_ticks
+from ganbench.report.plotting.style import INK, QUIET, REFERENCE, describe, nothing, plain_ticks
 
 FIGURE = FigureInfo(
     title="Methods in pairs of equal seeds",
@@ -76,7 +76,7 @@ def draw(collected: Collected) -> Figure:
             shown[dataset] = found[:MOST_COLUMNS]
     if not shown:
         return nothing("No two methods of a data set have runs in pairs, alike in setting and seed, with a score.")
-    widest = max(map(len, shown.values()))
+    widest, seen = max(map(len, shown.values())), []
     column = max(1.7, min(2.7, 9.6 / widest))
     figure = Figure(figsize=(max(5.0, column * widest + 1.0), 3.6 * len(shown) + 0.3), layout="constrained")
     panels = figure.subplots(len(shown), 1, squeeze=False).ravel()
@@ -86,7 +86,9 @@ def draw(collected: Collected) -> Figure:
         _panel(axes, found, sign, letters=int(LETTERS * column))
         data_title(axes, dataset, pad=22)
         below, above = ("second", "first") if sign > 0 else ("first", "second")
+        seen += [f"first {each.methods[0]}, second {each.methods[1]}: {_won(each)}" for each in found]
         axes.set_ylabel(f"difference in {info.title}\n← {below} better      {above} better →")
+    describe(figure, seen)
     return figure
 
 
@@ -124,10 +126,8 @@ def _panel(axes: Axes, found: list[Pairs], sign: float, letters: int) -> None:
         if np.isfinite([low, high]).all():
             axes.vlines(x + 0.42, sign * low, sign * high, color=INK, linewidth=2.5, zorder=4)
         _one_sided(axes, x, pairs, sign)
-        first, second = pairs.wins
-        words = f"won by first {first}, by second {second}; {plural(len(values) - first - second, 'tie')}"
         place = {"xycoords": axes.get_xaxis_transform(), "xytext": (0, 3), "textcoords": "offset points"}
-        axes.annotate(words, (x, 1), ha="center", va="bottom", fontsize=7, color=QUIET, **place)
+        axes.annotate(_won(pairs), (x, 1), ha="center", va="bottom", fontsize=7, color=QUIET, **place)
     labels = [
         "\n".join(
             line
@@ -139,6 +139,12 @@ def _panel(axes: Axes, found: list[Pairs], sign: float, letters: int) -> None:
     axes.set_xticks(range(len(found)), labels, fontsize=7)
     axes.set_xlim(-0.6, len(found) - 0.4)
     plain_ticks(axes, "y")
+
+
+def _won(pairs: Pairs) -> str:
+    """How many pairs each method won."""
+    first, second = pairs.wins
+    return f"won by first {first}, by second {second}; {plural(len(pairs.names) - first - second, 'tie')}"
 
 
 def _one_sided(axes: Axes, x: float, pairs: Pairs, sign: float) -> None:

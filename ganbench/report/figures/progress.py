@@ -12,14 +12,17 @@ from ganbench.analysis.columns import FAILURES
 from ganbench.analysis.grouped_arrays import grouped_arrays
 from ganbench.analysis.methods import dataset_of, measured_metrics
 from ganbench.analysis.nulls import noise_of, null_of
+from ganbench.core.formatting import format_range
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.many_runs import Course, draw_courses, draw_failures, short_name
+from ganbench.report.plotting.method_lines import failures_in_words
 from ganbench.report.plotting.null_band import draw_noise, draw_null, noise_legend, null_legend, shown_with
 from ganbench.report.plotting.setting_panels import better, count_failed, grid, metric_scale, settings_of, size
 from ganbench.report.plotting.step_axis import step_axis
 from ganbench.report.plotting.style import (
     INK,
     OUTCOME_COLOURS,
+    describe,
     heading,
     nothing,
     outcome_legend,
@@ -69,7 +72,18 @@ def draw(collected: Collected, method: str) -> Figure:
         (noise_of(collected, dataset, metric), snapshots[metric].to_numpy(dtype=np.float64)) for metric in metrics
     )
     outcome_legend(figure, outcomes_present(runs["outcome"]), extra=extra, lines=True)
+    ends = {metric: (runs[f"{metric}_final"], collected.metrics[metric].title) for metric in metrics}
+    describe(figure, (_words(words, mine, ends) for _, words, mine in settings_of(runs) if len(mine)))
     return figure
+
+
+def _words(setting: str, runs: pd.DataFrame, ends: dict[str, tuple[pd.Series, str]]) -> str:
+    """How a setting's runs ended, and where their lines do."""
+    words = [failures_in_words(runs)]
+    for values, title in ends.values():
+        mine = values[runs.index].dropna()
+        words += [f"{title} {format_range(mine.min(), mine.max())} at the end"] if len(mine) else []
+    return f"{setting or 'all runs'}: {', '.join(words)}"
 
 
 def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapshots: pd.DataFrame, metric: str) -> None:

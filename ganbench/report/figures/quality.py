@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import dataset_of, measured_metrics, median_value, methods
@@ -22,6 +23,7 @@ from ganbench.report.plotting.style import (
     OUTCOME_COLOURS,
     OUTCOME_MARKERS,
     QUIET,
+    describe,
     heading,
     nothing,
     outcome_legend,
@@ -34,13 +36,13 @@ FIGURE = FigureInfo(
     scope="study",
     order=2,
     caption=(
-        "One mark per run at its last measured value; shape and colour give the outcome; of more than"
-        " thirty runs of a setting, a histogram on its side in the colours of outcomes, with marks and seeds of up to"
-        " three runs farthest outside the middle 90%. The dark line is the median of the"
-        " setting, in which a run that failed or has no value counts as worse than any other, and an undetermined run"
-        " by its value; there is no line if at least half of the runs failed or have no value. The dashed line is what"
-        " as many real examples score, the grey band the interval in which they do so 19 times of 20: values in it are"
-        " indistinguishable from real data. Runs without a value are counted above the panel (n/a)."
+        "One mark per run at its last measured value; shape and colour give the outcome; of more than thirty runs of"
+        " a setting, a histogram on its side in the colours of outcomes, with marks and seeds of up to three runs"
+        " farthest outside the middle 90%. The dark line is the median of the setting, in which a run that failed or"
+        " has no value counts as worse than any other, and an undetermined run by its value; there is no line if at"
+        " least half of the runs failed or have no value. The dashed line is what as many real examples score, the"
+        " grey band the interval in which they do so 19 times of 20: values in it are indistinguishable from real"
+        " data. Runs without a value stand above the panel, by their outcome and number (n/a)."
     ),
 )
 
@@ -71,13 +73,27 @@ def draw(collected: Collected) -> Figure:
     shown = [(dataset_of(collected, name), each) for name in names for each in chosen[name]]
     extra += null_legend(null_of(collected, *each) for each in shown)
     outcome_legend(figure, outcomes_present(collected.runs["outcome"]), extra=extra, lines=False)
+    describe(figure, (_words(collected, name, metric) for name in names for metric in chosen[name]))
     return figure
+
+
+def _words(collected: Collected, method: str, metric: str) -> str:
+    """The median of every setting."""
+    info, medians = collected.metrics[metric], []
+    for _, words, mine in settings_of(collected.runs[collected.runs["method"] == method]):
+        if len(mine):
+            median = median_value(mine, metric, info)
+            value = "none" if np.isnan(median) else format_number(median)
+            medians.append(f"{value} at {words}" if words else value)
+    return f"{method}, median {info.title}: {', '.join(medians)}"
 
 
 def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) -> None:
     info = collected.metrics[metric]
-    null = null_of(collected, dataset_of(collected, runs["method"].iloc[0]), metric)
-    values = runs[f"{metric}_final"].to_numpy(dtype=np.float64)
+    dataset = dataset_of(collected, runs["method"].iloc[0])
+    null = null_of(collected, dataset, metric)
+    beside = collected.runs["dataset"] == dataset  # the methods of a data set have one scale
+    values = collected.runs.loc[beside, f"{metric}_final"].to_numpy(dtype=np.float64)
     metric_scale(axes, info, shown_with(null, values), null)
     draw_null(axes, null)
     levels = Levels.of(runs)
@@ -115,7 +131,13 @@ def _setting(axes: Axes, x: float, runs: pd.DataFrame, metric: str, info: Metric
     median = median_value(runs, metric, info)
     if np.isfinite(median):
         axes.hlines(median, x - 0.38, x + 0.38, color=INK, linewidth=1.6, zorder=2)
-    if not known.all():
-        position = {"xy": (x, 1), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-        text = f"{int((~known).sum())} n/a"
-        axes.annotate(text, xytext=(0, 3), ha="center", va="bottom", fontsize=7, color=QUIET, **position)
+    lost = runs[~known]["outcome"].value_counts()
+    for level, outcome in enumerate(outcomes_present(lost.index)):  # in a strip above the panel
+        place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "center"}
+        text = f"{lost[outcome]} n/a"
+        axes.annotate(text, (x, 1), xytext=(0, 6 + 9 * level), ha="left", fontsize=7, color=QUIET, **place)
+        mark = {"color": OUTCOME_COLOURS[outcome], "marker": OUTCOME_MARKERS[outcome], "markersize": 5.5}
+        above = axes.get_xaxis_transform() + ScaledTranslation(
+            -5 / 72, (6 + 9 * level) / 72, axes.figure.dpi_scale_trans
+        )
+        axes.plot(x, 1, transform=above, clip_on=False, markeredgecolor="white", markeredgewidth=0.5, **mark)

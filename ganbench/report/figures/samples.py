@@ -6,10 +6,11 @@ from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import dataset_of
+from ganbench.core.formatting import format_number
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting import histograms, image_strips, point_clouds
 from ganbench.report.plotting.run_samples import choose, samples_of
-from ganbench.report.plotting.style import nothing
+from ganbench.report.plotting.style import describe, nothing
 
 FIGURE = FigureInfo(
     title="Samples over training",
@@ -30,9 +31,14 @@ def draw(collected: Collected, method: str) -> Figure:
         return nothing(f"{method}: no run reached a snapshot with samples.")
     real = collected.real(dataset_of(collected, method))
     if real.ndim == 4:
-        return image_strips.draw(shown, real)
-    if real.ndim == 2 and real.shape[1] == 2:
-        return point_clouds.draw(shown, real)
-    if real.ndim == 2 and real.shape[1] == 1:
-        return histograms.draw(shown, real)
-    return nothing(f"{method}: examples of shape {real.shape[1:]} are neither images nor points of a line or plane.")
+        figure = image_strips.draw(shown, real)
+    elif real.ndim == 2 and real.shape[1] == 2:
+        figure = point_clouds.draw(shown, real)
+    elif real.ndim == 2 and real.shape[1] == 1:
+        figure = histograms.draw(shown, real)
+    else:
+        return nothing(
+            f"{method}: examples of shape {real.shape[1:]} are neither images nor points of a line or plane."
+        )
+    describe(figure, (", ".join([*run.lines, f"to step {format_number(run.steps[-1])}"]) for run in shown))
+    return figure

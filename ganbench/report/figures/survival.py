@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.comparisons import WITHIN, log_rank_within_settings, methods_by_dataset
+from ganbench.analysis.columns import SETTING
+from ganbench.analysis.comparisons import log_rank_within_settings, methods_by_dataset
 from ganbench.analysis.methods import failure_times
 from ganbench.analysis.statistics.survival import SurvivalCurve, kaplan_meier
-from ganbench.core.formatting import format_p_value
+from ganbench.core.formatting import format_number, format_p_value, format_percent
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.method_lines import (
     MOST_BANDS,
@@ -22,7 +23,7 @@ from ganbench.report.plotting.method_lines import (
     failures_in_words,
     method_styles,
 )
-from ganbench.report.plotting.style import INK, QUIET, plain_ticks
+from ganbench.report.plotting.style import INK, QUIET, describe, plain_ticks
 
 FIGURE = FigureInfo(
     title="When runs fail",
@@ -51,7 +52,7 @@ BEYOND = 1.02  # the end of the axis, in last steps
 def draw(collected: Collected) -> Figure:
     """Survival curves: one panel per data set, one curve per method, over all of its settings."""
     groups = list(methods_by_dataset(collected))
-    most = max(len(names) for _, names in groups)
+    most, seen = max(len(names) for _, names in groups), []
     figure, panels = data_panels(len(groups), most + min(most, MOST_COUNTED))
     for axes, (dataset, names) in zip(panels, groups, strict=True):
         runs = collected.runs[collected.runs["method"].isin(names)]
@@ -64,6 +65,8 @@ def draw(collected: Collected) -> Figure:
             _curve(axes, curve, steps[~failed], float(mine["steps"].max()), style, band=len(names) <= MOST_BANDS)
             at_risk.append((steps, style["color"]))
             handles.append(Line2D([], [], label=f"{name} ({failures_in_words(mine)}{_untested(mine, runs)})", **style))
+            end = f"by step {format_number(mine['steps'].max())}"
+            seen.append(f"{handles[-1].get_label()}: {format_percent(float(curve.share[-1]))} not seen to fail {end}")
         axes.set(
             xlim=(-0.01 * last, BEYOND * last), ylim=(-0.03, 1.05), xlabel="training step", ylabel="not seen to fail"
         )
@@ -73,13 +76,14 @@ def draw(collected: Collected) -> Figure:
         data_title(axes, dataset, test)
         plain_ticks(axes, "x")
         draw_legend(axes, handles, below=_counts(axes, at_risk, last))
+    describe(figure, seen)
     return figure
 
 
 def _untested(mine: pd.DataFrame, runs: pd.DataFrame) -> str:
     """How many runs of a method are at settings that no other method has, which the test leaves out; empty of none, and
     where there is no test."""
-    methods_at = runs.groupby(list(WITHIN), dropna=False)["method"].transform("nunique")
+    methods_at = runs.groupby(list(SETTING), dropna=False)["method"].transform("nunique")
     alone = int((methods_at[mine.index] == 1).sum())
     return f"; {alone} at settings of its own" if alone and runs["method"].nunique() > 1 else ""
 

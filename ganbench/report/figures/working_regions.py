@@ -13,25 +13,26 @@ from ganbench.analysis.working_regions import LIMIT, WorkingRegion, axis_words, 
 from ganbench.core.formatting import format_number
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.method_lines import data_panels, data_title, draw_legend, method_styles
-from ganbench.report.plotting.style import INK, QUIET, REFERENCE, nothing
+from ganbench.report.plotting.style import INK, QUIET, REFERENCE, describe, nothing
 
 FIGURE = FigureInfo(
     title="Where methods work",
     scope="study",
     order=1,
     caption=(
-        "The share of healthy runs, which had learned by their end and had not failed, along every numeric axis"
-        " with three values or more. A method's runs at all numbers of examples and learning rates are counted"
-        " together where these are the same at every value of the axis, and have lines of their own elsewhere."
-        " Upright lines are 95% Wilson intervals, drawn side by side; they count undetermined runs either way, and a"
-        " value with such runs has no dot. A thick bar below marks where more than half of the runs are healthy, by"
-        " straight lines between neighbouring values; a triangle at its end says that the region may go on beyond"
-        " the values that were run. What happens between two neighbouring values was not run: a gap or a peak there"
-        " remains unseen."
+        "The share of healthy runs, which had learned by their end and had not failed, along every numeric axis with"
+        " three values or more. A method's runs at all numbers of examples and learning rates are counted together"
+        " where these are the same at every value of the axis, and have lines of their own elsewhere. Upright lines"
+        " are 95% Wilson intervals, drawn side by side, and lines of equal shares a little apart; intervals count"
+        " undetermined runs either way, and a value with such runs has no dot. A thick bar below marks where more than"
+        " half of the runs are healthy, by straight lines between neighbouring values; a triangle at its end says that"
+        " the region may go on beyond the values that were run. What happens between two neighbouring values was not"
+        " run: a gap or a peak there remains unseen."
     ),
 )
 
 SPREAD, WIDEST = 0.012, 0.07  # distance between the intervals of two lines, and of all, in widths of the panel
+LIFT = 0.012  # height between lines of equal shares
 STRIP, TALLEST = 0.055, 0.5  # height of the bar of a region, and of all, in units of the share
 MOST_LINES = 24  # in a panel: styles repeat beyond
 
@@ -45,10 +46,19 @@ def draw(collected: Collected) -> Figure:
         return nothing("No numeric axis has three values or more at which runs are alike in all else.")
     most = min(MOST_LINES, max(map(len, panels.values())))
     figure, axes = data_panels(len(panels), most + 1)
+    seen = []
     for panel, ((dataset, axis), groups) in zip(axes, panels.items(), strict=True):
         _panel(panel, axis, groups)
         data_title(panel, dataset)
+        seen += [f"{found.group}, healthy runs by {axis_words(axis)}: {_words(found)}" for found in groups]
+    describe(figure, seen)
     return figure
+
+
+def _words(found: WorkingRegion) -> str:
+    """The share of healthy runs at every value."""
+    pairs = zip(found.values, found.rates, strict=True)
+    return ", ".join(f"{rate.count} of {rate.total} at {format_number(value)}" for value, rate in pairs)
 
 
 def _panel(axes: Axes, axis: str, groups: list[WorkingRegion]) -> None:
@@ -61,7 +71,8 @@ def _panel(axes: Axes, axis: str, groups: list[WorkingRegion]) -> None:
         rates = found.rates
         values = found.values * shift
         axes.vlines(values, [r.lower for r in rates], [r.upper for r in rates], color=style["color"], alpha=0.45)
-        axes.plot(values, [rate.value for rate in rates], marker="o", markersize=4, zorder=3, **style)
+        lift = LIFT * (index - (len(shown) - 1) / 2)  # or lines of equal shares, such as 0%, would lie on one another
+        axes.plot(values, [rate.value + lift for rate in rates], marker="o", markersize=4, zorder=3, **style)
         label = _region(axes, found, -strip * (index + 1.4), style["color"])
         handles.append(Line2D([], [], label=f"{found.group} ({label})", **style))
     axes.axhline(LIMIT, zorder=1, **REFERENCE)

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 FRAME_MS, LAST_MS = 400, 3000  # how long a frame is shown, and the last before the film begins again
 TITLE = {"x": 0.01, "ha": "left"}  # place of a figure's title, at its left edge
@@ -54,8 +55,8 @@ class Film:
         return figure
 
 
-def save_film(film: Film, path: Path) -> None:
-    """Write a film as an animated PNG (APNG) that loops.
+def save_film(film: Film, path: Path, seen: str = "") -> None:
+    """Write a film as an animated PNG (APNG) that loops, with a description of what is seen in it.
 
     Paper, and a viewer that knows no APNG, show the first frame of the file. That is the last one of the film: where a
     loop is entered makes no difference to those who see it run.
@@ -75,7 +76,10 @@ def save_film(film: Film, path: Path) -> None:
     palette.putpalette(colours.ravel().tolist())
     first, *others = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     lasting = [LAST_MS] + [FRAME_MS] * len(others)
-    first.save(path, "PNG", save_all=True, append_images=others, duration=lasting, loop=0)
+    about = PngInfo()
+    if seen:
+        about.add_text("Description", seen)
+    first.save(path, "PNG", save_all=True, append_images=others, duration=lasting, loop=0, pnginfo=about)
 
 
 def _picture(figure: Figure) -> Image.Image:

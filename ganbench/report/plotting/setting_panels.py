@@ -66,10 +66,11 @@ def settings_of(runs: pd.DataFrame) -> Iterator[tuple[tuple[int, int], str, pd.D
             yield (row, column), ", ".join(words), mine
 
 
-def grid(figure: Figure, runs: pd.DataFrame, *, blocks: int = 1) -> np.ndarray:
+def grid(figure: Figure, runs: pd.DataFrame, *, blocks: int = 1, share: bool = True) -> np.ndarray:
     """Panels for every setting, one block of them below the other.
 
-    Panels of a block share both scales, blocks share the one of x. Settings without runs say so.
+    Panels of a block share both scales, or that of x alone if they do not `share`; blocks share the one of x. Settings
+    without runs say so.
 
     Returns:
         Axes of shape (blocks, numbers of examples, learning rates).
@@ -81,9 +82,9 @@ def grid(figure: Figure, runs: pd.DataFrame, *, blocks: int = 1) -> np.ndarray:
         for position, words, mine in settings_of(runs):
             axes = block[position]
             axes.set_title(words)
-            if axes is not block[0, 0]:
+            if share and axes is not block[0, 0]:
                 axes.sharey(block[0, 0])
-            if position[1] > 0:
+            if share and position[1] > 0:
                 axes.tick_params(labelleft=False)
             if position[0] == rows - 1:
                 axes.tick_params(labelbottom=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from ganbench.analysis.columns import OUTCOMES, UNDETERMINED
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.formatting import format_number
-from ganbench.report.file_names import FIGURE_FORMATS
+from ganbench.report.file_names import FIGURE_FORMATS, NOTHING
 from ganbench.report.plotting.films import TITLE, Film, save_film
 
 # Okabe and Ito (2008), "Color universal design": told apart by people with any common colour vision. The failures take
@@ -49,6 +49,7 @@ PLAYER_COLOURS = {"discriminator_loss": "#332288", "generator_loss": "#2a9d8f"}
 PLAYER_NAMES = {"discriminator_loss": "discriminator", "generator_loss": "generator"}
 
 WIDEST_LEGEND = 6  # entries side by side
+MOST_SAID = 700  # characters of what is seen in a figure, which is read out in one piece
 
 INK = "#2b2f33"
 QUIET = "#6b7278"
@@ -102,14 +103,15 @@ def applied() -> Iterator[None]:
 def save(figure: Figure | Film, folder: Path, name: str) -> None:
     """Write a figure in every format; of a film the last frame as SVG, and all as animated PNG. The same data give the
     same bytes: no date goes into the file. A figure is laid out once, which takes as long as to draw it: as PNG, whose
-    letters, fitted to pixels, are the wider ones. The PNG file of a figure of `nothing` holds the reason as its
-    description, which a page says in place of the figure."""
+    letters, fitted to pixels, are the wider ones. Its file holds what is seen in it, which `describe` noted; that of a
+    figure of `nothing` has the reason, and a comment that there is nothing else."""
     still = figure.still if isinstance(figure, Film) else figure
+    about = {"Description": still.get_label() or None, "Comment": still.get_gid()}
     for format in sorted(FIGURE_FORMATS):
-        metadata = {"Date": None} if format == "svg" else {"Description": still.get_label() or None}
+        metadata = {"Date": None} if format == "svg" else about
         with atomic_write(folder / f"{name}.{format}") as new:
             if format == "png" and isinstance(figure, Film):
-                save_film(figure, new)
+                save_film(figure, new, still.get_label())
             else:
                 still.savefig(new, format=format, metadata=metadata)
                 still.set_layout_engine("none")
@@ -142,6 +144,21 @@ def title(figure: Figure | Film, text: str) -> None:
 def title_of(figure: Figure | Film) -> str:
     """The figure's title."""
     return figure.title if isinstance(figure, Film) else figure.get_suptitle()
+
+
+def describe(figure: Figure, parts: Iterable[str]) -> None:
+    """Note what is seen in a figure, for those who hear it read: its numbers, which no caption has.
+
+    Args:
+        figure: the figure.
+        parts: what is seen of each panel or method; beyond `MOST_SAID` characters, the rest is counted.
+    """
+    parts = list(parts)
+    said = list(parts)
+    while len(said) > 1 and len("; ".join(said)) > MOST_SAID:
+        said.pop()
+    left = len(parts) - len(said)
+    figure.set_label("; ".join(said + [f"and {left} more"] * bool(left)))
 
 
 def plain_ticks(axes: Axes, which: str, *, count: int = 5) -> None:
@@ -216,7 +233,8 @@ def outcomes_present(outcomes: object) -> list[str]:
 def nothing(text: str) -> Figure:
     """A figure that says why there is nothing to draw: the workflow promises every figure of every method."""
     figure = Figure(figsize=(6, 1.4), layout="constrained")
-    figure.set_label(text)
+    describe(figure, [text])
+    figure.set_gid(NOTHING)
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", color=QUIET, wrap=True, transform=axes.transAxes)

@@ -16,8 +16,10 @@ from matplotlib.text import Text
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import failed
-from ganbench.report.figures import draw
+from ganbench.report.figure_info import figure_infos
+from ganbench.report.figures import draw, losses
 from ganbench.report.plotting import style
+from ganbench.report.plotting.films import Film
 from ganbench.report.plotting.method_lines import COLOURS, DASHES, method_styles
 
 
@@ -196,3 +198,48 @@ def test_a_legend_lies_within_its_figure(width):
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == list(map(style.outcome_label, outcomes))
     assert legend.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_losses_of_a_setting_have_a_scale_of_their_own(collected):
+    """With one for all, those of one learning rate would be flat lines beside those of another."""
+    curves, rates = collected.curves.copy(), collected.runs.set_index("run")["learning_rate"]
+    high = curves["run"].map(rates).to_numpy() == collected.runs["learning_rate"].max()
+    curves.loc[high, ["min", "mean", "max"]] *= 50
+    figure = draw(dataclasses.replace(collected, curves=curves), "losses", "ring8-mlp")
+    low, *_, tall = (axes.get_ylim()[1] for axes in figure.axes)
+    assert tall > 20 * low
+
+
+def test_marks_of_failures_at_near_steps_stand_one_below_the_other():
+    heights = losses._stacked(np.array([10.0, 10.0, 11.0, 50.0]), 2.0)
+    assert heights.tolist() == pytest.approx([1, 1 - losses.HIGH, 1 - 2 * losses.HIGH, 1])
+
+
+def test_runs_without_a_value_keep_the_mark_of_their_outcome(collected):
+    made = study(collected, {"a": {(100, 0.1): runs("fff"), (100, 0.2): runs("fcc")}})
+    lost = made.runs["outcome"] == "collapsed"
+    table = made.runs.assign(outcome=made.runs["outcome"].mask(lost, "diverged"))
+    table[[f"{name}_final" for name in made.metrics]] = table.filter(regex="_final$").where(~lost)
+    axes = draw(dataclasses.replace(made, runs=table), "quality").axes[0]
+    assert "2 n/a" in [text.get_text() for text in axes.texts]
+    marks = [line for line in axes.lines if line.get_marker() == style.OUTCOME_MARKERS["diverged"]]
+    assert [line.get_xdata()[0] for line in marks] == [1]
+
+
+def test_lines_of_equal_shares_do_not_hide_one_another(collected):
+    grid = {(100, rate): runs("ccc") for rate in (0.1, 0.2, 0.4)}
+    (axes,) = draw(study(collected, {"a": grid, "b": grid}), "working_regions").axes
+    heights = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "o"]
+    assert len(heights) == len(set(heights)) == 2
+
+
+@pytest.mark.parametrize("kind", [name for name, info in figure_infos().items() if info.scope != "experiment"])
+def test_every_figure_says_in_words_what_is_seen(collected, kind):
+    """With numbers, which no caption has, and no word of the caption."""
+    of = "digits-dcgan" if figure_infos()[kind].scope == "method" else None
+    with style.applied():
+        figure = draw(collected, kind, of)
+    seen = (figure.still if isinstance(figure, Film) else figure).get_label()
+    assert len(seen) > 20
+    assert any(letter.isdigit() for letter in seen)
+    assert figure_infos()[kind].caption[:30] not in seen

@@ -12,8 +12,9 @@ from PIL import Image
 
 from ganbench.report import pictures
 from ganbench.report.page import Figures, template
-from ganbench.report.pictures import FILM, Form, embed, full_file, size_on_page
+from ganbench.report.pictures import FILM, Form, embed, full_file, seen_in, size_on_page
 from ganbench.report.plotting import style
+from ganbench.report.plotting.films import Film
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +111,31 @@ def test_a_figure_of_nothing_is_the_reason_in_words(tmp_path):
     said = '<p class="note"><b>Pairs.</b> No &lt;two&gt; methods &amp; no “pairs”.</p>'
     assert str(macro(empty)).strip() == said
     assert "How to read it." in macro(drawn)
+
+
+def test_a_page_says_what_is_seen_and_not_how_to_read_it(tmp_path):
+    with style.applied():
+        for name, parts in {
+            "short": ["a: 2 of 5 “failed”", "b: 0 of 5"],
+            "long": [f"m{i}: {i}" * 20 for i in range(99)],
+        }.items():
+            figure = Figure()
+            style.describe(figure, parts)
+            style.save(figure, tmp_path, name)
+    short, long = (Figures(tmp_path, tmp_path).add(name, name.title(), "In words.") for name in ("short", "long"))
+    macro = template("macros.html.j2").module.figure
+    assert 'alt="Short: a: 2 of 5 “failed”; b: 0 of 5"' in macro(short)
+    assert '<h3 id="figure-short">Short</h3>' in macro(short)
+    assert len(long["seen"]) < style.MOST_SAID + 20
+    assert long["seen"].endswith(" more")
+
+
+def test_a_film_says_what_is_seen_in_its_last_frame(tmp_path):
+    def frame(index: int) -> Figure:
+        figure = Figure(figsize=(1, 1))
+        style.describe(figure, [f"frame {index}"])
+        return figure
+
+    with style.applied():
+        style.save(Film(3, frame), tmp_path, "film")
+    assert seen_in(tmp_path / "film") == ("frame 2", False)
