@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from ganbench.report import study_figures
 from ganbench.report.file_names import REPORT, TABLE_NOTES
 from ganbench.report.page import Figures, write_page
 from ganbench.report.plotting import style
-from ganbench.report.study_figures import label
+from ganbench.report.study_figures import failed_in_words, label
 from ganbench.report.tables import section
 
 P_VALUES, ADJUSTED = [f"{test}_p" for test in TESTS], [f"{test}_adjusted" for test in TESTS]
@@ -54,15 +54,16 @@ def write(sides: Sequence[Side], folder: Path) -> Path:
         new.write_text(_notes(sides, tables), encoding="utf-8")
     names = [side.name for side in sides]
     figures = Figures(folder, folder)
+    titles = {name: info.title for side in sides for name, info in side.collected.metrics.items()}
     context = dict(
         title=" beside ".join(names),
         names=names,
         studies=[_study(side) for side in sides],
         figures=list(_figures(sides, tables["settings"], figures)),
-        findings=[{"text": text, "warning": warning} for text, warning in _findings(sides, tables)],
+        findings=[{"text": text, "warning": warning} for text, warning in _findings(sides, tables, titles)],
         differences=tables["differences"].to_dict("records"),
-        settings=_setting_rows(sides, tables["settings"]),
-        comparisons=[_comparison(row) for row in tables["comparisons"].to_dict("records")],
+        settings=_setting_rows(sides, tables["settings"], titles),
+        comparisons=[_comparison(row, titles) for row in tables["comparisons"].to_dict("records")],
     )
     write_page("comparison.html.j2", context, figures.items, folder / REPORT)
     return folder / REPORT
@@ -131,12 +132,16 @@ def comparable(sides: Sequence[Side], dataset: str) -> tuple[list[Side], str | N
     return mine, None
 
 
-def _findings(sides: Sequence[Side], tables: dict[str, pd.DataFrame]) -> Iterator[tuple[str, bool]]:
+def _findings(
+    sides: Sequence[Side], tables: dict[str, pd.DataFrame], titles: Mapping[str, str]
+) -> Iterator[tuple[str, bool]]:
     """Sentences on what the studies share and how it compares, with whether they are warnings."""
     table, tests = tables["settings"], tables["comparisons"]
     shared = list(dict.fromkeys(label(row) for row in table[table["studies"] > 1].to_dict("records")))
     counted = plural(len(shared), "setting is", "settings are") if shared else "No setting is"
     yield f"{counted} in more than one of the studies.", not shared
+    for training, rows in tests[tests["training"] != ""].groupby("training", sort=False):
+        yield f"Trained otherwise: {training} ({_pairs(rows)}).", True
     for side in sides:
         if side.collected.missing is not None:
             yield f"{side.name} is not finished: it has {side.collected.share}.", True
@@ -154,11 +159,16 @@ def _findings(sides: Sequence[Side], tables: dict[str, pd.DataFrame]) -> Iterato
             False,
         )
     for row in tests[(tests[ADJUSTED] <= LEVEL).any(axis=1)].to_dict("records"):
-        yield _difference(row), False
+        yield _difference(row, titles), False
     for note, rows in tests[tests["note"] != ""].groupby("note", sort=False):
-        pairs = dict.fromkeys(f"{row['first']} and {row['second']}" for row in rows.to_dict("records"))
-        more = f", and {len(pairs) - MOST_NAMED} more pairs" if len(pairs) > MOST_NAMED else ""
-        yield f"{note[0].upper()}{note[1:]} ({'; '.join(list(pairs)[:MOST_NAMED])}{more}).", True
+        yield f"{note[0].upper()}{note[1:]} ({_pairs(rows)}).", True
+
+
+def _pairs(tests: pd.DataFrame) -> str:
+    """The pairs of methods of some tests, the first ones by name."""
+    pairs = dict.fromkeys(f"{row['first']} and {row['second']}" for row in tests.to_dict("records"))
+    more = f", and {len(pairs) - MOST_NAMED} more pairs" if len(pairs) > MOST_NAMED else ""
+    return "; ".join(list(pairs)[:MOST_NAMED]) + more
 
 
 def _what_compares(sides: Sequence[Side]) -> Iterator[tuple[str, bool]]:
@@ -176,7 +186,7 @@ def _what_compares(sides: Sequence[Side]) -> Iterator[tuple[str, bool]]:
             yield f"Scores {pair} compare in {join_words(list(both)) or 'nothing'}{rest}.", not both
 
 
-def _difference(row: dict[str, Any]) -> str:
+def _difference(row: dict[str, Any], titles: Mapping[str, str]) -> str:
     """A pair of methods that tests tell apart."""
     parts = []
     if row["failure_adjusted"] <= LEVEL:
@@ -191,15 +201,14 @@ def _difference(row: dict[str, Any]) -> str:
     if row["improvement_adjusted"] <= LEVEL:
         low, high = format_percent(row["improvement_low"]), format_percent(row["improvement_high"])
         parts.append(
-            f"a run of the first has a better {row['metric']} with a probability of"
+            f"a run of the first has a better {titles[row['metric']]} with a probability of"
             f" {format_percent(row['improvement'])} (95% interval {low} to {high}; adjusted"
             f" {format_p_value(row['improvement_adjusted'])})"
         )
-    trained = f" They were trained otherwise: {row['training']}." if row["training"] else ""
-    return f"{row['first']} against {row['second']}: {'; '.join(parts)}.{trained}"
+    return f"{row['first']} against {row['second']}: {'; '.join(parts)}."
 
 
-def _setting_rows(sides: Sequence[Side], table: pd.DataFrame) -> list[dict[str, Any]]:
+def _setting_rows(sides: Sequence[Side], table: pd.DataFrame, titles: Mapping[str, str]) -> list[dict[str, Any]]:
     """The settings that several studies have, with a cell per study: failed runs, and the median of a metric."""
     rows = []
     shared = table[table["studies"] > 1]
@@ -210,23 +219,26 @@ def _setting_rows(sides: Sequence[Side], table: pd.DataFrame) -> list[dict[str, 
         for side in sides:
             found = mine[mine["study"] == side.name].to_dict("records")
             cells.append([_cell(row, metric if dataset is not None else None) for row in found])
-        rows.append({"text": text, "metric": metric or "", "cells": cells})
+        rows.append({"text": text, "metric": "" if metric is None else titles[metric], "cells": cells})
     return rows
 
 
 def _cell(row: dict[str, Any], metric: str | None) -> dict[str, str]:
-    failures = "?" if pd.isna(row["failed"]) else f"{row['failed']}"
-    found = {"failed": f"{failures} of {row['runs']} failed", "median": ""}
+    found = {"failed": failed_in_words(row), "median": ""}
     if metric is not None:
         found["median"] = format_number(row[f"{metric}_median"])
     return found
 
 
-def _comparison(row: dict[str, Any]) -> dict[str, str]:
-    """A row of tests in words; a dash for what has no number."""
+def _comparison(row: dict[str, Any], titles: Mapping[str, str]) -> dict[str, str]:
+    """A row of tests in words, with the titles of metrics; a dash for what has no number."""
 
     def number(value: Any, form: Callable[[Any], str]) -> str:
         return "–" if pd.isna(value) else form(value)
+
+    def bounds(of: str, form: Callable[[Any], str]) -> str:
+        ends = [row[f"{of}_low"], row[f"{of}_high"]]
+        return "" if pd.isna(ends).any() else " to ".join(map(form, ends))
 
     return {
         **{name: row[name] for name in ("compared", "first", "second", "training", "note")},
@@ -238,6 +250,8 @@ def _comparison(row: dict[str, Any]) -> dict[str, str]:
         "failure_p": number(row["failure_adjusted"], format_p_value),
         "failure_test": number(row["failure_test"], lambda test: test.partition("'s")[0]),  # its author
         "improvement": number(row["improvement"], format_percent),
-        "metric": "" if pd.isna(row["metric"]) else row["metric"],
+        "failure_bounds": bounds("failure", format_points),
+        "improvement_bounds": bounds("improvement", format_percent),
+        "metric": "" if pd.isna(row["metric"]) else titles[row["metric"]],
         "improvement_p": number(row["improvement_adjusted"], format_p_value),
     }

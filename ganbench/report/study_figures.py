@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import cycle, islice
 
 import numpy as np
 import pandas as pd
@@ -12,22 +13,26 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ganbench.analysis.columns import SETTING
-from ganbench.analysis.methods import final_values
+from ganbench.analysis.methods import failed, final_values
 from ganbench.analysis.side_by_side import Side
+from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report.display_names import numbers_in_words
 from ganbench.report.plotting import style
+from ganbench.report.plotting.setting_panels import better
 
+MARKERS = ("o", "s", "^", "D", "v", "P")
+HOLLOW = {"markerfacecolor": "white"}  # of failed runs
 MOST_ROWS = 40  # settings of a figure
 FAILURES = (
     "The share of failed runs, whatever the failure, with its 95% Wilson interval; runs of which it is not known count"
-    " as not failed for its lower end and as failed for its upper one. One colour per study. The findings say where"
-    " studies do not look for the same failures in the same way, so that rates do not compare."
+    " as not failed for its lower end and as failed for its upper one. One colour and mark per study. The findings say"
+    " where studies do not look for the same failures in the same way, so that rates do not compare."
 )
 SCORES = (
-    "Every dot is a run at its end, a bar the median over all runs of the setting, of which failed ones count as worse"
-    " than any; without a bar, half of the runs or more failed. One colour per study. Runs that diverged or were"
-    " stopped early have no dot."
+    "Every mark is a run at its end, hollow if it failed; a bar is the median over all runs of the setting, of which"
+    " failed ones count as worse than any: without a bar, half of the runs or more failed. One colour and mark per"
+    " study. Runs that diverged or were stopped early have no mark."
 )
 
 
@@ -42,7 +47,7 @@ def failures(settings: pd.DataFrame, names: Sequence[str]) -> Figure:
     if not rows:
         return style.nothing("No setting is shared by these studies.")
     figure, axes = _canvas(rows)
-    for study, colour, shift in _studies(names):
+    for study, colour, marker, shift in _studies(names):
         mine = settings[settings["study"] == study]
         for row in mine.to_dict("records"):
             at = rows.get(label(row))
@@ -50,10 +55,11 @@ def failures(settings: pd.DataFrame, names: Sequence[str]) -> Figure:
                 ends = [row["failure_low"], row["failure_high"]]
                 axes.plot(ends, [at + shift] * 2, color=colour, linewidth=1.4, solid_capstyle="butt")
                 middle = row["failure_rate"] if pd.notna(row["failure_rate"]) else np.nan
-                axes.plot([middle], [at + shift], "o", color=colour, markersize=4)
+                axes.plot([middle], [at + shift], marker, color=colour, markersize=4)
     axes.set(xlim=(-0.02, 1.02), xlabel="share of failed runs")
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], labels=["0%", "25%", "50%", "75%", "100%"])
     _legend(figure, names)
+    style.describe(figure, _by_setting(settings, rows, failed_in_words))
     return figure
 
 
@@ -69,7 +75,7 @@ def scores(sides: Sequence[Side], settings: pd.DataFrame, metric: str, info: Met
     rows, names = labels(settings), [side.name for side in sides]
     figure, axes = _canvas(rows)
     drawn = []
-    for side, (_, colour, shift) in zip(sides, _studies(names), strict=True):
+    for side, (_, colour, marker, shift) in zip(sides, _studies(names), strict=True):
         for row in settings[settings["study"] == side.name].to_dict("records"):
             at = rows.get(label(row))
             if at is None:
@@ -77,15 +83,18 @@ def scores(sides: Sequence[Side], settings: pd.DataFrame, metric: str, info: Met
             runs = side.runs([row["method"]])
             for axis in SETTING:
                 runs = runs[runs[axis].isna() if pd.isna(row[axis]) else runs[axis] == row[axis]]
-            values = final_values(runs, metric)
+            values, bad = final_values(runs, metric), failed(runs).to_numpy()
             drawn += [*values[np.isfinite(values)]]
-            axes.plot(values, np.full(len(values), at + shift), "o", color=colour, markersize=3, alpha=0.6, mew=0)
+            look = {"color": colour, "marker": marker, "linestyle": "", "markersize": 4, "alpha": 0.75}
+            for those, filled in ((~bad, {}), (bad, HOLLOW)):
+                axes.plot(values[those], np.full(those.sum(), at + shift), **look, **filled)
             axes.plot([row[f"{metric}_median"]], [at + shift], "|", color=colour, markersize=11, markeredgewidth=2)
     if drawn and min(drawn) > 0 and max(drawn) > 20 * min(drawn):
         axes.set_xscale("log")
     style.plain_ticks(axes, "x")
-    axes.set_xlabel(info.title)
-    _legend(figure, names)
+    axes.set_xlabel(better(info))
+    _legend(figure, names, [Line2D([], [], color=style.QUIET, marker="o", linestyle="", label="failed", **HOLLOW)])
+    style.describe(figure, _by_setting(settings, rows, lambda row: f"median {format_number(row[f'{metric}_median'])}"))
     return figure
 
 
@@ -101,6 +110,22 @@ def label(row: dict[str, object]) -> str:
     return ", ".join(filter(None, [str(row["compared"]), numbers_in_words(row, SETTING)]))
 
 
+def failed_in_words(row: dict[str, object]) -> str:
+    """How many runs of a setting failed: "4 of 5 failed", with ? where that is known of none."""
+    return f"{'?' if pd.isna(row['failed']) else row['failed']} of {row['runs']} failed"
+
+
+def _by_setting(
+    settings: pd.DataFrame, rows: Mapping[str, int], words: Callable[[dict[str, object]], str]
+) -> Iterator[str]:
+    """Every setting of a figure, with words on each study."""
+    told: dict[str, list[str]] = {text: [] for text in rows}
+    for row in settings.to_dict("records"):
+        if label(row) in told:
+            told[label(row)].append(f"{row['study']} {words(row)}")
+    return (f"{text}: {', '.join(studies)}" for text, studies in told.items())
+
+
 def _canvas(rows: dict[str, int]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(9.6, 0.42 * len(rows) + 1.5), layout="constrained")
     axes = figure.subplots()
@@ -110,13 +135,16 @@ def _canvas(rows: dict[str, int]) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _studies(names: Sequence[str]) -> list[tuple[str, tuple, float]]:
-    """Every study with its colour and its place within the row of a setting."""
+def _studies(names: Sequence[str]) -> list[tuple[str, tuple, str, float]]:
+    """Every study with its colour, its mark and its place within the row of a setting."""
     colours = sns.color_palette("colorblind", len(names))
     shifts = np.linspace(-0.22, 0.22, len(names)) if len(names) > 1 else [0.0]
-    return list(zip(names, colours, map(float, shifts), strict=True))
+    return list(zip(names, colours, islice(cycle(MARKERS), len(names)), map(float, shifts), strict=True))
 
 
-def _legend(figure: Figure, names: Sequence[str]) -> None:
-    handles = [Line2D([], [], color=colour, marker="o", label=name) for name, colour, _ in _studies(names)]
-    style.figure_legend(figure, handles)
+def _legend(figure: Figure, names: Sequence[str], more: Sequence[Line2D] = ()) -> None:
+    handles = [
+        Line2D([], [], color=colour, marker=marker, linestyle="", label=name)
+        for name, colour, marker, _ in _studies(names)
+    ]
+    style.figure_legend(figure, handles + list(more))

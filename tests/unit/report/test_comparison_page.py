@@ -77,6 +77,18 @@ def test_the_page_says_which_scores_compare(collected, tmp_path):
     assert {path.name for path in tmp_path.glob("scores-*.svg")} == {"scores-2.svg"}, "of ring8 alone"
 
 
+def test_what_was_trained_otherwise_is_a_finding_and_stands_in_sight(collected, tmp_path):
+    one, two = side(collected, "one"), side(other(collected), "two")
+    two = replace(two, training={run: each | {"steps": 4000} for run, each in two.training.items()})
+    page = Page(write([one, two], tmp_path).read_text())
+    text = " ".join(" ".join(page.words).split())
+    assert "Trained otherwise: steps 2000 / 4000 (one: digits-fc and two: x-digits-fc; " in text
+    row = text.partition("Adjusted p-value of scores")[2]
+    assert "trained otherwise: steps 2000 / 4000 3 " in row, "below the method, before its numbers"
+    assert re.search(r" 0 -\d+ to \d+ ", row), "the difference has its interval"
+    assert "Fréchet classifier distance" in row
+
+
 def test_the_figures_have_a_mark_per_run_and_an_interval_per_setting(collected):
     sides = [side(collected, "one"), side(other(collected, outcome="diverged", failed_step=10), "two")]
     table = settings(sides)
@@ -84,6 +96,10 @@ def test_the_figures_have_a_mark_per_run_and_an_interval_per_setting(collected):
     axes = study_figures.scores(sides, mine, "fcd", collected.metrics["fcd"]).axes[0]
     assert axes.get_yticklabels()[0].get_text() == "digits, fc, 100 examples, rate 0.0002"
     drawn = np.concatenate([line.get_xdata() for line in axes.lines if line.get_marker() == "o"])
+    hollow = [line for line in axes.lines if line.get_marker() == "o" and line.get_markerfacecolor() == "white"]
+    bad = collected.runs["outcome"].isin(["collapsed", "discriminator-won"]) & (collected.runs["dataset"] == "digits")
+    hollow = np.concatenate([line.get_xdata() for line in hollow])
+    assert sorted(hollow[np.isfinite(hollow)]) == sorted(collected.runs.loc[bad, "fcd_final"].dropna())
     runs = collected.runs[(collected.runs["dataset"] == "digits") & (collected.runs["outcome"] != "diverged")]
     assert sorted(drawn[np.isfinite(drawn)]) == sorted(runs["fcd_final"].dropna()), "none of the runs that diverged"
     lines = study_figures.failures(table, ["one", "two"]).axes[0].lines
