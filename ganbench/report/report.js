@@ -24,7 +24,8 @@ const says = (name) => name.replaceAll("_", " ");
 
 function dialog(id) {
   const body = make("div");
-  const whole = make("dialog", { id }, button("Close", () => whole.close(), { class: "close" }), body);
+  const close = button("Close", () => whole.close(), { class: "close" });
+  const whole = make("dialog", { id }, make("div", { class: "head" }, close), body);
   whole.addEventListener("click", (event) => event.target === whole && whole.close());
   document.body.append(whole);
   const open = (label) => {
@@ -71,11 +72,12 @@ if (framed) {
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
 const TOP = DIGITS.length ** 2 - 4;
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#808080", "#8c6d31"];
-const DASHES = ["none", "6 3", "2 3"];
+const DASHES = ["none", "7 3", "2 3"];
+const TALLEST = 100; // times the usual size, beyond which values leave a chart
 const MOST = COLOURS.length * DASHES.length;
 const GAPS = [["NaN", NaN], ["+∞", Infinity], ["−∞", -Infinity]];
-const pen = (at) => (
-  { stroke: COLOURS[at % COLOURS.length], "stroke-dasharray": DASHES[Math.floor(at / COLOURS.length)] });
+// Neighbours differ in both colour and dashes; as the numbers of these have no common factor, no two of all are alike.
+const pen = (at) => ({ stroke: COLOURS[at % COLOURS.length], "stroke-dasharray": DASHES[at % DASHES.length] });
 const steps = (count) => count.toLocaleString("en");
 
 function number(value) {
@@ -97,29 +99,35 @@ function gaps(values) {
   return found.map(([name, count]) => `${name} at ${count} of ${values.length} points`).join(", ");
 }
 
-function chart(title, curves) {
+function chart(title, curves, last) {
   // As wide as a telephone, if it is read on one, so that its words are no smaller than others.
   const wide = Math.max(280, Math.min(560, document.documentElement.clientWidth - 64));
   const [high, left, right, above, below] = [190, 58, wide - 12, 12, 164];
-  const finite = curves.flatMap((curve) => curve.values.filter(Number.isFinite));
+  const all = curves.flatMap((curve) => curve.values.filter(Number.isFinite));
+  // The usual size is that of the middle curve, so that one run that diverges does not flatten the others; what goes far
+  // beyond it leaves the panel.
+  const half = (sizes) => sizes.sort((one, other) => one - other)[sizes.length >> 1];
+  const usual = curves.map((curve) => half(curve.values.filter(Number.isFinite).map(Math.abs)));
+  const middle = half(usual.filter(Boolean)) || 1;
+  const cut = (value) => Math.max(-TALLEST * middle, Math.min(TALLEST * middle, value));
+  const finite = all.map(cut);
   const sizes = finite.map(Math.abs).sort((one, other) => one - other);
-  const middle = sizes[sizes.length >> 1] || 1;
+  const beyond = all.filter((value) => value !== cut(value)).length;
   // Where the largest value dwarfs the middle one, the axis is linear near zero and logarithmic beyond.
   const bent = sizes.length > 0 && sizes.at(-1) > 30 * middle;
   const bend = (value) => (bent ? Math.asinh(value / middle) : value);
   const low = finite.reduce((one, other) => Math.min(one, other), Infinity);
   const top = finite.reduce((one, other) => Math.max(one, other), -Infinity);
-  const last = curves.flatMap((curve) => curve.steps).reduce((one, other) => Math.max(one, other), 1);
   const x = (step) => (left + (right - left) * (step / last)).toFixed(1);
   const share = (value) => (top > low ? (bend(value) - bend(low)) / (bend(top) - bend(low)) : 0.5);
   const y = (value) => (below - (below - above) * share(value)).toFixed(1);
-  const half = bent ? middle * Math.sinh((bend(low) + bend(top)) / 2) : (low + top) / 2;
-  const marks = !finite.length ? [] : top > low ? [low, half, top] : [low];
+  const between = bent ? middle * Math.sinh((bend(low) + bend(top)) / 2) : (low + top) / 2;
+  const marks = !finite.length ? [] : top > low ? [low, between, top] : [low];
   const draw = ({ values, steps: at, ink }) => {
     const there = values.map(Number.isFinite);
-    const go = (value, i) => (there[i] ? `${there[i - 1] ? "L" : "M"}${x(at[i])} ${y(value)}` : "");
+    const go = (value, i) => (there[i] ? `${there[i - 1] ? "L" : "M"}${x(at[i])} ${y(cut(value))}` : "");
     const alone = values.flatMap((value, i) => (there[i] && !there[i - 1] && !there[i + 1] ? [i] : []));
-    const dot = (i) => make("circle", { cx: x(at[i]), cy: y(values[i]), r: 2.2, fill: ink.stroke });
+    const dot = (i) => make("circle", { cx: x(at[i]), cy: y(cut(values[i])), r: 2.2, fill: ink.stroke });
     const path = make("path", { d: values.map(go).join("") });
     return make("g", { ...ink, fill: "none", "stroke-width": 1.6 }, path, alone.map(dot));
   };
@@ -139,6 +147,7 @@ function chart(title, curves) {
       make("text", { x: left, y: high - 8 }, "0"),
       make("text", { x: right, y: high - 8, "text-anchor": "end" }, `step ${steps(last)}`),
       curves.map(draw)),
+    beyond > 0 && note(`${beyond} of ${all.length} points are beyond ${number(TALLEST * middle)}, at the edge.`),
     missing !== "" && note("Gaps: ", missing, "."));
 }
 
@@ -169,7 +178,8 @@ function sortable(heads, all, body) {
       keyed.sort((one, other) => order(one[0], other[0], down ? -1 : 1) || one[1].at - other[1].at);
       body.append(...keyed.map(([, run]) => run.row));
     };
-    head.replaceChildren(button(head.textContent, sort));
+    const words = head.textContent;
+    head.replaceChildren(button(words, sort), make("span", { class: "printed", "aria-hidden": "true" }, words));
   });
 }
 
@@ -268,6 +278,10 @@ function option(run, at, data) {
 }
 
 function curves(all, data) {
+  // Every chart goes on to the last step that a run was to take, wherever its curves end.
+  const whole = data.options.findIndex(([name]) => name === "steps");
+  const asked = all.map((run) => (whole < 0 ? 0 : Number(option(run, whole, data))));
+  const last = Math.max(1, ...asked, ...all.flatMap((run) => run.curves.flatMap((curve) => data.steps[curve[1]])));
   return data.series.map((name, series) => {
     const mine = all.flatMap((run, at) => {
       const label = all.length > 1 ? run.name : name;
@@ -275,7 +289,7 @@ function curves(all, data) {
       return own.map(([, place, low, high, codes]) => (
         { label, steps: data.steps[place], values: decode(codes, low, high), ink: pen(at) }));
     });
-    return mine.length > 0 && chart(name[0].toUpperCase() + name.slice(1), mine);
+    return mine.length > 0 && chart(name[0].toUpperCase() + name.slice(1), mine, last);
   });
 }
 
@@ -364,16 +378,18 @@ function pictures(figures) {
     };
     missing.textContent = "";
     image.src = link.href;
-    image.alt = words.textContent = small.alt;
-    open(small.alt);
+    image.alt = small.alt;
+    words.textContent = figures[at].querySelector("figcaption span").textContent;
+    open(figures[at].querySelector(".scroll").getAttribute("aria-label"));
   };
   const turns = [["Previous", -1], ["Next", 1]].map(([text, by]) => button(text, () => show(at + by)));
   const box = make("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Picture" }, image);
   body.append(make("div", { class: "tools" }, turns), box, words, missing);
   whole.addEventListener("keydown", (event) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (by) event.preventDefault();
-    if (by) show(at + by);
+    if (!by || event.target === box) return; // there, the keys move the picture
+    event.preventDefault();
+    show(at + by);
   });
   figures.forEach((figure, index) => {
     for (const each of figure.querySelectorAll("a.large, img")) {

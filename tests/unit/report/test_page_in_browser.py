@@ -204,6 +204,10 @@ def test_runs_are_compared_in_settings_and_curves(at, study):
     assert "dataset" not in heads, "all runs have it"
     charts = f"[...{DIALOG}.querySelectorAll('figure svg')]"
     assert browser.js(f"{charts}.map((each) => each.querySelectorAll('path').length)") == [3, 3, 3]
+    pens = f"[...{DIALOG}.querySelectorAll('.legend line')].map((each) => each.getAttribute('stroke-dasharray'))"
+    assert len(set(browser.js(pens))) == 3, "told apart without colours"
+    last = f"step {study.runs['steps'].max():,}"
+    assert browser.js(f"{charts}.map((each) => each.textContent.includes('{last}'))") == [True] * 3
     browser.js(f"{DIALOG}.querySelectorAll('.legend a')[1].click()")
     browser.wait(f"location.hash === '{address(study, 1)}'")
     browser.js("history.back()")
@@ -221,6 +225,10 @@ def test_pictures_open_large_from_their_files_and_else_from_the_page(at, page, t
     browser.press("ArrowLeft")
     browser.press("ArrowLeft")
     browser.wait(f"{image}.src.endsWith('film-ring8-mlp.svg')")
+    browser.js("document.querySelector('#picture-dialog .scroll').focus()")
+    browser.press("ArrowRight")
+    assert browser.js(f"{image}.src.endsWith('film-ring8-mlp.svg')"), "keys in the picture move it"
+    assert browser.js("document.getElementById('picture-dialog').ariaLabel") == "Film of training"
     browser.press("Escape")
     assert not browser.js("document.getElementById('picture-dialog').open")
 
@@ -269,7 +277,8 @@ def test_a_screen_reader_finds_names_and_headings_in_order(at):
         "table": "!each.caption",
         "th": "!each.scope",
         "input, select, [tabindex]": "!each.ariaLabel && !each.closest('label')",
-        "main img": "each.alt.length < 20",
+        "main img": "each.alt.length < 20 || each.alt.includes('How to')",
+        "main figure": "!/^H[34]$/.test(each.previousElementSibling.tagName) || !each.previousElementSibling.id",
     }.items():
         assert browser.js(f"{ALL.format(what, condition)}.length") == 0, what
 
@@ -279,6 +288,8 @@ def test_paper_has_the_tables_and_pictures_and_nothing_to_press(at):
     browser.call("Emulation.setEmulatedMedia", media="print")
     pressed = ALL.format("button, nav, dialog, input, select, a.large", "each.offsetParent && !each.closest('th')")
     assert browser.js(f"{pressed}.map((each) => each.outerHTML.slice(0, 80))") == []
+    heads = ALL.format("#runs thead th", "each.offsetParent")
+    assert "learning rate" in browser.js(f"{heads}.map((each) => each.innerText)"), "words, on every page"
     boxes = ALL.format("main .scroll", "getComputedStyle(each).overflowY !== 'visible'")
     assert browser.js(f"{boxes}.length") == 0
     pdf = base64.b64decode(browser.call("Page.printToPDF")["data"])
@@ -296,3 +307,13 @@ def test_without_its_script_the_page_has_every_run(browser, page, study):
         assert browser.js("document.querySelectorAll('dialog, button').length") == 0
     finally:
         browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_a_chart_of_a_run_that_diverges_keeps_its_middle(at, study):
+    """Values beyond a hundred times the usual size are at the edge, and counted."""
+    browser = at(address(study))
+    curve = "{ values: [1, 2, 1e12, 1, 2], steps: [1, 2, 3, 4, 5], label: 'a', ink: pen(0) }"
+    drawn = browser.js(f"chart('loss', [{curve}], 10).textContent")
+    assert "1 of 5 points are beyond" in drawn
+    assert "step 10" in drawn
+    assert "e+12" not in drawn.split("points")[0]
