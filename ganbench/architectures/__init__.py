@@ -46,27 +46,29 @@ class Architecture(ABC):
     nn.Module for one run: a function of its inputs, its parameters, its buffers and PyTorch's random numbers, in the
     precision of its inputs.
 
-    A subclass is a frozen dataclass whose fields are its options, `latent_size` among them or a property.
+    A subclass is a frozen dataclass whose fields are its options, `latent_size` among them or a property, and `packing`
+    if it is to be chosen.
 
     Attributes:
-        latent_size: number of standard normal values that the generator takes for one example.
         conditional: the players whose networks take labels: none, ("generator",) or ("generator", "discriminator").
         passed_to_generator: names of outputs of the discriminator that the generator has as buffers.
         passed_from: the examples whose outputs these are: `real`, or `fake` for generated ones. With `start` there are
             no such outputs: a run's generator keeps the buffers that its seed gave it, as random constants.
         probability_only: whether the logits are those of a class probability and nothing else, so that they cannot
             serve objectives that take a critic's score.
-        packing: number of examples that the discriminator judges together. An option, where it is declared as one.
         objective_needs: outputs of the discriminator that the objective must take, such as `class_logits`, since
             nothing else trains the layers that give them.
     """
 
     latent_size: int
+    """Number of standard normal values that the generator takes for one example: coordinates of its latent point z."""
     conditional: ClassVar[tuple[str, ...]] = ()
     passed_to_generator: ClassVar[tuple[str, ...]] = ()
     passed_from: ClassVar[str] = "real"
     probability_only: ClassVar[bool] = False
     packing: ClassVar[int] = 1
+    """Number m of examples that the discriminator judges together (PacGAN, Lin et al. 2018); above 1 without labels
+    only."""
     objective_needs: ClassVar[tuple[str, ...]] = ()
 
     def supports(self, data: DataSpec) -> str | None:

@@ -31,34 +31,39 @@ class DCGAN(Architecture):
     The innermost feature map of images of 4 2^n pixels is 4x4; of 5 2^n, 6 2^n and 7 2^n pixels (28 = 7 2^2) it is 5x5,
     6x6 and 7x7. Images of 8 and 12 pixels go down to 2x2 and 3x3, so that there are two halvings.
 
-    `features` is the number of channels next to the image; every halving doubles it, up to `most_features` if that is
-    not 0. Normalisation is everywhere but next to the image; `first_norm` normalises the discriminator's first
-    convolution too. `batch` normalises by the batch's own statistics, as in the paper; `instance`, `group` (groups of
-    gcd(channels, 16) channels) and `layer` by those of each example, which penalties of the discriminator's gradient
-    need. `spectral` normalises the weights of all convolutions of the discriminator instead (Miyato et al. 2018), and
-    `weight` their lengths (Salimans and Kingma 2016). `order` says which of normalisation and activation comes first.
-    Settings of normalisations that are nowhere are refused.
-
-    The latent point becomes the innermost feature map by a transposed convolution or a linear layer: the same map, with
-    other weights at first where initialisation counts inputs (`pytorch`, `xavier`, `kaiming`). With `biases` at
-    `auto`, convolutions have biases unless a normalisation follows, which would take them away again. `initialisation`
-    is of weights and of scales of normalisations (see `ganbench.nn.initialisation`); biases start as PyTorch's.
-    `sigmoid` is for images in [0, 1]. Latent points are standard normal, or uniform on (-1, 1) as in the paper. With
-    `packing` m > 1 the discriminator judges m images together (PacGAN, Lin et al. 2018).
+    Normalisation is everywhere but next to the image. Settings of normalisations that are nowhere are refused.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
     features: Annotated[int, Interval(ge=1, le=4096)] = 64
-    most_features: Annotated[int, Interval(ge=0, le=65_536)] = 0  # 0: no limit
+    """Number of channels next to the image; every halving of the image doubles it."""
+    most_features: Annotated[int, Interval(ge=0, le=65_536)] = 0
+    """Largest number of channels; 0 for no limit."""
     generator_norm: Literal["batch", "instance", "group", "layer", "none"] = "batch"
+    """Normalisation of the generator's feature maps but the last: 'batch' by the statistics of the batch, 'instance',
+    'group' (groups of gcd(channels, 16) channels) and 'layer' by those of each example."""
     discriminator_norm: Literal["batch", "instance", "group", "layer", "spectral", "weight", "none"] = "batch"
+    """Normalisation in the discriminator: of feature maps, as in `generator_norm`, but for those next to the image, or
+    of its weights by 'spectral' (Miyato et al. 2018) or 'weight' (Salimans and Kingma 2016) normalisation. Gradient
+    penalties need another one than 'batch'."""
     first_norm: bool = False
+    """Whether the discriminator's first convolution is normalised too."""
     order: Literal["norm-activation", "activation-norm"] = "norm-activation"
+    """Which of normalisation and activation comes first."""
     projection: Literal["convolution", "linear"] = "convolution"
+    """Layer that makes the innermost feature map of the latent point, a transposed convolution or a linear one: the
+    same map, with other weights at first where initialisation counts inputs ('pytorch', 'xavier', 'kaiming')."""
     biases: Literal["auto", "with", "without"] = "auto"
+    """Whether convolutions have biases; with 'auto', unless a normalisation follows, which would take them away
+    again."""
     initialisation: Literal["normal", "pytorch", "xavier", "kaiming", "orthogonal"] = "normal"
+    """Initial weights, and scales of normalisations: 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier'
+    is of Glorot and Bengio (2010), 'kaiming' of He et al. (2015), 'orthogonal' of Saxe et al. (2014); biases start as
+    PyTorch's, see `ganbench.nn.initialisation`."""
     output: Literal["tanh", "sigmoid"] = "tanh"
+    """Last function of the generator: 'tanh' for data in [-1, 1], 'sigmoid' for data in [0, 1]."""
     latent: Literal["normal", "uniform"] = "normal"
+    """Distribution of a latent point's coordinates: standard normal, or uniform on (-1, 1) as in the paper."""
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def __post_init__(self) -> None:

@@ -27,25 +27,30 @@ class DCGANTensorFlow(Architecture):
     """5x5 convolutions of stride 2 halve the image four times, sides rounded up (28, 14, 7, 4, 2), and transposed ones
     double it up again.
 
-    `features` is the number of feature maps next to the image, 64 as published, in both networks; every further halving
-    doubles it, to 512. A linear layer makes the innermost maps of the latent point, and one gives the logit of the
+    A linear layer makes the innermost maps of the latent point, and one gives the logit of the
     discriminator's. Normalisation is in all layers but the generator's last and the discriminator's first and last;
     all layers have biases. Activations are ReLU and LeakyReLU(0.2). As in the code of PacGAN (fjxmlzn/PacGAN,
     VEEGAN_experiment), which is that of carpedm20/DCGAN-tensorflow, but for the zeros beside images of even sides: one
     row at the top and two at the bottom there, two and one here. So these are the same networks on images that are
     mirrored in both directions.
-
-    `sigmoid` is for images in [0, 1]. Latent points are uniform on (-1, 1). With `packing` m > 1 the discriminator
-    judges m images together (Lin et al.).
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
     features: Annotated[int, Interval(ge=1, le=1024)] = 64
+    """Number of feature maps next to the image in both networks, 64 as published; every further halving doubles it."""
     generator_norm: Literal["batch", "layer", "none"] = "batch"
+    """Normalisation of the generator's feature maps but the last."""
     discriminator_norm: Literal["batch", "layer", "spectral", "weight", "none"] = "batch"
+    """Normalisation in the discriminator: of feature maps but the first, or of its weights by 'spectral' (Miyato et al.
+    2018) or 'weight' (Salimans and Kingma 2016) normalisation."""
     initialisation: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
+    """Initial weights: 'published' is N(0, 0.02^2), cut off at two standard deviations in convolutions, with zero
+    biases; 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier' is of Glorot and Bengio (2010), 'kaiming'
+    of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialisation`."""
     output: Literal["tanh", "sigmoid"] = "tanh"
+    """Last function of the generator: 'tanh' for data in [-1, 1], 'sigmoid' for data in [0, 1]."""
     latent: Literal["normal", "uniform"] = "uniform"
+    """Distribution of a latent point's coordinates: standard normal, or uniform on (-1, 1) as published."""
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:

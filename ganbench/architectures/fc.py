@@ -25,30 +25,28 @@ ACTIVATIONS = {"leaky_relu": lambda: nn.LeakyReLU(0.2), "relu": nn.ReLU}
 
 @dataclass(frozen=True)
 class FC(Architecture):
-    """Generator with growing layers and ReLU; discriminator with the same layers shrinking, LeakyReLU(0.2) unless told
-    otherwise.
-
-    `hidden` gives the generator's widths, and `discriminator_hidden` the discriminator's, both from the input on;
-    without it the discriminator has the generator's in reverse. They are the widths at 28x28: if `scaled`, they grow
-    with the square root of the number of pixels, so that a layer's share of the parameters stays about the same.
-    Otherwise they are the widths for images of every size.
-
-    `dropout` is the probability with which a unit of the discriminator's hidden layers is zero in training. `output`
-    ends the generator: `tanh` for data in [-1, 1], `sigmoid` for data in [0, 1]. `discriminator_output`: one unit whose
-    value is the logit, or a softmax over two classes, whose logit is the difference of two units. `initialisation`: see
-    `ganbench.nn.initialisation.initialise`.
-    With `packing` m > 1 the discriminator judges m examples together (PacGAN, Lin et al. 2018).
-    """
+    """Generator with growing layers and ReLU; discriminator with the same layers shrinking, unless told otherwise."""
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
     hidden: tuple[Annotated[int, Interval(ge=1, le=16_384)], ...] = (256, 512, 1024)
-    discriminator_hidden: tuple[Annotated[int, Interval(ge=1, le=16_384)], ...] = ()  # (): `hidden` in reverse
+    """Widths of the generator's hidden layers, from the input on; at 28x28 pixels if they are `scaled`."""
+    discriminator_hidden: tuple[Annotated[int, Interval(ge=1, le=16_384)], ...] = ()
+    """Widths of the discriminator's hidden layers, from the input on; () for `hidden` in reverse."""
     scaled: bool = True
+    """Whether widths grow with the square root of the number of pixels, so that a layer's share of the parameters stays
+    about the same; otherwise they are those of images of every size."""
     dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    """Probability with which a unit of the discriminator's hidden layers is zero in training."""
     discriminator_activation: Literal["leaky_relu", "relu"] = "leaky_relu"
+    """Activation of the discriminator's hidden layers; 'leaky_relu' has the slope 0.2 below 0."""
     output: Literal["tanh", "sigmoid"] = "tanh"
+    """Last function of the generator: 'tanh' for data in [-1, 1], 'sigmoid' for data in [0, 1]."""
     discriminator_output: Literal["logit", "softmax"] = "logit"
+    """Last layer of the discriminator: 'logit', one unit, or 'softmax' over two classes, whose logit is the difference
+    of two units."""
     initialisation: Literal["pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "pytorch"
+    """Initial weights: 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier' is of Glorot and Bengio
+    (2010), 'kaiming' of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialisation`."""
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     @property

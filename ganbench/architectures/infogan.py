@@ -29,24 +29,27 @@ class InfoGAN(Architecture):
     units and of one.
 
     Batch normalisation is in all layers but the generator's last and the discriminator's first and last; all layers
-    have biases. `discriminator_norm: spectral` normalises the weights of all the discriminator's layers instead.
-    Activations are LeakyReLU(0.2), in the generator too, as in the code (google/compare_gan at 49495fd, gans/ops.py and
-    gans/abstract_gan.py); those of Chen et al. (2016) are `generator_activation: relu`. Without the codes of InfoGAN:
-    the generator takes a latent point only.
-
-    `features` scales all widths: it is the number of feature maps next to the image, 64 in the paper, and the others
-    are 2 and 16 times as many. The published generator ends in a sigmoid, for images in [0, 1]; `rescaled_sigmoid` is
-    the same for images in [-1, 1]. Latent points are uniform on (-1, 1). With `packing` m > 1 the discriminator judges
-    m images together (PacGAN, Lin et al. 2018).
+    have biases. Activations are LeakyReLU(0.2), in the generator too, as in the code (google/compare_gan at 49495fd,
+    gans/ops.py and gans/abstract_gan.py). Without the codes of InfoGAN: the generator takes a latent point only.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 64
     features: Annotated[int, Interval(ge=1, le=1024)] = 64
+    """Number of feature maps next to the image, 64 in the paper; the other widths are 2 and 16 times as many."""
     discriminator_norm: Literal["batch", "spectral", "weight", "none"] = "batch"
+    """Normalisation in the discriminator: of feature maps but the first, or of its weights by 'spectral' (Miyato et al.
+    2018) or 'weight' (Salimans and Kingma 2016) normalisation."""
     generator_activation: Literal["leaky_relu", "relu"] = "leaky_relu"
+    """Activation of the generator: LeakyReLU(0.2) as in the code of Lucic et al., or ReLU as in Chen et al. (2016)."""
     initialisation: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
+    """Initial weights: 'published' is N(0, 0.02^2), cut off at two standard deviations in convolutions, with zero
+    biases; 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier' is of Glorot and Bengio (2010), 'kaiming'
+    of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialisation`."""
     output: Literal["rescaled_sigmoid", "sigmoid", "tanh"] = "rescaled_sigmoid"
+    """Last function of the generator: 'sigmoid' as published, for images in [0, 1], 'rescaled_sigmoid', the same for
+    images in [-1, 1], or 'tanh'."""
     latent: Literal["normal", "uniform"] = "uniform"
+    """Distribution of a latent point's coordinates: standard normal, or uniform on (-1, 1) as published."""
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:

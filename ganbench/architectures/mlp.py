@@ -23,29 +23,32 @@ EPSILON = 1e-4  # of the variance in batch normalisation, as in the code of PacG
 
 @dataclass(frozen=True)
 class MLP(Architecture):
-    """`depth` hidden layers of `width` units in each network; both outputs are linear.
-
-    With `generator_depth: 0` the generator is one affine layer: G(z) = w z + b for a latent number and points on the
-    line. `generator_norm` normalises the generator's hidden layers before their activation, which then have no biases.
-    `discriminator_maxout` k makes each hidden unit of the discriminator the largest of k linear maps of its inputs
-    (Goodfellow et al. 2013), in place of `activation`; one map is a linear unit.
-
-    `initialisation`: see `ganbench.nn.initialisation.initialise`. `gain` is a factor of the initial weights that it
-    gives, the last layers' too, but not of biases. Latent points are standard normal, or uniform on (-1, 1). With
-    `packing` m > 1 the discriminator judges m examples together (PacGAN, Lin et al. 2018).
-    """
+    """`depth` hidden layers of `width` units in each network; both outputs are linear."""
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 16
     width: Annotated[int, Interval(ge=1, le=16_384)] = 64
+    """Number of units of a hidden layer."""
     depth: Annotated[int, Interval(ge=0, le=256)] = 2
-    discriminator_width: Annotated[int, Interval(ge=0, le=16_384)] = 0  # 0: as `width`
-    generator_depth: Annotated[int, Interval(ge=-1, le=256)] = -1  # -1: as `depth`
+    """Number of hidden layers of each network."""
+    discriminator_width: Annotated[int, Interval(ge=0, le=16_384)] = 0
+    """Number of units of a hidden layer of the discriminator; 0: as `width`."""
+    generator_depth: Annotated[int, Interval(ge=-1, le=256)] = -1
+    """Number of hidden layers of the generator; -1: as `depth`; with 0 it is one affine layer, G(z) = w z + b for a
+    latent number and points on the line."""
     activation: Literal["relu", "tanh"] = "relu"
-    discriminator_maxout: Annotated[int, Interval(ge=0, le=64)] = 0  # 0: none, but `activation`
+    """Activation of the hidden layers."""
+    discriminator_maxout: Annotated[int, Interval(ge=0, le=64)] = 0
+    """Number k of linear maps of which each hidden unit of the discriminator is the largest (maxout, Goodfellow et al.
+    2013), in place of `activation`; 1 is a linear unit, 0 is no maxout."""
     generator_norm: Literal["batch", "none"] = "none"
+    """Normalisation of the generator's hidden layers before their activation, which then have no biases."""
     initialisation: Literal["pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "pytorch"
+    """Initial weights: 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier' is of Glorot and Bengio
+    (2010), 'kaiming' of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialisation`."""
     gain: Annotated[float, Interval(gt=0)] = 1.0
+    """Factor of the initial weights that `initialisation` gives, the last layers' too, but not of biases."""
     latent: Literal["normal", "uniform"] = "normal"
+    """Distribution of a latent point's coordinates: standard normal, or uniform on (-1, 1)."""
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def generator(self, data: DataSpec) -> nn.Module:

@@ -45,21 +45,25 @@ class R3GAN(Architecture):
     and the gains of C1 and C2 are divided by the fourth root of the number of blocks of a network. The innermost
     feature map, of side 4 to 7, is a learned map scaled channel by channel by a linear function of the latent point.
 
-    `features` is the width next to the image; every halving doubles it up to `most_features`. Published are 768 and
-    768 at 32 pixels (CIFAR-10), 384 and 768 at 64 pixels and 96 and 768 at 256 pixels (FFHQ); the defaults are a small
-    form. A group of C2 has `group_width` channels, or the largest part of them that fits, 16 as published; 0 is one
-    group of all. `output: linear` is the published one, whose images may leave [-1, 1]. `conditioning: projection`
-    joins an embedding of the label to the latent point, and the discriminator's output is its product with another one.
-    With `packing` m > 1 the discriminator judges m images together (PacGAN, Lin et al. 2018).
+    Published are `features` and `most_features` of 768 and 768 at 32 pixels (CIFAR-10), 384 and 768 at 64 pixels and 96
+    and 768 at 256 pixels (FFHQ); the defaults are a small form.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 64
     features: Annotated[int, Interval(ge=1, le=4096)] = 32
-    most_features: Annotated[int, Interval(ge=0, le=4096)] = 128  # 0: no limit
+    """Number of channels next to the image; every halving of the image doubles it, up to `most_features`."""
+    most_features: Annotated[int, Interval(ge=0, le=4096)] = 128
+    """Largest number of channels; 0 for no limit."""
     blocks: Annotated[int, Interval(ge=1, le=16)] = 2
+    """Number of residual blocks of a stage."""
     group_width: Annotated[int, Interval(ge=0, le=4096)] = 16
+    """Number of channels of a group of the 3x3 convolutions, or the largest part of it that fits, 16 as published; 0 is
+    one group of all."""
     output: Literal["tanh", "linear"] = "tanh"
+    """Last function of the generator: 'tanh', or 'linear' for none, as published, whose images may leave [-1, 1]."""
     conditioning: Literal["none", "projection"] = "none"
+    """How networks take labels: not at all, or by 'projection', which joins an embedding of the label to the latent
+    point, and makes the discriminator's output the product with another one."""
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     @property

@@ -55,33 +55,38 @@ class SNGAN(Architecture):
     """Residual blocks, batch normalisation in the generator, spectral normalisation of the discriminator's weights, sum
     pooling before its last layer. Studies train it with the hinge loss.
 
-    `features` is the width next to the image in the networks of 48 pixels and more; those of 32 and less have 4
-    (generator) and 2 (discriminator) times it everywhere. Batch normalisation is by the batch's own statistics.
-    `conditioning` gives the generator the labels, as scales and shifts of its normalisations. With `projection` the
-    discriminator takes them too: D(x, y) = w . phi(x) + e_y . phi(x) (Miyato and Koyama 2018, section 3); with
-    `auxiliary` it tells classes apart instead (Odena, Olah and Shlens 2017), which takes the objective
-    `auxiliary_classifier`.
-
-    SAGAN is `generator_spectral: true`, `attention: 32` at 128 pixels and `conditioning: projection`.
-    `attention` is the side of the feature map that gets a block of self-attention in both networks, 0 for none;
-    `discriminator_attention` is another one for the discriminator, -1 for the same.
-
-    `rectified_shortcut` is how the discriminators of mimicry and StudioGAN compute: their ReLU works in place, and so
-    changes what the shortcut of a block gets as well. mimicry's networks have that and `upsampling: bilinear`.
-
-    With `packing` m > 1, and without labels, the discriminator judges m images together (PacGAN, Lin et al. 2018).
+    Batch normalisation is by the batch's own statistics. SAGAN is `generator_spectral: true`, `attention: 32` at 128
+    pixels and `conditioning: projection`; mimicry's networks have `rectified_shortcut: true` and
+    `upsampling: bilinear`.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 128
     features: Annotated[int, Interval(ge=1, le=1024)] = 64
+    """Number of channels next to the image in the networks of 48 pixels and more; those of 32 and less have 4
+    (generator) and 2 (discriminator) times it everywhere."""
     discriminator_norm: Literal["spectral", "weight", "none"] = "spectral"
+    """Normalisation of the discriminator's weights: 'spectral' (Miyato et al. 2018), 'weight' (Salimans and Kingma
+    2016) or none."""
     generator_spectral: bool = False
+    """Whether the generator's weights have spectral normalisation too, as in SAGAN."""
     conditioning: Literal["none", "projection", "auxiliary"] = "none"
+    """How networks take labels: with 'projection' or 'auxiliary' the generator has them as scales and shifts of its
+    normalisations. With 'projection' the discriminator takes them too: D(x, y) = w . phi(x) + e_y . phi(x) (Miyato and
+    Koyama 2018, section 3); with 'auxiliary' it tells classes apart instead (Odena, Olah and Shlens 2017), which takes
+    the objective `auxiliary_classifier`."""
     attention: Annotated[int, Interval(ge=0, le=128)] = 0
+    """Side of the feature map that gets a block of self-attention in both networks, in pixels; 0 for none."""
     discriminator_attention: Annotated[int, Interval(ge=-1, le=128)] = -1
+    """Side of the feature map of the discriminator that gets one; -1: as `attention`."""
     upsampling: Literal["nearest", "bilinear"] = "nearest"
+    """Interpolation by which the generator doubles a feature map."""
     rectified_shortcut: bool = False
+    """Whether the shortcut of the discriminator's blocks is rectified too, as in mimicry and StudioGAN, whose ReLU
+    works in place."""
     initialisation: Literal["xavier", "orthogonal", "normal", "kaiming", "pytorch"] = "xavier"
+    """Initial weights: 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier' is of Glorot and Bengio
+    (2010) (with twice the variance in the 3x3 convolutions of blocks, as in SNGAN), 'kaiming' of He et al. (2015),
+    'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialisation`."""
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     @property

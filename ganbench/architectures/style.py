@@ -38,24 +38,28 @@ class StyleBased(Architecture):
     generator; images are the sum of one image per side, upsampled ("skip"). The discriminator is residual. Weights have
     an equalised learning rate. Studies train it with the non-saturating loss and R1.
 
-    `features` is the width next to the image; every halving doubles it up to `most_features`. Published are 128 and
-    512 with `latent_size` and `style_size` of 512 at 256 pixels, and 8 mapping layers, 2 for CIFAR-10; the defaults are
-    a small form. `noise` adds normal noise, one value a pixel, to each convolution of the generator, with strengths
-    that are learned from 0. `minibatch_deviation` gives the discriminator the standard deviation over the batch (all of
-    it, where StyleGAN2 takes groups of 4): its outputs then depend on the other examples of a batch, so that no
-    regularizer goes with it that takes the gradient of each example. `output: linear` is the published one, whose
-    images may leave [-1, 1]. With `packing` m > 1 the discriminator judges m images together (PacGAN, Lin et al. 2018);
-    the standard deviation is then that over the groups.
+    Published are `features` and `most_features` of 128 and 512 with `latent_size` and `style_size` of 512 at 256
+    pixels, and 8 mapping layers, 2 for CIFAR-10; the defaults are a small form.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 64
     style_size: Annotated[int, Interval(ge=1, le=16_384)] = 64
+    """Number of coordinates of a style w."""
     mapping_layers: Annotated[int, Interval(ge=1, le=32)] = 2
+    """Number of layers of the mapping network."""
     features: Annotated[int, Interval(ge=1, le=4096)] = 32
-    most_features: Annotated[int, Interval(ge=0, le=4096)] = 128  # 0: no limit
+    """Number of channels next to the image; every halving of the image doubles it, up to `most_features`."""
+    most_features: Annotated[int, Interval(ge=0, le=4096)] = 128
+    """Largest number of channels; 0 for no limit."""
     noise: bool = True
+    """Whether normal noise, one value a pixel, is added to each convolution of the generator, with strengths that are
+    learned from 0."""
     minibatch_deviation: bool = False
+    """Whether the discriminator is given the standard deviation over the batch (all of it, where StyleGAN2 takes groups
+    of 4): its outputs then depend on the other examples of a batch, so that no regularizer goes with it that takes the
+    gradient of each example; with `packing` it is that over the groups."""
     output: Literal["tanh", "linear"] = "tanh"
+    """Last function of the generator: 'tanh', or 'linear' for none, as published, whose images may leave [-1, 1]."""
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:

@@ -28,27 +28,32 @@ class TinyDCGAN(Architecture):
     """3x3 convolutions of stride 2 halve the image three times, sides rounded up (28, 14, 7, 4 or 8, 4, 2, 1), and
     transposed ones double it up again. Discriminators that are much smaller than the generator make modes collapse.
 
-    The generator has `features`, 8 in the papers, feature maps next to the image, and twice as many with every halving,
-    8 to 64; a linear layer makes the innermost of them, and a last 3x3 convolution of stride 1 the image. The
-    discriminator has `discriminator_features` after its first convolution, and twice as many with every halving: 2 is
-    the papers' quarter (2, 4, 8), 4 their half (4, 8, 16), 8 the generator's own widths. A linear layer follows.
-    Normalisation is in all layers but the last of each network; all layers have biases. Activations are ReLU and
-    LeakyReLU(0.3). As in the code of PacGAN (fjxmlzn/PacGAN, unrolled_GAN_experiment), but for the zeros beside images
-    of even sides: at the bottom and at the right there, at the top and at the left here. So these are the same
-    networks on images that are mirrored in both directions.
-
-    `sigmoid` is for images in [0, 1], and `latent: uniform` for latent points uniform on (-1, 1). With `packing` m > 1
-    the discriminator judges m images together (Lin et al.).
+    In the generator a linear layer makes the innermost feature maps, and a last 3x3 convolution of stride 1 the image;
+    in the discriminator a linear layer follows the convolutions. Normalisation is in all layers but the last of each
+    network; all layers have biases. Activations are ReLU and LeakyReLU(0.3). As in the code of PacGAN (fjxmlzn/PacGAN,
+    unrolled_GAN_experiment), but for the zeros beside images of even sides: at the bottom and at the right there, at
+    the top and at the left here. So these are the same networks on images that are mirrored in both directions.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 256
     features: Annotated[int, Interval(ge=1, le=1024)] = 8
+    """Number of feature maps of the generator next to the image, 8 in the papers; every halving doubles it."""
     discriminator_features: Annotated[int, Interval(ge=1, le=1024)] = 2
+    """Number of feature maps after the discriminator's first convolution, which every halving doubles: 2 is the papers'
+    quarter (2, 4, 8), 4 their half (4, 8, 16), 8 the generator's own widths."""
     generator_norm: Literal["batch", "layer", "none"] = "batch"
+    """Normalisation of the generator's feature maps but the last."""
     discriminator_norm: Literal["batch", "layer", "spectral", "weight", "none"] = "batch"
+    """Normalisation in the discriminator: of feature maps, or of its weights by 'spectral' (Miyato et al. 2018) or
+    'weight' (Salimans and Kingma 2016) normalisation."""
     initialisation: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
+    """Initial weights: 'published' is N(0, 0.02^2), cut off at two standard deviations in convolutions, with zero
+    biases; 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier' is of Glorot and Bengio (2010), 'kaiming'
+    of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialisation`."""
     output: Literal["tanh", "sigmoid"] = "tanh"
+    """Last function of the generator: 'tanh' for data in [-1, 1], 'sigmoid' for data in [0, 1]."""
     latent: Literal["normal", "uniform"] = "normal"
+    """Distribution of a latent point's coordinates: standard normal, or uniform on (-1, 1)."""
     packing: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:

@@ -30,28 +30,36 @@ class Unpool(Architecture):
     At 128x128x3 the discriminator is convolutions 3-16-16-16-32 and layers 2048-512-50-1, ReLU and dropout after the
     hidden ones; the generator is layers 50-512-2048 with ReLU, 32 maps of 8x8, and convolutions 32-16-16-16-3, ReLU
     between them. Other images, whose sides are multiples of 16, have four poolings too, and another number in place of
-    2048. If `shared`, the two convolutions 16-16 of a network are one layer with one set of weights.
+    2048.
 
-    Unpooling puts each value at one corner of a 2x2 window and zeros at the others. `indices` says which: those of the
-    maxima that the discriminator found in the last `real` or in the last `generated` batch, example by example, or
-    `fixed`, drawn at random from the run's seed and the same for all examples. A run with `generated` starts from
-    such random ones too.
-
-    `output`, `discriminator_output` and `initialisation` are as those of `fc`.
+    Unpooling puts each value at one corner of a 2x2 window and zeros at the others. `indices` says which.
     """
 
     passed_to_generator: ClassVar[tuple[str, ...]] = LEVELS
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 50
-    features: Annotated[int, Interval(ge=1, le=4096)] = 16  # channels of all maps but the innermost, which have twice
+    features: Annotated[int, Interval(ge=1, le=4096)] = 16
+    """Number of channels of all maps but the innermost, which have twice as many."""
     hidden: tuple[Annotated[int, Interval(ge=1, le=16_384)], ...] = (512,)
+    """Widths of the generator's fully connected hidden layers, from the input on."""
     discriminator_hidden: tuple[Annotated[int, Interval(ge=1, le=16_384)], ...] = (512, 50)
+    """Widths of the discriminator's fully connected hidden layers, from the input on."""
     shared: bool = True
+    """Whether the second and the third convolution of a network are one layer with one set of weights."""
     dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.1
+    """Probability with which a unit of the discriminator's hidden layers is zero in training."""
     indices: Literal["real", "generated", "fixed"] = "real"
+    """Corners at which unpooling puts values: those of the maxima that the discriminator found in the last 'real' or in
+    the last 'generated' batch, example by example, or 'fixed', drawn at random from the run's seed and the same for all
+    examples. A run with 'generated' starts from such random ones too."""
     output: Literal["tanh", "sigmoid"] = "tanh"
+    """Last function of the generator: 'tanh' for data in [-1, 1], 'sigmoid' for data in [0, 1]."""
     discriminator_output: Literal["logit", "softmax"] = "logit"
+    """Last layer of the discriminator: 'logit', one unit, or 'softmax' over two classes, whose logit is the difference
+    of two units."""
     initialisation: Literal["pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "pytorch"
+    """Initial weights: 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier' is of Glorot and Bengio
+    (2010), 'kaiming' of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialisation`."""
 
     @property
     def passed_from(self) -> str:

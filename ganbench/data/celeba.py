@@ -32,12 +32,18 @@ class Celeba(Dataset):
     1.5 GB of the folder of temporary files.
     """
 
-    folder: str = ""  # place of img_align_celeba.zip and of five lists, which torchvision reads; by default data/celeba
-    side: Annotated[int, Interval(ge=4, le=178)] = 64  # pixels
-    crop: Annotated[int, Interval(ge=4, le=178)] = 160  # pixels of the square that is cut out at the centre
-    channels: Literal[1, 3] = 3  # grey or colour
-    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5  # networks see (v / 255 - mean) / std of the byte v
+    folder: str = ""
+    """Folder of img_align_celeba.zip and of five lists, which torchvision reads; '' for data/celeba."""
+    side: Annotated[int, Interval(ge=4, le=178)] = 64
+    """Height and width of an image, in pixels."""
+    crop: Annotated[int, Interval(ge=4, le=178)] = 160
+    """Side of the square that is cut out at the centre before scaling, in pixels."""
+    channels: Literal[1, 3] = 3
+    """Number of channels: 1 for grey levels, 3 for colour."""
+    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Number that is subtracted from pixel values: networks see (v / 255 - mean) / std of the byte v."""
     std: Annotated[float, Interval(gt=0, le=10)] = 0.5
+    """Number by which pixel values are divided after that; 0.5, with a `mean` of 0.5, gives values in [-1, 1]."""
 
     judge: ClassVar[str] = "random_features"
 

@@ -23,11 +23,16 @@ class Cifar10(Dataset):
     """The photographs of Krizhevsky (2009), in the published archive, read by torchvision. Small classifiers err too
     often to count its classes, so the judge is random features; `classifier(least_accuracy=0.6)` counts roughly."""
 
-    folder: str = ""  # place of cifar-10-python.tar.gz; by default data/cifar10
-    side: Annotated[int, Interval(ge=4, le=256)] = 32  # pixels; other sides are scaled, by a Lanczos filter
-    channels: Literal[1, 3] = 3  # grey or colour
-    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5  # networks see (v / 255 - mean) / std of the byte v
+    folder: str = ""
+    """Folder of cifar-10-python.tar.gz; '' for data/cifar10."""
+    side: Annotated[int, Interval(ge=4, le=256)] = 32
+    """Height and width of an image, in pixels; other sides than the published one are scaled by a Lanczos filter."""
+    channels: Literal[1, 3] = 3
+    """Number of channels: 1 for grey levels, 3 for colour."""
+    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Number that is subtracted from pixel values: networks see (v / 255 - mean) / std of the byte v."""
     std: Annotated[float, Interval(gt=0, le=10)] = 0.5
+    """Number by which pixel values are divided after that; 0.5, with a `mean` of 0.5, gives values in [-1, 1]."""
 
     judge: ClassVar[str] = "random_features"
 

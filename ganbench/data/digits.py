@@ -15,8 +15,10 @@ from ganbench.data._digits import SHAPE, TRAIN, digits
 class Digits(Dataset):
     """The test part of the UCI optical digits (Alpaydin and Kaynak 1998), split once, evenly over classes."""
 
-    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5  # networks see (v / 16 - mean) / std of the grey level v
+    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Number that is subtracted from pixel values: networks see (v / 16 - mean) / std of the grey level v."""
     std: Annotated[float, Interval(gt=0, le=10)] = 0.5
+    """Number by which pixel values are divided after that; 0.5, with a `mean` of 0.5, gives values in [-1, 1]."""
 
     judge: ClassVar[str] = "classifier"
 

@@ -29,12 +29,19 @@ class Flowers102(Dataset):
     """The flowers of Nilsback and Zisserman (2008), in their published files, read by torchvision. Photographs are of
     many sizes; the shorter edge has 500 pixels or more."""
 
-    folder: str = ""  # place of the three files; by default data/flowers102
-    side: Annotated[int, Interval(ge=4, le=500)] = 64  # pixels
-    resize: Literal["shorter", "stretch"] = "shorter"  # scale the shorter edge and crop to the centre, or both edges
-    channels: Literal[1, 3] = 3  # grey or colour
-    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5  # networks see (v / 255 - mean) / std of the byte v
+    folder: str = ""
+    """Folder of the three files as published; '' for data/flowers102."""
+    side: Annotated[int, Interval(ge=4, le=500)] = 64
+    """Height and width of an image, in pixels."""
+    resize: Literal["shorter", "stretch"] = "shorter"
+    """How an image becomes square: 'shorter' scales the shorter edge to `side` and crops to the centre, 'stretch'
+    scales both edges."""
+    channels: Literal[1, 3] = 3
+    """Number of channels: 1 for grey levels, 3 for colour."""
+    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Number that is subtracted from pixel values: networks see (v / 255 - mean) / std of the byte v."""
     std: Annotated[float, Interval(gt=0, le=10)] = 0.5
+    """Number by which pixel values are divided after that; 0.5, with a `mean` of 0.5, gives values in [-1, 1]."""
 
     judge: ClassVar[str] = "random_features"
 

@@ -18,9 +18,13 @@ class Grid(Dataset):
     PacGAN has them (Lin et al. 2018). `grid16` is the grid of 4x4 of Balduzzi et al. (2018)."""
 
     modes_per_side: Annotated[int, Interval(ge=1, le=100)] = 5
+    """Number of Gaussians in a row and in a column."""
     spacing: Annotated[float, Interval(gt=0)] = 2.0
+    """Distance of neighbouring centres."""
     sigma: Annotated[float, Interval(gt=0)] = 0.05
-    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 100_000  # for training; 1/4 as many are held out
+    """Standard deviation of each Gaussian in each direction."""
+    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 100_000
+    """Number of training examples; a quarter as many are held out."""
 
     judge: ClassVar[str] = "mixture"
 

@@ -19,8 +19,10 @@ class Grid16(Dataset):
     """A mixture of equal isotropic Gaussians at {-1.5, -0.5, 0.5, 1.5}^2, row by row (Balduzzi et al. 2018, whose code
     draws with a standard deviation of 0.02)."""
 
-    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 20000  # for training; 1/4 as many are held out
+    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 20000
+    """Number of training examples; a quarter as many are held out."""
     sigma: Annotated[float, Interval(gt=0)] = 0.02
+    """Standard deviation of each Gaussian in each direction."""
 
     judge: ClassVar[str] = "mixture"
 

@@ -34,18 +34,27 @@ class ImageFolder(Dataset):
     for class folders, and random features for a flat folder.
     """
 
-    folder: str = ""  # path of the folder
-    side: Annotated[int, Interval(ge=4, le=1024)] = 64  # pixels
-    # Scale the shorter edge and crop to the centre, scale both edges, or take images of this size only.
+    folder: str = ""
+    """Path of the folder."""
+    side: Annotated[int, Interval(ge=4, le=1024)] = 64
+    """Height and width of an image, in pixels."""
     resize: Literal["shorter", "stretch", "none"] = "shorter"
-    crop: Annotated[int, Interval(ge=0)] = 0  # pixels of a square at the centre that is cut out first; 0 for none
-    channels: Literal[1, 3] = 3  # grey or colour
-    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5  # networks see (v / 255 - mean) / std of the byte v
+    """How an image becomes square: 'shorter' scales the shorter edge to `side` and crops to the centre, 'stretch'
+    scales both edges, 'none' takes images of this size only."""
+    crop: Annotated[int, Interval(ge=0)] = 0
+    """Side of a square at the centre that is cut out first, in pixels; 0 for none."""
+    channels: Literal[1, 3] = 3
+    """Number of channels: 1 for grey levels, 3 for colour."""
+    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Number that is subtracted from pixel values: networks see (v / 255 - mean) / std of the byte v."""
     std: Annotated[float, Interval(gt=0, le=10)] = 0.5
-    heldout: Annotated[float, Interval(gt=0, lt=1)] = 0.1  # 0.5 for as many as there are to train on
-    # Refuse a folder with files that cannot be read as images, or skip and list them. To skip, all are decoded once;
-    # what was found is kept in the folder's hidden file .ganbench-decoded.json, where it can be written.
+    """Number by which pixel values are divided after that; 0.5, with a `mean` of 0.5, gives values in [-1, 1]."""
+    heldout: Annotated[float, Interval(gt=0, lt=1)] = 0.1
+    """Share of the images that is held out; 0.5 for as many as there are to train on."""
     broken: Literal["error", "skip"] = "error"
+    """What is done with files that cannot be read as images: 'error' refuses the folder, 'skip' leaves them out and
+    lists them. To skip, all are decoded once; what was found is kept in the folder's hidden file
+    .ganbench-decoded.json, where it can be written."""
 
     @property
     def judge(self) -> str:  # type: ignore[override]

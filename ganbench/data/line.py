@@ -17,8 +17,11 @@ class Line(Dataset):
     """An equal mixture of Gaussians at `means` (Berard et al. 2020). `means: [0]` is the standard normal."""
 
     means: tuple[float, ...] = (-2.0, 2.0)
+    """Centres of the Gaussians."""
     sigma: Annotated[float, Interval(gt=0)] = 1.0
-    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 10000  # for training; 1/4 as many are held out
+    """Standard deviation of each Gaussian."""
+    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 10000
+    """Number of training examples; a quarter as many are held out."""
 
     judge: ClassVar[str] = "mixture"
 

@@ -31,12 +31,19 @@ class Lsun(Dataset):
     there.
     """
 
-    folder: str = ""  # place of the two files; by default data/lsun
-    side: Annotated[int, Interval(ge=4, le=256)] = 64  # pixels
-    resize: Literal["shorter", "stretch"] = "shorter"  # scale the shorter edge and crop to the centre, or both edges
-    channels: Literal[1, 3] = 3  # grey or colour
-    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5  # networks see (v / 255 - mean) / std of the byte v
+    folder: str = ""
+    """Folder of the two files; '' for data/lsun."""
+    side: Annotated[int, Interval(ge=4, le=256)] = 64
+    """Height and width of an image, in pixels."""
+    resize: Literal["shorter", "stretch"] = "shorter"
+    """How an image becomes square: 'shorter' scales the shorter edge to `side` and crops to the centre, 'stretch'
+    scales both edges."""
+    channels: Literal[1, 3] = 3
+    """Number of channels: 1 for grey levels, 3 for colour."""
+    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Number that is subtracted from pixel values: networks see (v / 255 - mean) / std of the byte v."""
     std: Annotated[float, Interval(gt=0, le=10)] = 0.5
+    """Number by which pixel values are divided after that; 0.5, with a `mean` of 0.5, gives values in [-1, 1]."""
 
     judge: ClassVar[str] = "random_features"
 

@@ -16,11 +16,16 @@ from ganbench.data._torchvision import archives_in, image_spec
 class Mnist(Dataset):
     """The digits of LeCun et al. (1998), in their published files, read by torchvision."""
 
-    folder: str = ""  # place of the four files as published; by default data/mnist
-    side: Annotated[int, Interval(ge=4, le=256)] = 28  # pixels; other sides are scaled, by a Lanczos filter
-    channels: Literal[1, 3] = 1  # 3 repeats the grey levels
-    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5  # networks see (v / 255 - mean) / std of the byte v
+    folder: str = ""
+    """Folder of the four files as published; '' for data/mnist."""
+    side: Annotated[int, Interval(ge=4, le=256)] = 28
+    """Height and width of an image, in pixels; other sides than the published one are scaled by a Lanczos filter."""
+    channels: Literal[1, 3] = 1
+    """Number of channels; 3 repeats the grey levels."""
+    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Number that is subtracted from pixel values: networks see (v / 255 - mean) / std of the byte v."""
     std: Annotated[float, Interval(gt=0, le=10)] = 0.5
+    """Number by which pixel values are divided after that; 0.5, with a `mean` of 0.5, gives values in [-1, 1]."""
 
     judge: ClassVar[str] = "classifier"
 

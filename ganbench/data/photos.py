@@ -23,10 +23,14 @@ class Photos(Dataset):
     The photograph is the mode. Held-out patches lie in stripes of columns that no training patch touches: of five
     sides, three are of training, and two are held out."""
 
-    side: Annotated[int, Interval(ge=4, le=96)] = 32  # pixels
-    examples: Annotated[int, Interval(ge=16, le=100_000)] = 10_000  # for training; 1/4 as many, 1000 at most, held out
-    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5  # networks see (v / 255 - mean) / std of the byte v
+    side: Annotated[int, Interval(ge=4, le=96)] = 32
+    """Side of a patch, in pixels."""
+    examples: Annotated[int, Interval(ge=16, le=100_000)] = 10_000
+    """Number of training examples; a quarter as many, 1000 at most, are held out."""
+    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Number that is subtracted from pixel values: networks see (v / 255 - mean) / std of the byte v."""
     std: Annotated[float, Interval(gt=0, le=10)] = 0.5
+    """Number by which pixel values are divided after that; 0.5, with a `mean` of 0.5, gives values in [-1, 1]."""
 
     judge: ClassVar[str] = "classifier(steps=500, enough=0.97, least_accuracy=0.9)"
 

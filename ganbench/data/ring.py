@@ -18,9 +18,13 @@ class Ring(Dataset):
     et al. 2018) and of Mescheder et al. (2017). `ring8` is the ring of Metz et al. (2017), with sigma 0.02."""
 
     modes: Annotated[int, Interval(ge=1, le=1000)] = 8
+    """Number of Gaussians."""
     radius: Annotated[float, Interval(gt=0)] = 1.0
+    """Radius of the circle of their centres."""
     sigma: Annotated[float, Interval(gt=0)] = 0.01
-    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 100_000  # for training; 1/4 as many are held out
+    """Standard deviation of each Gaussian in each direction."""
+    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 100_000
+    """Number of training examples; a quarter as many are held out."""
 
     judge: ClassVar[str] = "mixture"
 

@@ -19,9 +19,12 @@ class Ring8(Dataset):
     """A mixture of equal isotropic Gaussians at the angles 2 pi k / 8 (Metz et al. 2017, with eight distinct modes:
     their demo's `linspace(0, 2 pi, 8)` puts the first and the last in one place)."""
 
-    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 20000  # for training; 1/4 as many are held out
+    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 20000
+    """Number of training examples; a quarter as many are held out."""
     sigma: Annotated[float, Interval(gt=0)] = 0.02
+    """Standard deviation of each Gaussian in each direction."""
     radius: Annotated[float, Interval(gt=0)] = 1.0
+    """Radius of the circle of the centres."""
 
     judge: ClassVar[str] = "mixture"
 

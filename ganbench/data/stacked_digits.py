@@ -17,9 +17,12 @@ class StackedDigits(Dataset):
     """The test for mode collapse of Metz et al. (2017) without a download. Training examples are stacked of the
     training digits, held-out ones of the held-out digits, with their numbers fixed by a stream of the data set."""
 
-    examples: Annotated[int, Interval(ge=20_000, le=1_000_000)] = 50_000  # for training; 1/4 as many are held out
-    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5  # networks see (v / 16 - mean) / std of the grey level v
+    examples: Annotated[int, Interval(ge=20_000, le=1_000_000)] = 50_000
+    """Number of training examples; a quarter as many are held out."""
+    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Number that is subtracted from pixel values: networks see (v / 16 - mean) / std of the grey level v."""
     std: Annotated[float, Interval(gt=0, le=10)] = 0.5
+    """Number by which pixel values are divided after that; 0.5, with a `mean` of 0.5, gives values in [-1, 1]."""
 
     judge: ClassVar[str] = "classifier(per_channel=true)"
 

@@ -19,11 +19,16 @@ class StackedMnist(Dataset):
     Training examples are stacked of the training digits, held-out ones of the test digits, with their numbers fixed by
     a stream of the data set; the papers draw from both parts together."""
 
-    folder: str = ""  # place of MNIST's four files as published; by default data/mnist
-    examples: Annotated[int, Interval(ge=20_000, le=10_000_000)] = 128_000  # for training; 1/4 as many are held out
-    side: Annotated[int, Interval(ge=4, le=256)] = 28  # pixels; other sides are scaled, by a Lanczos filter
-    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5  # networks see (v / 255 - mean) / std of the byte v
+    folder: str = ""
+    """Folder of MNIST's four files as published; '' for data/mnist."""
+    examples: Annotated[int, Interval(ge=20_000, le=10_000_000)] = 128_000
+    """Number of training examples; a quarter as many are held out."""
+    side: Annotated[int, Interval(ge=4, le=256)] = 28
+    """Height and width of an image, in pixels; other sides than the published one are scaled by a Lanczos filter."""
+    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Number that is subtracted from pixel values: networks see (v / 255 - mean) / std of the byte v."""
     std: Annotated[float, Interval(gt=0, le=10)] = 0.5
+    """Number by which pixel values are divided after that; 0.5, with a `mean` of 0.5, gives values in [-1, 1]."""
 
     judge: ClassVar[str] = "classifier(per_channel=true)"
 

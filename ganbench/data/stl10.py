@@ -26,12 +26,18 @@ class Stl10(Dataset):
     Reading the part without labels takes 3 GB of memory and as much of the folder of temporary files.
     """
 
-    folder: str = ""  # place of stl10_binary.tar.gz; by default data/stl10
-    part: Literal["unlabeled", "train"] = "unlabeled"  # 100,000 photographs without labels, or 5,000 of ten classes
-    side: Annotated[int, Interval(ge=4, le=256)] = 96  # pixels; other sides are scaled, by a Lanczos filter
-    channels: Literal[1, 3] = 3  # grey or colour
-    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5  # networks see (v / 255 - mean) / std of the byte v
+    folder: str = ""
+    """Folder of stl10_binary.tar.gz; '' for data/stl10."""
+    part: Literal["unlabeled", "train"] = "unlabeled"
+    """Photographs to train on: 'unlabeled', 100,000 without labels, or 'train', 5,000 of ten classes."""
+    side: Annotated[int, Interval(ge=4, le=256)] = 96
+    """Height and width of an image, in pixels; other sides than the published one are scaled by a Lanczos filter."""
+    channels: Literal[1, 3] = 3
+    """Number of channels: 1 for grey levels, 3 for colour."""
+    mean: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Number that is subtracted from pixel values: networks see (v / 255 - mean) / std of the byte v."""
     std: Annotated[float, Interval(gt=0, le=10)] = 0.5
+    """Number by which pixel values are divided after that; 0.5, with a `mean` of 0.5, gives values in [-1, 1]."""
 
     judge: ClassVar[str] = "random_features"
 

@@ -41,14 +41,23 @@ class Basins(Diagnostic):
     """
 
     low: float = -5.0
+    """Lower end of the plane in both parameters."""
     high: float = 5.0
+    """Upper end of the plane in both parameters."""
     points: Annotated[int, Interval(ge=2, le=1000)] = 50
+    """Number of starting points along each axis."""
     x: str = ""
+    """Name of the parameter along the horizontal axis; '' for the first parameter of the first player."""
     y: str = ""
+    """Name of the parameter along the vertical axis; '' for the first parameter of the second player."""
     at: Literal["start", "end"] = "end"
+    """Snapshot from which all other parameters start: the first or the last."""
     steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 500
+    """Number of training steps from each starting point."""
     reach: Annotated[float, Interval(gt=0)] = 0.05
+    """Largest distance from a fixed point in the last tenth of the steps of a path that belongs to it."""
     far: Annotated[float, Interval(gt=1)] = 3.0
+    """Distance from the middle of the plane beyond which a path has diverged, in half-widths of the plane."""
 
     def __post_init__(self) -> None:
         plane_fields.check_square("basins", self.low, self.high)

@@ -43,7 +43,9 @@ class Conditioning(Diagnostic):
     """
 
     points: Annotated[int, Interval(ge=1, le=10_000)] = 11
+    """Largest number of snapshots that are measured, evenly spaced among those kept."""
     latents: Annotated[int, Interval(ge=1, le=10_000)] = 16
+    """Number of latent points at which the Jacobian is taken."""
 
     def supports(self, game: Game) -> str | None:
         return None if "architecture" in game.families else "it has no network that generates examples; take a GAN"

@@ -101,6 +101,7 @@ class Convolution(Diagnostic):
     """
 
     largest: Annotated[int, Interval(ge=1, le=1024)] = 64
+    """Largest side of an input, in pixels."""
 
     of: ClassVar[Literal["runs", "study"]] = "study"
 

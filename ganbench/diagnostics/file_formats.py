@@ -48,8 +48,11 @@ class FileFormats(Diagnostic):
     """
 
     megabytes: tuple[Annotated[int, Interval(ge=1, le=65_536)], ...] = (1, 16)
+    """Sizes of the arrays, each in 2^20 bytes."""
     repeats: Annotated[int, Interval(ge=1, le=100)] = 3
+    """Number of times that writing and reading are timed; the best counts."""
     damages: Annotated[int, Interval(ge=1, le=10_000)] = 32
+    """Number of places at which the largest file is damaged, one at a time."""
 
     of: ClassVar[Literal["runs", "study"]] = "study"
 

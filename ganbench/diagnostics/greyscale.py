@@ -38,6 +38,7 @@ class Greyscale(Diagnostic):
     """
 
     levels: Annotated[int, Interval(ge=2, le=128)] = 64
+    """Number of evenly spaced levels of red, green and blue, of which the file has all combinations."""
 
     of: ClassVar[Literal["runs", "study"]] = "study"
 

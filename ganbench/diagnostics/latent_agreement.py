@@ -41,6 +41,7 @@ class LatentAgreement(Diagnostic):
     needs_judge: ClassVar[bool] = True
 
     at: Literal["start", "end"] = "end"
+    """Snapshot at which examples are generated: the first or the last."""
 
     def supports(self, game: Game) -> str | None:
         if "architecture" not in game.families:

@@ -35,8 +35,6 @@ class LatentGrid(Diagnostic):
       from one to the other. White (2016) takes z in place of u. With many coordinates the two are nearly the same; with
       two, his curve runs far off where points lie nearly opposite.
 
-    `scale` is of the plane and of the square alone.
-
     Steps are distances of neighbouring points' examples in the features of the judge, along rows and columns of a plane
     or square and along lines. Where a layer normalises by the batch, examples depend on their neighbours too.
 
@@ -47,8 +45,12 @@ class LatentGrid(Diagnostic):
     needs_judge: ClassVar[bool] = True
 
     path: Literal["plane", "square", "line", "arc"] = "plane"
+    """The latent points: 'plane', a walk of 10 x 10 from one of them, 'square', 16 x 16 around the origin, and 'line'
+    or 'arc', ten straight lines or arcs of great circles between pairs."""
     scale: Annotated[float, Interval(gt=0, le=100)] = 1.0
+    """Factor of the extent of the plane and of the square; lines and arcs do not depend on it."""
     at: Literal["start", "end"] = "end"
+    """Snapshot at which examples are generated: the first or the last."""
 
     def supports(self, game: Game) -> str | None:
         if "architecture" not in game.families:

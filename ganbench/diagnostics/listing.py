@@ -46,6 +46,7 @@ class Listing(Diagnostic):
     """
 
     steps: Annotated[int, Interval(ge=1, le=10_000)] = 10
+    """Number of steps of the corrected loop."""
 
     of: ClassVar[Literal["runs", "study"]] = "study"
 

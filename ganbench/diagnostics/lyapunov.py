@@ -28,7 +28,7 @@ QUANTILE = 2.093  # 97.5% of Student's t with 19 degrees of freedom
 
 @dataclass(frozen=True)
 class Lyapunov(Diagnostic):
-    """Training is repeated from its start, in double precision, on the same batches, for `steps` steps (0 for all),
+    """Training is repeated from its start, in double precision, on the same batches, for `steps` steps,
     together with perturbed copies (shadows) of each run. Exponents are means of the logarithm of the growth of
     distances over a step, after a share of `burn_in` in which shadows find the direction of fastest growth; distances
     are those of parameters and optimizer states together, where the states affect the parameters.
@@ -51,12 +51,21 @@ class Lyapunov(Diagnostic):
     """
 
     method: Literal["tangent", "cluster"] = "tangent"
+    """How exponents are measured: 'tangent' by vectors that the Jacobian of every step maps (Benettin et al. 1980),
+    'cluster' by nearby copies."""
     steps: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 0
+    """Number of training steps that are repeated; 0 for all."""
     burn_in: Annotated[float, Interval(ge=0, lt=1)] = 0.2
+    """First share of the steps, which does not count: shadows find the direction of fastest growth in it."""
     exponents: Annotated[int, Interval(ge=1, le=1000)] = 2
+    """Number of exponents, the largest ones, by 'tangent'."""
     copies: Annotated[int, Interval(ge=1, le=1000)] = 4
+    """Number of nearby copies of each run, by 'cluster'."""
     distance: Annotated[float, Interval(ge=1e-12, le=1e-2)] = 1e-7
+    """Distance of the copies from the run, by 'cluster', times the root mean square of the parameters where that
+    exceeds 1."""
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
+    """Number of steps after which the copies are put back to their distance, by 'cluster'."""
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         def info(title: str, what: str, best: str = "none", lower: float | None = None, upper: float | None = None):

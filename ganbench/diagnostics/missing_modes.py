@@ -40,8 +40,7 @@ class MissingModes(Diagnostic):
     one is as far from the whole as the other, so that their distances to the training examples are much alike.
 
     A response is the change of the mean score for the worse, over the standard deviation with all classes there: how
-    clearly one sample of this size shows what is missing. `levels` numbers of deleted classes are tried at most, evenly
-    spaced from 1 to half of all. Of more than `most` training or held-out examples, as many, evenly spaced, are taken.
+    clearly one sample of this size shows what is missing.
 
     Without one class, responses and their differences have 95% intervals (Student 1908) over the classes, each with the
     mean response of the repetitions that it goes first in, against the whole in the same repetitions. The standard
@@ -55,9 +54,13 @@ class MissingModes(Diagnostic):
     """
 
     draws: Annotated[int, Interval(ge=2, le=1000)] = 30
+    """Number of repetitions, each with its own parts of the held-out examples."""
     levels: Annotated[int, Interval(ge=1, le=100)] = 5
-    neighbours: Annotated[int, Interval(ge=1, le=100)] = 5  # k of recall and coverage
+    """Largest number of degrees of deletion: numbers of deleted classes, evenly spaced from 1 to half of all."""
+    neighbours: Annotated[int, Interval(ge=1, le=100)] = 5
+    """Rank k of the neighbour that a ball of recall and coverage reaches to."""
     most: Annotated[int, Interval(ge=10, le=100_000)] = 4000
+    """Largest number of training and of held-out examples; of more, as many, evenly spaced, are taken."""
 
     needs_judge: ClassVar[bool] = True
 

@@ -38,8 +38,8 @@ class NearestNeighbours(Diagnostic):
     copies or not, and the pictures, by which a reader can tell a copy from a likeness. Held-out examples, which no run
     has seen, show what that number is without any generator; it grows with the number of examples.
 
-    Of more than `most` training or held-out examples, as many that stand evenly spaced are compared with. Images of
-    more than 32 pixels a side are averaged to 32 for distances of pixels, which blur brings nearer than detail does.
+    Images of more than 32 pixels a side are averaged to 32 for distances of pixels, which blur brings nearer than
+    detail does.
 
     Arrays: `generated` (pictures, *shape), `training` (pictures, neighbours, *shape) and `heldout` (pictures, *shape),
     the samples with their nearest neighbours in features, images of at most 64 pixels a side; `covered` and
@@ -48,9 +48,13 @@ class NearestNeighbours(Diagnostic):
     """
 
     samples: Annotated[int, Interval(ge=8, le=100_000)] = 1000
+    """Number of generated examples."""
     pictures: Annotated[int, Interval(ge=1, le=8)] = 8
+    """Number of generated and of held-out examples that are shown with their neighbours."""
     neighbours: Annotated[int, Interval(ge=1, le=10)] = 3
+    """Number of nearest training examples that are shown of each."""
     most: Annotated[int, Interval(ge=10, le=100_000)] = 5000
+    """Largest number of training and of held-out examples that are compared with; of more, as many, evenly spaced."""
 
     needs_judge: ClassVar[bool] = True
 

@@ -59,6 +59,7 @@ class NetworkSizes(Diagnostic):
     """
 
     sides: tuple[Annotated[int, Interval(ge=4, le=4096)], ...] = (16, 32, 64, 128, 256)
+    """Sides of the square colour images, in pixels, three or more in ascending order."""
 
     of: ClassVar[Literal["runs", "study"]] = "study"
 

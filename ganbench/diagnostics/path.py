@@ -22,8 +22,6 @@ class TrainingPath(Diagnostic):
     """Statistics of the distance r = |theta| from the origin at the snapshots, and in games of two parameters of the
     angle of (theta_1, theta_2).
 
-    A run converged if the norm of its gradient |F| ended at most `tolerance` times as large as it began.
-
     Numbers that do not exist are NaN. Rates (`step_ratio`, `decay_rate`, `angular_speed`, `turns`) are taken over the
     part of the path with finite positive r, so a run that overflowed still has them; what speaks of the end or of the
     whole path is NaN for it, but for `converged`, which is 0. Columns that compare one step with the next (the spread
@@ -31,6 +29,7 @@ class TrainingPath(Diagnostic):
     """
 
     tolerance: Annotated[float, Interval(gt=0)] = 1e-3
+    """Largest final norm of the gradient |F| of a run that converged, as a share of the initial one."""
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         def info(title: str, what: str, best: str = "none", lower: float | None = 0, upper: float | None = None):

@@ -36,7 +36,9 @@ class PathAngle(Diagnostic):
     """
 
     points: Annotated[int, Interval(ge=12, le=10_000)] = 100
+    """Number of values of alpha, evenly spaced from -0.1 to 1.1."""
     batches: Annotated[int, Interval(ge=1, le=10_000)] = 1
+    """Number of batches, the first of training, over which F is averaged."""
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         return {

@@ -50,8 +50,11 @@ class PoolingIndices(Diagnostic):
     """
 
     latents: Annotated[int, Interval(ge=8, le=1000)] = 16
+    """Number of latent points."""
     sources: Annotated[int, Interval(ge=8, le=1000)] = 32
+    """Number of real images whose indices are taken."""
     permutations: Annotated[int, Interval(ge=99, le=1_000_000)] = 9999
+    """Number of random permutations of the images by which the p-value is computed, beside the identity."""
 
     def supports(self, game: Game) -> str | None:
         if "architecture" in game.families and game.architecture.passed_to_generator:

@@ -40,13 +40,14 @@ class Projection(Diagnostic):
     the transposed convolution's, and its dL/dz sqrt(16 features / latent_size) times that. Normalised outputs do not
     change with the size of W, so that dL/dW falls as 1 / |W| and dL/dz does not: then the linear layer's dL/dW is
     smaller by that factor, and its dL/dz the same.
-
-    Deviations and gradients are of `latents` latent points.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=4096)] = 100
+    """Number of coordinates of a latent point."""
     features: Annotated[int, Interval(ge=1, le=4096)] = 1024
+    """Number of channels of the first map."""
     latents: Annotated[int, Interval(ge=2, le=100_000)] = 256
+    """Number of latent points of which deviations and gradients are taken."""
 
     of: ClassVar[Literal["runs", "study"]] = "study"
 

@@ -65,8 +65,12 @@ class Resuming(Diagnostic):
     """
 
     at: Literal["start", "end"] = "end"
+    """Snapshot at which training goes on: the first or the last."""
     steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 100
+    """Number of steps before the state is saved, and again after it."""
     streams: Literal["fresh", "repeated"] = "fresh"
+    """Random numbers where they are not saved: 'fresh' ones, as in a script without a seed, or 'repeated' ones, those
+    since the snapshot once more, as in a script that sets its seed at the beginning."""
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         def drift(title: str, what: str) -> MetricInfo:

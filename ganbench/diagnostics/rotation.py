@@ -36,9 +36,13 @@ class Rotation(Diagnostic):
     """
 
     points: Annotated[int, Interval(ge=1, le=10_000)] = 11
+    """Largest number of snapshots that are measured, evenly spaced among those kept."""
     batches: Annotated[int, Interval(ge=1, le=10_000)] = 1
+    """Number of batches, the first of training, over which J is averaged."""
     exact: Annotated[int, Interval(ge=0, le=3000)] = 100
+    """Largest number of parameters of which the rotation share is computed from J; beyond it, it is an estimate."""
     probes: Annotated[int, Interval(ge=1, le=10_000)] = 30
+    """Number of random directions from which the rotation share is estimated beyond `exact`."""
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         share = "Share of the antisymmetric part in |J|^2"

@@ -37,9 +37,13 @@ class Slices(Diagnostic):
     """
 
     space: Literal["all", "bias"] = "all"
+    """Parameters among which the directions are drawn: 'all', or 'bias', the biases of both networks."""
     at: Literal["start", "end"] = "end"
+    """Snapshot at which the slice has its centre: the first or the last."""
     extent: Annotated[float, Interval(gt=0)] = 5.0
+    """Half-width of the slice, in units of the parameters."""
     points: Annotated[int, Interval(ge=3, le=1000)] = 15
+    """Number of grid points along each direction."""
 
     def supports(self, game: Game) -> str | None:
         if self.space == "bias" and not any("bias" in name for name in _layers(game)):

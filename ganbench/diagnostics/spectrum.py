@@ -34,10 +34,15 @@ class Spectrum(Diagnostic):
     """
 
     at: Literal["start", "end", "origin"] = "end"
+    """Point at which J is taken: the first snapshot, the last one, or the origin, where all parameters are 0."""
     batches: Annotated[int, Interval(ge=1, le=10_000)] = 1
+    """Number of batches, the first of training, over which J is averaged."""
     exact: Annotated[int, Interval(ge=0, le=3000)] = 600
+    """Largest number of parameters of which all eigenvalues are computed; beyond it, the outer ones."""
     products: Annotated[int, Interval(ge=1, le=10_000)] = 60
+    """Number of products with the Jacobian that Arnoldi's method takes beyond `exact`."""
     probes: Annotated[int, Interval(ge=1, le=10_000)] = 30
+    """Number of random directions from which the rotation share is estimated beyond `exact`."""
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         def info(title: str, what: str, best: str = "none", lower: float | None = None, upper: float | None = None):

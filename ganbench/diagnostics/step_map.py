@@ -47,23 +47,26 @@ class StepMapSpectrum(Diagnostic):
 
     States are those that become stationary while the parameters are held fixed. Counters are held; if the method is
     periodic in them (it acts every k steps), the map is that of a whole period, and radius and eigenvalues are per
-    step. `period` is the number of steps of a period; 0 finds it. Tensors that never affect the parameters are left
-    out.
+    step. Tensors that never affect the parameters are left out.
 
     All numbers are NaN where the Jacobian does not exist: for a run that diverged, for a method that is not periodic in
     its counter, and where the step is not smooth: a step that divides by the running size of the gradient (Adam,
     RMSProp) jumps where the gradient is 0.
 
-    `rates` are other learning rates of the first player; the second's stays in proportion, also in `stability_limit`.
-
     Arrays: `eigenvalues_real`, `eigenvalues_imag` (n,), largest modulus first; `rate`, `radius_by_rate` of `rates`.
     """
 
     at: Literal["start", "end", "origin"] = "end"
+    """Point at which the step is taken: the first snapshot, the last one, or the origin, where all parameters are 0."""
     exact: Annotated[int, Interval(ge=0, le=3000)] = 600
+    """Largest number of entries of the state of which all eigenvalues are computed; beyond it, the outer ones."""
     products: Annotated[int, Interval(ge=1, le=10_000)] = 60
+    """Number of products with the Jacobian that Arnoldi's method takes beyond `exact`."""
     period: Annotated[int, Interval(ge=0, le=1_000_000)] = 0
+    """Number of steps of a period of the method; 0 finds it."""
     rates: tuple[Annotated[float, Interval(gt=0)], ...] = ()
+    """Other learning rates of the first player at which the spectral radius is computed; the second's stays in
+    proportion."""
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         return {

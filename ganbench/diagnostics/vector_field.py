@@ -41,8 +41,7 @@ class VectorField(Diagnostic):
 
     With `averaged`, every arrow is the mean over that many copies of the field, shifted in the plane by normal noise of
     standard deviation `sigma`: the same shifts for a whole plane, drawn from the run's own stream. Fixed points are
-    those of the field as drawn. `place` is the point, in x and y, from which the nearest saddle between samples is
-    measured.
+    those of the field as drawn.
 
     Arrays: `x`, `y` (points,), `u`, `v` (points, points) with rows of equal y, `fixed_x`, `fixed_y` and `fixed_kind`
     (64,) with 0 stable node, 1 stable focus, 2 centre, 3 unstable focus, 4 unstable node, 5 saddle, 6 degenerate.
@@ -52,14 +51,23 @@ class VectorField(Diagnostic):
     """
 
     low: float = -5.0
+    """Lower end of the plane in both parameters."""
     high: float = 5.0
+    """Upper end of the plane in both parameters."""
     points: Annotated[int, Interval(ge=2, le=1000)] = 41
+    """Number of grid points along each axis."""
     x: str = ""
+    """Name of the parameter along the horizontal axis; '' for the first parameter of the first player."""
     y: str = ""
+    """Name of the parameter along the vertical axis; '' for the first parameter of the second player."""
     at: Literal["start", "end"] = "end"
+    """Snapshot whose values all other parameters keep: the first or the last."""
     averaged: Annotated[int, Interval(ge=0, le=10_000)] = 0
+    """Number of shifted copies of the field over which every arrow is the mean; 0 for the field itself."""
     sigma: Annotated[float, Interval(ge=0)] = 0.2
+    """Standard deviation of the shifts in each parameter."""
     place: tuple[float, float] = (0.0, 0.0)
+    """Point (b_d, b_g) from which the distance of the nearest saddle between samples is measured."""
 
     def __post_init__(self) -> None:
         plane_fields.check_square("vector_field", self.low, self.high)

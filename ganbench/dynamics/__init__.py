@@ -76,12 +76,10 @@ class Dynamics(ABC):
     A subclass is a frozen dataclass whose fields are its options, beside those of this class. It defines `move`; a
     `step` is `discriminator_steps` - 1 moves of the first player alone, each by the optimizer on a batch of its own,
     and then one move of the dynamics.
-
-    Attributes:
-        discriminator_steps: number of moves of the first player in a step; the last of them is the dynamics'.
     """
 
     discriminator_steps: Annotated[int, Interval(ge=1, le=1000)] = 1
+    """Number of moves of the first player, the discriminator, in a step; the last of them is the dynamics'."""
 
     @property
     def batches_per_move(self) -> int:

@@ -12,12 +12,12 @@ from ganbench.games import Batch, LearningRates, Match, Players
 
 @dataclass(frozen=True)
 class Alternating(Dynamics):
-    """The first player steps, then the second; with `generator_first` the second, then the first. Several
-    `discriminator_steps` all come before the second player's, or with `generator_first` all but the last. With `sgd` of
-    momentum -1/2 this is negative momentum (Gidel et al. 2019b).
-    """
+    """The first player steps, then the second, which sees where the first went. With `sgd` of momentum -1/2 this is
+    negative momentum (Gidel et al. 2019b)."""
 
     generator_first: bool = False
+    """Whether the second player, the generator, moves before the first; of several `discriminator_steps`, all but the
+    last come before it even then."""
 
     gradients_per_move: ClassVar[int] = 2
 

@@ -19,8 +19,11 @@ class Averaging(Dynamics):
     """
 
     inner: Literal["simultaneous", "alternating"] = "alternating"
+    """Dynamics by which the iterates move."""
     kind: Literal["uniform", "exponential"] = "uniform"
+    """Mean of the iterates: of all with equal weights, or with weights that fall exponentially with their age."""
     decay: Annotated[float, Interval(ge=0, lt=1)] = 0.999
+    """Decay rate of the exponential mean, the share of it that a step keeps."""
 
     gradients_per_move: ClassVar[int] = 2
 

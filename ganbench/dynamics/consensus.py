@@ -24,6 +24,7 @@ class Consensus(Dynamics):
     """theta <- theta - rate (F + gamma J^T F): both players also descend |F|^2 / 2, whose gradient is J^T F."""
 
     gamma: Annotated[float, Interval(ge=0)] = 10.0
+    """Weight of the term J^T F."""
 
     gradients_per_move: ClassVar[int] = 2 + PRODUCT
 

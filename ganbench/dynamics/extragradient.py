@@ -21,15 +21,14 @@ from ganbench.games import Batch, LearningRates, Match, Players
 
 @dataclass(frozen=True)
 class Extragradient(Dynamics):
-    """theta' = theta - extrapolation rate F(theta); theta <- theta - rate F(theta'), both by the optimizer.
-
-    `moments` says whose gradients enter the optimizer's state. With `both`, F(theta) does and then F(theta'): with Adam
-    that is ExtraAdam (Gidel et al. 2019, algorithm 4), whose state counts two steps. With `update`, F(theta') alone
-    does; zero extrapolation is then simultaneous descent. For an optimizer without state both are the same.
-    """
+    """theta' = theta - extrapolation rate F(theta); theta <- theta - rate F(theta'), both by the optimizer."""
 
     extrapolation: Annotated[float, Interval(ge=0)] = 1.0
+    """Learning rate of the step to theta', in multiples of that of the step from theta; 0 does not look ahead."""
     moments: Literal["both", "update"] = "both"
+    """Gradients that enter the optimizer's state. With 'both', F(theta) does and then F(theta'): with Adam that is
+    ExtraAdam (Gidel et al. 2019, algorithm 4), whose state counts two steps. With 'update', F(theta') alone does; an
+    `extrapolation` of 0 is then simultaneous descent. For an optimizer without state both are the same."""
 
     batches_per_move: ClassVar[int] = 2
     gradients_per_move: ClassVar[int] = 4

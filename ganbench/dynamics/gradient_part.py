@@ -38,7 +38,9 @@ class GradientPart(Dynamics):
     """
 
     centre: Literal["origin", "start"] = "origin"
+    """The centre c: 'origin', all zeros, or 'start', the parameters at which training began."""
     nodes: Annotated[int, Interval(ge=1, le=1000)] = 4
+    """Number of nodes of the quadrature; exact for fields that are polynomials of degree 2 nodes - 1 in theta."""
 
     @property
     def gradients_per_move(self) -> int:

@@ -18,13 +18,15 @@ class Lookahead(Dynamics):
     """After every `period` steps of the `inner` dynamics, theta <- slow + alpha (theta - slow), and slow <- theta.
 
     Going back costs no gradient, so a step costs as much as the inner one; it does not change the optimizer's state.
-    An alpha of 1 is the inner dynamics. Snapshots keep the fast weights; after a multiple of `period`
-    steps they are the slow ones.
+    Snapshots keep the fast weights; after a multiple of `period` steps they are the slow ones.
     """
 
     inner: Literal["simultaneous", "alternating"] = "alternating"
+    """Dynamics by which the fast weights move."""
     period: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 5
+    """Number of inner steps after which the slow weights move."""
     alpha: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Share of the way to the fast weights that the slow ones move; 1 is the inner dynamics."""
 
     gradients_per_move: ClassVar[int] = 2
 

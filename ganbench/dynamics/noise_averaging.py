@@ -32,7 +32,9 @@ class NoiseAveraging(Dynamics):
     """
 
     perturbations: Annotated[int, Interval(ge=1, le=10_000)] = 30
+    """Number of displacements e_j over which the field is averaged."""
     sigma: Annotated[float, Interval(ge=0)] = 0.2
+    """Standard deviation of a displacement in each parameter; 0 is simultaneous descent."""
 
     @property
     def gradients_per_move(self) -> int:

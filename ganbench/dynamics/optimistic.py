@@ -13,14 +13,12 @@ from ganbench.games import Batch, LearningRates, Match, Players
 
 @dataclass(frozen=True)
 class Optimistic(Dynamics):
-    """theta <- theta - rate (2 F_t - F_(t-1)), with F_(-1) = 0.
-
-    `optimism` says where the past enters. With `step`, theta <- theta + 2 s_t - s_(t-1), with s_t the step that the
-    optimizer takes along F_t: with Adam that is Optimistic Adam (Daskalakis et al. 2018, algorithm 1). With `gradient`,
-    the optimizer is given 2 F_t - F_(t-1). With plain gradient steps both are the same.
-    """
+    """theta <- theta - rate (2 F_t - F_(t-1)), with F_(-1) = 0."""
 
     optimism: Literal["step", "gradient"] = "step"
+    """Where the past enters. With 'step', theta <- theta + 2 s_t - s_(t-1), with s_t the step that the optimizer takes
+    along F_t: with Adam that is Optimistic Adam (Daskalakis et al. 2018, algorithm 1). With 'gradient', the optimizer
+    is given 2 F_t - F_(t-1). With plain gradient steps both are the same."""
 
     gradients_per_move: ClassVar[int] = 2
 

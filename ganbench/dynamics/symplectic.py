@@ -34,7 +34,10 @@ class Symplectic(Dynamics):
     """
 
     adjustment: float = 1.0
+    """Weight lambda of A^T F, of which `align` changes the sign."""
     align: bool = True
+    """Whether lambda takes the sign by which the adjustment draws towards stable fixed points and away from unstable
+    ones (algorithm 1)."""
 
     gradients_per_move: ClassVar[int] = 2 + 2 * PRODUCT
 

@@ -43,6 +43,7 @@ class Unrolled(Dynamics):
     """
 
     steps: Annotated[int, Interval(ge=0, le=1000)] = 5
+    """Number k of steps of the first player that the second looks ahead; 0 is simultaneous descent."""
 
     @property
     def gradients_per_move(self) -> int:

@@ -19,14 +19,14 @@ class Bilinear(Game):
     has the eigenvalues +- i s, with s the singular values of M, which are `singular_values`: one is the scalar game
     f = s x y. M is diagonal, as every matrix is in suitable coordinates.
 
-    Without a `start_at` (x and then y), a run starts at a point drawn from a standard normal distribution.
-
     Raises:
         GanbenchError: `singular_values` is empty.
     """
 
     singular_values: tuple[Annotated[float, Interval(ge=0)], ...] = (1.0,)
+    """Singular values s of M, whose number is that of each player's parameters; one is the scalar game s x y."""
     start_at: tuple[float, ...] = ()
+    """Initial values of x and then y; without them each is drawn from a standard normal distribution."""
 
     players: ClassVar[tuple[str, str]] = ("x", "y")
 

@@ -17,15 +17,14 @@ class DiracGAN(Adversarial):
     """With a differentiable objective whose real and fake terms have derivatives -+f'(0) at logit 0, J at the
     equilibrium (0, 0) has the eigenvalues +- i f'(0), unless a regularizer moves them.
 
-    Without a `start_at` (psi, theta), a run starts at a point drawn from a standard normal distribution. One example of
-    each kind stands for its distribution; `examples` is the number of noisy copies of it over which instance noise is
-    averaged.
-
-    The article's D has the other sign: its (psi, theta) is (-psi, theta) here.
+    One example of each kind stands for its distribution. The article's D has the other sign: its (psi, theta) is
+    (-psi, theta) here.
     """
 
     examples: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
+    """Number of noisy copies of the example of each kind over which instance noise is averaged."""
     start_at: tuple[float, ...] = ()
+    """Initial values of psi and theta; without them each is drawn from a standard normal distribution."""
 
     families: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
 

@@ -20,20 +20,12 @@ from ganbench.nn.sample import Outputs, Sample
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GaussianGAN(Adversarial):
-    """D(x) = S(w_d x + b_d), with S the `discriminator`: sigmoid, gaussian (exp(-v^2)), gaussian_half (exp(-v^2 / 2)),
-    gaussian_pdf (gaussian_half over sqrt(2 pi)) or two_bumps. Objectives see D as a logit; "minimax" is the plain log
-    loss.
+    """D(x) = S(w_d x + b_d), with S the `discriminator`. Objectives see D as a logit; "minimax" is the plain log loss.
 
-    In the plane "b" the players move b_d and b_g, and `w_d` and `w_g` are fixed; in the plane "w" they move w_d and
-    w_g, and both b are 0.
-
-    Expectations are exact up to 1e-10 for smooth objectives, by quadrature, unless they are means over `samples` real
-    examples and latent points: the same at every step, or `fresh` ones. Both players see the same examples. With a
-    Gaussian that reaches 1, ln(1 - D) has a logarithmic singularity at v = 0. Exact gradients are the principal values;
-    sampled ones are Cauchy distributed, with a spread that no number of samples lessens, unless `clip` is the largest
-    value that D may take (0 for no limit).
-
-    Without a `start_at` (b_d, b_g or w_d, w_g), a run starts at a point drawn from a standard normal distribution.
+    Expectations are exact up to 1e-10 for smooth objectives, by quadrature, unless they are means over `samples`. Both
+    players see the same examples. With a Gaussian that reaches 1, ln(1 - D) has a logarithmic singularity at v = 0.
+    Exact gradients are the principal values; sampled ones are Cauchy distributed, with a spread that no number of
+    samples lessens, unless D is limited by `clip`.
 
     Raises:
         GanbenchError: options that contradict one another, or an objective or regularizer whose expectation does not
@@ -41,13 +33,24 @@ class GaussianGAN(Adversarial):
     """
 
     discriminator: Literal["sigmoid", "gaussian", "gaussian_half", "gaussian_pdf", "two_bumps"] = "gaussian"
+    """The function S: 'sigmoid', 'gaussian' exp(-v^2), 'gaussian_half' exp(-v^2 / 2), 'gaussian_pdf', which is
+    gaussian_half over sqrt(2 pi), or 'two_bumps'."""
     plane: Literal["b", "w"] = "b"
+    """Parameters that the players move: 'b' is b_d and b_g, with fixed `w_d` and `w_g`, and 'w' is w_d and w_g, with
+    both b at 0."""
     w_d: float = 1.0
+    """Fixed weight of the discriminator in the plane 'b'."""
     w_g: float = 1.0
+    """Fixed weight of the generator in the plane 'b'."""
     samples: Annotated[int, Interval(ge=0, le=10_000_000)] = 0
+    """Number of real examples and of latent points of which expectations are means; 0 computes them by quadrature."""
     fresh: bool = False
+    """Whether every step draws new `samples`; otherwise they are the same at every step."""
     clip: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    """Largest value that D may take; 0 for no limit."""
     start_at: tuple[float, ...] = ()
+    """Initial values of b_d and b_g, or of w_d and w_g; without them each is drawn from a standard normal
+    distribution."""
 
     families: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
 

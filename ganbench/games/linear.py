@@ -15,12 +15,12 @@ class Linear(Game):
     """L_x = a/2 x^2 + b x y and L_y = c x y + d/2 y^2 with (a, b, c, d) the `matrix`, so F = J (x, y) with
     J = [[a, b], [c, d]] everywhere, and descent follows -F: a node, a focus, a centre or a saddle, by the eigenvalues
     of J. b = c is ordinary minimisation, b = -c with a = d = 0 pure rotation (the default).
-
-    Without a `start_at` (x, y), a run starts at a point drawn from a standard normal distribution.
     """
 
     matrix: tuple[float, float, float, float] = (0.0, 1.0, -1.0, 0.0)
+    """Entries a, b, c, d of J, row by row."""
     start_at: tuple[float, ...] = ()
+    """Initial values of x and y; without them each is drawn from a standard normal distribution."""
 
     players: ClassVar[tuple[str, str]] = ("x", "y")
 

@@ -22,14 +22,14 @@ class Quadratic(Game):
     The first half of the coordinates (the larger half, if their number is odd) is x, the rest is y. Which player owns a
     coordinate matters only to alternating descent, in the order of its steps.
 
-    Without a `start_at` (x and then y), a run starts at a point drawn from a standard normal distribution.
-
     Raises:
         GanbenchError: there are fewer than two curvatures.
     """
 
     curvatures: tuple[float, ...] = (1.0, 1.0)
+    """Second derivatives a_i of the function, one for each coordinate, two or more."""
     start_at: tuple[float, ...] = ()
+    """Initial values of x and then y; without them each is drawn from a standard normal distribution."""
 
     players: ClassVar[tuple[str, str]] = ("x", "y")
 

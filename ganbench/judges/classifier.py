@@ -45,12 +45,17 @@ class ClassifierJudge(Judge):
     axes: ClassVar[int] = 3
 
     features: Annotated[int, Interval(ge=1, le=4096)] = 32
-    steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 1000  # largest number of steps, whatever the size of the data
-    enough: Annotated[float, Interval(ge=0, le=1)] = 0.99  # held-out accuracy at which training ends
+    """Number of features, the units of the penultimate layer."""
+    steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 1000
+    """Largest number of training steps, whatever the size of the data."""
+    enough: Annotated[float, Interval(ge=0, le=1)] = 0.99
+    """Accuracy on held-out examples at which training ends."""
     confidence: Annotated[float, Interval(ge=0, le=1)] = 0.9
-    # On held-out examples; a judge that errs more often cannot count modes.
+    """Least probability of the likeliest class of an example of high quality."""
     least_accuracy: Annotated[float, Interval(ge=0, le=1)] = 0.97
-    per_channel: bool = False  # of stacked images
+    """Least accuracy on held-out examples; a judge that errs more often cannot count modes, and is refused."""
+    per_channel: bool = False
+    """Whether images are stacked ones, judged channel by channel."""
 
     def untrained(self, examples: Examples) -> Tree:
         modes, shape = int(examples.train_modes.max()) + 1, examples.train.shape[1:]

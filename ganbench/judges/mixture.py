@@ -24,6 +24,7 @@ class MixtureJudge(Judge):
     knows_noise: ClassVar[bool] = True
 
     sigmas: Annotated[float, Interval(gt=0)] = 3.0
+    """Largest distance of an example of high quality from the nearest centre, in standard deviations of a Gaussian."""
 
     def untrained(self, examples: Examples) -> Tree:
         facts = {"centres": examples.facts["centres"], "sigma": float(examples.facts["sigma"])}

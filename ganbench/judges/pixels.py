@@ -27,7 +27,8 @@ class PixelsJudge(Judge):
     axes: ClassVar[int | None] = None
     tells_modes: ClassVar[bool] = False
 
-    side: Annotated[int, Interval(ge=2, le=64)] = 16  # pixels
+    side: Annotated[int, Interval(ge=2, le=64)] = 16
+    """Largest height and width, in pixels, to which images are averaged down."""
 
     def untrained(self, examples: Examples) -> Tree:
         return unscaled(self._features(np.zeros((1, *examples.train.shape[1:]), np.float32)).shape[1])

@@ -33,6 +33,7 @@ class RandomFeaturesJudge(Judge):
     tells_modes: ClassVar[bool] = False
 
     features: Annotated[int, Interval(ge=1, le=4096)] = 64
+    """Number of features, the network's outputs."""
 
     def untrained(self, examples: Examples) -> Tree:
         shape = examples.train.shape[1:]

@@ -19,7 +19,8 @@ class Metric(ABC):
     of them, the same at every call, and changes none of its arguments; what it knows of real examples is a tree of
     arrays and numbers, which reference() returns and a file can hold.
 
-    Other metrics read the same arguments. A subclass is a frozen dataclass whose fields are its options.
+    Other metrics read the same arguments. A subclass is a frozen dataclass whose fields are its options, `most` among
+    them if it can be chosen; None is no limit.
 
     Attributes:
         columns: the numbers that `score` returns, by names that no other metric and no table has.
@@ -28,8 +29,6 @@ class Metric(ABC):
         draws: number of times that its null scores real examples; each takes three references, so fewer where they are
             expensive. The interval of one more draw is 9% wider after 20 draws than after infinitely many, and 55%
             wider after 5; more where they are parts of less held-out examples than all of them together. 2 or more.
-        most: number of examples that it looks at, real and generated ones each, at most; None for all. It may be an
-            option.
         proportional: whether its columns, which are positive, grow in proportion to the number of examples; otherwise
             they differ from those of infinitely many by the order of one over that number.
         pretrained: whether it needs the Inception weights, which a study fetches before it; such a metric is too slow
@@ -40,6 +39,8 @@ class Metric(ABC):
     cost: ClassVar[str] = ""
     draws: ClassVar[int] = 20
     most: ClassVar[int | None] = None
+    """Largest number of examples that it looks at, real and generated ones each; of more, as many that stand evenly
+    spaced."""
     proportional: ClassVar[bool] = False
     pretrained: ClassVar[bool] = False
 

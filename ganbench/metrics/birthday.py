@@ -25,12 +25,10 @@ class Birthday(Metric):
     nearer to one another, in the features of the data set's judge, than a few of the real training examples do to
     theirs: real examples then have a support of about N / `share`, and a generator of few images about their number.
     The more training examples, the nearer a pair must lie: compare values of one data set.
-
-    Options:
-        share: share of the real training examples whose nearest other one counts as a near-duplicate.
     """
 
     share: Annotated[float, Interval(gt=0, le=0.5)] = 0.05
+    """Share of the real training examples whose nearest other one counts as a near-duplicate."""
 
     cost: ClassVar[str] = "M^2 F in blocks of bounded memory; the reference N^2 F"
     proportional: ClassVar[bool] = True  # real examples have a support of about N / share

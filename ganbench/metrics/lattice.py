@@ -32,14 +32,10 @@ class Lattice(Metric):
 
     Transposed convolutions and upsampling can both leave a lattice (Odena et al. 2016; Durall et al. 2020). Frequencies
     are left out that do not lie two steps apart at the images' size: 28 pixels have those of 1/2 and 1/4.
-
-    Options:
-        levels: number of halvings: 3 for frequencies down to 1/8.
-        most: number of images at most, real and generated ones each; of more, as many that stand evenly spaced are
-            taken.
     """
 
     levels: Annotated[int, Interval(ge=1, le=6)] = 3
+    """Number of halvings: 3 for frequencies down to 1/8 cycle per pixel."""
     most: Annotated[int, Interval(ge=100, le=100_000)] = 10_000
 
     cost: ClassVar[str] = "a Fourier transform for each image"

@@ -31,6 +31,8 @@ class ModeCoverage(Metric):
     """
 
     fair_share: Annotated[float, Interval(gt=0, le=1)] = 0.1
+    """Least number of high-quality examples of a mode that `modes_fair` counts, as a share of those that the real
+    data's share of the mode would give it."""
 
     cost: ClassVar[str] = "a count of M"
     columns: ClassVar[dict[str, MetricInfo]] = {

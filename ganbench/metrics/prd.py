@@ -29,16 +29,12 @@ class PRD(Metric):
     one, so it is largest at one of the slopes q / p, and no grid of slopes is needed.
 
     A cluster hides what differs within it, so both are close to 1 for generators that `prdc` tells apart.
-
-    Options:
-        clusters: number of clusters; Sajjadi et al. use 20.
-        clusterings: number of clusterings from different starts, over which the scores are averaged; they use 10.
-        most: number of examples at most, real and generated ones each; of more, as many that stand evenly spaced are
-            taken.
     """
 
     clusters: Annotated[int, Interval(ge=2, le=1000)] = 20
+    """Number of clusters; Sajjadi et al. use 20."""
     clusterings: Annotated[int, Interval(ge=1, le=100)] = 10
+    """Number of clusterings from different starts, over which the scores are averaged; they use 10."""
     most: Annotated[int, Interval(ge=1000, le=100_000)] = 10_000
 
     cost: ClassVar[str] = "up to 20 rounds of (M + N) F clusters, for each clustering"

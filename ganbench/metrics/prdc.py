@@ -27,14 +27,10 @@ class PRDC(Metric):
 
     One real outlier has a wide ball that many bad examples fall into, so precision forgives them. Density and coverage
     are the remedy: they count all balls around an example, and only real ones.
-
-    Options:
-        k: rank of the neighbour that a ball reaches to. Kynkäänniemi et al. use 3, Naeem et al. 5.
-        most: number of examples at most, real and generated ones each, since time grows with its square; of more, as
-            many that stand evenly spaced are taken.
     """
 
     k: Annotated[int, Interval(ge=1, le=100)] = 5
+    """Rank of the neighbour that a ball reaches to. Kynkäänniemi et al. use 3, Naeem et al. 5."""
     most: Annotated[int, Interval(ge=101, le=100_000)] = 10_000
 
     cost: ClassVar[str] = (

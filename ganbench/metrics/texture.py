@@ -26,10 +26,6 @@ class Texture(Metric):
     there, off the centre: how far it rises above its mean in a window of a quarter of the image's side, which takes
     away that neighbouring pixels are alike. The largest one, at shifts between an eighth and half of the side, is
     averaged over the images, and that of the real images is taken off: there are walls and fences in pictures too.
-
-    Options:
-        most: number of images at most, real and generated ones each; of more, as many that stand evenly spaced are
-            taken.
     """
 
     most: Annotated[int, Interval(ge=100, le=100_000)] = 2000

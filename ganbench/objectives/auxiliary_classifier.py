@@ -22,6 +22,7 @@ class AuxiliaryClassifier(Objective):
     """
 
     weight: Annotated[float, Interval(ge=0)] = 1.0
+    """Weight of the cross entropies of the classes."""
 
     needs: ClassVar[tuple[str, ...]] = ("class_logits", "labels")
 

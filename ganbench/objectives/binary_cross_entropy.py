@@ -24,15 +24,14 @@ class BinaryCrossEntropy(Objective):
     `non_saturating` and `minimax` are the same formulas on logits, whose gradient in the logit is D - y for a label y.
     BCELoss gives (D - y) min(1, D (1 - D) / 1e-12) instead: it fades at logits beyond 28 in size, and is exactly zero
     where D rounds to 0 or 1, right or wrong. In float32 D is 1 from a logit of 17 on.
-
-    With `smoothing` s real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4), and if it is
-    `two_sided` generated ones have the label s. With `flip` examples of both kinds have the other kind's label there,
-    each with this probability.
     """
 
     saturating: bool = False
+    """Whether the generator descends E[ln(1 - D(G(z)))] in place of E[-ln D(G(z))]."""
     smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    """Label smoothing s: real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4)."""
     two_sided: bool = False
+    """Whether generated examples have the label s in L_D; otherwise 0."""
     flip: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
     def real(self, logits: Tensor) -> Tensor:

@@ -16,14 +16,12 @@ from ganbench.objectives import Objective
 class Minimax(Objective):
     """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z)))], L_G = E[ln(1 - D(G(z)))] with D = sigmoid(logit): a zero-sum game in
     the terms that the generator can change.
-
-    With `smoothing` s real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4), and if it is
-    `two_sided` generated ones have the label s. With `flip` examples of both kinds have the other kind's label there,
-    each with this probability.
     """
 
     smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    """Label smoothing s: real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4)."""
     two_sided: bool = False
+    """Whether generated examples have the label s in L_D; otherwise 0."""
     flip: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
     def real(self, logits: Tensor) -> Tensor:

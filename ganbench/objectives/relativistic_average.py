@@ -22,11 +22,11 @@ LOSSES = {
 @dataclass(frozen=True)
 class RelativisticAverage(Objective):
     """L_D = E[f(E[D(G(z))] - D(x))] + E[f(D(G(z)) - E[D(x)])], and L_G the same with real and generated examples
-    exchanged, D a score. f is ln(1 + e^a) of the `logistic` loss (RaSGAN), (1 + a)^2 of `least_squares` (RaLSGAN) and
-    max(0, 1 + a) of the `hinge` loss (RaHingeGAN).
-    """
+    exchanged, D a score and f the `loss`."""
 
     loss: Literal["logistic", "least_squares", "hinge"] = "logistic"
+    """The function f: ln(1 + e^a) of the 'logistic' loss (RaSGAN), (1 + a)^2 of 'least_squares' (RaLSGAN), max(0, 1 +
+    a) of the 'hinge' loss (RaHingeGAN)."""
 
     probability: ClassVar[bool] = False
     generator_sees_real: ClassVar[bool] = True

@@ -17,8 +17,11 @@ class Adam(Optimizer):
     """theta <- theta - rate m^ / (sqrt(v^) + epsilon) with bias-corrected moments m^, v^ of the gradient."""
 
     beta1: Annotated[float, Interval(ge=0, lt=1)] = 0.5
+    """Exponential decay rate of the first moment, the mean of gradients."""
     beta2: Annotated[float, Interval(ge=0, lt=1)] = 0.999
+    """Exponential decay rate of the second moment, the mean of squared gradients."""
     epsilon: Annotated[float, Interval(ge=0)] = 1e-8
+    """Number added to the denominator."""
 
     def init(self, theta: Tensor) -> State:
         # The powers of the betas stand for the number of steps: products, where a count would need powers each step.

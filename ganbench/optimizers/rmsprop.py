@@ -21,7 +21,9 @@ class RMSprop(Optimizer):
     """
 
     alpha: Annotated[float, Interval(ge=0, lt=1)] = 0.99
+    """Exponential decay rate of v, the mean of squared gradients."""
     epsilon: Annotated[float, Interval(ge=0)] = 1e-8
+    """Number added to the denominator."""
 
     def init(self, theta: Tensor) -> State:
         return {"square": torch.zeros_like(theta)}

@@ -19,7 +19,9 @@ class SGD(Optimizer):
     """
 
     momentum: Annotated[float, Interval(gt=-1, lt=1)] = 0.0
+    """Share of the velocity v that is kept at each step; below 0 it is negative momentum."""
     decay: Annotated[float, Interval(ge=0, le=10)] = 0.0
+    """Power of the step's number k by which the learning rate is divided; 0 keeps it."""
 
     def init(self, theta: Tensor) -> State:
         state = {}

@@ -27,7 +27,11 @@ class Regularizer:
 
     This base class does nothing; a subclass overrides the methods it needs. Methods are pure functions: random numbers
     come from `draw`, and what is kept from one loss to the next is the run's state, of `start` and `update`. A subclass
-    is a frozen dataclass whose fields are its options.
+    is a frozen dataclass whose fields are its options, `every` among them if it can be chosen.
+
+    The engine sees to lazy regularization. Unlike in StyleGAN2, where the penalty has a step of the optimizer of its
+    own, it is part of the loss of its step, and Adam's rate and betas are not rescaled. Outside of training, as in a
+    diagnostic, the penalties are those of every step.
 
     Attributes:
         composed_of: the option that lists other regularizers, of which this one is made; None if it is made of none. A
@@ -41,11 +45,6 @@ class Regularizer:
             points around or between examples too.
         images: whether it takes images alone, (channels, height, width).
         uses_step: whether the numbers in `noise` shall have `step`, the index of the training step from 0, (K,).
-        every: number of steps of which only the first has the penalties, times this number: lazy regularization
-            (Karras et al. 2020b, appendix B), which the engine sees to. Unlike in StyleGAN2, where the penalty has a
-            step of the optimizer of its own, it is part of the loss of its step, and Adam's rate and betas are not
-            rescaled. Outside of training, as in a diagnostic, the penalties are those of every step. An option, for
-            regularizers that declare it.
         series: names of numbers in the state that are recorded at every step.
     """
 
@@ -55,6 +54,8 @@ class Regularizer:
     images: ClassVar[bool] = False
     uses_step: ClassVar[bool] = False
     every: ClassVar[int] = 1
+    """Number of steps of which only the first has the penalty, times this number: lazy regularization (Karras et al.
+    2020b, appendix B)."""
     series: ClassVar[tuple[str, ...]] = ()
 
     def supports(self, game: Any) -> str | None:

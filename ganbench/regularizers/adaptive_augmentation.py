@@ -38,9 +38,13 @@ class AdaptiveAugmentation(Regularizer):
     series: ClassVar[tuple[str, ...]] = ("augmentation_probability",)
 
     target: Annotated[float, Interval(gt=-1, lt=1)] = 0.6
+    """Value of r = E[sign(D(x_real))] above which p rises, and below which it falls."""
     interval: Annotated[int, Interval(ge=1, le=1_000_000)] = 4
+    """Number of losses of the discriminator after which p is changed."""
     rise: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 500_000
+    """Number of real images in which p goes from 0 to 1."""
     initial: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    """Probability p at the first step."""
 
     def supports(self, game: Any) -> str | None:
         if game.objective.probability or game.objective.decides_by_sign:

@@ -19,10 +19,7 @@ class Augmentation(Regularizer):
     """T(x) in place of every image x, real or generated, in both players' losses, so that the generator is trained
     through T (DiffAugment). Every image has changes of its own, drawn anew for each batch.
 
-    The `policy` is any of colour (brightness + U(-1/2, 1/2), saturation times U(0, 2), contrast around the mean of the
-    image times U(1/2, 3/2)), translation (by up to a share `translation` of the sides, with 0 where nothing comes from)
-    and cutout (a rectangle of a share `cutout` of the sides is 0), in this order. In both players' losses a generated
-    image has the numbers of its position in the batch.
+    In both players' losses a generated image has the numbers of its position in the batch.
 
     Raises:
         GanbenchError: an empty policy.
@@ -31,8 +28,12 @@ class Augmentation(Regularizer):
     images: ClassVar[bool] = True
 
     policy: tuple[Literal["colour", "translation", "cutout"], ...] = ("colour", "translation", "cutout")
+    """Changes that are made, in this order: 'colour' (brightness + U(-1/2, 1/2), saturation times U(0, 2), contrast
+    around the mean of the image times U(1/2, 3/2)), 'translation' and 'cutout'."""
     translation: Annotated[float, Interval(ge=0, le=1)] = 0.125
+    """Largest translation, as a share of the sides; 0 is where nothing comes from."""
     cutout: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    """Sides of the rectangle that is set to 0, as a share of the image's."""
 
     def __post_init__(self) -> None:
         if not self.policy:

@@ -19,10 +19,7 @@ from ganbench.regularizers import Discriminator, Noise, Phase, Regularizer, Stat
 
 @dataclass(frozen=True)
 class Combined(Regularizer):
-    """The regularizers in `of`, which all differ. A study writes them as a sum, `r1(gamma=10) + r2(gamma=10)`, or as a
-    list, each as a study writes a regularizer: `of: [r1, {name: r2, gamma: [1, 10]}]` are two combinations.
-
-    Penalties are added, and the others act one after the other in the order of their names, whatever their order in
+    """Penalties are added, and the others act one after the other in the order of their names, whatever their order in
     `of`. Every part draws random numbers of its own, which depend on the run and on the part's name alone, and has its
     own `every`.
 
@@ -33,6 +30,8 @@ class Combined(Regularizer):
     """
 
     of: tuple[str | dict, ...] = ("r1", "r2")
+    """Its parts, two or more different regularizers. A study writes them as a sum, `r1(gamma=10) + r2(gamma=10)`, or as
+    a list, each as a study writes a regularizer: `of: [r1, {name: r2, gamma: [1, 10]}]` are two combinations."""
 
     composed_of: ClassVar[str] = "of"
 

@@ -19,17 +19,20 @@ class Consistency(Regularizer):
     """gamma E[ (D(x) - D(T(x)))^2 ] over real images x, with D the logit (CR-GAN), and fake_gamma times the same over
     generated images (balanced consistency, bCR, of Zhao et al. 2021), in the discriminator's loss alone.
 
-    T mirrors an image with probability 1/2 if `flip` is set, and moves it by up to a share `translation` of its sides,
-    with 0 where nothing comes from. Every image has changes of its own, drawn anew for each batch. The discriminator
-    sees images and copies in one pass: one with batch normalisation has the statistics of both.
+    T mirrors and moves an image. Every image has changes of its own, drawn anew for each batch. The discriminator sees
+    images and copies in one pass: one with batch normalisation has the statistics of both.
     """
 
     images: ClassVar[bool] = True
 
     gamma: Annotated[float, Interval(ge=0)] = 10.0
+    """Weight of the penalty, gamma, on real images."""
     fake_gamma: Annotated[float, Interval(ge=0)] = 0.0
+    """Weight of the penalty on generated images; 0 for none."""
     flip: bool = True
+    """Whether T mirrors an image with probability 1/2."""
     translation: Annotated[float, Interval(ge=0, le=1)] = 0.125
+    """Largest translation, as a share of the sides; 0 is where nothing comes from."""
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
 
     def supports(self, game: Any) -> str | None:

@@ -20,17 +20,21 @@ class DRAGAN(Regularizer):
     an example, a uniform on [0, 1] for each example, std the standard deviation of all values of the batch, and D the
     logit.
 
-    That is the variant of the authors' code, with scale 0.5 and lambda = gamma = 10; its noise only adds. Without
-    `between`, a is 1: the penalty is at the noisy copies themselves. The paper's noise is Gaussian with a constant
-    variance. Where the gradient is 0, all derivatives of its norm are taken as 0.
+    That is the variant of the authors' code, with scale 0.5 and lambda = gamma = 10; its noise only adds. The paper's
+    noise is Gaussian with a constant variance. Where the gradient is 0, all derivatives of its norm are taken as 0.
     """
 
     per_example: ClassVar[bool] = True
 
     gamma: Annotated[float, Interval(ge=0)] = 10.0
+    """Weight of the penalty, gamma, the paper's lambda."""
     target: Annotated[float, Interval(ge=0)] = 1.0
+    """Norm of the gradient at which the penalty is 0, the paper's k."""
     scale: Annotated[float, Interval(ge=0)] = 0.5
+    """Largest size of the noise, in standard deviations of the batch's values."""
     between: bool = True
+    """Whether points lie between examples and their noisy copies; otherwise a is 1, and the penalty is at the copies
+    themselves."""
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:

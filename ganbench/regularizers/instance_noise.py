@@ -16,13 +16,14 @@ from ganbench.regularizers import Noise, Regularizer
 class InstanceNoise(Regularizer):
     """x + N(0, sigma^2) in place of every example x (Sonderby et al. 2017; Arjovsky and Bottou 2017).
 
-    With `decay_steps` the standard deviation falls to 0 along a straight line: it is sigma max(0, 1 - t / decay_steps)
-    in step t, from 0 on; 0 keeps it. In both players' losses a generated example has the noise of its position in the
-    batch.
+    With `decay_steps` the standard deviation is sigma max(0, 1 - t / decay_steps) in step t, from 0 on. In both
+    players' losses a generated example has the noise of its position in the batch.
     """
 
     sigma: Annotated[float, Interval(ge=0)] = 0.1
+    """Standard deviation of the noise at the first step, in units of the data that networks see."""
     decay_steps: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 0
+    """Number of steps in which it falls to 0 along a straight line; 0 keeps it."""
 
     @property
     def uses_step(self) -> bool:

@@ -26,7 +26,9 @@ class OneCentred(Regularizer):
     per_example: ClassVar[bool] = True
 
     gamma: Annotated[float, Interval(ge=0)] = 10.0
+    """Weight of the penalty, gamma, the paper's lambda."""
     target: Annotated[float, Interval(ge=0)] = 1.0
+    """Norm of the gradient at which the penalty is 0."""
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:

@@ -31,8 +31,11 @@ class Orthogonal(Regularizer):
     """
 
     strength: Annotated[float, Interval(ge=0)] = 1e-4
+    """Weight of the penalty, beta of Brock, Donahue and Simonyan (2019)."""
     kind: Literal["off_diagonal", "full"] = "off_diagonal"
+    """Entries of W W^T - I that are penalised: 'off_diagonal' ones alone, or 'full', all of them."""
     players: Literal["discriminator", "generator", "both"] = "generator"
+    """The players whose networks have the penalty."""
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
 
     def supports(self, game: Any) -> str | None:

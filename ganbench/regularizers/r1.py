@@ -19,6 +19,7 @@ class R1(Regularizer):
     per_example: ClassVar[bool] = True
 
     gamma: Annotated[float, Interval(ge=0)] = 1.0
+    """Weight of the penalty, gamma of R1."""
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:

@@ -20,6 +20,7 @@ class R2(Regularizer):
     gradient_at: ClassVar[str] = "fake"
 
     gamma: Annotated[float, Interval(ge=0)] = 1.0
+    """Weight of the penalty, gamma of R2."""
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
 
     def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:

@@ -23,7 +23,9 @@ class WeightClipping(Regularizer):
     """
 
     limit: Annotated[float, Interval(gt=0)] = 0.01
+    """Largest absolute value of a parameter, c."""
     players: Literal["discriminator", "both"] = "discriminator"
+    """The players whose parameters are clipped."""
 
     def supports(self, game: Any) -> str | None:
         networks = game.networks if "architecture" in game.families else {}

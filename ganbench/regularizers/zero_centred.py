@@ -24,6 +24,7 @@ class ZeroCentred(Regularizer):
     per_example: ClassVar[bool] = True
 
     gamma: Annotated[float, Interval(ge=0)] = 1.0
+    """Weight of the penalty, gamma."""
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:

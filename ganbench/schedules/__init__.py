@@ -19,12 +19,10 @@ class Schedule(ABC):
 
     Every schedule may begin with a linear warm-up, which this class adds. A subclass is a frozen dataclass whose fields
     are its options.
-
-    Args:
-        warmup_steps: number of steps in which the factor rises linearly to 1, which the last of them has.
     """
 
     warmup_steps: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 0
+    """Number of steps in which the factor rises linearly to 1, which the last of them has."""
 
     @abstractmethod
     def decay(self, step: int, steps: int) -> float:

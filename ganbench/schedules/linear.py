@@ -16,7 +16,9 @@ class LinearDecay(Schedule):
     """
 
     final: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    """Factor that the step after the last would have."""
     start: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    """Share of the steps before the factor begins to fall."""
 
     def decay(self, step: int, steps: int) -> float:
         progress = step / steps

@@ -14,7 +14,9 @@ class StepDecay(Schedule):
     """The factor is gamma^(t // every) in step t. A `gamma` for every step is exponential decay."""
 
     every: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 1000
+    """Number of steps after which the factor falls."""
     gamma: Annotated[float, Interval(gt=0, le=1)] = 0.5
+    """Multiplier of the factor at each fall; with an `every` of 1 the decay is exponential."""
 
     def decay(self, step: int, steps: int) -> float:
         return self.gamma ** (step // self.every)

@@ -30,7 +30,9 @@ class MyArchitecture(Architecture):
 
     latent_size: Annotated[int, Interval(ge=1, le=10_000)] = 32  # every architecture has one
     width: Annotated[int, Interval(ge=1, le=10_000)] = 128
+    """Number of units of a hidden layer."""
     depth: Annotated[int, Interval(ge=0, le=100)] = 3
+    """Number of hidden layers of each network."""
 
     # Ordinary modules of one run, drawn from PyTorch's generator. What a network keeps from call to call must be a
     # buffer; one that branches on values (`.item()`, `if` of a tensor) trains one run at a time.

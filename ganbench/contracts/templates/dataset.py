@@ -16,8 +16,11 @@ class MyDataset(Dataset):
     """Points at the angles t, uniform in [0, 2 pi turns], and the radii t / (2 pi turns), with Gaussian noise."""
 
     turns: Annotated[float, Interval(gt=0, le=10)] = 1.5
+    """Number of turns of the spiral."""
     sigma: Annotated[float, Interval(gt=0)] = 0.02
-    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 4000  # for training; a quarter as many are held out
+    """Standard deviation of the noise."""
+    examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 4000
+    """Number of training examples; a quarter as many are held out."""
 
     judge: ClassVar[str] = "pixels"  # gives features, here the coordinates; see `ganbench list judge`
 

@@ -18,6 +18,7 @@ class MyDiagnostic(Diagnostic):
     """
 
     norm: Literal["euclidean", "largest"] = "euclidean"
+    """Norm of the change: Euclidean, or the largest of any parameter."""
 
     def supports(self, game: Game) -> str | None:
         return None  # or a sentence that names the games that it can measure

@@ -18,6 +18,7 @@ class MyDynamics(Dynamics):
     negative `past` is optimism."""
 
     past: Annotated[float, Interval(gt=-2, lt=1)] = -0.5
+    """Share of the past gradient; negative shares are optimism."""
 
     gradients_per_move: ClassVar[int] = 2  # the cost of a move, in gradients of one player
 

@@ -15,12 +15,12 @@ from ganbench.games import Aux, Batch, Game, Member, Players, drawn_or_given
 class MyGame(Game):
     """f(x, y) = x y - (curvature / 2) (x^2 - y^2); x ascends and y descends, so L_x = -f and L_y = f. The eigenvalues
     of the simultaneous gradient's Jacobian at (0, 0) are curvature +- i.
-
-    Without a `start_at` (x and then y), a run starts at a point drawn from a standard normal distribution.
     """
 
     curvature: Annotated[float, Interval(ge=0)] = 0.1
+    """Strength of the descent beside the rotation, the real part of the eigenvalues."""
     start_at: tuple[float, ...] = ()
+    """Initial values of x and y; without them each is drawn from a standard normal distribution."""
 
     players: ClassVar[tuple[str, str]] = ("x", "y")  # the ascending player, or the discriminator, first
 

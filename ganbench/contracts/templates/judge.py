@@ -20,6 +20,8 @@ class MyJudge(Judge):
     from its mean."""
 
     reach: Annotated[float, Interval(gt=0)] = 2.0
+    """Largest distance of an example of high quality from a class mean, in multiples of the largest mean distance of a
+    class from its mean."""
 
     axes: ClassVar[int | None] = None  # 3 for a judge of images alone, 1 of points alone
     tells_modes: ClassVar[bool] = True  # False for a judge of features alone, whose modes and confidence are None

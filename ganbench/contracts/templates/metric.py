@@ -22,6 +22,7 @@ class MyMetric(Metric):
     """
 
     exponent: Annotated[float, Interval(gt=0, le=4)] = 1.0
+    """Power of the distance."""
 
     cost: ClassVar[str] = "M F; the reference N F"  # work for M generated examples, N real ones and F features
     columns: ClassVar[dict[str, MetricInfo]] = {  # the names become columns of tables: no other metric may have them

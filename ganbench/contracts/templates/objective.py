@@ -18,6 +18,7 @@ class MyObjective(Objective):
     T the temperature; T = 1 is the loss of Goodfellow et al. (2014)."""
 
     temperature: Annotated[float, Interval(gt=0)] = 1.0
+    """Temperature T, by which logits are divided."""
 
     probability: ClassVar[bool] = True  # False where `output` is a critic's score
 

@@ -17,7 +17,9 @@ class MyOptimizer(Optimizer):
     """v <- momentum v + g, theta <- theta - rate v min(1, longest / |v|)."""
 
     momentum: Annotated[float, Interval(gt=-1, lt=1)] = 0.0
+    """Share of the velocity that is kept at each step."""
     longest: Annotated[float, Interval(gt=0)] = 1.0
+    """Largest length of a step, in multiples of the learning rate."""
 
     def init(self, theta: Tensor) -> State:
         # Tensors whose first axis is the runs', so that runs can leave a pack; {} for an optimizer without state.

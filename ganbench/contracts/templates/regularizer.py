@@ -17,6 +17,7 @@ class MyRegularizer(Regularizer):
     """strength E[D(x)^2] over real examples x, with D the logit, added to the discriminator's loss."""
 
     strength: Annotated[float, Interval(ge=0)] = 1e-3
+    """Weight of the penalty."""
 
     # The base class does nothing. Override what you need: `penalty` of the discriminator's loss, `weight_penalty` and
     # `project` of each player's parameters, by the names and shapes of PyTorch's `named_parameters`, `perturb` for

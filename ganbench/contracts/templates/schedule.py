@@ -13,7 +13,8 @@ from ganbench.schedules import Schedule
 class MySchedule(Schedule):
     """The factor is 1 / sqrt(1 + step / period)."""
 
-    period: Annotated[int, Interval(ge=1)] = 1000  # steps
+    period: Annotated[int, Interval(ge=1)] = 1000
+    """Number of steps after which the factor is 1 / sqrt(2)."""
 
     def decay(self, step: int, steps: int) -> float:
         # Both count from the end of the warm-up, which the base class adds. A finite number from 0 on; the learning
