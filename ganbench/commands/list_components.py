@@ -7,17 +7,19 @@ from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from ganbench.commands import out
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.options import Option
 
+COLUMNS = ("option", "default", "valid values", "meaning")  # of the table of a component's options
 INTRODUCTION = """# Components
 
 What a study can name, written by `ganbench list --format markdown > docs/components.md`. `ganbench list FAMILY NAME`
-shows the same of one component. Every component is one file, `ganbench/<folder>/<name>.py`; a file of your own is named
-by its path. Parameters are counted with default options.
+shows all of one component, with its formulas and sources. Every component is one file, `ganbench/<folder>/<name>.py`; a
+file of your own is named by its path. Parameters are counted with default options.
 """
 
 
@@ -58,7 +60,7 @@ def list_components(
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", expand=False)
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == columns[0])  # a name that is cut is none
     return table
 
 
@@ -80,9 +82,9 @@ def _show_one(info: registry.ComponentInfo) -> None:
     for text in (info.summary, *paragraphs, f"File: {info.path}"):
         out.print(text, markup=False, emoji=False)
     if info.options:
-        table = _table("options", "option", "default", "valid values")
+        table = _table("options", *COLUMNS)
         for option, about in info.options.items():
-            table.add_row(option, _value(about.default), about.valid_values)
+            table.add_row(*map(Text, (option, _value(about.default), about.valid_values, about.meaning)))
         out.print(table)
     for sentence in traits(key, info.name) if info.shipped else ():
         out.print(f"- {sentence}", markup=False, emoji=False)
@@ -105,10 +107,11 @@ def _page() -> Iterator[str]:
             yield f"### {key} `{name}`\n"
             yield " ".join([info.summary, *traits(key, name)]) + "\n"
             if info.options:
-                yield "| option | default | valid values |"
-                yield "|---|---|---|"
+                yield "| " + " | ".join(COLUMNS) + " |"
+                yield "|---" * len(COLUMNS) + "|"
                 for option, about in info.options.items():
-                    yield f"| `{option}` | `{_value(about.default)}` | {_escaped(about.valid_values)} |"
+                    texts = _escaped(about.valid_values), _escaped(about.meaning)
+                    yield f"| `{option}` | `{_value(about.default)}` | " + " | ".join(texts) + " |"
                 yield ""
         if key == "architecture":
             yield "### Parameters of both networks\n"

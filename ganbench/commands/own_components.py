@@ -60,6 +60,9 @@ def try_component(
     held = sum(tried.held is True for tried in found)
     left = f", {len(found) - held - failed} left open" if len(found) > held + failed else ""
     out.print(f"{plural(held, 'check', 'checks')} held, {failed} failed{left}.")
+    if unexplained := [name for name, option in component.options.items() if not option.meaning]:
+        shows = f"`ganbench list {component.family.key} {path}` shows the docstring below an option's field"
+        out.print(f"Hint: {shows}; without one: {', '.join(unexplained)}.", soft_wrap=True, markup=False, emoji=False)
     if failed:
         contract = CONTRACTS[component.family.key]
         out.print(f"The contract: {contract}", soft_wrap=True, markup=False, emoji=False)

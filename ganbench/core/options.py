@@ -37,6 +37,7 @@ class Option:
     Attributes:
         source: source text of the annotation.
         default: value of the option if a study gives no value.
+        meaning: what the option is, as one line: the docstring below its field; empty without one.
 
     Raises:
         TypeError: an annotation that is not the type of an option, or that has an invalid range.
@@ -44,6 +45,7 @@ class Option:
 
     source: str
     default: Any
+    meaning: str = ""
 
     def __post_init__(self) -> None:
         _resolve_type(_parse_cached(self.source))

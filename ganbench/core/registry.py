@@ -1,8 +1,8 @@
 """Families of exchangeable components, found by file name.
 
 A component is one file with one public class, a frozen dataclass that derives from the family's base class. The name of
-the file is the component's name in a study, the fields of the class are its options, and the first line of the file's
-docstring describes it. Adding a component requires no other edit.
+the file is the component's name in a study, the fields of the class are its options, the first line of the file's
+docstring describes it, and a docstring below a field that option. Adding a component requires no other edit.
 
 The description of a component is read from the file's syntax tree, so that a study is validated and a workflow is
 parsed without importing PyTorch. Only `ComponentInfo.build` imports the file.
@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,13 @@ class Family:
     def options(self) -> dict[str, Option]:
         """The options that every component of the family has: the fields of the base class with a default."""
         body = [node for node in self._body if getattr(node, "value", None)]
-        return _options(body, _imported_names(self._tree), self, self._file)
+        return _options(body, _imported_names(self._tree), self, self._file, {})
+
+    @cached_property
+    def meanings(self) -> dict[str, str]:
+        """The docstrings below the attributes of the base class: the meanings of options of these names, unless a
+        component gives its own."""
+        return _meanings(self._body)
 
     @cached_property
     def constants(self) -> dict[str, Any]:
@@ -325,7 +332,8 @@ def read_component(key: str, path: Path) -> ComponentInfo:
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise GanbenchError(f"{key} file {path} cannot be read as Python: {error}.") from None
     cls, parent = _class(family, path, tree)
-    options = (parent.options if parent else {}) | _options(cls.body, _imported_names(tree), family, path)
+    inherited = parent.options if parent else {}
+    options = inherited | _options(cls.body, _imported_names(tree), family, path, inherited)
     options |= {name: option for name, option in family.options.items() if name not in options}
     constants = (parent.constants if parent else family.constants) | _constants(cls.body, family)
     summary = (ast.get_docstring(tree) or "").split("\n")[0]
@@ -347,7 +355,13 @@ def _constants(body: Iterable[ast.stmt], family: Family) -> dict[str, Any]:
     return found
 
 
-def _options(body: Iterable[ast.stmt], imported: Mapping[str, str], family: Family, path: Path) -> dict[str, Option]:
+def _options(
+    body: list[ast.stmt],
+    imported: Mapping[str, str],
+    family: Family,
+    path: Path,
+    inherited: Mapping[str, Option],
+) -> dict[str, Option]:
     """The options that the body of a class defines: its fields, without those that are `Supplied`; errors as of
     `read_component`.
 
@@ -356,8 +370,10 @@ def _options(body: Iterable[ast.stmt], imported: Mapping[str, str], family: Fami
         imported: see `_imported_names`.
         family: the family of the component.
         path: the file.
+        inherited: the options of a class that it derives from, whose meanings hold unless it gives others.
     """
     key, options = family.key, {}
+    meanings = family.meanings | {name: option.meaning for name, option in inherited.items()} | _meanings(body)
     for node in body:
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
             continue
@@ -374,7 +390,7 @@ def _options(body: Iterable[ast.stmt], imported: Mapping[str, str], family: Fami
                 f"(a number, a text, a tuple of these), but is {ast.unparse(node.value)}."
             ) from None
         try:
-            options[node.target.id] = Option(annotation, default)
+            options[node.target.id] = Option(annotation, default, meanings.get(node.target.id, ""))
         except TypeError as error:
             raise _mistyped(key, path, node.target.id, annotation, error) from None
         if fault := options[node.target.id].fault(default):
@@ -382,6 +398,16 @@ def _options(body: Iterable[ast.stmt], imported: Mapping[str, str], family: Fami
                 f"{key} file {path}: line {node.lineno}: the default of option {node.target.id!r} {fault}."
             )
     return options
+
+
+def _meanings(body: list[ast.stmt]) -> dict[str, str]:
+    """The docstrings directly below the fields in the body of a class, each as one line, by the fields' names."""
+    found = {}
+    for field, below in pairwise(body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = " ".join(text.split())
+    return found
 
 
 def _imported_names(tree: ast.Module) -> dict[str, str]:

@@ -115,6 +115,7 @@ def test_list_shows_all_of_one_component():
     text = " ".join(invoke("list", "architecture", "dcgan").split())
     assert "Strided 4x4 convolutions halve the image" in text  # the description, not its first lines alone
     assert "'batch', 'instance', 'group', 'layer', 'spectral', 'weight' or 'none'" in text
+    assert "│ Largest number of channels; 0 for no limit. │" in text
     # PyTorch's example of DCGAN, plus the biases next to the image.
     assert "3 x 64 x 64 │ 3,576,707 │ 2,765,633 │ 6,342,340" in text
     assert "unknown architecture 'dcgn'. Did you mean 'dcgan'" in refused("list", "architecture", "dcgn")

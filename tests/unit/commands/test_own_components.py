@@ -55,6 +55,17 @@ def test_a_broken_component_ends_with_status_1_its_line_and_the_contract(tmp_pat
     assert " failed" in result.stdout
 
 
+def test_an_option_without_a_meaning_is_a_hint_and_no_fault(tmp_path):
+    run("new", "schedule", "mute")
+    path = tmp_path / "mute.py"
+    path.write_text(path.read_text().replace('    """Number of steps', '    # """Number of steps'))
+    result = run("try", "mute.py")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == (
+        "Hint: `ganbench list schedule mute.py` shows the docstring below an option's field; without one: period."
+    )
+
+
 @pytest.mark.parametrize("family", registry.FAMILIES)
 def test_the_line_that_new_shows_names_the_component_in_a_study(family):
     made = run("new", family, "mine")

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from building import names, part
 
+from ganbench.contracts.templates import template
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import FAMILIES, ComponentInfo
@@ -28,6 +29,7 @@ from ganbench.core import supplied
 from ganbench.core.supplied import Supplied, Supplied as Given
 from ganbench.games.dirac import DiracGAN
 from ganbench.objectives import Objective
+from ganbench.objectives.least_squares import LeastSquares
 from ganbench.objectives.wasserstein import Wasserstein
 
 """
@@ -44,6 +46,7 @@ OBJECTIVE = """
 
 def own(folder: Path, family: str, *, body: str = "", base: str, before: str = "") -> ComponentInfo:
     """A component of one's own, of a class that derives from this one and has this body."""
+    folder.mkdir(exist_ok=True)
     path = folder / "own.py"
     path.write_text(
         f"{IMPORTS}{before}@dataclass(frozen=True, kw_only=True)\nclass Own({base}):\n    {body or 'pass'}\n"
@@ -99,6 +102,34 @@ def test_every_declared_attribute_has_a_value_in_the_base_class(family):
         assert info.constants.keys() == set(declared), name
         assert not info.options.keys() & set(declared), name
         assert info.shipped
+
+
+@pytest.mark.parametrize(
+    ("base", "body", "meaning"),
+    [
+        ("Objective", 'gain: float = 1.0\n    """Factor of\n    the loss."""', "Factor of the loss."),
+        ("Objective", 'gain: float = 1.0\n\n    half = 2\n    """Not an option."""', ""),
+        ("Objective", "gain: float = 1.0  # no docstring", ""),
+        ("LeastSquares", 'gain: float = 1.0\n    "Factor."', "Factor."),
+    ],
+)
+def test_the_docstring_below_a_field_is_the_meaning_of_the_option(tmp_path, base, body, meaning):
+    assert critic(tmp_path, body, base=base).options["gain"].meaning == meaning
+
+
+@pytest.mark.parametrize("base", ["Objective", "LeastSquares"])
+def test_an_option_that_is_declared_anew_keeps_the_meaning_of_the_class_above_or_has_its_own(tmp_path, base):
+    above = registry.find("objective", "least_squares").options["flip"].meaning
+    declared = "flip: Annotated[float, Interval(ge=0, le=1)] = 0.5"
+    assert above.startswith("Probability that an example")
+    assert critic(tmp_path / "a", declared, base=base).options["flip"].meaning == above
+    assert critic(tmp_path / "b", f'{declared}\n    "Mine."', base=base).options["flip"].meaning == "Mine."
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_option_of_the_package_has_a_meaning(family):
+    for each in (*registry.components(family).values(), registry.read_component(family, template(family))):
+        assert [name for name, option in each.options.items() if not option.meaning] == [], each.path.name
 
 
 @pytest.mark.parametrize("annotation", ["Supplied[int]", "Given[int]", "supplied.Supplied[int | None]"])

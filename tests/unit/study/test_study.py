@@ -945,6 +945,7 @@ class Thing(
 ):
     \'Another docstring.\'
     size: int = 3
+    "The meaning of an option."
     def method(self, a, /, b=2, *args, c: float = -0.001, **kwargs) -> list[int]:
         return [x**2 for x in (a, b) if x not in {1, None, ...}] + f"{a!r:>{b}} {c=}".split()
 async def run(x: \'Thing\' = "textmore"[0:1:2] if False else 2j) -> None:
