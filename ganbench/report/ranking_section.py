@@ -7,7 +7,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.ranking import pair_of, ranking
-from ganbench.analysis.ranking_sentences import answers, effort_words
+from ganbench.analysis.ranking_sentences import answers, effort_words, few_words, undecidable
 from ganbench.analysis.ranking_tests import ranking_tests
 from ganbench.core.formatting import format_number, format_percent, format_range, plural
 from ganbench.report.run_counts import counted
@@ -81,7 +81,9 @@ def _apart(row: pd.Series, pair: pd.Series) -> dict[str, str]:
         return {"apart": "no setting in common"}
     if pd.isna(pair["healthy_p"]) and pd.isna(pair["improvement_p"]):
         return {"apart": "not tested"}
-    return {"apart": "no", "effort": "" if pd.isna(row["next_needed"]) else f"{effort_words(pair)}, would do"}
+    effort = [few_words(pair)] * undecidable(pair)
+    effort += [f"{effort_words(pair)}, would do"] * bool(pd.notna(row["next_needed"]))
+    return {"apart": "no", "effort": "; ".join(effort)}
 
 
 def format_range_of_shares(low: float, high: float) -> str:
