@@ -15,9 +15,11 @@ from ganbench.analysis.nulls import noise_of, null_of
 from ganbench.analysis.pairing import evenly_spread
 from ganbench.analysis.ranking import chance
 from ganbench.analysis.statistics.multiplicity import LEVEL
-from ganbench.core.formatting import format_number, format_percent, join_words, plural
+from ganbench.core.formatting import format_number, format_percent, format_range, join_words, plural
+from ganbench.core.metric_info import base_of
 
 MOST_NAMED = 4  # methods that a sentence names
+FAR = 0.5  # of what real data score, by which noise is clearly worse
 NEAR = 0.5  # of the distance of noise, from which on examples are hardly better
 
 
@@ -29,10 +31,66 @@ def cautions(collected: Collected, rows: pd.DataFrame, pairs: dict[str, tuple[pd
         rows: The data set's rows of the ranking, see `ganbench.analysis.ranking.ranking`.
         pairs: By other method, the row of its test against the first, and whether the first is the first in it.
     """
+    yield from _blind_to_noise(collected, rows.iloc[0])
     yield from _near_noise(collected, rows.iloc[0])
     yield from _at_best_rates(collected, rows)
     yield from _of_the_ranking(rows, pairs)
     yield from _of_settings(collected, rows, pairs)
+
+
+def _blind_to_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
+    """That the leading metric does not tell noise from the data, if so, and what the healthy runs of the first method
+    have in metrics that do."""
+    dataset, metric = best["dataset"], best["metric"]
+    if (
+        pd.isna(metric)
+        or (null := null_of(collected, dataset, metric)) is None
+        or _tells_noise(collected, best, metric)
+    ):
+        return
+    text = (
+        f"{collected.metrics[metric].title}, by which runs are scored and count as having learned, does not tell these"
+        " data from noise, independent numbers with the means and variances of the data: noise scores"
+        f" {format_number(noise_of(collected, dataset, metric))}, and real data {format_range(null.low, null.high)}."
+    )
+    runs = collected.runs[collected.runs["method"] == best["method"]]
+    runs = runs[healthy(runs)]
+    telling = [
+        name
+        for name, info in collected.metrics.items()
+        if info.best != "none" and base_of(name) == name and _tells_noise(collected, best, name, far=True)
+    ]
+    parts = []
+    for name in telling[:MOST_NAMED]:
+        values = final_values(runs, name)
+        if np.isfinite(values).any():
+            real, noise = null_of(collected, dataset, name).mean, noise_of(collected, dataset, name)
+            parts.append(
+                f"{format_number(np.nanmedian(values))} in {collected.metrics[name].title} (real data"
+                f" {format_number(real)}, noise {format_number(noise)})"
+            )
+    if parts:
+        text += f" The healthy runs of {best['method']} have a median of {join_words(parts)}."
+    yield text
+
+
+def _tells_noise(collected: Collected, best: pd.Series, metric: str, *, far: bool = False) -> bool:
+    """Whether a metric tells noise from the data, so far as that is known.
+
+    Args:
+        collected: The study's results.
+        best: The first method.
+        metric: The metric.
+        far: Whether noise must be known, and be worse than the mean of real data by half of it: a count of eight modes
+            has no spread, and is seven for noise.
+    """
+    null, noise = null_of(collected, best["dataset"], metric), noise_of(collected, best["dataset"], metric)
+    if null is None or np.isnan(noise):
+        return not far
+    high = collected.metrics[metric].best == "high"
+    noise, real = (-noise, -null.low) if high else (noise, null.high)
+    enough = noise - (-null.mean if high else null.mean) >= FAR * abs(null.mean)
+    return tells_noise(noise, real, null.high - null.low) and (enough or not far)
 
 
 def _near_noise(collected: Collected, best: pd.Series) -> Iterator[str]:

@@ -133,7 +133,7 @@ def _scores(name: str, tables: dict, runs: str) -> PaperTable:
             *row["setting"],
             f"{title} ({hint})" if hint else title,
             *(cell[name] for name in ("median", "range", "missing")),
-            "; ".join(filter(None, ["best" * cell["best"], "as real data" * cell["alike"]])),
+            "; ".join(filter(None, ["best" * cell["best"], "in the interval of real data" * cell["alike"]])),
             _cell(null["mean"], null["range"]),
         ]
         for row in tables["scores"]

@@ -310,6 +310,25 @@ def test_healthy_runs_that_are_hardly_nearer_to_real_data_than_noise_are_said_to
     assert told(1.0, nulls.assign(low=np.nan, high=np.nan)) == [caution], "noise needs no null"
 
 
+def test_a_leading_metric_that_cannot_tell_noise_from_the_data_is_said_not_to(collected):
+    """Real data score 1.53 to 1.87, of which five widths beyond are 3.57, and ten modes without any spread."""
+    made = study(collected, {"a": {ONE: runs("f" * 12)}, "b": {ONE: runs("c" * 12)}})
+    made = replace(made, runs=made.runs.assign(modes_final=3.0))
+
+    def told(noise: dict[str, float]) -> list[str]:
+        nulls = collected.nulls.assign(noise=collected.nulls["metric"].map(noise))
+        nulls[["low", "high"]] = nulls[["low", "high"]].where(nulls["metric"] != "modes", 10.0)
+        return [each for each in answer(replace(made, nulls=nulls)).cautions if "does not tell these data" in each]
+
+    (caution,) = told({"fcd": 3.5, "modes": 2.0})
+    assert caution.startswith("Fréchet classifier distance, by which runs are scored and count as having learned, does")
+    assert "noise scores 3.5, and real data 1.53 to 1.87. The healthy runs of a have a median of 3 in Modes" in caution
+    assert caution.endswith("Modes covered (real data 10, noise 2).")
+    (caution,) = told({"fcd": 1.0, "modes": 6.0})
+    assert caution.endswith("real data 1.53 to 1.87."), "six of ten modes are not half of them missing"
+    assert told({"fcd": 3.6}) == told({}) == []
+
+
 def test_methods_with_other_shares_of_their_runs_at_the_settings_are_said_to_have_them(collected):
     """Of two methods that always fail at one setting and never at the other, none is the better one."""
     many, few = {ONE: runs("cc"), (400, 0.1): runs("f" * 10)}, {ONE: runs("c" * 10), (400, 0.1): runs("ff")}
