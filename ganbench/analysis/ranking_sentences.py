@@ -11,7 +11,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.ranking import chance, pair_of
 from ganbench.analysis.ranking_cautions import cautions, named
-from ganbench.analysis.ranking_tests import WAYS, told_apart_by
+from ganbench.analysis.ranking_tests import WAYS, tests_made, told_apart_by
 from ganbench.analysis.statistics.multiplicity import LEVEL
 from ganbench.analysis.statistics.rates import Rate
 from ganbench.analysis.statistics.sample_sizes import enough
@@ -64,8 +64,7 @@ def answers(collected: Collected, table: pd.DataFrame, tests: pd.DataFrame) -> l
         elif not any(tested(row) for _, row in mine.iterrows()):
             use = "No method comes first, since no two of them could be tested against one another."
         limits = tuple(cautions(collected, rows, pairs))
-        tested_ways = int(mine[[f"{way}_p" for way in WAYS]].notna().sum().sum())
-        found.append(Answer(dataset, use, _sure(rows, pairs, tested_ways), limits))
+        found.append(Answer(dataset, use, _sure(rows, pairs, tests_made(tests)), limits))
     return found
 
 
@@ -156,7 +155,7 @@ def _sure(ranked: pd.DataFrame, pairs: dict[str, tuple[pd.Series, bool]], tests:
     Args:
         ranked: The data set's rows of the ranking.
         pairs: By other method, the row of its test against the first, and whether the first is the first in it.
-        tests: The number of tests of the data set's methods.
+        tests: The number of tests by which p-values are adjusted.
     """
     best = ranked["method"].iloc[0]
     rows = {name: row for name, (row, _) in pairs.items() if tested(row)}

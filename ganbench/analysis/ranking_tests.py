@@ -86,6 +86,17 @@ def ranking_tests(collected: Collected) -> pd.DataFrame:
         One row per pair of methods with the columns `COLUMNS`, in the order of the table of runs. Without a setting in
         common, only the first four have values.
     """
+    if "ranking_tests" not in collected.derived:  # exact tests of many pairs take seconds
+        collected.derived["ranking_tests"] = _ranking_tests(collected)
+    return collected.derived["ranking_tests"].copy()
+
+
+def tests_made(table: pd.DataFrame) -> int:
+    """The number of tests by whose number the p-values of a table are adjusted: those that have a p-value."""
+    return int(table[[f"{way}_p" for way in WAYS]].notna().to_numpy().sum())
+
+
+def _ranking_tests(collected: Collected) -> pd.DataFrame:
     pairs = [(pair, *_test(collected, pair["first"], pair["second"])) for pair in method_pairs(collected)]
     table = pd.DataFrame([names | columns for names, columns, _ in pairs], columns=list(COLUMNS))
     table = table.astype({name: object if name in (*TEXTS, "own_rates") else "float64" for name in COLUMNS})

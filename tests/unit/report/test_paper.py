@@ -115,6 +115,8 @@ def test_runs_are_counted_with_their_failures(collected):
     assert counted(few) == "4 runs, of which 1 failed (25%, 95% Wilson interval 5% to 70%)"
     open_ = few.assign(outcome=["converged", "collapsed", "undetermined", "converged"])
     assert counted(open_) == "4 runs, of which 1 failed and of 1 it is not known (95% Wilson interval 5% to 85%)"
+    slow = few.assign(outcome=["converged", "collapsed", "not-learned-yet", "not-learned-yet"])
+    assert counted(slow) == "4 runs, of which 1 failed (25%, 95% Wilson interval 5% to 70%) and 2 had not learned"
     assert counted(few[:0]) == "no runs"
 
 
