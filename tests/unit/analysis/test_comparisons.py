@@ -14,8 +14,8 @@ from ganbench.analysis.comparisons import COLUMNS, comparisons
 from ganbench.analysis.failures import by_axis, over_seeds
 from ganbench.analysis.methods import failed
 from ganbench.analysis.pairing import compare_failures, keys
-from ganbench.analysis.statistics.improvement import probability_of_improvement
 from ganbench.analysis.settings import settings_table
+from ganbench.analysis.statistics.improvement import probability_of_improvement
 from ganbench.analysis.statistics.multiplicity import false_discovery_adjusted
 from ganbench.analysis.statistics.rate_differences import (
     independent_difference,

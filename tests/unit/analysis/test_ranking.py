@@ -242,7 +242,32 @@ def test_methods_are_also_shown_at_the_best_rate_of_each(collected):
     slow = {(100, 0.001): runs("f" * 11, "c"), (100, 0.1): runs("f" * 12)}
     found = answer(study(collected, {"fast": fast, "slow": slow}))
     assert found.use.startswith("slow is the one to use: 23 of 24 runs (12 seeds at 2 settings) are healthy")
-    assert "Healthy at the best rate of each: slow 12 of 12 at 0.1; fast 12 of 12 at 0.001." in found.cautions[0]
+    ends = "slow 12 of 12 at 0.1, an end of its rates; fast 12 of 12 at 0.001, an end of its rates."
+    assert f"Healthy at the best rate of each: {ends} These rates were chosen by" in found.cautions[0]
+
+
+def test_a_method_that_works_at_no_rate_of_the_grid_has_no_best_rate(collected):
+    rates = [(100, rate) for rate in (0.001, 0.01, 0.1)]
+    works = dict(zip(rates, (runs("cccc"), runs("ffff"), runs("ffff")), strict=True))
+    found = answer(study(collected, {"a": works, "b": dict.fromkeys(rates, runs("cccc"))}))
+    (caution,) = [each for each in found.cautions if each.startswith("Runs at all learning rates")]
+    assert "best rate of each: a 4 of 4 each at 0.01 and 0.1. These" in caution
+    assert caution.endswith(
+        "Healthy at no rate of the grid: b; what it does at other rates, or after more steps, was not run."
+    )
+
+
+def test_methods_that_differ_in_several_parts_at_once_are_said_to(collected):
+    names = {name: {ONE: runs("f" * 12)} for name in ("a", "b", "c", "d")}
+    made = study(collected, names)
+    table = made.runs.assign(
+        objective=made.runs["method"].map({"a": "hinge", "b": "hinge", "c": "wasserstein", "d": "wasserstein"}),
+        optimizer=made.runs["method"].map({"a": "adam", "b": "sgd", "c": "sgd", "d": "sgd"}),
+    )
+    found = [each for each in answer(replace(made, runs=table)).cautions if "at once" in each]
+    assert found == [
+        "c and d differ from a in objective and optimizer at once: what was seen cannot be put down to one of these."
+    ]
 
 
 def test_where_no_run_is_healthy_none_is_recommended(collected):

@@ -411,6 +411,21 @@ def test_mixed_machines_and_edited_sources_are_warned_of(collected):
     assert "differed" not in texts(clean, "caution")
 
 
+def test_names_of_modes_have_no_medians(collected):
+    """Between the modes 0 and 4 there is no mode 2 that any run is on."""
+    named = {name: dataclasses.replace(collected.metrics["modes"], best="none") for name in ("dominant_mode", "share")}
+    few = dataclasses.replace(
+        collected,
+        metrics=collected.metrics | named,
+        runs=collected.runs.assign(dominant_mode_final=3.0, share_final=0.5),
+        snapshots=collected.snapshots.assign(dominant_mode=3.0, share=0.5),
+    )
+    assert measured_metrics(few, "digits-fc") == [*collected.metrics, "share"]
+    columns = settings_table(few).columns
+    assert "share_median" in columns
+    assert not [name for name in columns if name.startswith("dominant_mode")]
+
+
 def test_no_value_counts_as_worse_than_any(collected):
     high, low = collected.metrics["modes"], collected.metrics["fcd"]
     assert as_loss(np.array([9.0, 1.0, np.nan]), high).tolist() == [-9, -1, np.inf]
