@@ -103,7 +103,8 @@ def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Statement:
     title = f"{info.title} ({info.best}er is better)"
     null = null_of(collected, rows["dataset"].iloc[0], metric)
     if ranks.min() == np.inf:
-        text += f" In every setting half of the runs or more failed or have no value of {title}."
+        lost = _lost(_half_failed(rows))
+        text += f" In every setting half of the runs or more {lost}, so that there is no median {title}."
     elif len(rows) == 1 or ranks.min() == ranks.max():
         text += f" Median {title}: {_seeds(best, metric)}{_alike(best, metric, info, null)}."
     else:
@@ -111,7 +112,9 @@ def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Statement:
         text += f" Best median {title}: {_seeds(best, metric)}{where};"
         gone = rows[ranks == np.inf]
         if len(gone) > 1:
-            text += f" none in {len(gone)} of {len(rows)} settings: half of their runs or more failed or have no value."
+            text += (
+                f" none in {len(gone)} of {len(rows)} settings: half of their runs or more {_lost(_half_failed(gone))}."
+            )
         else:
             text += f" worst: {_seeds(worst, metric)}, at {setting_words(worst, rows)}."
     return Statement(text, "method", method)
@@ -126,13 +129,24 @@ def _seeds(row: pd.Series, metric: str) -> str:
     """Give a setting's median of a metric, with its range and number of seeds, and how many of these failed."""
     runs, values = int(row["runs"]), int(row[f"{metric}_values"])
     bad = int(row[f"{metric}_failed_or_missing"])
+    lost = _lost(pd.notna(row["failed"]) and row["failed"] == bad)
     if np.isnan(row[f"{metric}_median"]):
-        return f"no median, since {bad} of {plural(runs, 'run')} failed or have no value"
+        return f"no median, since {bad} of {plural(runs, 'run')} {lost}"
     if runs == 1:
         return f"{format_number(row[f'{metric}_median'])} (1 seed)"
-    missing = f", {bad} of {runs} failed or without a value" if bad else ""
+    missing = f", {bad} of {runs} {lost}" if bad else ""
     reach = format_range(row[f"{metric}_min"], row[f"{metric}_max"])
     return f"{format_number(row[f'{metric}_median'])} ({reach} over {values} seeds{missing})"
+
+
+def _lost(all_failed: bool) -> str:
+    """Why runs are worse than any other."""
+    return "failed" if all_failed else "failed or have no value"
+
+
+def _half_failed(rows: pd.DataFrame) -> bool:
+    """Whether half of the runs or more were seen to fail in every row of the table of settings."""
+    return bool((2 * rows["failed"].fillna(0) >= rows["runs"]).all())
 
 
 def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) -> Iterator[Statement]:
