@@ -53,6 +53,7 @@ def _row(row: pd.Series, tests: pd.DataFrame) -> dict[str, str]:
         for column, words in (("failed", "failed"), ("not_learned", "not learned yet"), ("undetermined", "not known"))
         if row[column]
     ]
+    bounds = row[["median_low", "median_high"]].to_numpy(dtype=np.float64)
     found = {
         "rank": format_range(row["rank"], row["rank_last"]),
         "method": row["method"],
@@ -60,7 +61,7 @@ def _row(row: pd.Series, tests: pd.DataFrame) -> dict[str, str]:
         "bounds": format_range_of_shares(row["healthy_low"], row["healthy_high"]),
         "others": ", ".join(ended),
         "median": format_number(row["median"]),
-        "interval": "" if np.isnan(row["median_low"]) else format_range(row["median_low"], row["median_high"]),
+        "interval": format_range(row["median_low"], row["median_high"]) if np.isfinite(bounds).any() else "",
         **{"chance": "", "chance_bounds": "", "apart": "", "effort": ""},
     }
     if pd.isna(row["next"]):
