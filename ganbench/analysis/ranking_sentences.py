@@ -191,7 +191,8 @@ def _told(told: dict[str, pd.Series], others: int, tests: int) -> Iterator[str]:
         f"It is shown to be better than {which}, by {_ways(list(told.values()))} (adjusted {format_p_value(p_value)}"
         f"{' at most' if len(told) > 1 else ''}, of {plural(tests, 'test')})."
     )
-    by_runs = [row for row in told.values() if told_apart_by(row) == "healthy" and 0 < row["seeds"] < row["pairs"]]
+    by_runs = [row for row in told.values() if told_apart_by(row) == "healthy" and pd.notna(row["seeds_p"])]
+    by_runs = [row for row in by_runs if row["seeds"] < row["pairs"]]
     if by_runs:
         weakest = max(by_runs, key=lambda row: row["seeds_p"])
         more = weakest["first_seeds" if weakest["better"] == weakest["first"] else "second_seeds"]

@@ -210,6 +210,9 @@ def test_without_partners_the_least_possible_p_is_that_of_the_test_that_is_made(
     (row,) = ranking_tests(made).to_dict("records")
     assert (row["healthy_test"], row["least_p"]) == ("Barnard's test", pytest.approx(2 / 4**3))
     assert pd.isna(row["seeds_p"])
+    apart = study(collected, {"a": {ONE: runs("f" * 12)}, "b": {ONE: runs("c" * 12)}})
+    found = answer(replace(apart, runs=apart.runs.assign(seed=range(24))))
+    assert found.sure.endswith("(adjusted p < 0.001, of 2 tests).")
 
 
 def test_a_method_is_said_to_be_perhaps_better_where_that_is_worth_naming(collected):
