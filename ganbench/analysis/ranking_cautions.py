@@ -46,12 +46,9 @@ def _blind_to_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
     """That the leading metric does not tell noise from the data, if so, and what the healthy runs of the first method
     have in metrics that do."""
     dataset, metric = best["dataset"], best["metric"]
-    if (
-        pd.isna(metric)
-        or (null := null_of(collected, dataset, metric)) is None
-        or _tells_noise(collected, best, metric)
-    ):
+    if pd.isna(metric) or _tells_noise(collected, best, metric):
         return
+    null = null_of(collected, dataset, metric)
     text = (
         f"{collected.metrics[metric].title}, by which runs are scored and count as having learned, does not tell these"
         " data from noise, independent numbers with the means and variances of the data: noise scores"

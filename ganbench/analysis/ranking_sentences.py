@@ -161,11 +161,11 @@ def _sure(ranked: pd.DataFrame, pairs: dict[str, tuple[pd.Series, bool]], tests:
     rows = {name: row for name, (row, _) in pairs.items() if tested(row)}
     untold = {name: pairs[name] for name, row in rows.items() if pd.isna(row["better"])}
     told = {name: row for name, row in rows.items() if row["better"] == best}
-    parts = list(_told(told, len(pairs), tests))
-    parts += _untold(untold)
     idle = set(ranked.loc[(ranked["healthy"] == 0) & (ranked["undetermined"] == 0), "method"])
-    if best not in idle and (none := [name for name in untold if name in idle]):
-        parts.append(f"No run of {named(none)} is healthy.")
+    useless = [name for name in untold if name in idle and best not in idle]
+    parts = [*_told(told, len(pairs), tests), *_untold(untold, useless)]
+    if useless:
+        parts.append(f"No run of {named(useless)} is healthy.")
     parts += _effort({name: row for name, (row, _) in untold.items()})
     apart = [name for name, (row, _) in pairs.items() if row["settings"] == 0]
     if apart:
@@ -203,15 +203,22 @@ def _told(told: dict[str, pd.Series], others: int, tests: int) -> Iterator[str]:
         )
 
 
-def _untold(untold: dict[str, tuple[pd.Series, bool]]) -> Iterator[str]:
-    """Which methods the first is not told apart from, and which of these may be better by what is worth naming."""
-    few = {name: row for name, (row, _) in untold.items() if undecidable(row)}
-    maybe = [name for name, pair in untold.items() if name not in few and _may_be_better(*pair)]
-    others = [name for name in untold if name not in few and name not in maybe]
-    for row in few.values():
-        names = [name for name, mine in few.items() if few_words(mine) == few_words(row)]
-        if row is few[names[0]]:
-            yield f"{named(names)} {_is(names)} not told apart from it: {few_words(row)}, whatever these show."
+def _untold(untold: dict[str, tuple[pd.Series, bool]], useless: list[str]) -> Iterator[str]:
+    """Which methods the first is not told apart from, and which of these may be better by what is worth naming.
+
+    Args:
+        untold: By method, the row of its test against the first, and whether the first is the first in it.
+        useless: Those without a healthy run, while the first has some.
+    """
+    few: dict[str, list[str]] = {}
+    maybe, others = [], []
+    for name, (row, first) in untold.items():
+        if undecidable(row):
+            few.setdefault(few_words(row), []).append(name)
+        else:
+            (maybe if name not in useless and _may_be_better(row, first) else others).append(name)
+    for words, names in few.items():
+        yield f"{named(names)} {_is(names)} not told apart from it: {words}, whatever these show."
     if maybe:
         better = "the better one" if len(maybe) == 1 else "better"
         yield f"{named(maybe)} {_is(maybe)} not told apart from it, and may be {better}."

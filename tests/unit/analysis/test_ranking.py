@@ -224,6 +224,12 @@ def test_a_method_is_said_to_be_perhaps_better_where_that_is_worth_naming(collec
     assert found.sure.startswith("b is not told apart from it. If the shares are as seen, ")
 
 
+def test_a_method_without_a_healthy_run_is_not_said_to_be_perhaps_better(collected):
+    found = answer(study(collected, {"a": {ONE: runs("fff", "c" * 9)}, "b": {ONE: runs("c" * 3, "n" * 9)}}))
+    assert found.use.startswith("No method is shown to be the best; a comes first")
+    assert found.sure.startswith("b is not told apart from it. No run of b is healthy. If the shares are as seen, ")
+
+
 def test_with_seeds_in_place_of_runs_the_first_sentence_says_what_is_left(collected):
     """Five seeds at three settings are fifteen pairs, and a sign test of five."""
     settings = [(100, 0.1), (100, 0.2), (100, 0.3)]
