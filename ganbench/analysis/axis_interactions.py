@@ -23,6 +23,7 @@ from ganbench.analysis.statistics.interactions import (
     contrast_interval,
     interaction_test,
     largest_contrast,
+    least_p_value,
 )
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted
 from ganbench.core.formatting import format_number
@@ -40,6 +41,7 @@ COLUMNS = {
     "second_values": "number of values of the second axis",
     "blocks": "number of settings of the other axes and seeds that have a run at every combination of these values;"
     " only these count, and as independent",
+    "least_p": "the least p-value that so many blocks can have: above 0.05, they decide nothing, whatever they show",
     "runs": "number of runs that count",
     "failed": "number of these that were seen to fail",
     "undetermined": "number of these of which it is not known whether they failed; then failures are not compared",
@@ -157,6 +159,7 @@ def _row(collected: Collected, found: Crossing) -> dict[str, object]:
     row: dict[str, object] = {"dataset": found.dataset, "first": found.axes[0], "second": found.axes[1]}
     blocks = len(runs) // (found.shape[0] * found.shape[1])
     row |= {"first_values": found.shape[0], "second_values": found.shape[1], "blocks": blocks}
+    row["least_p"] = least_p_value(blocks)
     row |= {"runs": len(runs), "failed": int(failed(runs).sum()), "undetermined": int(undetermined(runs).sum())}
     if not row["undetermined"]:
         row |= _failures(found, blocks)

@@ -150,7 +150,7 @@ NULLS = {
     "mean": "mean over the draws: what a perfect generator would score; empty where a draw has no finite value",
     "sd": "standard deviation over the draws",
     "low": "lower bound of the interval that one more draw would lie in with a probability of 95%; a value within it "
-    "is indistinguishable from real data",
+    "is one that real data have, in this metric",
     "high": "upper bound of that interval",
     "how": "how real examples were drawn in place of generated ones",
     "noise": "value of as many examples of noise: independent numbers with the means and variances of the real ones",

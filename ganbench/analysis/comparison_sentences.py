@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.comparisons import comparisons, log_rank_within_settings, methods_by_dataset
+from ganbench.analysis.comparisons import TESTS, comparisons, log_rank_within_settings, methods_by_dataset
+from ganbench.analysis.methods import not_learned
 from ganbench.analysis.pairing import effort_in_words, points_in_words
+from ganbench.analysis.ranking import pair_of
+from ganbench.analysis.ranking_tests import ranking_tests, tests_made, told_apart_by
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted
 from ganbench.core.formatting import format_p_value, format_percent, format_points, join_words, plural
 
@@ -17,8 +20,13 @@ MOST_PAIRS = 3  # of more pairs of methods, only the most different ones have a 
 
 
 def compared(collected: Collected) -> Iterator[str]:
-    """Compare the methods of every data set that has several, in failures and scores."""
-    table = comparisons(collected)
+    """Compare the methods of every data set that has several, in failures and scores.
+
+    A sentence begins with what the ranking says of the pair, which asks other questions with p-values of their own: who
+    fails more often may be no other one where healthy runs tell two methods apart.
+    """
+    table, ranked = comparisons(collected), ranking_tests(collected)
+    tests = int(table[[f"{test}_p" for test in TESTS]].notna().to_numpy().sum())
     times = _times_to_failure(collected)
     smallest = table[["failure_adjusted", "improvement_adjusted"]].min(axis=1)
     for dataset, names in methods_by_dataset(collected):
@@ -26,7 +34,7 @@ def compared(collected: Collected) -> Iterator[str]:
         if len(names) < 2 or rows.empty:
             continue
         for index in sorted(smallest[rows.index].sort_values(kind="stable").index[:MOST_PAIRS]):
-            yield f"{dataset}: {_pair(collected, rows.loc[index])}"
+            yield f"{dataset}: {_pair(collected, rows.loc[index], ranked, tests)}"
         if len(rows) > MOST_PAIRS:
             apart = int((smallest[rows.index] <= LEVEL).sum())
             yield (
@@ -35,29 +43,45 @@ def compared(collected: Collected) -> Iterator[str]:
                 " has all of them."
             )
         if dataset in times:
-            yield _time_to_failure(dataset, names, *times[dataset], unknown=int(rows["undetermined"].sum()) > 0)
+            runs = collected.runs[collected.runs["method"].isin(names)]
+            idle, unknown = int(not_learned(runs).sum()), int(rows["undetermined"].sum()) > 0
+            yield _time_to_failure(dataset, names, *times[dataset], idle=idle, unknown=unknown)
 
 
-def _pair(collected: Collected, row: pd.Series) -> str:
+def _pair(collected: Collected, row: pd.Series, ranked: pd.DataFrame, tests: int) -> str:
     text = f"{row['first']} against {row['second']}, at {plural(int(row['settings']), 'setting')} of both:"
-    parts = [part for part in (_failures(row), _scores(collected, row)) if part]
-    return f"{text} {'; '.join(parts)}.{_effort(row)}"
+    parts = [_verdict(row, ranked), _failures(row, tests), _scores(collected, row, tests)]
+    return f"{text} {'; '.join(filter(None, parts))}.{_effort(row)}"
 
 
-def _failures(row: pd.Series) -> str:
+def _verdict(row: pd.Series, ranked: pd.DataFrame) -> str:
+    """What the ranking says of a pair of methods."""
+    mine, _ = pair_of(ranked, row["first"], row["second"])
+    way = told_apart_by(mine)
+    if way is None:
+        return "the ranking does not tell them apart"
+    p_value = format_p_value(mine[f"{way}_adjusted"])
+    of = plural(tests_made(ranked), "test")
+    return f"by the ranking, {mine['better']} is the better one, by {mine['by']} (adjusted {p_value}, of {of})"
+
+
+def _failures(row: pd.Series, tests: int) -> str:
     counts = [f"{row[f'{name}_failed']} of {row[f'{name}_runs']}" for name in ("first", "second")]
+    idle = [int(row[f"{name}_not_learned"]) for name in ("first", "second")]
+    more = f", and {join_words([str(count) for count in idle])} more had not learned" if any(idle) else ""
     if np.isnan(row["failure_difference"]):
         return f"{join_words(counts)} runs were seen to fail, and of {row['undetermined']} it is not known"
     test = row["failure_test"] + (f" on {plural(int(row['pairs']), 'pair')}" if row["pairs"] else "")
+    adjusted = f"adjusted {format_p_value(row['failure_adjusted'])}, of {plural(tests, 'test')}"
     return (
-        f"{join_words(counts)} runs failed, a difference of"
+        f"{join_words(counts)} runs failed{more}, a difference of"
         f" {points_in_words(row['failure_difference'], row['failure_test'])} (95% interval"
         f" {format_points(row['failure_low'])} to {format_points(row['failure_high'])}; {test}:"
-        f" {format_p_value(row['failure_p'])}, adjusted {format_p_value(row['failure_adjusted'])})"
+        f" {format_p_value(row['failure_p'])}, {adjusted})"
     )
 
 
-def _scores(collected: Collected, row: pd.Series) -> str:
+def _scores(collected: Collected, row: pd.Series, tests: int) -> str:
     if pd.isna(row["metric"]):
         return ""
     unknown = " and undetermined ones counting by their value" if row["undetermined"] else ""
@@ -65,7 +89,7 @@ def _scores(collected: Collected, row: pd.Series) -> str:
     return (
         f"a run of the first has a better {collected.metrics[row['metric']].title} than one of the second, failed runs"
         f" being the worst{unknown}, with a probability of {format_percent(row['improvement'])} (95% interval"
-        f" {bounds}; adjusted {format_p_value(row['improvement_adjusted'])})"
+        f" {bounds}; adjusted {format_p_value(row['improvement_adjusted'])}, of {plural(tests, 'test')})"
     )
 
 
@@ -77,7 +101,7 @@ def _effort(row: pd.Series) -> str:
         return ""
     needed = None if pd.isna(row["failure_needed"]) else int(row["failure_needed"])
     effort = effort_in_words(needed, pairs=int(row["pairs"]), runs=int(min(row["first_runs"], row["second_runs"])))
-    return f" These runs do not tell the failure rates apart.{effort}"
+    return f" Failures alone do not tell them apart.{effort}"
 
 
 def _times_to_failure(collected: Collected) -> dict[str, tuple[float, float]]:
@@ -91,9 +115,12 @@ def _times_to_failure(collected: Collected) -> dict[str, tuple[float, float]]:
     return {dataset: (found[dataset], float(each)) for dataset, each in zip(found, adjusted, strict=True)}
 
 
-def _time_to_failure(dataset: str, names: list[str], p_value: float, adjusted: float, *, unknown: bool) -> str:
+def _time_to_failure(
+    dataset: str, names: list[str], p_value: float, adjusted: float, *, idle: int, unknown: bool
+) -> str:
     differ = "differs between" if adjusted <= LEVEL else "is not seen to differ between"
-    censored = "runs that did not fail" + (", and those of which it is not known," if unknown else "")
+    censored = "runs that did not fail" + (f", {idle} of which had not learned either," if idle else "")
+    censored += ", and those of which it is not known," if unknown else ""
     return (
         f"{dataset}: the time to failure {differ} the {len(names)} methods (log-rank test within settings, {censored}"
         f" being censored at their last step: {format_p_value(p_value)}, adjusted {format_p_value(adjusted)})."

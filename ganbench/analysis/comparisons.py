@@ -22,6 +22,7 @@ from ganbench.analysis.methods import (
     final_losses,
     headline,
     methods,
+    not_learned,
     undetermined,
 )
 from ganbench.analysis.pairing import (
@@ -43,7 +44,8 @@ TESTS = ("failure", "log_rank", "improvement")
 
 TEXTS = ("dataset", "first", "second", "failure_test", "metric")
 COUNTS = (
-    *("settings", "first_runs", "first_failed", "second_runs", "second_failed"),
+    *("settings", "first_runs", "first_failed", "first_not_learned"),
+    *("second_runs", "second_failed", "second_not_learned"),
     *("undetermined", "pairs", "failure_needed"),
 )
 COLUMNS = {
@@ -53,8 +55,10 @@ COLUMNS = {
     "settings": "number of settings that both were run at: training examples and learning rates; only these count",
     "first_runs": "number of runs of the first method at these settings",
     "first_failed": "number of these that were seen to fail",
+    "first_not_learned": "number of these that neither failed nor had learned by their end",
     "second_runs": "number of runs of the second method at these settings",
     "second_failed": "number of these that were seen to fail",
+    "second_not_learned": "number of these that neither failed nor had learned by their end",
     "undetermined": "number of runs of either method of which it is not known whether they failed; then failures are"
     " not compared, and these runs count as ended without a failure where the time to it is",
     "pairs": "number of pairs of runs that are alike in setting and seed; 0 where runs have no partners",
@@ -170,6 +174,7 @@ def compare_pair(collected: Collected, first: str, second: str) -> tuple[dict[st
     row: dict[str, object] = {"settings": len(set(keys(both[0], SETTING))), "undetermined": unknown}
     for name, runs in zip(("first", "second"), both, strict=True):
         row |= {f"{name}_runs": len(runs), f"{name}_failed": int(failed(runs).sum())}
+        row[f"{name}_not_learned"] = int(not_learned(runs).sum())
     difference = compare_failures(*both, SETTING)
     if difference is not None:
         row |= difference_values("failure", difference)

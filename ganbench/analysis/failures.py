@@ -9,7 +9,7 @@ from math import comb
 import pandas as pd
 
 from ganbench.analysis.columns import FAILURES, OPEN, SUCCESSES
-from ganbench.analysis.methods import failure_rate
+from ganbench.analysis.methods import failure_rate, not_learned
 from ganbench.analysis.pairing import at_common, compare_failures, difference_in_words, effort_in_words, runs_needed
 from ganbench.analysis.settings import AXIS_WORDS
 from ganbench.analysis.statistics.multiplicity import LEVEL, bonferroni
@@ -111,7 +111,7 @@ def by_axis(runs: pd.DataFrame) -> Iterator[str]:
         rates = {level: failure_rate(mine) for level, mine in groups.items()}
         if len(rates) < 2:
             continue
-        text = f"Failures by {words}: {join_words([_at(level, rate) for level, rate in rates.items()])}."
+        text = f"Failures by {words}: {join_words([_at(level, rates[level], mine) for level, mine in groups.items()])}."
         low, high = min(rates, key=lambda level: rates[level].value), max(rates, key=lambda level: rates[level].value)
         if any(rate.unknown for rate in rates.values()):
             text += " The levels are not compared, since it is not known of all runs whether they failed."
@@ -148,11 +148,13 @@ def _compared(axis: str, groups: dict[float, pd.DataFrame], low: float, high: fl
     return text + effort_in_words(needed, pairs=difference.pairs, runs=min(map(len, both)))
 
 
-def _at(level: float, rate: Rate) -> str:
-    """Tell how many runs failed at one level of an axis."""
+def _at(level: float, rate: Rate, runs: pd.DataFrame) -> str:
+    """Tell how many runs failed at one level of an axis, and how many of the others had not learned."""
+    idle = int(not_learned(runs).sum())
+    more = f" ({idle} more had not learned)" if idle else ""
     if rate.unknown:
-        return f"{rate.count} seen and {rate.unknown} not known of {rate.total} at {format_number(level)}"
-    return f"{rate.count} of {rate.total} at {format_number(level)}"
+        return f"{rate.count} seen and {rate.unknown} not known of {rate.total} at {format_number(level)}{more}"
+    return f"{rate.count} of {rate.total} at {format_number(level)}{more}"
 
 
 def over_seeds(table: pd.DataFrame) -> Iterator[str]:
@@ -173,4 +175,6 @@ def over_seeds(table: pd.DataFrame) -> Iterator[str]:
         f" none failed in {never}, and in {mixed} some failed while others did not."
     )
     unknown = len(repeated) - mixed - always - never
+    idle = int((repeated["outcome_not-learned-yet"].fillna(0) == repeated["runs"]).sum())
+    text += f" In {idle} no run had learned, nor failed." if idle else ""
     yield text + (f" In {unknown} that is not known, since a failure was not measured." if unknown else "")

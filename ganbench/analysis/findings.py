@@ -20,12 +20,12 @@ from ganbench.analysis.forgetting import FORGOTTEN, forgetting
 from ganbench.analysis.interaction_sentences import interaction_sentences
 from ganbench.analysis.methods import headline, methods, undetermined
 from ganbench.analysis.nulls import NullInterval, null_of
-from ganbench.analysis.reference_sentences import ALIKE, reference_sentences
+from ganbench.analysis.reference_sentences import reference_sentences, within
 from ganbench.analysis.region_sentences import region_sentences
 from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
 from ganbench.analysis.statistics.rates import wilson
 from ganbench.core.formatting import format_number, format_percent, format_proportion, format_range, join_words, plural
-from ganbench.core.metric_info import base_of
+from ganbench.core.metric_info import MetricInfo, base_of
 
 # With fewer seeds than this, a caution warns about the shares and medians of a single setting.
 FEW_SEEDS = 10
@@ -103,37 +103,50 @@ def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Statement:
     title = f"{info.title} ({info.best}er is better)"
     null = null_of(collected, rows["dataset"].iloc[0], metric)
     if ranks.min() == np.inf:
-        text += f" In every setting half of the runs or more failed or have no value of {title}."
+        lost = _lost(_half_failed(rows))
+        text += f" In every setting half of the runs or more {lost}, so that there is no median {title}."
     elif len(rows) == 1 or ranks.min() == ranks.max():
-        text += f" Median {title}: {_seeds(best, metric)}{_alike(best, metric, null)}."
+        text += f" Median {title}: {_seeds(best, metric)}{_alike(best, metric, info, null)}."
     else:
-        text += (
-            f" Best median {title}: {_seeds(best, metric)}{_alike(best, metric, null)}, at {setting_words(best, rows)};"
-        )
+        where = f"{_alike(best, metric, info, null)}, at {setting_words(best, rows)}"
+        text += f" Best median {title}: {_seeds(best, metric)}{where};"
         gone = rows[ranks == np.inf]
         if len(gone) > 1:
-            text += f" none in {len(gone)} of {len(rows)} settings: half of their runs or more failed or have no value."
+            text += (
+                f" none in {len(gone)} of {len(rows)} settings: half of their runs or more {_lost(_half_failed(gone))}."
+            )
         else:
             text += f" worst: {_seeds(worst, metric)}, at {setting_words(worst, rows)}."
     return Statement(text, "method", method)
 
 
-def _alike(row: pd.Series, metric: str, null: NullInterval | None) -> str:
+def _alike(row: pd.Series, metric: str, info: MetricInfo, null: NullInterval | None) -> str:
     """A clause where a setting's median lies within the metric's null."""
-    return f", {ALIKE}" if null is not None and null.contains(row[f"{metric}_median"]) else ""
+    return f", {within(info)}" if null is not None and null.contains(row[f"{metric}_median"]) else ""
 
 
 def _seeds(row: pd.Series, metric: str) -> str:
     """Give a setting's median of a metric, with its range and number of seeds, and how many of these failed."""
     runs, values = int(row["runs"]), int(row[f"{metric}_values"])
     bad = int(row[f"{metric}_failed_or_missing"])
+    lost = _lost(pd.notna(row["failed"]) and row["failed"] == bad)
     if np.isnan(row[f"{metric}_median"]):
-        return f"no median, since {bad} of {plural(runs, 'run')} failed or have no value"
+        return f"no median, since {bad} of {plural(runs, 'run')} {lost}"
     if runs == 1:
         return f"{format_number(row[f'{metric}_median'])} (1 seed)"
-    missing = f", {bad} of {runs} failed or without a value" if bad else ""
+    missing = f", {bad} of {runs} {lost}" if bad else ""
     reach = format_range(row[f"{metric}_min"], row[f"{metric}_max"])
     return f"{format_number(row[f'{metric}_median'])} ({reach} over {values} seeds{missing})"
+
+
+def _lost(all_failed: bool) -> str:
+    """Why runs are worse than any other."""
+    return "failed" if all_failed else "failed or have no value"
+
+
+def _half_failed(rows: pd.DataFrame) -> bool:
+    """Whether half of the runs or more were seen to fail in every row of the table of settings."""
+    return bool((2 * rows["failed"].fillna(0) >= rows["runs"]).all())
 
 
 def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) -> Iterator[Statement]:
@@ -173,38 +186,49 @@ def _forgotten(
         lost: The rows of the table `forgetting` for these runs.
         method: The method of the runs; None for the whole study.
     """
-    improved = lost[lost["improvement_lost"].notna()]
     untold = len(runs) - len(lost)
-    if improved.empty:
-        if method is None and untold == len(runs):
+    if lost.empty:
+        if method is None:
             yield Statement(
                 "Forgetting was not measured: no run has values of a metric with a better end at two snapshots"
                 " or more.",
                 "forgetting",
             )
         return
-    gone = improved[improved["improvement_lost"] > FORGOTTEN]
-    titles = join_words([info.title for name, info in collected.metrics.items() if name in set(improved["metric"])])
-    verb = (
-        f"runs lost more than {format_percent(FORGOTTEN)} of their best improvement in {titles} by their last snapshot"
-    )
-    text = f"{format_proportion(wilson(len(gone), len(improved)), verb)}."
-    if len(gone):
-        text += f" {int((~gone['outcome'].isin([*FAILURES, UNDETERMINED])).sum())} of these {len(gone)} did not fail."
-        unknown = int(undetermined(gone).sum())
-        text += f" Of {unknown} it is not known whether they failed." if unknown else ""
-    if method is not None and len(gone):
+    learned = lost[lost["learned"]]
+    titles = join_words([info.title for name, info in collected.metrics.items() if name in set(lost["metric"])])
+    if learned.empty:
+        text = f"None of {plural(len(lost), 'run')} had learned by {titles} at any snapshot, so that none could forget."
+    else:
+        gone = learned[learned["improvement_lost"] > FORGOTTEN]
+        verb = (
+            f"runs that had learned by {titles} at some snapshot lost more than {format_percent(FORGOTTEN)} of their"
+            " best improvement by their last one"
+        )
+        text = f"{format_proportion(wilson(len(gone), len(learned)), verb)}."
+        text += _of_forgotten(gone, method)
+        if len(learned) < len(lost):
+            text += f" {plural(len(lost) - len(learned), 'more run')} had not learned at any snapshot."
+    if untold:
+        text += f" Of {plural(untold, 'more run')} this is not known: fewer than two snapshots have a value."
+    yield Statement(text, "forgetting", method)
+
+
+def _of_forgotten(gone: pd.DataFrame, method: str | None) -> str:
+    """How many of the runs that forgot did not fail; of one method, the run that forgot the most."""
+    if gone.empty:
+        return ""
+    text = f" {int((~gone['outcome'].isin([*FAILURES, UNDETERMINED])).sum())} of these {len(gone)} did not fail."
+    unknown = int(undetermined(gone).sum())
+    text += f" Of {unknown} it is not known whether they failed." if unknown else ""
+    if method is not None:
         worst = gone.loc[gone["improvement_lost"].idxmax()]
         last = format_number(worst["last"]) if np.isfinite(worst["last"]) else "no value"
         text += (
             f" The most in {worst['run']}: {format_number(worst['first'])} at first, {format_number(worst['best'])}"
             f" at step {format_number(worst['best_step'])}, {last} at the last."
         )
-    if len(improved) < len(lost):
-        text += f" {plural(len(lost) - len(improved), 'more run')} never improved on the first snapshot."
-    if untold:
-        text += f" Of {plural(untold, 'more run')} this is not known: fewer than two snapshots have a value."
-    yield Statement(text, "forgetting", method)
+    return text
 
 
 def _cautions(collected: Collected) -> Iterator[Statement]:

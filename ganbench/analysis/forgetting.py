@@ -8,11 +8,14 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.grouped_arrays import grouped_arrays
 from ganbench.analysis.methods import as_loss, headline, methods
+from ganbench.analysis.nulls import noise_of, null_of
+from ganbench.analysis.outcomes._learning import Progress, progress_of
+from ganbench.study.sections import Outcome
 
 # A run counts as having forgotten when it lost more than this share of its improvement.
 FORGOTTEN = 0.5
 
-COLUMNS = ("run", "method", "outcome", "metric", "first", "best", "best_step", "last", "improvement_lost")
+COLUMNS = ("run", "method", "outcome", "metric", "first", "best", "best_step", "last", "improvement_lost", "learned")
 
 
 def improvement_lost(losses: np.ndarray) -> float:
@@ -35,12 +38,14 @@ def improvement_lost(losses: np.ndarray) -> float:
 def forgetting(collected: Collected) -> pd.DataFrame:
     """Tabulate the first, best and last value of the headline metric, for runs with values at two snapshots or more.
 
-    The first value is that of the first snapshot with a finite value.
+    The first value is that of the first snapshot with a finite value. A run had learned if it came near enough to real
+    data by this metric at some snapshot, as the outcomes tell it; the others have nothing to forget, and what they lose
+    of a small improvement is mostly noise.
 
     Returns:
         One row per such run with the columns `COLUMNS`; `improvement_lost` is NaN where the run never improved.
     """
-    outcomes = collected.runs.set_index("run")["outcome"]
+    runs = collected.runs.set_index("run")
     rows = []
     for method in methods(collected):
         metric = headline(collected, method)
@@ -56,6 +61,17 @@ def forgetting(collected: Collected) -> pd.DataFrame:
             losses = as_loss(values, collected.metrics[metric])
             best = int(losses.argmin())
             share = improvement_lost(losses)
-            found = (run, method, outcomes[run], metric, values[0], values[best], steps[best], values[-1], share)
-            rows.append(dict(zip(COLUMNS, found, strict=True)))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            learned = _learned(collected, runs.loc[run], metric, {"step": steps, metric: values})
+            found = (run, method, runs.loc[run, "outcome"], metric, values[0], values[best], steps[best], values[-1])
+            rows.append(dict(zip(COLUMNS, (*found, share, learned), strict=True)))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"learned": bool})
+
+
+def _learned(collected: Collected, run: pd.Series, metric: str, snapshots: dict[str, np.ndarray]) -> bool:
+    """Whether a run had learned at any of its snapshots; not where the metric does not tell."""
+    null, noise = (find(collected, run["dataset"], metric) for find in (null_of, noise_of))
+    nulls = {} if null is None else {metric: (null.low, null.high)}
+    infos = {metric: collected.metrics[metric]}
+    progress = progress_of(snapshots, infos, nulls, 0, noise={metric: noise}, ended=True)
+    share = run.get("outcome_learned_share", Outcome().learned_share)
+    return isinstance(progress, Progress) and bool(progress.learned(share).any())

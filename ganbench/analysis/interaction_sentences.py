@@ -1,19 +1,25 @@
-"""Sentences on axes of a study whose effects depend on one another, where tests show that they do."""
+"""Sentences on axes of a study whose effects depend on one another, where tests show that they do, or cannot."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 from ganbench.analysis.axis_interactions import interactions_table
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.statistics.interactions import least_p_value
 from ganbench.analysis.statistics.multiplicity import LEVEL
 from ganbench.analysis.working_regions import axis_words
-from ganbench.core.formatting import format_p_value, format_points
+from ganbench.core.formatting import format_p_value, format_points, plural
+
+FEWEST = next(blocks for blocks in count(1) if least_p_value(blocks) <= LEVEL)  # with which anything is decided
 
 
 def interaction_sentences(collected: Collected) -> Iterator[str]:
-    """Tell of every two axes whose interaction the adjusted p-values show, in failures or in the ranks of scores."""
-    for row in interactions_table(collected).to_dict("records"):
+    """Tell of every two axes whose interaction the adjusted p-values show, in failures or in the ranks of scores; then
+    how many pairs of axes have too few blocks for any."""
+    table = interactions_table(collected)
+    for row in table.to_dict("records"):
         parts = []
         if row["failure_adjusted"] <= LEVEL:
             parts.append(_failures(row))
@@ -27,6 +33,13 @@ def interaction_sentences(collected: Collected) -> Iterator[str]:
                 f" seeds with runs at all combinations of {row['first_values']} by {row['second_values']} values:"
                 f" {'; '.join(parts)}."
             )
+    for dataset, rows in table[table["least_p"] > LEVEL].groupby("dataset", sort=False):
+        most = int(rows["blocks"].max())
+        yield (
+            f"{dataset}: whether the effect of one axis depends on another cannot be decided for"
+            f" {plural(len(rows), 'pair')} of axes, whatever their runs show: {most} settings and seeds with runs at"
+            f" all combinations have {format_p_value(rows['least_p'].min())} at the least; {FEWEST} could."
+        )
 
 
 def _failures(row: dict[str, object]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -9,7 +11,10 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES, HEALTHY, OUTCOMES, UNDETERMINED
 from ganbench.analysis.statistics.medians import median, median_interval
 from ganbench.analysis.statistics.rates import Rate, wilson
-from ganbench.core.metric_info import MetricInfo
+from ganbench.core.metric_info import MetricInfo, base_of
+
+# Metrics whose values are names: the median of mode 0 and mode 4 is no mode that any run is on.
+NOMINAL = ("dominant_mode",)
 
 
 def methods(collected: Collected) -> list[str]:
@@ -92,8 +97,13 @@ def _lists(column: pd.Series, name: str) -> pd.Series:
     return column.fillna("").str.split(", ").map(lambda names: name in names).astype(bool)
 
 
+def amounts(metrics: Mapping[str, MetricInfo]) -> dict[str, MetricInfo]:
+    """The metrics whose values are amounts, of which medians and ranges can be taken, and not names."""
+    return {name: info for name, info in metrics.items() if base_of(name) not in NOMINAL}
+
+
 def measured_metrics(collected: Collected, method: str) -> list[str]:
-    """List the metrics with at least one finite value on the method's data set, the most telling first.
+    """List the metrics of amounts with a finite value on the method's data set, the most telling first.
 
     Values of other methods on the data set count too: a method whose runs all diverged before their first snapshot
     must still show that it lacks the values that other methods have.
@@ -102,7 +112,7 @@ def measured_metrics(collected: Collected, method: str) -> list[str]:
     tables = [table[table["dataset"] == dataset] for table in (collected.snapshots, collected.runs)]
     return [
         name
-        for name in collected.metrics
+        for name in amounts(collected.metrics)
         if any(
             np.isfinite(pd.to_numeric(table[column])).any()
             for table, column in zip(tables, (name, f"{name}_final"), strict=True)

@@ -26,7 +26,7 @@ class NullInterval:
     high: float
 
     def contains(self, value: float) -> bool:
-        """Whether a value is indistinguishable from real data; NaN is not."""
+        """Whether a value is one that real data have in this metric; NaN is not."""
         room = ROUNDING * max(abs(self.low), abs(self.high))
         return self.low - room <= value <= self.high + room
 

@@ -28,6 +28,7 @@ COLUMNS = {
     " leave open",
     "method": RUNS["method"],
     "settings": "number of settings it was run at: training examples and learning rates",
+    "seeds": "number of different seeds of its runs; runs of one seed share random streams over settings",
     "runs": "number of its runs, all of which count",
     "healthy": "number of these that are healthy: they had learned by their end and had not failed",
     "failed": "number of these that were seen to fail",
@@ -52,7 +53,7 @@ COLUMNS = {
 }
 TEXTS = ("dataset", "method", "metric", "next", "next_by")
 COUNTS = (
-    *("place", "rank", "rank_last", "settings", "runs", "healthy", "failed", "not_learned", "undetermined"),
+    *("place", "rank", "rank_last", "settings", "seeds", "runs", "healthy", "failed", "not_learned", "undetermined"),
     "next_needed",
 )
 
@@ -117,6 +118,7 @@ def _method(collected: Collected, name: str, tests: pd.DataFrame, methods: int) 
         "rank_last": methods - int((told == name).sum()),
         "method": name,
         "settings": len(set(keys(runs, SETTING))),
+        "seeds": runs["seed"].nunique(),
         "runs": len(runs),
         "healthy": rate.count,
         "failed": int(failed(runs).sum()),

@@ -15,9 +15,14 @@ from ganbench.analysis.nulls import noise_of, null_of
 from ganbench.analysis.pairing import evenly_spread
 from ganbench.analysis.ranking import chance
 from ganbench.analysis.statistics.multiplicity import LEVEL
-from ganbench.core.formatting import format_number, format_percent, join_words, plural
+from ganbench.core.formatting import format_number, format_percent, format_range, join_words, plural
+from ganbench.core.metric_info import base_of
 
+# What methods are made of, in words.
+PARTS = {axis: axis for axis in ("architecture", "objective", "regularizer", "dynamics", "optimizer", "schedule")}
+PARTS |= {"train": "training options"}
 MOST_NAMED = 4  # methods that a sentence names
+FAR = 0.5  # of what real data score, by which noise is clearly worse
 NEAR = 0.5  # of the distance of noise, from which on examples are hardly better
 
 
@@ -29,10 +34,64 @@ def cautions(collected: Collected, rows: pd.DataFrame, pairs: dict[str, tuple[pd
         rows: The data set's rows of the ranking, see `ganbench.analysis.ranking.ranking`.
         pairs: By other method, the row of its test against the first, and whether the first is the first in it.
     """
+    yield from _blind_to_noise(collected, rows.iloc[0])
     yield from _near_noise(collected, rows.iloc[0])
     yield from _at_best_rates(collected, rows)
+    yield from _of_parts(collected, rows)
     yield from _of_the_ranking(rows, pairs)
     yield from _of_settings(collected, rows, pairs)
+
+
+def _blind_to_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
+    """That the leading metric does not tell noise from the data, if so, and what the healthy runs of the first method
+    have in metrics that do."""
+    dataset, metric = best["dataset"], best["metric"]
+    if pd.isna(metric) or _tells_noise(collected, best, metric):
+        return
+    null = null_of(collected, dataset, metric)
+    text = (
+        f"{collected.metrics[metric].title}, by which runs are scored and count as having learned, does not tell these"
+        " data from noise, independent numbers with the means and variances of the data: noise scores"
+        f" {format_number(noise_of(collected, dataset, metric))}, and real data {format_range(null.low, null.high)}."
+    )
+    runs = collected.runs[collected.runs["method"] == best["method"]]
+    runs = runs[healthy(runs)]
+    telling = [
+        name
+        for name, info in collected.metrics.items()
+        if info.best != "none" and base_of(name) == name and _tells_noise(collected, best, name, far=True)
+    ]
+    parts = []
+    for name in telling[:MOST_NAMED]:
+        values = final_values(runs, name)
+        if np.isfinite(values).any():
+            real, noise = null_of(collected, dataset, name).mean, noise_of(collected, dataset, name)
+            parts.append(
+                f"{format_number(np.nanmedian(values))} in {collected.metrics[name].title} (real data"
+                f" {format_number(real)}, noise {format_number(noise)})"
+            )
+    if parts:
+        text += f" The healthy runs of {best['method']} have a median of {join_words(parts)}."
+    yield text
+
+
+def _tells_noise(collected: Collected, best: pd.Series, metric: str, *, far: bool = False) -> bool:
+    """Whether a metric tells noise from the data, so far as that is known.
+
+    Args:
+        collected: The study's results.
+        best: The first method.
+        metric: The metric.
+        far: Whether noise must be known, and be worse than the mean of real data by half of it: a count of eight modes
+            has no spread, and is seven for noise.
+    """
+    null, noise = null_of(collected, best["dataset"], metric), noise_of(collected, best["dataset"], metric)
+    if null is None or np.isnan(noise):
+        return not far
+    high = collected.metrics[metric].best == "high"
+    noise, real = (-noise, -null.low) if high else (noise, null.high)
+    enough = noise - (-null.mean if high else null.mean) >= FAR * abs(null.mean)
+    return tells_noise(noise, real, null.high - null.low) and (enough or not far)
 
 
 def _near_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
@@ -52,26 +111,60 @@ def _near_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
 
 
 def _at_best_rates(collected: Collected, rows: pd.DataFrame) -> Iterator[str]:
-    """The healthy runs of each method at the learning rate at which it has the largest share of them.
+    """The healthy runs of each method at the learning rate at which it has the largest share of them, and the methods
+    that have none at any rate.
 
-    A method that fails at rates that nobody would choose loses by that where runs at all rates are counted.
+    A method that fails at rates that nobody would choose loses by that where runs at all rates are counted, and one
+    that works at no rate of the grid may work at others.
     """
     runs = collected.runs[collected.runs["method"].isin(rows["method"])]
     if not (runs.groupby("method")["learning_rate"].nunique() > 1).any():
         return
+    idle = list(rows.loc[(rows["healthy"] == 0) & (rows["undetermined"] == 0), "method"])
     parts = []
-    for method in rows["method"].iloc[:MOST_NAMED]:
+    for method in [name for name in rows["method"] if name not in idle][:MOST_NAMED]:
         mine = runs[runs["method"] == method]
         counts = healthy(mine).groupby(mine["learning_rate"]).agg(["sum", "size"])
         if len(counts):
-            best = (counts["sum"] / counts["size"]).idxmax()
+            shares = counts["sum"] / counts["size"]
+            best = shares.idxmax()
             count, size = counts.loc[best]
-            parts.append(f"{method} {count} of {size} at {format_number(best)}")
-    yield (
-        f"Runs at all learning rates of the grid are counted. Healthy at the best rate of each: {'; '.join(parts)}."
-        " These rates were chosen by the runs that are counted, so that the shares are too good, and no test compares"
-        " them."
-    )
+            alike = [format_number(rate) for rate in shares.index[shares == shares.max()]]
+            end = ", an end of its rates" if len(alike) == 1 < len(counts) and best in counts.index[[0, -1]] else ""
+            each = " each" if len(alike) > 1 and counts["size"].nunique() == 1 else ""
+            parts.append(f"{method} {count} of {size}{each} at {join_words(alike)}{end}")
+    text = "Runs at all learning rates of the grid are counted."
+    if parts:
+        text += (
+            f" Healthy at the best rate of each: {'; '.join(parts)}. These rates were chosen by the runs that are"
+            " counted, so that the shares are too good, and no test compares them."
+        )
+    if idle:
+        text += (
+            f" Healthy at no rate of the grid: {named(idle)}; what {'it does' if len(idle) == 1 else 'they do'} at"
+            " other rates, or after more steps, was not run."
+        )
+    yield text
+
+
+def _of_parts(collected: Collected, rows: pd.DataFrame) -> Iterator[str]:
+    """The methods that differ from the first in several parts at once: their differences cannot be put down to one."""
+    first, *others = rows["method"]
+    parts = {name: _parts(collected.runs[collected.runs["method"] == name]) for name in rows["method"]}
+    apart = {name: [axis for axis in PARTS if parts[name][axis] != parts[first][axis]] for name in others}
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, axes in apart.items():
+        if len(axes) > 1:
+            groups.setdefault(tuple(PARTS[axis] for axis in axes), []).append(name)
+    for words, names in groups.items():
+        differ = f"{named(names)} {'differs' if len(names) == 1 else 'differ'}"
+        yield (
+            f"{differ} from {first} in {join_words(words)} at once: what was seen cannot be put down to one of these."
+        )
+
+
+def _parts(runs: pd.DataFrame) -> dict[str, set]:
+    return {axis: set(runs[axis].dropna()) for axis in PARTS}
 
 
 def _of_the_ranking(rows: pd.DataFrame, pairs: dict[str, tuple[pd.Series, bool]]) -> Iterator[str]:

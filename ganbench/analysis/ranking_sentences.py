@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.ranking import pair_of
+from ganbench.analysis.ranking import chance, pair_of
 from ganbench.analysis.ranking_cautions import cautions, named
-from ganbench.analysis.ranking_tests import WAYS, told_apart_by
+from ganbench.analysis.ranking_tests import WAYS, tests_made, told_apart_by
+from ganbench.analysis.statistics.multiplicity import LEVEL
 from ganbench.analysis.statistics.rates import Rate
 from ganbench.analysis.statistics.sample_sizes import enough
 from ganbench.core.formatting import (
@@ -21,7 +22,10 @@ from ganbench.core.formatting import (
     format_proportion,
     format_range,
     join_words,
+    plural,
 )
+
+WORTH_NAMING = 0.1  # difference of two shares, or of a probability from 1/2, in favour of a method
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def answers(collected: Collected, table: pd.DataFrame, tests: pd.DataFrame) -> l
         elif not any(tested(row) for _, row in mine.iterrows()):
             use = "No method comes first, since no two of them could be tested against one another."
         limits = tuple(cautions(collected, rows, pairs))
-        found.append(Answer(dataset, use, _sure(best["method"], pairs), limits))
+        found.append(Answer(dataset, use, _sure(rows, pairs, tests_made(tests)), limits))
     return found
 
 
@@ -68,23 +72,35 @@ def shown(collected: Collected, row: pd.Series) -> str:
     """What the runs of a method of the ranking showed: healthy runs and the median score, with intervals."""
     low, high = row["healthy_low"], row["healthy_high"]
     rate = Rate(int(row["healthy"]), int(row["runs"]), low, high, unknown=int(row["undetermined"]))
-    text = format_proportion(rate, "runs are healthy")
+    runs = f"runs ({_seeds(row)}) are healthy"
+    text = format_proportion(rate, runs)
     if rate.unknown:
         bounds = f"95% interval {format_interval(rate)}, these counted either way"
-        text = f"{rate.count} of {rate.total} runs are healthy, and of {rate.unknown} it is not known ({bounds})"
+        text = f"{rate.count} of {rate.total} {runs}, and of {rate.unknown} it is not known ({bounds})"
     if pd.isna(row["metric"]):
         return text
     title = collected.metrics[row["metric"]].title
+    if np.isnan(row["median"]) and 2 * row["failed"] >= row["runs"]:
+        return f"{text}, and {row['failed']} failed, so that there is no median {title}"
     if np.isnan(row["median"]):
         return f"{text}, and half of them or more failed or have no value of {title}"
     return f"{text}, and the median {title} is {median_words(row)}"
+
+
+def _seeds(row: pd.Series) -> str:
+    """What the runs of a method are made of: "5 seeds", "5 seeds at 3 settings", "of 5 seeds, at 3 settings"."""
+    seeds, settings = plural(int(row["seeds"]), "seed"), plural(int(row["settings"]), "setting")
+    if row["settings"] == 1:
+        return seeds
+    return f"{seeds} at {settings}" if row["seeds"] * row["settings"] == row["runs"] else f"of {seeds}, at {settings}"
 
 
 def median_words(row: pd.Series) -> str:
     """The median score of a method of the ranking with its interval: "2.1 (95% interval 1.6 to 3)"."""
     if np.isnan(row["median_low"]) or np.isnan(row["median_high"]):
         return format_number(row["median"])
-    return f"{format_number(row['median'])} (95% interval {format_range(row['median_low'], row['median_high'])})"
+    why = "" if np.isfinite([row["median_low"], row["median_high"]]).all() else ", as failed runs are worse than any"
+    return f"{format_number(row['median'])} (95% interval {format_range(row['median_low'], row['median_high'])}{why})"
 
 
 def effort_words(row: pd.Series) -> str:
@@ -99,6 +115,17 @@ def effort_words(row: pd.Series) -> str:
 def tested(row: pd.Series) -> bool:
     """Whether a pair was tested, in one way at least."""
     return bool(pd.notna(row["healthy_p"]) or pd.notna(row["improvement_p"]))
+
+
+def undecidable(row: pd.Series) -> bool:
+    """Whether no result of so few runs could tell a pair apart; adjusting p-values only raises them."""
+    return bool(row["least_p"] > LEVEL)
+
+
+def few_words(row: pd.Series) -> str:
+    """Why a pair is undecidable: "5 runs of each cannot tell them apart (least possible p = 0.063)"."""
+    present = int(min(row["first_runs"], row["second_runs"]))
+    return f"{present} runs of each cannot tell them apart (least possible {format_p_value(row['least_p'])})"
 
 
 def alike(row: pd.Series) -> bool:
@@ -122,27 +149,24 @@ def _first(rows: pd.DataFrame) -> str:
     return f"No method is shown to be the best; {best['method']} comes first"
 
 
-def _sure(best: str, pairs: dict[str, tuple[pd.Series, bool]]) -> str:
-    """Whether the first method is told apart from the others, and what would tell it apart."""
+def _sure(ranked: pd.DataFrame, pairs: dict[str, tuple[pd.Series, bool]], tests: int) -> str:
+    """Whether the first method is told apart from the others, and what would tell it apart.
+
+    Args:
+        ranked: The data set's rows of the ranking.
+        pairs: By other method, the row of its test against the first, and whether the first is the first in it.
+        tests: The number of tests by which p-values are adjusted.
+    """
+    best = ranked["method"].iloc[0]
     rows = {name: row for name, (row, _) in pairs.items() if tested(row)}
-    untold = {name: row for name, row in rows.items() if pd.isna(row["better"])}
-    told = [row for row in rows.values() if row["better"] == best]
-    parts = []
-    if told:
-        which = f"all {len(told)} other methods" if len(told) > 1 else "the other method"
-        which = which if len(told) == len(pairs) else f"{len(told)} of the {len(pairs)} others"
-        p_value = max(row[f"{told_apart_by(row)}_adjusted"] for row in told)
-        parts.append(
-            f"It is shown to be better than {which}, by {_ways(told)} (adjusted {format_p_value(p_value)}"
-            f"{' at most' if len(told) > 1 else ''}): more seeds are not expected to change that."
-        )
-    if untold:
-        one = len(untold) == 1
-        parts.append(
-            f"{named(list(untold))} {'is' if one else 'are'} not told apart from it, and may be"
-            f" {'the better one' if one else 'better'}."
-        )
-        parts += _effort(untold)
+    untold = {name: pairs[name] for name, row in rows.items() if pd.isna(row["better"])}
+    told = {name: row for name, row in rows.items() if row["better"] == best}
+    idle = set(ranked.loc[(ranked["healthy"] == 0) & (ranked["undetermined"] == 0), "method"])
+    useless = [name for name in untold if name in idle and best not in idle]
+    parts = [*_told(told, len(pairs), tests), *_untold(untold, useless)]
+    if useless:
+        parts.append(f"No run of {named(useless)} is healthy.")
+    parts += _effort({name: row for name, (row, _) in untold.items()})
     apart = [name for name, (row, _) in pairs.items() if row["settings"] == 0]
     if apart:
         parts.append(f"{named(apart)} {'was' if len(apart) == 1 else 'were'} run at no setting of it.")
@@ -153,6 +177,69 @@ def _sure(best: str, pairs: dict[str, tuple[pd.Series, bool]]) -> str:
             " of all runs whether they failed, and no metric has a better end."
         )
     return " ".join(parts)
+
+
+def _told(told: dict[str, pd.Series], others: int, tests: int) -> Iterator[str]:
+    """Which methods the first is shown to be better than, by runs, and whether seeds alone say so too."""
+    if not told:
+        return
+    which = f"{len(told)} of the {others} others" if others > 1 else "the other method"
+    if len(told) == others > 1:
+        which = "both other methods" if others == 2 else f"all {others} other methods"
+    p_value = max(row[f"{told_apart_by(row)}_adjusted"] for row in told.values())
+    yield (
+        f"It is shown to be better than {which}, by {_ways(list(told.values()))} (adjusted {format_p_value(p_value)}"
+        f"{' at most' if len(told) > 1 else ''}, of {plural(tests, 'test')})."
+    )
+    by_runs = [row for row in told.values() if told_apart_by(row) == "healthy" and pd.notna(row["seeds_p"])]
+    by_runs = [row for row in by_runs if row["seeds"] < row["pairs"]]
+    if by_runs:
+        weakest = max(by_runs, key=lambda row: row["seeds_p"])
+        more = weakest["first_seeds" if weakest["better"] == weakest["first"] else "second_seeds"]
+        yield (
+            "That counts runs of one seed at several settings as independent; with seeds in place of runs, it has more"
+            f" healthy runs in {more} of {weakest['seeds']} (sign test, {format_p_value(weakest['seeds_p'])}"
+            f"{', the largest of these' if len(by_runs) > 1 else ''}, not adjusted)."
+        )
+
+
+def _untold(untold: dict[str, tuple[pd.Series, bool]], useless: list[str]) -> Iterator[str]:
+    """Which methods the first is not told apart from, and which of these may be better by what is worth naming.
+
+    Args:
+        untold: By method, the row of its test against the first, and whether the first is the first in it.
+        useless: Those without a healthy run, while the first has some.
+    """
+    few: dict[str, list[str]] = {}
+    maybe, others = [], []
+    for name, (row, first) in untold.items():
+        if undecidable(row):
+            few.setdefault(few_words(row), []).append(name)
+        else:
+            (maybe if name not in useless and _may_be_better(row, first) else others).append(name)
+    for words, names in few.items():
+        yield f"{named(names)} {_is(names)} not told apart from it: {words}, whatever these show."
+    if maybe:
+        better = "the better one" if len(maybe) == 1 else "better"
+        yield f"{named(maybe)} {_is(maybe)} not told apart from it, and may be {better}."
+    if others:
+        yield f"{named(others)} {_is(others)} not told apart from it."
+
+
+def _is(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _may_be_better(row: pd.Series, first: bool) -> bool:
+    """Whether the intervals of a pair hold a difference worth naming in favour of the method that is not at the head.
+
+    Args:
+        row: The row of the pair in the table of tests.
+        first: Whether the method at the head is the first of the pair.
+    """
+    _, low, _ = chance(row, first)
+    share = -row["healthy_low"] if first else row["healthy_high"]
+    return bool(share >= WORTH_NAMING or 0.5 - low >= WORTH_NAMING)
 
 
 def _ways(rows: list[pd.Series]) -> str:

@@ -28,7 +28,7 @@ from ganbench.analysis.pairing import (
 )
 from ganbench.analysis.statistics.improvement import Improvement
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted, level_of_next
-from ganbench.analysis.statistics.rate_differences import RateDifference
+from ganbench.analysis.statistics.rate_differences import RateDifference, paired_difference
 from ganbench.analysis.statistics.sample_sizes import runs_for_rate
 
 # What a pair may be told apart by, in the order in which it counts, with the columns that begin so.
@@ -55,6 +55,13 @@ COLUMNS = {
     "improvement_high": "upper bound of its 95% interval",
     "improvement_p": "p-value of a probability of 1/2 (binomial test)",
     **{f"{way}_adjusted": f"`{way}_p`, adjusted for all p-values of this table (false discovery rate)" for way in WAYS},
+    "least_p": "the least p-value that these tests could have given, if every run of one method were healthy and scored"
+    " better than any run of the other, none of which were: above 0.05, no result of so few runs tells the two apart",
+    "seeds": "number of seeds with pairs of runs at the settings of both; runs of one seed share random streams",
+    "first_seeds": "number of these with more healthy runs of the first method",
+    "second_seeds": "number of these with more healthy runs of the second method",
+    "seeds_p": "p-value of equal shares with seeds in place of runs as the independent units (sign test); not adjusted,"
+    " and not what `better` rests on",
     "better": "the method that these runs show to be the better one: by the shares of healthy runs where their adjusted"
     " p-value is at most 0.05, otherwise by the scores where theirs is; empty where neither is",
     "by": "what tells them apart: " + " or ".join(WAYS.values()),
@@ -64,7 +71,10 @@ COLUMNS = {
     "needed_by": "what would tell them apart with so many runs",
 }
 TEXTS = ("dataset", "first", "second", "healthy_test", "metric", "better", "by", "needed_by")
-COUNTS = ("settings", "first_runs", "first_healthy", "second_runs", "second_healthy", "pairs", "needed")
+COUNTS = (
+    *("settings", "first_runs", "first_healthy", "second_runs", "second_healthy", "pairs"),
+    *("seeds", "first_seeds", "second_seeds", "needed"),
+)
 
 Found = tuple[RateDifference | None, Improvement | None]
 
@@ -76,6 +86,17 @@ def ranking_tests(collected: Collected) -> pd.DataFrame:
         One row per pair of methods with the columns `COLUMNS`, in the order of the table of runs. Without a setting in
         common, only the first four have values.
     """
+    if "ranking_tests" not in collected.derived:  # exact tests of many pairs take seconds
+        collected.derived["ranking_tests"] = _ranking_tests(collected)
+    return collected.derived["ranking_tests"].copy()
+
+
+def tests_made(table: pd.DataFrame) -> int:
+    """The number of tests by whose number the p-values of a table are adjusted: those that have a p-value."""
+    return int(table[[f"{way}_p" for way in WAYS]].notna().to_numpy().sum())
+
+
+def _ranking_tests(collected: Collected) -> pd.DataFrame:
     pairs = [(pair, *_test(collected, pair["first"], pair["second"])) for pair in method_pairs(collected)]
     table = pd.DataFrame([names | columns for names, columns, _ in pairs], columns=list(COLUMNS))
     table = table.astype({name: object if name in (*TEXTS, "own_rates") else "float64" for name in COLUMNS})
@@ -108,14 +129,31 @@ def _test(collected: Collected, first: str, second: str) -> tuple[dict[str, obje
     for name, runs in zip(("first", "second"), both, strict=True):
         row |= {f"{name}_runs": len(runs), f"{name}_healthy": int(healthy(runs).sum())}
     difference, better = compare_shares(*both, within, healthy), None
+    least = []
     if difference is not None:
         row |= difference_values("healthy", difference)
+        # A share of 1 against one of 0: as far apart as the numbers of runs allow.
+        least.append(compare_shares(*both, within, lambda runs: runs["method"] == first).p_value)
+        if difference.pairs:
+            row |= _by_seeds(*both)
     metric = headline(collected, first)
     if metric is not None:
         better = improvement(both, metric, collected.metrics[metric], within)
         row |= {"metric": metric, "improvement": better.value, "improvement_p": better.p_value}
         row |= {"improvement_low": better.low, "improvement_high": better.high}
+        least.append(2 * 0.5**better.runs)
+    row["least_p"] = min([*least, 1.0]) if least else None
     return row | {"pairs": row.get("pairs", 0)}, (difference, better)
+
+
+def _by_seeds(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, object]:
+    """The columns on seeds: one seed is one observation, with the numbers of its healthy runs of both methods."""
+    one, two = (healthy(runs).groupby(runs["seed"]).sum() for runs in (first, second))
+    found = paired_difference(int((one > two).sum()), int((two > one).sum()), len(one))
+    return {
+        **{"seeds": found.pairs, "first_seeds": found.first_only, "second_seeds": found.second_only},
+        "seeds_p": found.p_value,
+    }
 
 
 def _at_own_rates(collected: Collected, first: str, second: str) -> list[pd.DataFrame]:

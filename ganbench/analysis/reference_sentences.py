@@ -11,9 +11,13 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.methods import as_loss, failed, final_losses, final_values, headline, measured_metrics
 from ganbench.analysis.nulls import null_of
 from ganbench.core.formatting import format_number, format_range, join_words, plural
-from ganbench.core.metric_info import base_of
+from ganbench.core.metric_info import MetricInfo, base_of
 
-ALIKE = "indistinguishable from real data"  # of a value within its null
+
+def within(info: MetricInfo) -> str:
+    """What is said of a value within its null. Alike in one metric is not alike: a Fréchet distance of points in a
+    plane sees nothing but their means and covariances."""
+    return f"within the interval of real data in {info.title}"
 
 
 def reference_sentences(collected: Collected) -> Iterator[str]:
@@ -45,7 +49,7 @@ def _final(collected: Collected, dataset: str, runs: pd.DataFrame, metric: str) 
         text += f"; the best final value of {plural(len(runs), 'run')} not seen to fail is {value} ({best['run']})"
         if null is not None:
             alike = sum(map(null.contains, final_values(runs, metric)))
-            text += f"; {alike or 'none'} of them {'are' if alike > 1 else 'is'} {ALIKE}"
+            text += f"; {alike or 'none'} of them {'are' if alike > 1 else 'is'} {within(info)}"
     return f"{text}."
 
 

@@ -11,6 +11,7 @@ from ganbench.analysis.statistics.regions import Region
 from ganbench.analysis.working_regions import WorkingRegion, axis_words, decades_in_words, working_regions
 from ganbench.core.formatting import format_number, format_range, join_words, plural
 
+MOST_VALUES = 5  # of more values at which a group works, only their number is in the sentence
 MOST_GROUPS = 4  # of more groups along an axis, only the widest and the narrowest have their numbers in the sentence
 
 
@@ -27,27 +28,42 @@ def region_sentences(collected: Collected) -> Iterator[str]:
         if len(groups) > MOST_GROUPS and known:
             half = MOST_GROUPS // 2
             shown = known if len(known) <= MOST_GROUPS else [*known[:half], *known[-half:]]
-        parts = [f"{_width(regions[index])} for {groups[index].group}" for index in shown]
+        parts = [f"{_width(groups[index], regions[index])} for {groups[index].group}" for index in shown]
         text = (
             f"{dataset}: along the {axis_words(axis)}, run at {len(values)} values from"
-            f" {format_range(values[0], values[-1])}, more than half of the runs are healthy over {join_words(parts)}."
+            f" {format_range(values[0], values[-1])}, more than half of the runs are healthy {join_words(parts)}."
         )
         if len(shown) < len(groups):
             which = "the widest and the narrowest" if known else f"{len(shown)}"
             left = f", of which undetermined runs leave {len(unknown)} open" if unknown else ""
             text += f" These are {which} of {len(groups)} regions{left}; tables/working_regions.csv has all."
-        yield text + _apart(groups, known)
+        unbounded = [each.runs_for_a_bound for each in groups]
+        yield text + (_apart(groups, known) if None in unbounded else _too_few(groups, unbounded[0]))
 
 
-def _width(region: Region) -> str:
-    """A width with its interval: "at least 1.2 decades (95% interval 0.4 or more)"."""
-    bounds = format_range(region.low, region.high) if not isinf(region.high) else f"{format_number(region.low)} or more"
+def _width(found: WorkingRegion, region: Region) -> str:
+    """Where a group works, with the width and its interval, if anything could bound it: "at 0.01 and 0.1 (at least 1.2
+    decades by straight lines between values, 95% interval 0.4 or more)"."""
+    low = format_number(region.low)
+    bounds = f"{low} decades or more" if isinf(region.high) else f"{format_range(region.low, region.high)} decades"
+    interval = "" if found.runs_for_a_bound else f"95% interval {bounds}"
     if isnan(region.width):
-        return f"a width that undetermined runs leave open (95% interval {bounds} decades)"
-    number = "none of it" if region.width == 0 else decades_in_words(region.width)
-    least = "at least " if region.width and (region.open_below or region.open_above) else ""
+        return f"over a width that undetermined runs leave open{f' ({interval})' if interval else ''}"
+    values = [format_number(value) for value in found.works_at]
+    if not values:
+        return f"at none of them{f' ({interval})' if interval else ''}"
+    at = join_words(values) if len(values) <= MOST_VALUES else f"{len(values)} of the values"
+    least = "at least " if region.open_below or region.open_above else ""
     pieces = f" in {plural(len(region.pieces), 'piece')}" if len(region.pieces) > 1 else ""
-    return f"{least}{number}{pieces} (95% interval {bounds})"
+    width = f"{least}{decades_in_words(region.width)}{pieces} by straight lines between values"
+    return f"at {at} ({', '.join(filter(None, (width, interval)))})"
+
+
+def _too_few(groups: Sequence[WorkingRegion], needed: int) -> str:
+    """That no result of so few runs could bound a width."""
+    most = max(rate.total for each in groups for rate in each.rates)
+    they = "they show" if most > 1 else "it shows"
+    return f" {plural(most, 'run')} a value cannot bound any width, whatever {they}; {needed} could."
 
 
 def _apart(groups: Sequence[WorkingRegion], known: Sequence[int]) -> str:

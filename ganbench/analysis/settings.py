@@ -8,6 +8,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, OUTCOMES, RUNS, SETTING, UNDETERMINED
 from ganbench.analysis.methods import (
+    amounts,
     as_loss,
     failed_or_missing,
     failure_rate,
@@ -70,7 +71,7 @@ def columns(metrics: dict[str, MetricInfo]) -> dict[str, str]:
     """Describe the columns of the table of settings, in their order."""
     described = {
         f"{metric}_{part}": f"{info.title}, last snapshot: {what}"
-        for metric, info in metrics.items()
+        for metric, info in amounts(metrics).items()
         for part, what in (SPREADS | NULLS).items()
     }
     return {**{name: RUNS[name] for name in KEY}, **COUNTS, **described}
@@ -147,7 +148,7 @@ def _count(indicator: pd.Series) -> int | None:
 
 def _spreads(runs: pd.DataFrame, collected: Collected) -> dict[str, float]:
     row = {}
-    for metric, info in collected.metrics.items():
+    for metric, info in amounts(collected.metrics).items():
         if null := null_of(collected, runs["dataset"].iloc[0], metric):
             row |= {f"{metric}_null_low": null.low, f"{metric}_null_high": null.high}
         summary = spread(final_values(runs, metric), np.random.default_rng(BOOTSTRAP_SEED))

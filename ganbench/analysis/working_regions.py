@@ -19,7 +19,7 @@ from ganbench.analysis.methods import healthy, healthy_rate
 from ganbench.analysis.pairing import keys
 from ganbench.analysis.settings import AXIS_WORDS
 from ganbench.analysis.statistics.rates import CONFIDENCE, Rate
-from ganbench.analysis.statistics.regions import Region, region_above
+from ganbench.analysis.statistics.regions import Region, observations_for_a_bound, region_above
 from ganbench.core.formatting import format_number
 from ganbench.core.registry import CHOICES
 from ganbench.study.choices import split_label
@@ -79,6 +79,17 @@ class WorkingRegion:
         counts, totals, unknown = zip(*((each.count, each.total, each.unknown) for each in self.rates), strict=True)
         positions = np.log10(self.values)
         return region_above(positions, counts, totals, unknown=unknown, limit=LIMIT, confidence=confidence)
+
+    @property
+    def works_at(self) -> np.ndarray:
+        """The values at which the method was seen to work, rising."""
+        return self.values[[rate.value > LIMIT for rate in self.rates]]
+
+    @property
+    def runs_for_a_bound(self) -> int | None:
+        """Number of runs a value with which anything could bound the width; None where there are as many somewhere."""
+        needed = observations_for_a_bound(len(self.values), limit=LIMIT)
+        return needed if max(rate.total for rate in self.rates) < needed else None
 
 
 def axis_words(axis: str) -> str:

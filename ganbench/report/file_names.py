@@ -8,7 +8,7 @@ from ganbench.report.figure_info import figure_infos
 
 TABLES = (
     *("runs", "snapshots", "curves", "references", "nulls", "settings", "comparisons", "measurements"),
-    *("ranking", "ranking_tests", "working_regions", "interactions"),
+    *("ranking", "ranking_tests", "working_regions", "interactions", "survival", "profiles"),
     *("run_outcomes", "events", "modes", "claims", "published"),
 )
 TABLE_FORMATS = ("csv", "parquet")

@@ -27,6 +27,7 @@ from ganbench.report.page import Figures, write_page
 from ganbench.report.partial import missing_results
 from ganbench.report.provenance import config, environment_facts, references, run_list, stage_times
 from ganbench.report.ranking_section import rankings
+from ganbench.report.run_counts import design
 from ganbench.report.run_records import commands, keys, listed, records
 
 OF_RANKING = "working_regions"  # the figure that is shown beside the ranking
@@ -68,6 +69,7 @@ def render(
         title=study.get("title") or study["study"],
         name=study["study"],
         description=study.get("description") or "",
+        design=design(gans.runs) if len(gans.runs) else "",
         compared=study.get("compare", []),
         comparison=f"{COMPARISON}/report.html",
         partial=missing_results(collected),

@@ -101,12 +101,13 @@ def _regions(collected: Collected) -> Iterator[PaperTable]:
             cells = [axis_words(each.axis), each.group, f"{len(each.values)}", format_range(*each.values[[0, -1]])]
             cells += [f"{healthy(each.runs).sum()} of {len(each.runs)}"]
             cells += [format_range(*(10**end for end in ends)) if ends else "none", " and ".join(beyond)]
-            rows.append([*cells, _cell(format_number(region.width), format_range(region.low, region.high))])
+            bounds = "" if each.runs_for_a_bound else format_range(region.low, region.high)
+            rows.append([*cells, _cell(format_number(region.width), bounds)])
         caption = (
             f"Where on {dataset} more than half of the runs are healthy, along every numeric axis:"
             f" {counted(collected.runs[collected.runs['dataset'] == dataset])}. The width in decades, within the values"
             " that were run, with its 95% interval from simultaneous Clopper and Pearson bounds; infinite where the"
-            " region may leave these values."
+            " region may leave these values, and left out where no result of so few runs could bound it."
         )
         heads = ["Axis", "Runs of", "Values", "From, to", "Healthy runs", "Region", "Open", "Decades"]
         yield PaperTable(dataset, caption, heads, rows)
@@ -132,7 +133,7 @@ def _scores(name: str, tables: dict, runs: str) -> PaperTable:
             *row["setting"],
             f"{title} ({hint})" if hint else title,
             *(cell[name] for name in ("median", "range", "missing")),
-            "; ".join(filter(None, ["best" * cell["best"], "as real data" * cell["alike"]])),
+            "; ".join(filter(None, ["best" * cell["best"], "in the interval of real data" * cell["alike"]])),
             _cell(null["mean"], null["range"]),
         ]
         for row in tables["scores"]

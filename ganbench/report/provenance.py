@@ -10,6 +10,7 @@ import yaml
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES
+from ganbench.analysis.methods import amounts
 from ganbench.analysis.nulls import null_of
 from ganbench.analysis.stage_time import StageTime
 from ganbench.core import strict_json
@@ -40,6 +41,8 @@ def references(collected: Collected) -> list[dict[str, str]]:
         name = str(row["quantity"])
         if base_of(name) != name and base_of(name) in collected.metrics:
             continue  # of moving averages, which real data score as the metric itself
+        if name in collected.metrics and name not in amounts(collected.metrics):
+            continue
         null = null_of(collected, row["dataset"], name)
         rows.append(
             {

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.ranking import pair_of, ranking
-from ganbench.analysis.ranking_sentences import answers, effort_words
+from ganbench.analysis.ranking_sentences import answers, effort_words, few_words, undecidable
 from ganbench.analysis.ranking_tests import ranking_tests
 from ganbench.core.formatting import format_number, format_percent, format_range, plural
 from ganbench.report.run_counts import counted
@@ -53,6 +53,7 @@ def _row(row: pd.Series, tests: pd.DataFrame) -> dict[str, str]:
         for column, words in (("failed", "failed"), ("not_learned", "not learned yet"), ("undetermined", "not known"))
         if row[column]
     ]
+    bounds = row[["median_low", "median_high"]].to_numpy(dtype=np.float64)
     found = {
         "rank": format_range(row["rank"], row["rank_last"]),
         "method": row["method"],
@@ -60,7 +61,7 @@ def _row(row: pd.Series, tests: pd.DataFrame) -> dict[str, str]:
         "bounds": format_range_of_shares(row["healthy_low"], row["healthy_high"]),
         "others": ", ".join(ended),
         "median": format_number(row["median"]),
-        "interval": "" if np.isnan(row["median_low"]) else format_range(row["median_low"], row["median_high"]),
+        "interval": format_range(row["median_low"], row["median_high"]) if np.isfinite(bounds).any() else "",
         **{"chance": "", "chance_bounds": "", "apart": "", "effort": ""},
     }
     if pd.isna(row["next"]):
@@ -81,7 +82,9 @@ def _apart(row: pd.Series, pair: pd.Series) -> dict[str, str]:
         return {"apart": "no setting in common"}
     if pd.isna(pair["healthy_p"]) and pd.isna(pair["improvement_p"]):
         return {"apart": "not tested"}
-    return {"apart": "no", "effort": "" if pd.isna(row["next_needed"]) else f"{effort_words(pair)}, would do"}
+    effort = [few_words(pair)] * undecidable(pair)
+    effort += [f"{effort_words(pair)}, would do"] * bool(pd.notna(row["next_needed"]))
+    return {"apart": "no", "effort": "; ".join(effort)}
 
 
 def format_range_of_shares(low: float, high: float) -> str:

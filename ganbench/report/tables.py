@@ -25,6 +25,7 @@ from ganbench.analysis.columns import (
 )
 from ganbench.analysis.comparisons import COLUMNS as comparison_columns
 from ganbench.analysis.comparisons import comparisons
+from ganbench.analysis.method_curves import PROFILES, SURVIVAL, profiles_table, survival_table
 from ganbench.analysis.ranking import COLUMNS as ranking_columns
 from ganbench.analysis.ranking import ranking
 from ganbench.analysis.ranking_tests import COLUMNS as ranking_test_columns
@@ -53,7 +54,9 @@ ROWS = {
     "ranking_tests": "One row per pair of methods of one data set: whether the runs show one to be the better one.",
     "working_regions": "One row per group of runs that differ in one numeric axis and their seeds alone.",
     "interactions": "One row per pair of grid axes of one data set that were crossed.",
-    "settings": "One row per method and setting, that is, over all runs that differ in nothing but their seed.",
+    "survival": "One row per method and step: how many of its runs have not been seen to fail until then.",
+    "profiles": "One row per method and final value of a run: how many of its runs reach it.",
+    "settings": "One row per setting, that is, over all runs that differ in nothing but their seed.",
     "measurements": "One row per run and quantity that a diagnostic measured; the quantities are explained below.",
     "run_outcomes": "One row per run and outcome that holds, or that was not judged.",
     "events": "One row per run and event: spikes of losses, saturation, rejection, relapses and mode hops.",
@@ -85,6 +88,8 @@ def documented(collected: Collected) -> dict[str, dict[str, str]]:
         "ranking_tests": dict(ranking_test_columns),
         "working_regions": dict(working_region_columns),
         "interactions": dict(interaction_columns),
+        "survival": dict(SURVIVAL),
+        "profiles": dict(PROFILES),
         "measurements": dict(MEASUREMENTS),
         "run_outcomes": dict(RUN_OUTCOMES),
         "events": dict(EVENTS),
@@ -169,6 +174,8 @@ def write(
         "ranking_tests": tests,
         "working_regions": working_regions_table(collected.gans),
         "interactions": interactions_table(collected.gans),
+        "survival": survival_table(collected.gans),
+        "profiles": profiles_table(collected.gans),
         "measurements": collected.measurements,
         "run_outcomes": collected.run_outcomes,
         "events": collected.events,

@@ -68,6 +68,11 @@ def interaction_test(blocks: np.ndarray, generator: np.random.Generator) -> floa
     return extreme / len(signs) if exact else (extreme + 1) / (SAMPLED + 1)
 
 
+def least_p_value(blocks: int) -> float:
+    """The least p-value that `interaction_test` gives for so many blocks, whatever they show."""
+    return 0.5 ** (blocks - 1) if blocks <= MOST_EXACT else 1 / (SAMPLED + 1)
+
+
 def _all_signs(blocks: int) -> np.ndarray:
     """All patterns of signs of which the first is positive: the others have the same statistics."""
     numbers = np.arange(2 ** (blocks - 1))[:, None]

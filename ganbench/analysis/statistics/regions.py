@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -110,6 +111,26 @@ def region_above(
         high=float("inf") if unbounded else _width(pieces_above(positions, upper, limit)),
         open_below=bool(rates[0] > limit),
         open_above=bool(rates[-1] > limit),
+    )
+
+
+def observations_for_a_bound(positions: int, *, limit: float = 0.5, confidence: float = CONFIDENCE) -> int:
+    """The least number of observations at a position with which `region_above` can bound a width by anything.
+
+    With fewer, the lower bound of a rate of 1 does not exceed the limit, and the upper bound of a rate of 0 does, so
+    that every interval is that from 0 to infinity, whatever was observed.
+
+    Args:
+        positions: The number of positions.
+        limit: The limit, in (0, 1).
+        confidence: The coverage of the interval, in (0, 1).
+    """
+    level = 1 - (1 - confidence) / positions
+    return next(
+        total
+        for total in count(1)
+        if exact_interval(total, total, confidence=level)[0] > limit
+        or exact_interval(0, total, confidence=level)[1] <= limit
     )
 
 

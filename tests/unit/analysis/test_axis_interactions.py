@@ -52,6 +52,26 @@ def test_every_question_is_a_family_of_its_own(collected):
     assert list(interaction_sentences(collected)) == [], "none is found"
 
 
+def test_blocks_that_decide_nothing_whatever_they_show_are_said_to_be_too_few(collected):
+    """Of five patterns of signs, one in sixteen is the least; six blocks have one in 32."""
+
+    def told(seeds: int) -> tuple[float, list[str]]:
+        both = {"none": {LOW: runs("f" * seeds), HIGH: runs("c" * seeds)}, "r1": {LOW: runs("f" * seeds)}}
+        both["r1"][HIGH] = runs("f" * seeds)
+        made = with_regularizers(study(collected, both))
+        return interactions_table(made)["least_p"].item(), list(interaction_sentences(made))
+
+    least, (text,) = told(5)
+    assert least == 1 / 16
+    assert text == (
+        "digits: whether the effect of one axis depends on another cannot be decided for 1 pair of axes, whatever their"
+        " runs show: 5 settings and seeds with runs at all combinations have p = 0.062 at the least; 6 could."
+    )
+    least, (text,) = told(6)
+    assert least == 1 / 32
+    assert "depends on the regularizer, by 6 settings and seeds" in text
+
+
 def test_only_crossed_values_and_whole_blocks_count(collected):
     """Of three rates one was run with one penalty alone, and of one seed a run is missing."""
     more = {LOW: runs("f" * 4), (100, 0.01): runs("f" * 4), HIGH: runs("f" * 4)}

@@ -11,9 +11,10 @@ from compared_methods import runs, study
 
 from ganbench.analysis.comparison_sentences import compared
 from ganbench.analysis.comparisons import COLUMNS, comparisons
-from ganbench.analysis.failures import by_axis
+from ganbench.analysis.failures import by_axis, over_seeds
 from ganbench.analysis.methods import failed
 from ganbench.analysis.pairing import compare_failures, keys
+from ganbench.analysis.settings import settings_table
 from ganbench.analysis.statistics.improvement import probability_of_improvement
 from ganbench.analysis.statistics.multiplicity import false_discovery_adjusted
 from ganbench.analysis.statistics.rate_differences import (
@@ -74,7 +75,7 @@ def test_runs_without_partners_are_compared_within_settings_of_which_methods_hav
     assert pd.isna(row["failure_needed"])
     sentence = next(compared(few))
     assert "2 of 12 and 10 of 12 runs failed, a difference of 0 percentage points within settings (95%" in sentence
-    assert "; Mantel and Haenszel's exact test: p = 1, adjusted p = 1)" in sentence
+    assert "; Mantel and Haenszel's exact test: p = 1, adjusted p = 1, of 3 tests)" in sentence
 
 
 def test_what_would_tell_shares_apart_within_settings_is_counted_from_the_weighted_ones(collected):
@@ -139,6 +140,28 @@ def test_methods_without_a_setting_in_common_are_not_compared(collected):
     assert list(one) == list(COLUMNS)
 
 
+def test_a_pair_begins_with_the_verdict_of_the_ranking_and_counts_what_had_not_learned(collected):
+    """Twelve runs that never learn fail less often than one that works, and are no better for it."""
+    few = study(collected, {"idle": {(100, 0.1): runs("n" * 12)}, "works": {(100, 0.1): runs("f" * 9, "ccc")}})
+    pair, time = compared(few)
+    (row,) = comparisons(few).to_dict("records")
+    assert (row["first_failed"], row["first_not_learned"], row["second_not_learned"]) == (0, 12, 0)
+    assert pair.startswith(
+        "digits: idle against works, at 1 setting of both: by the ranking, works is the better one, by healthy runs"
+        " (adjusted p = 0.012, of 2 tests); 0 of 12 and 3 of 12 runs failed, and 12 and 0 more had not learned, a"
+        " difference of -25 percentage points"
+    )
+    assert "runs that did not fail, 12 of which had not learned either, being censored" in time
+    (text,) = over_seeds(settings_table(few))
+    assert text.endswith(
+        "none failed in 1, and in 1 some failed while others did not. In 1 no run had learned, nor failed."
+    )
+    slow = study(collected, {"a": {(100, 0.1): runs("ffff"), (100, 0.2): runs("nnnc")}})
+    assert next(by_axis(slow.runs)).startswith(
+        "Failures by learning rate: 0 of 4 at 0.1 and 1 of 4 at 0.2 (3 more had not learned)."
+    )
+
+
 def test_two_methods_in_words(collected):
     few = study(collected, {"a": {(100, 0.1): runs("ffffffffcf")}, "b": {(100, 0.1): runs("ffcccfffff", value=3)}})
     first, time = compared(few)
@@ -146,13 +169,13 @@ def test_two_methods_in_words(collected):
     low, high = (round(100 * bound) for bound in (expected.low, expected.high))
     needed = pairs_for_two_rates(0.1, 0.3, level=0.05 / (3 * (1 + 1 / 2 + 1 / 3)))
     assert first.startswith(
-        "digits: a against b, at 1 setting of both: 1 of 10 and 3 of 10 runs failed, a difference of -20 percentage"
-        f" points (95% interval {low} to {high}; McNemar's exact test on 10 pairs: p = 0.62, adjusted p = 1); a run of"
-        " the first has a better Fréchet classifier distance than one of the second, failed runs being the worst, with"
-        " a probability of "
+        "digits: a against b, at 1 setting of both: the ranking does not tell them apart; 1 of 10 and 3 of 10 runs"
+        f" failed, a difference of -20 percentage points (95% interval {low} to {high}; McNemar's exact test on 10"
+        " pairs: p = 0.62, adjusted p = 1, of 3 tests); a run of the first has a better Fréchet classifier distance"
+        " than one of the second, failed runs being the worst, with a probability of "
     )
     assert first.endswith(
-        f" These runs do not tell the failure rates apart. If the shares are as seen, about {needed} such pairs"
+        f" Failures alone do not tell them apart. If the shares are as seen, about {needed} such pairs"
         f" ({needed - 10} more) would."
     )
     assert time.startswith("digits: the time to failure is not seen to differ between the 2 methods (log-rank test")

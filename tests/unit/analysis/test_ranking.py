@@ -159,7 +159,7 @@ def test_every_data_set_has_a_ranking_and_an_answer(collected):
 def test_of_one_method_is_told_what_its_runs_showed(collected):
     table, tests = ranked(made := study(collected, {"a": {ONE: runs("fc")}}))
     assert (len(table), len(tests)) == (1, 0)
-    assert answer(made).use.startswith("a is the only method that was run: 1 of 2 runs are healthy (50%,")
+    assert answer(made).use.startswith("a is the only method that was run: 1 of 2 runs (2 seeds) are healthy (50%,")
     assert answer(made).sure == ""
 
 
@@ -169,12 +169,11 @@ def test_of_one_method_is_told_what_its_runs_showed(collected):
 def test_a_method_that_is_shown_to_be_best_is_the_one_to_use(collected):
     found = answer(study(collected, {"a": {ONE: runs("f" * 12)}, "b": {ONE: runs("c" * 12)}}))
     assert found.use == (
-        "a is the one to use: 12 of 12 runs are healthy (100%, 95% interval 76% to 100%), and the median Fréchet"
-        " classifier distance is 6.5 (95% interval 3 to 10)."
+        "a is the one to use: 12 of 12 runs (12 seeds) are healthy (100%, 95% interval 76% to 100%), and the median"
+        " Fréchet classifier distance is 6.5 (95% interval 3 to 10)."
     )
     assert found.sure == (
-        "It is shown to be better than the other method, by healthy runs (adjusted p < 0.001): more seeds are not"
-        " expected to change that."
+        "It is shown to be better than the other method, by healthy runs (adjusted p < 0.001, of 2 tests)."
     )
     assert found.cautions == ()
 
@@ -183,10 +182,66 @@ def test_an_open_order_says_how_many_runs_would_tell(collected):
     made = study(collected, {"a": {ONE: runs("f" * 10)}, "b": {ONE: runs("f" * 8, "cc")}})
     found = answer(made)
     needed = int(ranking_tests(made)["needed"][0])
-    assert found.use.startswith("No method is shown to be the best; a comes first: 10 of 10 runs are healthy (100%")
+    assert found.use.startswith("No method is shown to be the best; a comes first: 10 of 10 runs (10 seeds) are")
     assert found.sure == (
         f"b is not told apart from it, and may be the better one. If the shares are as seen, about {needed} runs of"
         f" each ({needed - 10} more), by their healthy runs, would tell it from b."
+    )
+
+
+def test_runs_that_cannot_decide_whatever_they_show_are_said_to_be_too_few(collected):
+    """Five pairs have no p-value below 2 / 2^5, six one of 2 / 2^6."""
+    made = study(collected, {"a": {ONE: runs("f" * 5)}, "b": {ONE: runs("c" * 5)}})
+    (row,) = ranking_tests(made).to_dict("records")
+    assert row["least_p"] == row["healthy_p"] == 2 / 2**5
+    found = answer(made)
+    assert found.sure.startswith(
+        "b is not told apart from it: 5 runs of each cannot tell them apart (least possible p = 0.062), whatever these"
+        " show. No run of b is healthy. If the shares are as seen, about"
+    )
+    assert "may be" not in found.sure
+    (row,) = ranking_tests(study(collected, {"a": {ONE: runs("f" * 6)}, "b": {ONE: runs("fccccc")}})).to_dict("records")
+    assert row["least_p"] == 2 / 2**6 < 0.05 < row["healthy_p"]
+
+
+def test_without_partners_the_least_possible_p_is_that_of_the_test_that_is_made(collected):
+    made = study(collected, {"a": {ONE: runs("f" * 3)}, "b": {ONE: runs("ffc")}})
+    made = replace(made, runs=made.runs.assign(seed=range(6)))
+    (row,) = ranking_tests(made).to_dict("records")
+    assert (row["healthy_test"], row["least_p"]) == ("Barnard's test", pytest.approx(2 / 4**3))
+    assert pd.isna(row["seeds_p"])
+    apart = study(collected, {"a": {ONE: runs("f" * 12)}, "b": {ONE: runs("c" * 12)}})
+    found = answer(replace(apart, runs=apart.runs.assign(seed=range(24))))
+    assert found.sure.endswith("(adjusted p < 0.001, of 2 tests).")
+
+
+def test_a_method_is_said_to_be_perhaps_better_where_that_is_worth_naming(collected):
+    """Of 200 pairs two differ: the interval of the shares holds nothing worth naming in favour of the other."""
+    all_good, two_bad = (
+        [(float(seed), "collapsed" if bad and seed < 2 else "converged") for seed in range(200)] for bad in (0, 1)
+    )
+    found = answer(study(collected, {"a": {ONE: all_good}, "b": {ONE: two_bad}}))
+    assert found.sure.startswith("b is not told apart from it. If the shares are as seen, ")
+
+
+def test_a_method_without_a_healthy_run_is_not_said_to_be_perhaps_better(collected):
+    found = answer(study(collected, {"a": {ONE: runs("fff", "c" * 9)}, "b": {ONE: runs("c" * 3, "n" * 9)}}))
+    assert found.use.startswith("No method is shown to be the best; a comes first")
+    assert found.sure.startswith("b is not told apart from it. No run of b is healthy. If the shares are as seen, ")
+
+
+def test_with_seeds_in_place_of_runs_the_first_sentence_says_what_is_left(collected):
+    """Five seeds at three settings are fifteen pairs, and a sign test of five."""
+    settings = [(100, 0.1), (100, 0.2), (100, 0.3)]
+    good, bad = (dict.fromkeys(settings, runs(letters)) for letters in ("fffff", "ccccc"))
+    made = study(collected, {"a": good, "b": bad})
+    (row,) = ranking_tests(made).to_dict("records")
+    assert (row["pairs"], row["seeds"], row["first_seeds"], row["second_seeds"]) == (15, 5, 5, 0)
+    assert (row["healthy_p"], row["seeds_p"]) == (2 / 2**15, 2 / 2**5)
+    found = answer(made)
+    assert "15 of 15 runs (5 seeds at 3 settings) are healthy" in found.use
+    assert found.sure.endswith(
+        "with seeds in place of runs, it has more healthy runs in 5 of 5 (sign test, p = 0.062, not adjusted)."
     )
 
 
@@ -195,13 +250,39 @@ def test_methods_are_also_shown_at_the_best_rate_of_each(collected):
     fast = {(100, 0.001): runs("f" * 12), (100, 0.1): runs("c" * 12)}
     slow = {(100, 0.001): runs("f" * 11, "c"), (100, 0.1): runs("f" * 12)}
     found = answer(study(collected, {"fast": fast, "slow": slow}))
-    assert found.use.startswith("slow is the one to use: 23 of 24 runs are healthy")
-    assert "Healthy at the best rate of each: slow 12 of 12 at 0.1; fast 12 of 12 at 0.001." in found.cautions[0]
+    assert found.use.startswith("slow is the one to use: 23 of 24 runs (12 seeds at 2 settings) are healthy")
+    ends = "slow 12 of 12 at 0.1, an end of its rates; fast 12 of 12 at 0.001, an end of its rates."
+    assert f"Healthy at the best rate of each: {ends} These rates were chosen by" in found.cautions[0]
+
+
+def test_a_method_that_works_at_no_rate_of_the_grid_has_no_best_rate(collected):
+    rates = [(100, rate) for rate in (0.001, 0.01, 0.1)]
+    works = dict(zip(rates, (runs("cccc"), runs("ffff"), runs("ffff")), strict=True))
+    found = answer(study(collected, {"a": works, "b": dict.fromkeys(rates, runs("cccc"))}))
+    (caution,) = [each for each in found.cautions if each.startswith("Runs at all learning rates")]
+    assert "best rate of each: a 4 of 4 each at 0.01 and 0.1. These" in caution
+    assert caution.endswith(
+        "Healthy at no rate of the grid: b; what it does at other rates, or after more steps, was not run."
+    )
+
+
+def test_methods_that_differ_in_several_parts_at_once_are_said_to(collected):
+    names = {name: {ONE: runs("f" * 12)} for name in ("a", "b", "c", "d")}
+    made = study(collected, names)
+    table = made.runs.assign(
+        objective=made.runs["method"].map({"a": "hinge", "b": "hinge", "c": "wasserstein", "d": "wasserstein"}),
+        optimizer=made.runs["method"].map({"a": "adam", "b": "sgd", "c": "sgd", "d": "sgd"}),
+    )
+    found = [each for each in answer(replace(made, runs=table)).cautions if "at once" in each]
+    assert found == [
+        "c and d differ from a in objective and optimizer at once: what was seen cannot be put down to one of these."
+    ]
 
 
 def test_where_no_run_is_healthy_none_is_recommended(collected):
     found = answer(study(collected, {"a": {ONE: runs("c" * 12, value=1.0)}, "b": {ONE: runs("c" * 12, value=20.0)}}))
-    assert found.use.startswith("No run of any method is healthy; a comes first: 0 of 12 runs are healthy (0%")
+    assert found.use.startswith("No run of any method is healthy; a comes first: 0 of 12 runs (12 seeds) are")
+    assert found.use.endswith("and 12 failed, so that there is no median Fréchet classifier distance.")
 
 
 def test_a_first_method_without_healthy_runs_is_not_said_to_stand_for_all(collected):
@@ -209,10 +290,10 @@ def test_a_first_method_without_healthy_runs_is_not_said_to_stand_for_all(collec
     made = {"a": {ONE: runs("n" * 12)}, "b": {ONE: runs("f" + "c" * 11, value=20.0)}}
     start = "No run of a, which comes first, is healthy, so that it is not one to use, while "
     found = answer(study(collected, made))
-    assert found.use.startswith(start + "some of b are: 0 of 12 runs are healthy (0%")
+    assert found.use.startswith(start + "some of b are: 0 of 12 runs (12 seeds) are")
     assert found.sure.startswith("It is shown to be better than the other method, by scores")
     found = answer(study(collected, made | {"b": {ONE: runs("u" + "c" * 11, value=20.0)}}))
-    assert found.use.startswith(start + "of some of b that is not known: 0 of 12 runs are healthy (0%")
+    assert found.use.startswith(start + "of some of b that is not known: 0 of 12 runs (12 seeds) are")
 
 
 def test_runs_that_do_not_differ_are_said_not_to(collected):
@@ -225,8 +306,8 @@ def test_what_is_not_known_is_said_and_does_not_recommend(collected):
     made = study(collected, {"a": {ONE: runs("u" * 12)}, "b": {ONE: runs("u" * 12, value=20.0)}})
     found = answer(made)
     assert found.use.startswith(
-        "No method is shown to be the best; a comes first: 0 of 12 runs are healthy, and of 12 it is not known (95%"
-        " interval 0% to"
+        "No method is shown to be the best; a comes first: 0 of 12 runs (12 seeds) are healthy, and of 12 it is not"
+        " known (95% interval 0% to"
     )
     assert "by scores" in found.sure
     assert found.cautions[0].startswith("Of 24 of 24 runs it is not known whether they are healthy")
@@ -261,6 +342,25 @@ def test_healthy_runs_that_are_hardly_nearer_to_real_data_than_noise_are_said_to
     assert told(1.0, nulls.assign(noise=2.5)) == [], "three widths beyond real data, which is not told apart"
     assert told(1.0, nulls.assign(noise=np.nan)) == []
     assert told(1.0, nulls.assign(low=np.nan, high=np.nan)) == [caution], "noise needs no null"
+
+
+def test_a_leading_metric_that_cannot_tell_noise_from_the_data_is_said_not_to(collected):
+    """Real data score 1.53 to 1.87, of which five widths beyond are 3.57, and ten modes without any spread."""
+    made = study(collected, {"a": {ONE: runs("f" * 12)}, "b": {ONE: runs("c" * 12)}})
+    made = replace(made, runs=made.runs.assign(modes_final=3.0))
+
+    def told(noise: dict[str, float]) -> list[str]:
+        nulls = collected.nulls.assign(noise=collected.nulls["metric"].map(noise))
+        nulls[["low", "high"]] = nulls[["low", "high"]].where(nulls["metric"] != "modes", 10.0)
+        return [each for each in answer(replace(made, nulls=nulls)).cautions if "does not tell these data" in each]
+
+    (caution,) = told({"fcd": 3.5, "modes": 2.0})
+    assert caution.startswith("Fréchet classifier distance, by which runs are scored and count as having learned, does")
+    assert "noise scores 3.5, and real data 1.53 to 1.87. The healthy runs of a have a median of 3 in Modes" in caution
+    assert caution.endswith("Modes covered (real data 10, noise 2).")
+    (caution,) = told({"fcd": 1.0, "modes": 6.0})
+    assert caution.endswith("real data 1.53 to 1.87."), "six of ten modes are not half of them missing"
+    assert told({"fcd": 3.6}) == told({}) == []
 
 
 def test_methods_with_other_shares_of_their_runs_at_the_settings_are_said_to_have_them(collected):

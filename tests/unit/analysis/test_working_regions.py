@@ -38,11 +38,19 @@ def test_runs_that_have_not_learned_do_not_work(made):
 
 def test_a_sentence_compares_the_widest_with_the_narrowest(made, collected):
     (text,) = region_sentences(made)
-    assert "at least 2 decades (95% interval 2 or more) for wide and 1 decade (95% interval" in text
+    lines = "by straight lines between values, 95% interval"
+    assert (
+        f" at 0.001, 0.01 and 0.1 (at least 2 decades {lines} 2 decades or more) for wide and at 0.01 (1 decade {lines}"
+        in text
+    )
     assert text.endswith("differ, by intervals that hold for all of them at once.")
     few = {"a": {(100, rate): runs("fff") for rate in RATES}, "b": {(100, rate): runs("ccc") for rate in RATES}}
     (text,) = region_sentences(study(collected, few))
-    assert "none of it (95% interval 0 or more) for b." in text
+    assert "(at least 2 decades by straight lines between values) for a and at none of them for b." in text
+    assert text.endswith(" 3 runs a value cannot bound any width, whatever they show; 7 could.")
+    even = {"a": {(100, rate): runs("f" * 7) for rate in RATES}, "b": {(100, rate): runs("fffcccc") for rate in RATES}}
+    (text,) = region_sentences(study(collected, even))
+    assert "at none of them (95% interval 0 decades or more) for b." in text
     assert text.endswith("do not tell the widest and the narrowest apart.")
 
 
@@ -59,10 +67,10 @@ def test_a_width_that_is_not_known_is_not_the_narrowest(collected):
         return text
 
     text = told(unknown=unknown, narrow=narrow, wide=wide)
-    assert text.index("for wide, ") < text.index("for narrow and a width that undetermined runs leave open (95% ")
+    assert text.index("for wide, ") < text.index("for narrow and over a width that undetermined runs leave open (95% ")
     assert text.endswith(" The widest and the narrowest known differ, by intervals that hold for all of them at once.")
     many = told(**{f"unknown{index}": unknown for index in range(3)}, narrow=narrow, wide=wide)
-    assert "for wide and 1 decade (95% interval" in many
+    assert "for wide and at 0.01 (1 decade by straight lines between values, 95% interval" in many
     assert "narrowest of 5 regions, of which undetermined runs leave 3 open; tables/working_regions.csv" in many
     assert many.endswith(" The widest and the narrowest known differ, by intervals that hold for all of them at once.")
     none = told(**{f"unknown{index}": unknown for index in range(5)})

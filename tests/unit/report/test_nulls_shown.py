@@ -69,10 +69,12 @@ def test_findings_say_how_many_runs_end_like_real_data(collected):
     assert alike > 1
     text = said(0, 10, "reference")
     assert "digits: a perfect generator would score 5 (0 to 10 in 95% of samples)" in text
-    assert f"; {alike} of them are indistinguishable from real data." in text
-    assert "; none of them is indistinguishable from real data." in said(0, 0.1, "reference")
-    assert "indistinguishable from real data, at" in said(0, 1e6, "method"), "the best median"
-    assert "indistinguishable" not in said(0, 0.1, "method")
+    assert f"; {alike} of them are within the interval of real data in Fréchet classifier distance." in text
+    assert "; none of them is within the interval of real data in Fréchet" in said(0, 0.1, "reference")
+    assert "within the interval of real data in Fréchet classifier distance, at" in said(0, 1e6, "method"), (
+        "the best median"
+    )
+    assert "within the interval" not in said(0, 0.1, "method")
 
 
 def test_the_settings_table_has_the_bounds_of_each_null(collected):

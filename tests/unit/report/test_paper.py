@@ -22,7 +22,7 @@ from ganbench.report.file_names import PAPER_TABLES, paper_files
 from ganbench.report.latex import ESCAPED, escaped, long_table
 from ganbench.report.paper_tables import PaperTable, paper_tables
 from ganbench.report.ranking_section import rankings
-from ganbench.report.run_counts import counted
+from ganbench.report.run_counts import counted, design
 
 WORDS = {r"\textbackslash{}": "\\", r"\textasciitilde{}": "~", r"\textasciicircum{}": "^", r"$\infty$": "∞"} | {
     r"\textless{}": "<",
@@ -115,7 +115,19 @@ def test_runs_are_counted_with_their_failures(collected):
     assert counted(few) == "4 runs, of which 1 failed (25%, 95% Wilson interval 5% to 70%)"
     open_ = few.assign(outcome=["converged", "collapsed", "undetermined", "converged"])
     assert counted(open_) == "4 runs, of which 1 failed and of 1 it is not known (95% Wilson interval 5% to 85%)"
+    slow = few.assign(outcome=["converged", "collapsed", "not-learned-yet", "not-learned-yet"])
+    assert counted(slow) == "4 runs, of which 1 failed (25%, 95% Wilson interval 5% to 70%) and 2 had not learned"
     assert counted(few[:0]) == "no runs"
+
+
+def test_the_design_of_a_study_is_said_in_a_line(collected):
+    words = design(collected.runs)
+    assert words == (
+        "69 runs: 3 methods, 5 seeds; data sets digits and ring8; architectures fc, dcgan and mlp; training examples"
+        " 100, 400, 1400 and 5000; learning rates 0.0002, 0.001 and 0.005; training steps 2000; batch size 64."
+    )
+    many = collected.runs.head(5).assign(learning_rate=[0.1, 0.2, 0.3, 0.4, 0.5])
+    assert "learning rates 0.1 to 0.5 (5 values);" in design(many)
 
 
 # Files

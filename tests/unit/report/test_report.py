@@ -176,7 +176,7 @@ def test_findings_carry_the_numbers_of_the_table(collected):
     )
     method = texts(few, "method")
     assert "Best median Fréchet classifier distance (lower is better): 3 (2 to 4 over 2 seeds)" in method
-    assert "at learning rate 0.0002; worst: no median, since 2 of 2 runs failed or have no value, at" in method
+    assert "at learning rate 0.0002; worst: no median, since 2 of 2 runs failed, at" in method
     axis = texts(few, "axis")
     assert "Failures by learning rate: 0 of 2 at 0.0002 and 2 of 2 at 0.005." in axis
     assert (
@@ -190,7 +190,7 @@ def test_findings_carry_the_numbers_of_the_table(collected):
     reference = texts(few, "reference")
     assert "would score 0.8 (0.72 to 0.88 in 95% of samples) in Fréchet classifier distance; the best" in reference
     assert "final value of 2 runs not seen to fail is 2 (" in reference
-    assert "; none of them is indistinguishable from real data." in reference
+    assert "; none of them is within the interval of real data in Fréchet classifier distance." in reference
     assert "2 seeds each" in texts(few, "caution")
 
 
@@ -210,27 +210,33 @@ def test_a_setting_does_not_win_by_the_scores_of_failed_runs(collected):
     few = tiny(collected, ["converged", "converged", "collapsed", "unstable"], [5.0, 6.0, 1.0, 0.8])
     method = texts(few, "method")
     assert "Best median Fréchet classifier distance (lower is better): 5.5 (5 to 6 over 2 seeds), at" in method
-    assert "worst: no median, since 2 of 2 runs failed or have no value, at" in method
+    assert "worst: no median, since 2 of 2 runs failed, at" in method
     table = settings_table(few)
     assert list(table["fcd_failed_or_missing"]) == [0, 2]
     assert (table["fcd_min"][1], table["fcd_max"][1]) == (0.8, 1.0), "their scores are shown all the same"
     assert "of 2 runs not seen to fail is 5 (" in texts(few, "reference")
-    assert "none of them is indistinguishable" in texts(few, "reference")
+    assert "none of them is within the interval of real data" in texts(few, "reference")
 
 
 def test_forgetting_is_counted(collected):
     few = tiny(collected, ["converged"] * 4, [1.0] * 4)
-    curves = {0: [10.0, 2.0, 3.0], 1: [10.0, 2.0, 9.0], 2: [10.0, 5.0, np.nan], 3: [1.0, 2.0, 3.0]}
+    # The third improves by half, which is not yet to have learned, and the fourth never.
+    curves = {0: [10.0, 2.0, 3.0], 1: [10.0, 2.0, np.nan], 2: [10.0, 5.0, 10.0], 3: [1.0, 2.0, 3.0]}
     rows = [
         {**few.snapshots[few.snapshots["run"] == run].iloc[0], "step": 10 * i, "fcd": value}
         for run, values in zip(few.runs["run"], curves.values(), strict=True)
         for i, value in enumerate(values)
     ]
     text = texts(dataclasses.replace(few, snapshots=pd.DataFrame(rows)), "forgetting")
-    assert "2 of 3 runs lost more than 50% of their best improvement" in text
-    assert "2 of these 2 did not fail" in text
-    assert "10 at first, 5 at step 10, no value at the last" in text
-    assert "1 more run never improved" in text
+    assert (
+        "1 of 2 runs that had learned by Fréchet classifier distance at some snapshot lost more than 50% of their best"
+        " improvement by their last one (50%," in text
+    )
+    assert "1 of these 1 did not fail" in text
+    assert "10 at first, 2 at step 10, no value at the last" in text
+    assert "2 more runs had not learned at any snapshot" in text
+    strict = dataclasses.replace(few, snapshots=pd.DataFrame(rows), runs=few.runs.assign(outcome_learned_share=0.1))
+    assert "None of 4 runs had learned by Fréchet classifier distance at any snapshot" in texts(strict, "forgetting")
 
 
 def grid(collected: Collected, values: dict[tuple[int, float], list[float]], failed: int = 0) -> Collected:
@@ -286,7 +292,9 @@ def test_runs_without_a_value_are_named_wherever_seeds_are_summed_up(collected):
     worst = "worst: no median, since 2 of 2 runs failed or have no value, at learning rate 0.2."
     assert worst in texts(nothing, "method")
     half = grid(collected, {(100, 0.1): [7.0, np.nan], (100, 0.2): [3.0, np.nan]})
-    assert "In every setting half of the runs or more failed or have no value of" in texts(half, "method")
+    assert "In every setting half of the runs or more failed or have no value, so that there is no median" in texts(
+        half, "method"
+    )
     assert "over the seeds of one setting" not in texts(half, "seeds"), "one value has no reach"
 
 
@@ -375,10 +383,10 @@ def test_a_study_that_forgot_nothing_says_so_and_names_no_run(collected):
         for i, value in enumerate([np.nan, 10.0, 2.0, 6.0])  # from the first value on; half given back is not more
     ]
     text = texts(dataclasses.replace(few, snapshots=pd.DataFrame(rows)), "forgetting")
-    assert "0 of 4 runs lost more than 50%" in text
+    assert "0 of 4 runs that had learned by Fréchet classifier distance at some snapshot lost more than 50%" in text
     assert "did not fail" not in text
     assert "The most in" not in text
-    assert "never improved" not in text
+    assert "had not learned" not in text
 
 
 def test_an_empty_study_says_that_it_is(collected):
@@ -403,6 +411,21 @@ def test_mixed_machines_and_edited_sources_are_warned_of(collected):
     assert "2 of 4 runs were trained from sources that differed" in texts(some, "caution")
     clean = tiny(collected, ["converged"] * 4, [1.0] * 4, commit="abc")
     assert "differed" not in texts(clean, "caution")
+
+
+def test_names_of_modes_have_no_medians(collected):
+    """Between the modes 0 and 4 there is no mode 2 that any run is on."""
+    named = {name: dataclasses.replace(collected.metrics["modes"], best="none") for name in ("dominant_mode", "share")}
+    few = dataclasses.replace(
+        collected,
+        metrics=collected.metrics | named,
+        runs=collected.runs.assign(dominant_mode_final=3.0, share_final=0.5),
+        snapshots=collected.snapshots.assign(dominant_mode=3.0, share=0.5),
+    )
+    assert measured_metrics(few, "digits-fc") == [*collected.metrics, "share"]
+    columns = settings_table(few).columns
+    assert "share_median" in columns
+    assert not [name for name in columns if name.startswith("dominant_mode")]
 
 
 def test_no_value_counts_as_worse_than_any(collected):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ganbench.analysis.statistics.regions import pieces_above, region_above
+from ganbench.analysis.statistics.regions import observations_for_a_bound, pieces_above, region_above
 
 rates = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=2, max_size=6)
 
@@ -81,3 +81,15 @@ def test_the_interval_holds_the_true_width():
         width = sum(end - start for start, end in pieces_above([0, 1, 2], true, 0.5))
         held = [counts for counts, each in found.items() if each.low <= width <= each.high]
         assert stats.binom.pmf(held, 3, true).prod(axis=1).sum() >= 0.95
+
+
+@pytest.mark.parametrize(("positions", "needed"), [(3, 7), (5, 8), (9, 9)])
+def test_fewer_runs_than_these_bound_no_width(positions, needed):
+    """0.05 / P is shared by two tails: the lower bound of n of n is (0.025 / P)^(1/n)."""
+    assert observations_for_a_bound(positions) == needed
+    assert (0.025 / positions) ** (1 / (needed - 1)) <= 0.5 < (0.025 / positions) ** (1 / needed)
+    for total in (needed - 1, needed):
+        all_of_them, none = (
+            region_above(range(positions), [count] * positions, [total] * positions) for count in (total, 0)
+        )
+        assert (all_of_them.low > 0) == (none.high < np.inf) == (total == needed)
