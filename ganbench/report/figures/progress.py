@@ -39,7 +39,7 @@ FIGURE = FigureInfo(
         " runs of a setting, the dark line is the median and the bands hold 50% and 90% of the runs that have a value;"
         " up to three runs farthest outside are drawn and named by their seeds, and a bar at the right edge shows the"
         " share of every failure. The dashed line is what as many real examples score, the grey band the interval in"
-        " which they do so 19 times of 20: values in it are indistinguishable from real data. A line that moves away"
+        " which they do so 19 times of 20: values in it are as good as those of real data. A line that moves away"
         " from it again shows forgetting. The dotted line is what noise scores: independent numbers with the means and"
         " variances of the real ones."
     ),

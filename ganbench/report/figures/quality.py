@@ -41,7 +41,7 @@ FIGURE = FigureInfo(
         " farthest outside the middle 90%. The dark line is the median of the setting, in which a run that failed or"
         " has no value counts as worse than any other, and an undetermined run by its value; there is no line if at"
         " least half of the runs failed or have no value. The dashed line is what as many real examples score, the"
-        " grey band the interval in which they do so 19 times of 20: values in it are indistinguishable from real"
+        " grey band the interval in which they do so 19 times of 20: values in it are as good as those of real"
         " data. Runs without a value stand above the panel, by their outcome and number (n/a)."
     ),
 )
