@@ -9,6 +9,8 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES, HEALTHY, OUTCOMES, UNDETERMINED
+from ganbench.analysis.noise import leading
+from ganbench.analysis.nulls import noise_is_told
 from ganbench.analysis.statistics.medians import median, median_interval
 from ganbench.analysis.statistics.rates import Rate, wilson
 from ganbench.core.metric_info import MetricInfo, base_of
@@ -121,8 +123,11 @@ def measured_metrics(collected: Collected, method: str) -> list[str]:
 
 
 def headline(collected: Collected, method: str) -> str | None:
-    """Choose the leading metric of a method: the first one with values and a better end, or None."""
-    return next((name for name in measured_metrics(collected, method) if collected.metrics[name].best != "none"), None)
+    """Choose the metric that leads among those of a method with values and a better end, see `leading`; None without
+    any."""
+    dataset, infos = dataset_of(collected, method), collected.metrics
+    names = [name for name in measured_metrics(collected, method) if infos[name].best != "none"]
+    return leading({name: noise_is_told(collected, dataset, name) for name in names})
 
 
 def as_loss(values: np.ndarray, info: MetricInfo) -> np.ndarray:

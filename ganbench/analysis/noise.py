@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+
+from ganbench.core.metric_info import MetricInfo
+
 TOLD = 5  # widths of the null that noise lies beyond it; a metric of few moments scores noise about like real data
+HALF = 0.5  # of what real data score where that is much: a count of eight modes is always eight, and seven for noise
 
 
-def tells_noise(noise: float, real: float, width: float) -> bool:
-    """Whether noise lies far beyond what real data score.
+def tells_noise(info: MetricInfo, null: tuple[float, float] | None, noise: float) -> bool | None:
+    """Whether noise lies far beyond what real data score, on the worse side; None where that was not measured.
 
     Args:
-        noise: the distance of noise from real data by the metric; NaN if that was not measured.
-        real: the largest distance that real data score.
-        width: the width of the interval in which they score.
+        info: the metric, one end of which is better.
+        null: the interval of the values that real data score; None if it was not measured.
+        noise: what noise scores; NaN if that was not measured.
     """
-    return noise - real > TOLD * width
+    if null is None or np.isnan(noise):
+        return None
+    low, high = null
+    beyond = TOLD * (high - low)
+    return noise - high > beyond if info.best == "low" else low - noise > beyond and noise <= HALF * low
+
+
+def leading(told: Mapping[str, bool | None]) -> str | None:
+    """The metric that tells how good examples are: the first, or if it does not tell noise from real data, the first
+    that is known to. By the Fréchet distance of points, a cloud is a ring, and so is half of one.
+
+    Args:
+        told: by metric, the most telling first, what `tells_noise` says.
+
+    Returns:
+        Its name; None without any metric.
+    """
+    first = next(iter(told), None)
+    if first is None or told[first] is not False:
+        return first
+    return next((name for name, tells in told.items() if tells), first)

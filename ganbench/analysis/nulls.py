@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.noise import tells_noise
 
 ROUNDING = 1e-9  # of the larger bound: a null without spread is one number, which sums may miss in their last digits
 
@@ -44,6 +45,13 @@ def noise_of(collected: Collected, dataset: str, metric: str) -> float:
     not measured. Where real examples are too few for a null, it may be known nevertheless."""
     found = _row(collected, dataset, metric)
     return np.nan if found is None else float(found["noise"])
+
+
+def noise_is_told(collected: Collected, dataset: str, metric: str) -> bool | None:
+    """Whether a metric tells noise from the real examples of a data set, see `tells_noise`."""
+    null = null_of(collected, dataset, metric)
+    bounds = None if null is None else (null.low, null.high)
+    return tells_noise(collected.metrics[metric], bounds, noise_of(collected, dataset, metric))
 
 
 def _row(collected: Collected, dataset: str, metric: str) -> pd.Series | None:

@@ -10,19 +10,16 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import SETTING
 from ganbench.analysis.methods import final_values, healthy
-from ganbench.analysis.noise import tells_noise
-from ganbench.analysis.nulls import noise_of, null_of
+from ganbench.analysis.nulls import noise_is_told, noise_of, null_of
 from ganbench.analysis.pairing import evenly_spread
 from ganbench.analysis.ranking import chance
 from ganbench.analysis.statistics.multiplicity import LEVEL
 from ganbench.core.formatting import format_number, format_percent, format_range, join_words, plural
-from ganbench.core.metric_info import base_of
 
 # What methods are made of, in words.
 PARTS = {axis: axis for axis in ("architecture", "objective", "regularizer", "dynamics", "optimizer", "schedule")}
 PARTS |= {"train": "training options"}
 MOST_NAMED = 4  # methods that a sentence names
-FAR = 0.5  # of what real data score, by which noise is clearly worse
 NEAR = 0.5  # of the distance of noise, from which on examples are hardly better
 
 
@@ -43,66 +40,28 @@ def cautions(collected: Collected, rows: pd.DataFrame, pairs: dict[str, tuple[pd
 
 
 def _blind_to_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
-    """That the leading metric does not tell noise from the data, if so, and what the healthy runs of the first method
-    have in metrics that do."""
+    """That no metric tells noise from the data, if so."""
     dataset, metric = best["dataset"], best["metric"]
-    if pd.isna(metric) or _tells_noise(collected, best, metric):
-        return
-    null = null_of(collected, dataset, metric)
-    text = (
-        f"{collected.metrics[metric].title}, by which runs are scored and count as having learned, does not tell these"
-        " data from noise, independent numbers with the means and variances of the data: noise scores"
-        f" {format_number(noise_of(collected, dataset, metric))}, and real data {format_range(null.low, null.high)}."
-    )
-    runs = collected.runs[collected.runs["method"] == best["method"]]
-    runs = runs[healthy(runs)]
-    telling = [
-        name
-        for name, info in collected.metrics.items()
-        if info.best != "none" and base_of(name) == name and _tells_noise(collected, best, name, far=True)
-    ]
-    parts = []
-    for name in telling[:MOST_NAMED]:
-        values = final_values(runs, name)
-        if np.isfinite(values).any():
-            real, noise = null_of(collected, dataset, name).mean, noise_of(collected, dataset, name)
-            parts.append(
-                f"{format_number(np.nanmedian(values))} in {collected.metrics[name].title} (real data"
-                f" {format_number(real)}, noise {format_number(noise)})"
-            )
-    if parts:
-        text += f" The healthy runs of {best['method']} have a median of {join_words(parts)}."
-    yield text
-
-
-def _tells_noise(collected: Collected, best: pd.Series, metric: str, *, far: bool = False) -> bool:
-    """Whether a metric tells noise from the data, so far as that is known.
-
-    Args:
-        collected: The study's results.
-        best: The first method.
-        metric: The metric.
-        far: Whether noise must be known, and be worse than the mean of real data by half of it: a count of eight modes
-            has no spread, and is seven for noise.
-    """
-    null, noise = null_of(collected, best["dataset"], metric), noise_of(collected, best["dataset"], metric)
-    if null is None or np.isnan(noise):
-        return not far
-    high = collected.metrics[metric].best == "high"
-    noise, real = (-noise, -null.low) if high else (noise, null.high)
-    enough = noise - (-null.mean if high else null.mean) >= FAR * abs(null.mean)
-    return tells_noise(noise, real, null.high - null.low) and (enough or not far)
+    if not pd.isna(metric) and noise_is_told(collected, dataset, metric) is False:
+        null = null_of(collected, dataset, metric)
+        yield (
+            f"{collected.metrics[metric].title}, by which runs are scored and count as having learned, does not tell"
+            " these data from noise, independent numbers with the means and variances of the data, nor does any other"
+            f" metric of the study: noise scores {format_number(noise_of(collected, dataset, metric))}, and real data"
+            f" {format_range(null.low, null.high)}."
+        )
 
 
 def _near_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
     """That the healthy runs of the first method are hardly nearer to real data than noise is, if so."""
-    if pd.isna(best["metric"]) or collected.metrics[best["metric"]].best != "low":
+    dataset, metric = best["dataset"], best["metric"]
+    if pd.isna(metric) or collected.metrics[metric].best != "low":
         return
-    metric, runs = best["metric"], collected.runs[collected.runs["method"] == best["method"]]
-    values = final_values(runs[healthy(runs)], metric)
-    null, noise = null_of(collected, best["dataset"], metric), noise_of(collected, best["dataset"], metric)
-    real, width = (0.0, 0.0) if null is None else (null.high, null.high - null.low)
-    if len(values) and tells_noise(noise, real, width) and np.median(values) >= NEAR * noise:
+    if noise_is_told(collected, dataset, metric) is False:
+        return
+    runs = collected.runs[collected.runs["method"] == best["method"]]
+    values, noise = final_values(runs[healthy(runs)], metric), noise_of(collected, dataset, metric)
+    if noise > 0 and len(values) and np.median(values) >= NEAR * noise:
         yield (
             f"Noise, independent numbers with the means and variances of the data, scores {format_number(noise)} in"
             f" {collected.metrics[metric].title}: the healthy runs of {best['method']}, at a median of"

@@ -22,7 +22,8 @@ class FCD(Metric):
         "fcd": MetricInfo(
             title="Fréchet classifier distance",
             what="Fréchet distance between generated and real training examples in the features of the data set's "
-            "judge (the points themselves for planar data); 0 is best, and both blur and missing modes raise it",
+            "judge; 0 is best, and in features of images both blur and missing modes raise it; of points in a plane "
+            "it compares no more than means and covariances, which noise shares",
             best="low",
             lower=0.0,
             upper=None,

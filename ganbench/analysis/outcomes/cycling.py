@@ -12,8 +12,9 @@ from ganbench.analysis.outcomes._hops import DOMINANT, SHARE, hops
 
 class Cycling(Detector):
     """By the hops that snapshots show, see `hops`: snapshots are sparse, so there are at least as many. `hops` of them
-    must be seen, the last in the second half of the steps that the run reached. A game of a few numbers cycles where
-    its gradients neither fall nor grow together with its parameters.
+    must be seen, the last in the second half of the steps that the run reached, at most of whose snapshots one mode
+    must dominate: a generator that has come to spread over modes has stopped. A game of a few numbers cycles where its
+    gradients neither fall nor grow together with its parameters.
     """
 
     outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
@@ -38,8 +39,9 @@ class Cycling(Detector):
         measured = run.measured(DOMINANT, SHARE)
         if isinstance(measured, str):
             return NotJudged(measured)
-        seen = hops(run)
-        if len(seen) < run.settings.hops or seen[-1].step < run.last_step / 2:
+        steps, mode, _ = measured
+        seen, late = hops(run), mode[steps >= run.last_step / 2]
+        if len(seen) < run.settings.hops or seen[-1].step < run.last_step / 2 or (late >= 0).mean() <= 0.5:
             return ()
         path = " ".join(str(each) for each in (seen[0].source, *(hop.target for hop in seen)))
         text = f"the mode with most examples changed {len(seen)} times between snapshots ({path})"

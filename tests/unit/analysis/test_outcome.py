@@ -406,6 +406,20 @@ def test_leaving_the_mode_of_the_untrained_generator_is_no_hop():
         assert ("cycling" in found(there)) == (hops >= 3)
 
 
+def test_a_generator_that_spreads_over_modes_in_the_end_no_longer_cycles():
+    """Of the evenly spaced snapshots 4 to 8, which lie in the second half, most must have a dominant mode."""
+    steps = np.linspace(0, STEPS, len(SNAPSHOTS)).astype(int)
+    run = make("one image, hopping", 0)
+    for path, cycles in (
+        ([8, 3, 4, 5, 6, 3, 4, 5, 6], True),
+        ([8, 3, 4, 5, 6, 3, -1, 4, -1], True),
+        ([8, 3, 4, 5, 6, -1, -1, -1, 3], False),
+        ([8, 3, 4, 5, 6, -1, -1, -1, -1], False),
+    ):
+        there = measured(run, dominant_mode=np.array(path, float), step=steps)
+        assert ("cycling" in found(there)) == cycles, path
+
+
 @pytest.mark.parametrize(
     ("filled", "outcome"),
     [(2.9, "collapsed"), (3.1, "partly-collapsed"), (6.9, "partly-collapsed"), (7.1, None)],
@@ -578,6 +592,22 @@ def test_a_run_that_is_no_nearer_to_real_data_than_noise_has_not_learned():
     assert "converged" in found(course("healthy", *shares, noise={"fcd": 0.0})), "noise is as good as can be"
     arrived = course("healthy", *shares[:-1], 0.001, nulls=nulls, noise={"fcd": 60.0})
     assert "not-learned-yet" not in found(arrived)
+
+
+def test_a_metric_that_does_not_tell_noise_from_real_data_is_passed_over():
+    """A distance of no more than 1.5 for real data, 2 for noise and nought for the run, all of whose modes are bad."""
+    metrics = make("healthy", 0).metrics | {"modes_fair": MetricInfo("Modes covered", "number", "high", 0.0, None)}
+    nulls, noise = {"fcd": (0.5, 1.5), "modes_fair": (10.0, 10.0)}, {"fcd": 2.0, "modes_fair": 1.0}
+    run = replace(course("healthy", *np.geomspace(1, 1e-6, len(SNAPSHOTS))), metrics=metrics)
+    run = measured(run, modes_fair=np.r_[0.0, np.full(len(SNAPSHOTS) - 1, 2.0)])
+    assert found(replace(run, nulls=nulls)).keys() == {"converged"}, "noise was not measured"
+    text = found(replace(run, nulls=nulls, noise=noise))["not-learned-yet"].evidence
+    assert (
+        text
+        == "modes_fair 2 (outside its null) at the end, 0.8 of the untrained generator's distance and 0.89 of that of noise"
+    )
+    few = noise | {"modes_fair": 6.0}
+    assert found(replace(run, nulls=nulls, noise=few)).keys() == {"converged"}, "neither tells, and the first leads"
 
 
 def test_what_was_learned_in_passing_is_not_learned_yet():
