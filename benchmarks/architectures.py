@@ -37,7 +37,7 @@ NATIVE: dict[str, tuple[int, ...]] = {
     "tiny_dcgan": (3, 28, 28),
     "unpool": (3, 128, 128),
 }
-LEAST_SECONDS = 0.5  # of steps that are timed
+MIN_SECONDS = 0.5  # of steps that are timed
 TITLE = "Architectures at their native sizes"
 
 
@@ -101,7 +101,7 @@ def _measure(name: str, device: str, runs: int, batch_size: int, steps: int) -> 
         executor(*given)
 
     work()  # what happens once, such as tracing
-    steps = max(steps, round(LEAST_SECONDS / seconds_of(work, device)))
+    steps = max(steps, round(MIN_SECONDS / seconds_of(work, device)))
     seconds = median(seconds_of(work, device) for _ in range(steps))
     allocated = torch.cuda.max_memory_allocated(device) / 2**20 if device != "cpu" else 0.0
     print(json.dumps([seconds, peak_host(), allocated]))

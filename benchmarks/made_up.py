@@ -82,7 +82,7 @@ def _varied(tree: Tree, generator: np.random.Generator) -> Tree:
     if "curves" in tree:
         found["curves"] = tree["curves"] | {name: tree["curves"][name] * factor for name in ("min", "mean", "max")}
     if "metrics" in tree:
-        found["metrics"] = tree["metrics"] | {"fcd": tree["metrics"]["fcd"] * factor}
+        found["metrics"] = tree["metrics"] | {"fd": tree["metrics"]["fd"] * factor}
     return found
 
 

@@ -22,7 +22,7 @@ STUDY = {
         }
     ],
     "train": {"steps": 50, "batch_size": 32, "snapshots": {"count": 3, "spacing": "even"}},
-    "evaluate": {"metrics": ["fcd", "mode_coverage"], "samples": 200},
+    "evaluate": {"metrics": ["fd", "mode_coverage"], "samples": 200},
 }
 
 

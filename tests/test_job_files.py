@@ -18,7 +18,7 @@ STUDY = {
         {"dataset": "ring8", "architecture": "mlp", "learning_rate": 1e-3, "seed": [0, 1]},
         {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 0.1, "seed": 0},
     ],
-    "evaluate": {"metrics": ["fcd", "fid"]},
+    "evaluate": {"metrics": ["fd", "fid"]},
     "diagnose": ["path", "convolution"],
 }
 

@@ -30,7 +30,7 @@ from ganbench.core.formatting import format_number
 from ganbench.study.choices import split_label
 
 CROSSED = tuple(axis for axis in AXES if axis not in ("game", "dataset", "block", "seed"))
-FEWEST_BLOCKS = 2  # of one block, no pattern of signs is less probable than another
+MIN_BLOCKS = 2  # of one block, no pattern of signs is less probable than another
 SEED = 20251130  # of the patterns of signs
 
 COLUMNS = {
@@ -131,7 +131,7 @@ def _crossing(dataset: str, runs: pd.DataFrame, axes: tuple[str, str]) -> Crossi
     if not crossed:
         return None
     values = max(crossed, key=lambda each: len(each[0]) * len(each[1]) * len(crossed[each]))
-    if len(crossed[values]) < FEWEST_BLOCKS:
+    if len(crossed[values]) < MIN_BLOCKS:
         return None
     shape = (len(values[0]), len(values[1]))
     places = np.array([[cells[pair] for pair in product(*values)] for cells in crossed[values]]).reshape(-1, *shape)

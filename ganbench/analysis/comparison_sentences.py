@@ -16,7 +16,7 @@ from ganbench.analysis.ranking_tests import ranking_tests, tests_made, told_apar
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted
 from ganbench.core.formatting import format_p_value, format_percent, format_points, join_words, plural
 
-MOST_PAIRS = 3  # of more pairs of methods, only the most different ones have a sentence
+MAX_PAIRS = 3  # of more pairs of methods, only the most different ones have a sentence
 
 
 def compared(collected: Collected) -> Iterator[str]:
@@ -33,12 +33,12 @@ def compared(collected: Collected) -> Iterator[str]:
         rows = table[(table["dataset"] == dataset) & (table["settings"] > 0)]
         if len(names) < 2 or rows.empty:
             continue
-        for index in sorted(smallest[rows.index].sort_values(kind="stable").index[:MOST_PAIRS]):
+        for index in sorted(smallest[rows.index].sort_values(kind="stable").index[:MAX_PAIRS]):
             yield f"{dataset}: {_pair(collected, rows.loc[index], ranked, tests)}"
-        if len(rows) > MOST_PAIRS:
+        if len(rows) > MAX_PAIRS:
             apart = int((smallest[rows.index] <= LEVEL).sum())
             yield (
-                f"{dataset}: these are the {MOST_PAIRS} most different of {plural(len(rows), 'pair')} of methods, of"
+                f"{dataset}: these are the {MAX_PAIRS} most different of {plural(len(rows), 'pair')} of methods, of"
                 f" which {apart} are told apart, in failures or scores, by adjusted p-values. The table `comparisons`"
                 " has all of them."
             )

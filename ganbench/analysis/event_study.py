@@ -30,14 +30,14 @@ class EventStudy:
     events: int
 
 
-LEAST_SPREAD = 0.01  # of ln |value|: a series that hardly moves is not blown up to one that does
-FARTHEST = 10.0  # standard deviations: one run that blew up must not be all that a mean over runs shows
+MIN_SPREAD = 0.01  # of ln |value|: a series that hardly moves is not blown up to one that does
+MAX_STD = 10.0  # standard deviations: one run that blew up must not be all that a mean over runs shows
 
 
 def standardise(values: np.ndarray) -> np.ndarray:
     """A series in robust standard deviations from its median, so that runs can be pooled.
 
-    asinh is taken first, the deviations are (y - median) / (1.4826 MAD), and those beyond `FARTHEST` are cut off.
+    asinh is taken first, the deviations are (y - median) / (1.4826 MAD), and those beyond `MAX_STD` are cut off.
 
     Args:
         values: (bins,).
@@ -47,7 +47,7 @@ def standardise(values: np.ndarray) -> np.ndarray:
     """
     y = np.arcsinh(np.asarray(values, dtype=np.float64))
     y -= np.median(y)
-    return np.clip(y / max(1.4826 * np.median(np.abs(y)), LEAST_SPREAD), -FARTHEST, FARTHEST)
+    return np.clip(y / max(1.4826 * np.median(np.abs(y)), MIN_SPREAD), -MAX_STD, MAX_STD)
 
 
 def event_study(

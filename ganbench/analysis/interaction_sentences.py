@@ -12,7 +12,7 @@ from ganbench.analysis.statistics.multiplicity import LEVEL
 from ganbench.analysis.working_regions import axis_words
 from ganbench.core.formatting import format_p_value, format_points, plural
 
-FEWEST = next(blocks for blocks in count(1) if least_p_value(blocks) <= LEVEL)  # with which anything is decided
+MIN_BLOCKS = next(blocks for blocks in count(1) if least_p_value(blocks) <= LEVEL)  # with which anything is decided
 
 
 def interaction_sentences(collected: Collected) -> Iterator[str]:
@@ -38,7 +38,7 @@ def interaction_sentences(collected: Collected) -> Iterator[str]:
         yield (
             f"{dataset}: whether the effect of one axis depends on another cannot be decided for"
             f" {plural(len(rows), 'pair')} of axes, whatever their runs show: {most} settings and seeds with runs at"
-            f" all combinations have {format_p_value(rows['least_p'].min())} at the least; {FEWEST} could."
+            f" all combinations have {format_p_value(rows['least_p'].min())} at the least; {MIN_BLOCKS} could."
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-MOST = 100  # modes; a table of more says little, and takes much room
+MAX_MODES = 100  # modes; a table of more says little, and takes much room
 
 
 def mode_columns(steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> dict[str, np.ndarray]:
@@ -26,9 +26,9 @@ def mode_columns(steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> dic
         real: Shares of the modes in the real training examples, shape (modes,).
 
     Returns:
-        The columns `MODES` but `run`, with one row per snapshot and mode; none for more than `MOST` modes, or for 0.
+        The columns `MODES` but `run`, one row per snapshot and mode; none for more than `MAX_MODES` modes, or for 0.
     """
-    if len(real) > MOST:
+    if len(real) > MAX_MODES:
         shares, real = shares[..., :0], real[:0]
     modes = len(real)
     fair = np.where(real > 0, real, np.nan)  # a mode without any real example has no fair share

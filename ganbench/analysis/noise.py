@@ -8,8 +8,8 @@ import numpy as np
 
 from ganbench.core.metric_info import MetricInfo
 
-TOLD = 5  # widths of the null that noise lies beyond it; a metric of few moments scores noise about like real data
-HALF = 0.5  # of what real data score where that is much: a count of eight modes is always eight, and seven for noise
+MIN_WIDTHS = 5  # of the null, by which noise lies beyond it; a metric of few moments scores noise about like real data
+MAX_NOISE_SHARE = 0.5  # of what real data score, if much is best: of eight modes real data always reach 8, noise 7
 
 
 def tells_noise(info: MetricInfo, null: tuple[float, float] | None, noise: float) -> bool | None:
@@ -23,8 +23,8 @@ def tells_noise(info: MetricInfo, null: tuple[float, float] | None, noise: float
     if null is None or np.isnan(noise):
         return None
     low, high = null
-    beyond = TOLD * (high - low)
-    return noise - high > beyond if info.best == "low" else low - noise > beyond and noise <= HALF * low
+    beyond = MIN_WIDTHS * (high - low)
+    return noise - high > beyond if info.best == "low" else low - noise > beyond and noise <= MAX_NOISE_SHARE * low
 
 
 def leading(told: Mapping[str, bool | None]) -> str | None:

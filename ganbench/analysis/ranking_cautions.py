@@ -19,8 +19,8 @@ from ganbench.core.formatting import format_number, format_percent, format_range
 # What methods are made of, in words.
 PARTS = {axis: axis for axis in ("architecture", "objective", "regularizer", "dynamics", "optimizer", "schedule")}
 PARTS |= {"train": "training options"}
-MOST_NAMED = 4  # methods that a sentence names
-NEAR = 0.5  # of the distance of noise, from which on examples are hardly better
+MAX_NAMED = 4  # methods that a sentence names
+NEAR_NOISE = 0.5  # of the distance of noise, from which on examples are hardly better
 
 
 def cautions(collected: Collected, rows: pd.DataFrame, pairs: dict[str, tuple[pd.Series, bool]]) -> Iterator[str]:
@@ -61,7 +61,7 @@ def _near_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
         return
     runs = collected.runs[collected.runs["method"] == best["method"]]
     values, noise = final_values(runs[healthy(runs)], metric), noise_of(collected, dataset, metric)
-    if noise > 0 and len(values) and np.median(values) >= NEAR * noise:
+    if noise > 0 and len(values) and np.median(values) >= NEAR_NOISE * noise:
         yield (
             f"Noise, independent numbers with the means and variances of the data, scores {format_number(noise)} in"
             f" {collected.metrics[metric].title}: the healthy runs of {best['method']}, at a median of"
@@ -81,7 +81,7 @@ def _at_best_rates(collected: Collected, rows: pd.DataFrame) -> Iterator[str]:
         return
     idle = list(rows.loc[(rows["healthy"] == 0) & (rows["undetermined"] == 0), "method"])
     parts = []
-    for method in [name for name in rows["method"] if name not in idle][:MOST_NAMED]:
+    for method in [name for name in rows["method"] if name not in idle][:MAX_NAMED]:
         mine = runs[runs["method"] == method]
         counts = healthy(mine).groupby(mine["learning_rate"]).agg(["sum", "size"])
         if len(counts):
@@ -177,6 +177,6 @@ def _of_settings(collected: Collected, rows: pd.DataFrame, pairs: dict[str, tupl
 
 def named(names: list[str]) -> str:
     """Some methods by name, and the number of the others."""
-    if len(names) <= MOST_NAMED:
+    if len(names) <= MAX_NAMED:
         return join_words(names)
-    return f"{', '.join(names[:MOST_NAMED])} and {plural(len(names) - MOST_NAMED, 'more method')}"
+    return f"{', '.join(names[:MAX_NAMED])} and {plural(len(names) - MAX_NAMED, 'more method')}"

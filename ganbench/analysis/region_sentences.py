@@ -11,8 +11,8 @@ from ganbench.analysis.statistics.regions import Region
 from ganbench.analysis.working_regions import WorkingRegion, axis_words, decades_in_words, working_regions
 from ganbench.core.formatting import format_number, format_range, join_words, plural
 
-MOST_VALUES = 5  # of more values at which a group works, only their number is in the sentence
-MOST_GROUPS = 4  # of more groups along an axis, only the widest and the narrowest have their numbers in the sentence
+MAX_VALUES = 5  # of more values at which a group works, only their number is in the sentence
+MAX_GROUPS = 4  # of more groups along an axis, only the widest and the narrowest have their numbers in the sentence
 
 
 def region_sentences(collected: Collected) -> Iterator[str]:
@@ -24,10 +24,10 @@ def region_sentences(collected: Collected) -> Iterator[str]:
         regions = [each.region() for each in groups]
         unknown = [index for index, region in enumerate(regions) if isnan(region.width)]
         known = sorted(set(range(len(groups))) - set(unknown), key=lambda index: (-regions[index].width, index))
-        shown = [*known, *unknown][:MOST_GROUPS]
-        if len(groups) > MOST_GROUPS and known:
-            half = MOST_GROUPS // 2
-            shown = known if len(known) <= MOST_GROUPS else [*known[:half], *known[-half:]]
+        shown = [*known, *unknown][:MAX_GROUPS]
+        if len(groups) > MAX_GROUPS and known:
+            half = MAX_GROUPS // 2
+            shown = known if len(known) <= MAX_GROUPS else [*known[:half], *known[-half:]]
         parts = [f"{_width(groups[index], regions[index])} for {groups[index].group}" for index in shown]
         text = (
             f"{dataset}: along the {axis_words(axis)}, run at {len(values)} values from"
@@ -52,7 +52,7 @@ def _width(found: WorkingRegion, region: Region) -> str:
     values = [format_number(value) for value in found.works_at]
     if not values:
         return f"at none of them{f' ({interval})' if interval else ''}"
-    at = join_words(values) if len(values) <= MOST_VALUES else f"{len(values)} of the values"
+    at = join_words(values) if len(values) <= MAX_VALUES else f"{len(values)} of the values"
     least = "at least " if region.open_below or region.open_above else ""
     pieces = f" in {plural(len(region.pieces), 'piece')}" if len(region.pieces) > 1 else ""
     width = f"{least}{decades_in_words(region.width)}{pieces} by straight lines between values"

@@ -18,7 +18,7 @@ import numpy as np
 # Of theta, which two maps of the same order of sizes would drive to infinity; small, since names that are drawn with
 # weaker preferences than those of the maps call unrelated maps related.
 RIDGE = 0.1
-NEWTON_STEPS, LARGEST_STEP = 50, 2.0
+NEWTON_STEPS, MAX_STEP = 50, 2.0
 ROUNDS = 60  # in each, every region of a map is offered another's name
 
 
@@ -50,7 +50,7 @@ def preferences(sizes: np.ndarray) -> np.ndarray:
         slope = sides.T @ (apart * exchanged).sum(axis=0) - RIDGE * theta
         weight = (apart**2 * exchanged * (1 - exchanged)).sum(axis=0)
         step = np.linalg.solve((sides.T * weight) @ sides + RIDGE * np.eye(len(theta)), slope)
-        theta = theta + step / max(1.0, float(np.abs(step).max()) / LARGEST_STEP)
+        theta = theta + step / max(1.0, float(np.abs(step).max()) / MAX_STEP)
         if np.abs(step).max() < 1e-9:
             break
     return theta

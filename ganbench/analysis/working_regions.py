@@ -25,7 +25,7 @@ from ganbench.core.registry import CHOICES
 from ganbench.study.choices import split_label
 
 LIMIT = 0.5  # share of healthy runs above which a method works
-FEWEST_VALUES = 3  # of an axis: with two, a region has one crossing at most, and that between the only two points
+MIN_VALUES = 3  # of an axis: with two, a region has one crossing at most, and that between the only two points
 
 COLUMNS = {
     "dataset": AXES["dataset"],
@@ -154,7 +154,7 @@ def _numeric_axes(collected: Collected, runs: pd.DataFrame) -> Iterator[str]:
         and not pd.api.types.is_bool_dtype(runs[column])
     ]
     for axis in (*AXIS_WORDS, *options):
-        if (runs[axis].dropna().astype(float).drop_duplicates() > 0).sum() >= FEWEST_VALUES:
+        if (runs[axis].dropna().astype(float).drop_duplicates() > 0).sum() >= MIN_VALUES:
             yield axis
 
 
@@ -199,7 +199,7 @@ def _regions_of(groups: list[pd.DataFrame], runs: pd.DataFrame, dataset: str, ax
         numbers = mine[axis].astype(float)
         positive = mine[numbers > 0]
         values = np.unique(numbers[numbers > 0])
-        if len(values) < FEWEST_VALUES:
+        if len(values) < MIN_VALUES:
             continue
         rates = tuple(healthy_rate(positive[positive[axis].astype(float) == value]) for value in values)
         name = _name(mine, runs, axis)

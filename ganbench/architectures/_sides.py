@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 from ganbench.data import DataSpec
 
-LEAST, MOST = 4, 7  # side of the innermost feature map of networks that double
+MIN_SIDE, MAX_SIDE = 4, 7  # side of the innermost feature map of networks that double
 ROUNDING = 1e-6  # of the ends of a range
-DOUBLED = f"square images whose side is 4, 5, 6 or 7 times a power of two, of at least {2 * LEAST} pixels"
+DOUBLED = f"square images whose side is 4, 5, 6 or 7 times a power of two, of at least {2 * MIN_SIDE} pixels"
 
 
 def doubles(side: int) -> bool:
     """Whether feature maps that double from an innermost side of 4 to 7 reach a side."""
-    return side >= 2 * LEAST and innermost(side) <= MOST
+    return side >= 2 * MIN_SIDE and innermost(side) <= MAX_SIDE
 
 
 def innermost(side: int) -> int:
     """Side of the innermost feature map: that of the images, halved as long as halves are whole and no less than 4."""
-    while side % 2 == 0 and side >= 2 * LEAST:
+    while side % 2 == 0 and side >= 2 * MIN_SIDE:
         side //= 2
     return side
 

@@ -18,7 +18,7 @@ from ganbench.nn.initialisation import initialise
 from ganbench.nn.packing import packing_layers
 
 PIXELS = 28 * 28  # of the images whose networks had the widths 256, 512 and 1024
-LEAST_WIDTH = 8  # of a layer that is scaled to small images
+MIN_WIDTH = 8  # of a layer that is scaled to small images
 
 ACTIVATIONS = {"leaky_relu": lambda: nn.LeakyReLU(0.2), "relu": nn.ReLU}
 
@@ -78,4 +78,4 @@ class FC(Architecture):
         if not self.scaled:
             return list(widths)
         scale = (prod(data.shape[-2:]) / PIXELS) ** 0.5
-        return [max(LEAST_WIDTH, round(width * scale)) for width in widths]
+        return [max(MIN_WIDTH, round(width * scale)) for width in widths]

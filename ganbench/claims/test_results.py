@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.methods import failed, not_learned, outcome_indicator
-from ganbench.analysis.statistics.sample_sizes import MOST
+from ganbench.analysis.statistics.sample_sizes import MAX_RUNS
 from ganbench.claims.quantities import Quantities
 from ganbench.core.formatting import format_number
 from ganbench.study.claim_tests import ClaimTest
@@ -94,7 +94,7 @@ class Effort:
     def __str__(self) -> str:
         if self.expected is None:
             return f"no effect is stated{self._counted}"
-        needed = f"more than {MOST:,}" if self.needed is None else f"{self.needed:,}"
+        needed = f"more than {MAX_RUNS:,}" if self.needed is None else f"{self.needed:,}"
         return f"{needed} {self.unit} for {self.effect} of {format_number(self.expected)}{self._counted}"
 
     @property

@@ -14,7 +14,7 @@ from ganbench.judges import JudgedExamples
 
 DRAWN = 5  # examples on which `draw` is tried
 BLOCK = 1000  # examples that are checked together
-MOST_EXAMPLES = 64  # number of examples on which a judge is tried
+MAX_EXAMPLES = 64  # number of examples on which a judge is tried
 
 
 def load_checked(dataset: Any, *, twice: bool = True) -> tuple[Any, str | None]:
@@ -106,7 +106,7 @@ def _modes_fault(spec: DataSpec, modes: Any, part: np.ndarray) -> str | None:
     return None
 
 
-def few_examples(examples: Examples, most: int = MOST_EXAMPLES) -> Examples:
+def few_examples(examples: Examples, most: int = MAX_EXAMPLES) -> Examples:
     """A small selection with examples of each mode. The same examples serve as training and as held-out examples.
 
     Args:

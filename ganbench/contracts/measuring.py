@@ -16,7 +16,7 @@ from ganbench.judges import JudgedExamples
 
 Columns = Callable[[], Any]
 
-LEAST_DRAWS = 2  # of a null, for a spread
+MIN_DRAWS = 2  # of a null, for a spread
 
 
 def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: JudgedExamples) -> str | None:
@@ -52,9 +52,9 @@ def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: J
 
 def _draws_fault(draws: Any) -> str | None:
     """The fault of the number of draws of a null, as a clause; None if draws have a spread."""
-    if isinstance(draws, int) and not isinstance(draws, bool) and draws >= LEAST_DRAWS:
+    if isinstance(draws, int) and not isinstance(draws, bool) and draws >= MIN_DRAWS:
         return None
-    return f"its draws is {short_repr(draws)}; must be a whole number of {LEAST_DRAWS} or more"
+    return f"its draws is {short_repr(draws)}; must be a whole number of {MIN_DRAWS} or more"
 
 
 def _tree_fault(tree: Any, where: str = "") -> str | None:

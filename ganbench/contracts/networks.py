@@ -20,7 +20,7 @@ from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.nn.network import Network, disturbed
 from ganbench.nn.sample import NAMES, named_outputs
 
-LARGEST_LATENT = 1_000_000
+MAX_LATENT = 1_000_000
 ROUNDING = 1e-9  # tolerance for equal results in double precision, relative to the largest value
 
 
@@ -30,8 +30,8 @@ def latent_fault(architecture: Any) -> str | None:
     size = getattr(architecture, "latent_size", missing)
     if size is missing:
         return "it has no latent_size, the number of values that its generator takes"
-    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= LARGEST_LATENT:
-        return f"its latent_size must be a whole number from 1 to {LARGEST_LATENT:,}, but is {size!r}"
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_LATENT:
+        return f"its latent_size must be a whole number from 1 to {MAX_LATENT:,}, but is {size!r}"
     return None
 
 

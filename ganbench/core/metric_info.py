@@ -23,7 +23,7 @@ class MetricInfo:
     """The description of one column of a metric or diagnostic.
 
     Attributes:
-        title: label of axes, such as "Fréchet classifier distance".
+        title: label of axes, such as "Fréchet distance".
         what: one sentence about the measured quantity and the meaning of its values.
         best: which values are best: "low", "high" or "none".
         lower: smallest possible value; None if values have no lower bound.

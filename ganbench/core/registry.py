@@ -127,7 +127,7 @@ CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynam
 NO_OPTIONS = ("typing.ClassVar", f"{supplied.__name__}.Supplied")  # types of attributes that are no options
 NOTHING = "none"  # the component of a family that does nothing
 _PART = "name, name(option=1) or {name: ..., option: 1}"  # how a study writes a part of a component
-LONGEST_NAME = 64  # characters; other files and tables are named after a component's file
+MAX_NAME = 64  # characters; other files and tables are named after a component's file
 
 
 @dataclass(frozen=True)
@@ -320,10 +320,10 @@ def read_component(key: str, path: Path) -> ComponentInfo:
             an option without a valid type or default, or a name that is unfit for names of files.
     """
     family = FAMILIES[key]
-    if not re.search("[a-zA-Z0-9]", path.stem) or len(path.stem) > LONGEST_NAME:
+    if not re.search("[a-zA-Z0-9]", path.stem) or len(path.stem) > MAX_NAME:
         raise GanbenchError(
             f"{key} file {path}: files and tables are named after it; its name must have a letter from a to z or a "
-            f"digit, and at most {LONGEST_NAME} characters."
+            f"digit, and at most {MAX_NAME} characters."
         )
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))

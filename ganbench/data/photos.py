@@ -14,7 +14,7 @@ from ganbench.data import Dataset, DataSpec, Examples
 
 HEIGHT, WIDTH = 427, 640  # pixels of both photographs
 STRIPE = {"train": 3, "heldout": 2}  # widths of the stripes of columns that patches lie in, in sides of a patch
-MOST_HELD_OUT = 1000
+MAX_HELD_OUT = 1000
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Photos(Dataset):
 
         photographs = [load_sample_image(name) for name in ("china.jpg", "flower.jpg")]
         parts = {}
-        for part, count in (("train", self.examples), ("heldout", min(self.examples // 4, MOST_HELD_OUT))):
+        for part, count in (("train", self.examples), ("heldout", min(self.examples // 4, MAX_HELD_OUT))):
             modes = np.arange(count) % 2
             places = self._places(part)
             parts[part] = np.empty((count, *self.spec.shape), np.uint8)

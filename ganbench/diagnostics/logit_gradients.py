@@ -20,7 +20,7 @@ from ganbench.objectives.non_saturating import NonSaturating
 
 Term = Callable[[Tensor], Tensor]
 
-FARTHEST = 200  # logits from minus to plus this size are tried, whole numbers
+MAX_LOGIT = 200  # logits from minus to plus this size are tried, whole numbers
 INTACT = 0.99  # share of the gradient of the formula on logits from which rounding has taken next to nothing
 SMALL_LOSS = 1e-3  # of the discriminator on a generated example: what "a loss of zero" is taken for
 STEPS, RATE = 2000, 1.0  # of the descents in a logit
@@ -50,7 +50,7 @@ class LogitGradients(Diagnostic):
             return MetricInfo(title, what, "none", 0, None)
 
         def logit(title: str, what: str) -> MetricInfo:
-            return MetricInfo(title, what, "none", -FARTHEST, FARTHEST)
+            return MetricInfo(title, what, "none", -MAX_LOGIT, MAX_LOGIT)
 
         literal = "of sigmoid and BCELoss in single precision"
         return {
@@ -103,7 +103,7 @@ class LogitGradients(Diagnostic):
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
         minimax, non_saturating, literal = Minimax(), NonSaturating(), BinaryCrossEntropy()
-        whole = torch.arange(-FARTHEST, FARTHEST + 1, dtype=torch.float32)
+        whole = torch.arange(-MAX_LOGIT, MAX_LOGIT + 1, dtype=torch.float32)
         generator, fake = slopes(literal.generator, whole), slopes(literal.fake, whole)
         intact = generator.abs() >= INTACT * slopes(non_saturating.generator, whole).abs()
         small = torch.tensor(SMALL_LOSS, dtype=torch.float64).expm1().log()  # the logit where softplus is that loss

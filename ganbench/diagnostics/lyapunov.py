@@ -21,7 +21,7 @@ from ganbench.numerics.regimes import regime
 from ganbench.numerics.step_maps import StepMap, TrainingState, repeat_members, state_roles, state_vector, with_vector
 
 TINY = 2.0**-20  # distance between a run and the shadows whose differences from it are the tangent vectors
-FEWEST = 40  # fewest steps after the burn-in for which exponents are computed
+MIN_STEPS = 40  # fewest steps after the burn-in for which exponents are computed
 BLOCKS = 20
 QUANTILE = 2.093  # 97.5% of Student's t with 19 degrees of freedom
 
@@ -112,7 +112,7 @@ class Lyapunov(Diagnostic):
                 values["regime"][k] = regime(orbit, 0.0, 0.0, 0.0)
             grown = recorder.growth(k)
             first = int(self.burn_in * len(grown))
-            if len(grown) - first < FEWEST:
+            if len(grown) - first < MIN_STEPS:
                 continue
             means = np.stack([part.mean(0) for part in np.array_split(grown[first:], BLOCKS)])
             blocks[k, :, : means.shape[1]] = means

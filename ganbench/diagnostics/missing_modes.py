@@ -15,12 +15,12 @@ from ganbench.core.random_streams import stream
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
 from ganbench.judges import JudgedExamples
-from ganbench.metrics.fcd import FCD
+from ganbench.metrics.fd import FD
 from ganbench.metrics.prdc import PRDC
 from ganbench.numerics.run_examples import RunExamples
 
-WORSE = {"fcd": 1, "recall": -1, "coverage": -1}  # the sign of a change for the worse
-TITLES = {"fcd": "Fréchet distance", "recall": "Recall", "coverage": "Coverage"}
+WORSE = {"fd": 1, "recall": -1, "coverage": -1}  # the sign of a change for the worse
+TITLES = {"fd": "Fréchet distance", "recall": "Recall", "coverage": "Coverage"}
 PARTS = 4  # of the held-out examples, that have none in common
 SEEN = 2.0  # standard deviations from which a change is seen
 
@@ -49,7 +49,7 @@ class MissingModes(Diagnostic):
 
     The numbers are of the data set and its judge alone, the same for all runs on it: one run is enough to measure.
 
-    Arrays: `deleted` (levels + 1,), and for each of `fcd`, `recall` and `coverage` the mean score (levels + 1,) by that
+    Arrays: `deleted` (levels + 1,), and for each of `fd`, `recall` and `coverage` the mean score (levels + 1,) by that
     name, its standard deviation over repetitions `<name>_deviation`, and `<name>_response`.
     """
 
@@ -94,7 +94,7 @@ class MissingModes(Diagnostic):
             )
         for name in ("recall", "coverage"):
             title = f"{TITLES[name]} less Fréchet distance"
-            found[f"{name}_less_fcd"] = MetricInfo(
+            found[f"{name}_less_fd"] = MetricInfo(
                 title,
                 f"Response of the {name} less that of the Fréchet distance, without one class; above 0 where it shows "
                 "more clearly that one is missing.",
@@ -102,7 +102,7 @@ class MissingModes(Diagnostic):
                 None,
                 None,
             )
-            found |= _interval(f"{name}_less_fcd", title, "that difference", 0.0)
+            found |= _interval(f"{name}_less_fd", title, "that difference", 0.0)
         return found
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
@@ -134,7 +134,7 @@ class MissingModes(Diagnostic):
         random = stream(0, "missing-modes")
         left = [[np.flatnonzero(~np.isin(labels, order[:count])) for count in deleted] for order in orders]
         count = min(len(labels) // PARTS, *(len(rows) for each in left for rows in each))
-        metrics = (FCD(), PRDC(k=self.neighbours, most=self.most))
+        metrics = (FD(), PRDC(k=self.neighbours, most=self.most))
         if known is None or shown is None or min(count, len(train)) < max(each.fewest for each in metrics):
             return found
         equally_many = known.take(np.sort(random.permutation(len(train))[:count]))
@@ -186,8 +186,8 @@ def responses(
         deviation = np.concatenate([[spread], each[:, 1:, 0].std(axis=0, ddof=1)])
         arrays |= {name: mean, f"{name}_deviation": deviation, f"{name}_response": response}
     for name in ("recall", "coverage"):
-        values[f"{name}_less_fcd"] = (one[name] - one["fcd"]).mean()
-        values |= interval(f"{name}_less_fcd", one[name], one["fcd"], 0.0)
+        values[f"{name}_less_fd"] = (one[name] - one["fd"]).mean()
+        values |= interval(f"{name}_less_fd", one[name], one["fd"], 0.0)
     return values, arrays
 
 

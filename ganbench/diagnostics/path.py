@@ -14,7 +14,7 @@ from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.dynamics import simultaneous_gradient
 from ganbench.games import Game
 
-FEW = 8  # most parameters for which the last value of each has a column
+MAX_PARAMETERS = 8  # most parameters for which the last value of each has a column
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,14 @@ class TrainingPath(Diagnostic):
         for index, name in enumerate(_named(trajectories.match.game)):
             values[f"final_{name}"] = _finite(path[:, -1, index])
         # With few parameters, the whole path is kept, to be drawn.
-        if path.shape[2] > FEW:
+        if path.shape[2] > MAX_PARAMETERS:
             return DiagnosticResult(values)
         return DiagnosticResult(values, {"trajectory": path, "step": np.tile(steps.astype(float), (len(path), 1))})
 
 
 def _named(game: Game) -> list[str]:
     """The parameters of a game with few of them."""
-    if sum(game.sizes.values()) > FEW:
+    if sum(game.sizes.values()) > MAX_PARAMETERS:
         return []
     return [name for player in game.players for name in game.parameters[player]]
 

@@ -16,9 +16,9 @@ from ganbench.games import Game, gan
 # K fused members in that of one: 8 to 520 thousand parameters, K = 2 to 16, 1.2 to 3.5; 2.9 million parameters (188
 # MFLOP) 1.08 and 1.16 for 2 and 4 members, 0.62 for 8; DCGAN of 166 MFLOP 0.99 and 1.07 for 4 and 8, of 300 MFLOP 0.76
 # and 0.82, of 1.1 GFLOP 0.92 and 0.87 for 2 and 4, of 6.7 GFLOP 0.81.
-LARGEST_PARAMETERS = 16e6  # of both networks of all members together
+MAX_PARAMETERS = 16e6  # of both networks of all members together
 FEW_EXAMPLES = 4  # of a batch, or groups of them, whose operations are counted, and of twice as many
-LARGEST_WORK = 200e6  # floating-point operations of both networks' forward passes on a batch
+MAX_WORK = 200e6  # floating-point operations of both networks' forward passes on a batch
 
 
 def decide(mode: str, game: Game, members: int, device: torch.device) -> tuple[bool, str]:
@@ -37,10 +37,10 @@ def decide(mode: str, game: Game, members: int, device: torch.device) -> tuple[b
     if device.type == "cuda":
         return True, "auto: on a GPU packs are always fused"
     size, work = parameters(game), forward_work(game)
-    limit = LARGEST_PARAMETERS / members
-    fuse = size <= limit and work <= LARGEST_WORK
+    limit = MAX_PARAMETERS / members
+    fuse = size <= limit and work <= MAX_WORK
     measured = f"{size:,} parameters and {work / 1e6:.1f} MFLOP forward per run"
-    return fuse, f"auto: {measured}; {members} runs fuse up to {limit:,.0f} and {LARGEST_WORK / 1e6:g}"
+    return fuse, f"auto: {measured}; {members} runs fuse up to {limit:,.0f} and {MAX_WORK / 1e6:g}"
 
 
 def parameters(game: Game) -> int:

@@ -17,7 +17,7 @@ from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples
 from ganbench.judges import JudgedExamples, judge_stored
 
-MOST = 50_000  # real examples of a reference, as of an FID
+MAX_REFERENCE = 50_000  # real examples of a reference, as of an FID
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ def judged_real(judge: Any, state: Tree, examples: Examples) -> tuple[JudgedExam
 
 
 def reference_examples(real: np.ndarray) -> np.ndarray:
-    """The real examples that generated ones are compared with: all, or `MOST` of more, evenly spaced among them."""
-    return real if len(real) <= MOST else real[evenly_spaced(len(real), MOST)]
+    """The real examples that generated ones are compared with: all, or of more `MAX_REFERENCE`, evenly spaced."""
+    return real if len(real) <= MAX_REFERENCE else real[evenly_spaced(len(real), MAX_REFERENCE)]
 
 
 def data_seen_by(judge: Any, data: DataSpec) -> DataSpec:

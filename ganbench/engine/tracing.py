@@ -21,7 +21,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from ganbench.core.errors import out_of_memory
 
-LONGEST = 20_000  # operations of a trace: beyond it, members or parts are computed in a loop, which Python does as well
+MAX_OPERATIONS = 20_000  # of a trace: beyond it, members or parts are computed in a loop, which Python does as well
 READ_BY_PYTHON = frozenset((Tensor.numpy, Tensor.tolist, Tensor.__array__))  # without an operation
 
 
@@ -121,8 +121,8 @@ class _Tracer(TorchDispatchMode):
         kwargs = kwargs or {}
         if why := _obstacle(op, args):
             self.refuse(f"{why} ({op.name()})")
-        if self._operations == LONGEST:
-            self.refuse(f"it has more than {LONGEST:,} operations")
+        if self._operations == MAX_OPERATIONS:
+            self.refuse(f"it has more than {MAX_OPERATIONS:,} operations")
         given = tree_map_only(Tensor, self._node, (args, kwargs))
         result = op(*args, **kwargs)
         if isinstance(result, Tensor) and not op._schema.is_mutable:

@@ -56,7 +56,7 @@ DERIVED = (
     "published",
 )  # made of the others when they are asked for
 ALL = Selector()
-MOST_SHOWN = 12  # methods in a representation, and values in a message
+MAX_SHOWN = 12  # methods in a representation, and values in a message
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -200,11 +200,11 @@ class Results(Collected):
         lines = [f"Results of {self._name}: {self._share}, {plural(len(names), 'method')}, {int(bad.sum()):,} failed"]
         if self.selection != ALL:
             lines.append(f"selected: {self.selection}")
-        for name in names[:MOST_SHOWN]:
+        for name in names[:MAX_SHOWN]:
             mine = self.runs["method"] == name
             lines.append(f"  {name}: {plural(int(mine.sum()), 'run')}, {int(bad[mine].sum()):,} failed")
-        if len(names) > MOST_SHOWN:
-            lines.append(f"  and {len(names) - MOST_SHOWN:,} more")
+        if len(names) > MAX_SHOWN:
+            lines.append(f"  and {len(names) - MAX_SHOWN:,} more")
         filled = [f"{name} ({len(getattr(self, name)):,})" for name in TABLES if len(getattr(self, name))]
         metrics = ", ".join(name for name in self.metrics if base_of(name) == name)
         averages = (
@@ -231,8 +231,8 @@ class Results(Collected):
         for axis, _ in selector.axes:
             column = COLUMNS.get(axis, axis)
             values = self.runs[column].dropna().unique().tolist() if column in self.runs else []
-            more = f" and {len(values) - MOST_SHOWN:,} more" if len(values) > MOST_SHOWN else ""
-            sentences.append(f"Values of {axis}: {', '.join(map(str, values[:MOST_SHOWN])) or 'none'}{more}.")
+            more = f" and {len(values) - MAX_SHOWN:,} more" if len(values) > MAX_SHOWN else ""
+            sentences.append(f"Values of {axis}: {', '.join(map(str, values[:MAX_SHOWN])) or 'none'}{more}.")
         return " ".join(sentences)
 
 

@@ -14,7 +14,7 @@ from ganbench.core.member import Member
 from ganbench.core.recorder import CHUNK
 from ganbench.games._types import Batch
 
-MOST_NUMBERS = 1 << 23  # of one member that are drawn together, unless one step takes more
+MAX_NUMBERS = 1 << 23  # of one member that are drawn together, unless one step takes more
 
 
 def drawn_ahead(device: torch.device) -> bool:
@@ -52,7 +52,7 @@ class Draws:
     def steps_together(self, batches_per_step: int) -> int:
         """Number of steps whose random numbers are drawn together: as many as a bounded memory holds."""
         numbers = self._game.numbers_per_batch * self._game.accumulation_steps * batches_per_step
-        return next((steps for steps in (CHUNK, 5) if steps * numbers <= MOST_NUMBERS), 1)
+        return next((steps for steps in (CHUNK, 5) if steps * numbers <= MAX_NUMBERS), 1)
 
     def of_step(self, step: int, batches_per_step: int) -> list[Batch]:
         """The batches of a step; arguments and result as of `Match.draw`."""

@@ -10,7 +10,7 @@ from ganbench.core.evenly_spaced import evenly_spaced
 from ganbench.core.tree import Tree
 from ganbench.judges import judge_stored
 
-MOST = 10_000  # training examples that the spread is measured on
+MAX_EXAMPLES = 10_000  # training examples that the spread is measured on
 ROUNDING = 1e-9  # of a feature's size: less than that is no spread
 
 
@@ -35,11 +35,11 @@ def with_standard(judge: Any, state: Tree, train: np.ndarray, *, together: bool 
     Args:
         judge: the judge, which standardises by its state.
         state: its state, which leaves features unscaled.
-        train: the training examples as they are stored, (n, *shape); of more than `MOST`, as many, evenly spaced.
+        train: the training examples as they are stored, (n, *shape); of more than `MAX_EXAMPLES`, as many.
         together: whether all features have one spread, the root of their mean variance, as coordinates of points do,
             whose shape must stay what it is. Otherwise each feature has its own.
     """
-    features = judge_stored(judge, state, train[evenly_spaced(len(train), MOST)]).features
+    features = judge_stored(judge, state, train[evenly_spaced(len(train), MAX_EXAMPLES)]).features
     variance = features.var(axis=0)
     spread = np.sqrt(np.full_like(variance, variance.mean()) if together else variance)
     mean = features.mean(axis=0)

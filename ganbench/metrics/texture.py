@@ -17,7 +17,7 @@ from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
 from ganbench.metrics._images import ROUNDING, brightness, images_only
 
-LEAST = 16  # pixels a side
+MIN_SIDE = 16  # pixels a side
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Texture(Metric):
     }
 
     def supports(self, data: DataSpec) -> str | None:
-        return images_only(data, LEAST, "texture repetition")
+        return images_only(data, MIN_SIDE, "texture repetition")
 
     def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
         return {"peak": self._peak(real.stored)}

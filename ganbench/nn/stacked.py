@@ -30,7 +30,7 @@ from ganbench.nn.windows import Gather, Spread, Window, readers
 # and a convolution in groups is faster: on one thread, K = 16, batch 32, forward and backward, kernel 4, stride 2, from
 # 1 to 16 channels at 8 pixels 1.3 ms against 9.6 as groups, 16 to 32 at 4 pixels 2.3 against 4.9, 3 to 64 at 32 pixels
 # 84 against 235, 128 to 256 at 8 pixels 540 against 1,060, but 64 to 128 at 16 pixels 1,100 against 655.
-LARGEST_GATHERED = 1_600_000  # numbers of one member's batch
+MAX_GATHERED = 1_600_000  # numbers of one member's batch
 
 
 class StackedLayers(TorchFunctionMode):
@@ -262,7 +262,7 @@ def _grown(
 
 def _gathers(window: Window, images: int) -> bool:
     """Whether a convolution is a product of what its kernel reads, given the images of a batch, channels and all."""
-    return 0 < window.taps * window.positions * images <= LARGEST_GATHERED
+    return 0 < window.taps * window.positions * images <= MAX_GATHERED
 
 
 def _pair(value: Any) -> tuple[int, int]:

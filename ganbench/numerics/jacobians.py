@@ -21,7 +21,7 @@ from ganbench.games import Batch, LearningRates, Match, Players
 from ganbench.numerics.eigenvalues import Product, random_signs
 from ganbench.numerics.trajectories import Trajectories
 
-LARGEST = 3000  # parameters up to which J is written out: 72 MB a member, and a minute for its eigenvalues
+MAX_PARAMETERS = 3000  # parameters up to which J is written out: 72 MB a member, and a minute for its eigenvalues
 KRYLOV_BYTES = 2**31  # bytes that Krylov spaces may take at a time
 
 
@@ -184,12 +184,12 @@ def jacobian(match: Match, players: Players, batch: Batch) -> Tensor:
         J, (K, P, P); row i is the derivative of F_i.
 
     Raises:
-        GanbenchError: more parameters than `LARGEST`, or a game without second derivatives.
+        GanbenchError: more parameters than `MAX_PARAMETERS`, or a game without second derivatives.
     """
     count = parameter_count(match)
-    if count > LARGEST:
+    if count > MAX_PARAMETERS:
         raise GanbenchError(
-            f"the game has {count} parameters: its Jacobian is written out up to {LARGEST} of them; "
+            f"the game has {count} parameters: its Jacobian is written out up to {MAX_PARAMETERS} of them; "
             "beyond, use products with it (set the diagnostic's option 'exact' lower)."
         )
     here = simultaneous_gradient(match, players, batch, differentiable=True)

@@ -11,8 +11,8 @@ from torch.autograd import Function
 from ganbench.core.interval import Interval
 from ganbench.objectives import Objective
 
-LEAST_LOG = -100.0  # of a probability, in PyTorch's BCELoss
-LEAST_VARIANCE = 1e-12  # p (1 - p), by which its gradient is divided
+MIN_LOG = -100.0  # of a probability, in PyTorch's BCELoss
+MIN_VARIANCE = 1e-12  # p (1 - p), by which its gradient is divided
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class _BCELoss(Function):
 
     @staticmethod
     def forward(p: Tensor, label: float) -> Tensor:
-        log_p, log_not_p = p.log().clamp(min=LEAST_LOG), (-p).log1p().clamp(min=LEAST_LOG)
+        log_p, log_not_p = p.log().clamp(min=MIN_LOG), (-p).log1p().clamp(min=MIN_LOG)
         return (label - 1) * log_not_p - label * log_p
 
     @staticmethod
@@ -66,4 +66,4 @@ class _BCELoss(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (p,) = ctx.saved_tensors
-        return gradient * (p - ctx.label) / ((1 - p) * p).clamp(min=LEAST_VARIANCE), None
+        return gradient * (p - ctx.label) / ((1 - p) * p).clamp(min=MIN_VARIANCE), None

@@ -27,7 +27,7 @@ from ganbench.report.study_figures import failed_in_words, label
 from ganbench.report.tables import section
 
 P_VALUES, ADJUSTED = [f"{test}_p" for test in TESTS], [f"{test}_adjusted" for test in TESTS]
-MOST_NAMED = 12  # settings that a sentence names
+MAX_NAMED = 12  # settings that a sentence names
 ABOUT = {
     "settings": "One row per study, method and setting, over all its runs, which differ in their seed alone.",
     "comparisons": "One row per pair of studies and method that both have.",
@@ -147,8 +147,8 @@ def _findings(
             yield f"{side.name} is not finished: it has {side.collected.share}.", True
         alone = table[(table["study"] == side.name) & (table["studies"] == 1)].to_dict("records")
         if alone:
-            more = f", and {len(alone) - MOST_NAMED} more" if len(alone) > MOST_NAMED else ""
-            named = "; ".join(label(row) for row in alone[:MOST_NAMED])
+            more = f", and {len(alone) - MAX_NAMED} more" if len(alone) > MAX_NAMED else ""
+            named = "; ".join(label(row) for row in alone[:MAX_NAMED])
             yield f"{plural(len(alone), 'setting is', 'settings are')} in {side.name} only: {named}{more}.", False
     yield from _what_compares(sides)
     made = int(tests[P_VALUES].notna().to_numpy().sum())
@@ -167,8 +167,8 @@ def _findings(
 def _pairs(tests: pd.DataFrame) -> str:
     """The pairs of methods of some tests, the first ones by name."""
     pairs = dict.fromkeys(f"{row['first']} and {row['second']}" for row in tests.to_dict("records"))
-    more = f", and {len(pairs) - MOST_NAMED} more pairs" if len(pairs) > MOST_NAMED else ""
-    return "; ".join(list(pairs)[:MOST_NAMED]) + more
+    more = f", and {len(pairs) - MAX_NAMED} more pairs" if len(pairs) > MAX_NAMED else ""
+    return "; ".join(list(pairs)[:MAX_NAMED]) + more
 
 
 def _what_compares(sides: Sequence[Side]) -> Iterator[tuple[str, bool]]:

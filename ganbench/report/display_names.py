@@ -20,7 +20,7 @@ NUMERIC = {
     "generator_learning_rate": "generator rate {}",
     "seed": "seed {}",
 }
-LONGEST_TITLE = 40  # characters, as many as a label may have
+MAX_TITLE = 40  # characters, as many as a label may have
 PARTS = tuple(axis for axis in AXES if axis not in (*NUMERIC, "block"))  # the game first
 NETWORKS = "gan"  # the game that its data set and architecture name well enough
 NAMING = ("dataset", "architecture")
@@ -84,7 +84,7 @@ def _label(value: object) -> str:
 def short_title(choice: str) -> str:
     """A choice, as tables show it, as a title within a figure: its label, or else its signature, shortened with an
     ellipsis to the length that a label may have."""
-    return truncate(split_label(choice)[0], LONGEST_TITLE)
+    return truncate(split_label(choice)[0], MAX_TITLE)
 
 
 def varying_numbers(run: pd.Series, among: pd.DataFrame) -> str:

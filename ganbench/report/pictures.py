@@ -14,12 +14,12 @@ from PIL import Image
 from ganbench.report.file_names import NOTHING
 
 # A vector drawing is sharper than pixels, but with thousands of curves its file is larger, and slow to draw.
-LARGEST_SVG = 600_000
+MAX_SVG = 600_000
 CSS_PIXELS = 96  # per inch
 FILM = 4  # pictures that a film counts for where bytes are shared out
 SCALES = ((1.0, 65), (0.64, 60), (0.45, 40))  # sizes in pixels of the file's own, with WebP's quality
 COLOURS = 64  # of a picture without loss; they cover the range of its colours, or small swatches would share one
-MOST_EXACT = 1_500_000  # pixels beyond which the search for a palette takes seconds
+MAX_EXACT = 1_500_000  # pixels beyond which the search for a palette takes seconds
 MEDIA = {"svg": "image/svg+xml", "png": "image/png", "webp": "image/webp"}
 
 
@@ -96,7 +96,7 @@ def full_file(figure: Path) -> str:
     with Image.open(figure.with_suffix(".png")) as image:
         film = getattr(image, "is_animated", False)
     vector = figure.with_suffix(".svg")
-    return f"{figure.name}.png" if film or vector.stat().st_size > LARGEST_SVG else vector.name
+    return f"{figure.name}.png" if film or vector.stat().st_size > MAX_SVG else vector.name
 
 
 def address(data: bytes, format: str) -> str:
@@ -123,7 +123,7 @@ def _forms(figure: Path) -> Iterator[Form]:
         film = address(figure.with_suffix(".png").read_bytes(), "png")
         yield Form(film, address(_pixels(last, *SCALES[0]), "webp"), FILM)
     vector = figure.with_suffix(".svg")
-    if vector.stat().st_size <= LARGEST_SVG:
+    if vector.stat().st_size <= MAX_SVG:
         yield Form(address(vector.read_bytes(), "svg"))
     for scale, quality in SCALES:
         yield Form(address(_pixels(last, scale, quality), "webp"))
@@ -134,7 +134,7 @@ def _pixels(image: Image.Image, scale: float, quality: int) -> bytes:
     size = tuple(max(1, round(scale * pixels)) for pixels in image.size)
     scaled = image if scale == 1 else image.resize(size, Image.Resampling.LANCZOS)
     found = _webp(scaled, quality=quality, method=2)
-    if scale == 1 and image.width * image.height <= MOST_EXACT:
+    if scale == 1 and image.width * image.height <= MAX_EXACT:
         few = image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).convert("RGB")
         found = min(found, _webp(few, lossless=True, quality=50, method=2), key=len)
     return found

@@ -8,7 +8,7 @@ from ganbench.analysis.methods import failure_rate, not_learned
 from ganbench.core.formatting import format_interval, format_number, format_percent, format_range, join_words, plural
 from ganbench.study.choices import split_label
 
-MOST_VALUES = 4  # of an axis, of which all are named
+MAX_VALUES = 4  # of an axis, of which all are named
 # What tells the runs of a study apart, in the order of a sentence, with the noun of one value and of several.
 DESIGN = {
     "dataset": ("data set", "data sets"),
@@ -38,9 +38,9 @@ def design(runs: pd.DataFrame) -> str:
 def _values(values: pd.Series) -> str:
     if not pd.api.types.is_numeric_dtype(values):
         texts = [split_label(value)[0] for value in values]
-        return join_words(texts) if len(texts) <= MOST_VALUES else f"{', '.join(texts[:MOST_VALUES])} and others"
+        return join_words(texts) if len(texts) <= MAX_VALUES else f"{', '.join(texts[:MAX_VALUES])} and others"
     values = values.sort_values()
-    if len(values) <= MOST_VALUES:
+    if len(values) <= MAX_VALUES:
         return join_words([format_number(value) for value in values])
     return f"{format_range(values.iloc[0], values.iloc[-1])} ({len(values)} values)"
 

@@ -18,15 +18,15 @@ from ganbench.analysis.methods import headline, methods
 from ganbench.analysis.settings import KEY
 from ganbench.core.formatting import format_number
 
-MOST_POINTS = 60  # points of a curve
-FEWEST_POINTS = 12
-ALL_POINTS = MOST_POINTS * 1000  # points of a series over all runs, beyond which curves have fewer
+MAX_POINTS = 60  # points of a curve
+MIN_POINTS = 12
+ALL_POINTS = MAX_POINTS * 1000  # points of a series over all runs, beyond which curves have fewer
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 PAIRS = np.array([one + other for one in DIGITS for other in DIGITS], dtype="S2")  # the digits of every code
 TOP = len(DIGITS) ** 2 - 4  # the level of a curve's largest value; above it are three codes for what is no number
 NAN, PLUS, MINUS = TOP + 1, TOP + 2, TOP + 3
 ADDRESS = 12  # characters of a run's digest in the address of the run on the page
-MOST_RUNS = 2000  # of a page: each takes about a kilobyte, of three megabytes
+MAX_RUNS = 2000  # of a page: each takes about a kilobyte, of three megabytes
 
 
 def commands(file: str) -> dict[str, tuple[str, str]]:
@@ -56,11 +56,11 @@ def keys(runs: pd.DataFrame) -> list[str]:
 def listed(collected: Collected) -> Collected:
     """The part of a study whose runs a page has room for.
 
-    All runs of most studies; of more than `MOST_RUNS`, by turns one of every setting in the order of the table of runs,
+    All runs of most studies; of more than `MAX_RUNS`, by turns one of every setting in the order of the table of runs,
     which are the first seeds of each.
     """
     turns = collected.runs.groupby(list(KEY), sort=False, dropna=False).cumcount().to_numpy()
-    kept = np.sort(np.argsort(turns, kind="stable")[:MOST_RUNS])
+    kept = np.sort(np.argsort(turns, kind="stable")[:MAX_RUNS])
     return collected if len(kept) == len(turns) else collected.part(collected.runs.iloc[kept])
 
 
@@ -168,7 +168,7 @@ def _plain(value: object) -> int | None:
 def _curves(collected: Collected, steps: _Places) -> tuple[list[str], dict[str, list[list]]]:
     """Names of the series, and by run its curves: the losses of both players, and the leading metric of its method."""
     runs = collected.runs
-    most = int(np.clip(ALL_POINTS // max(1, len(runs)), FEWEST_POINTS, MOST_POINTS))
+    most = int(np.clip(ALL_POINTS // max(1, len(runs)), MIN_POINTS, MAX_POINTS))
     names, found = _Places(), {}
     losses = collected.curves[collected.curves["series"].astype(str).str.endswith("_loss")]
     for (run, name), rows in grouped_arrays(losses, ["run", "series"], ["first_step", "last_step", "mean"]).items():

@@ -23,7 +23,7 @@ from ganbench.report.plotting.setting_panels import better
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 HOLLOW = {"markerfacecolor": "white"}  # of failed runs
-MOST_ROWS = 40  # settings of a figure
+MAX_ROWS = 40  # settings of a figure
 FAILURES = (
     "The share of failed runs, whatever the failure, with its 95% Wilson interval; runs of which it is not known count"
     " as not failed for its lower end and as failed for its upper one. One colour and mark per study. The findings say"
@@ -102,7 +102,7 @@ def labels(settings: pd.DataFrame) -> dict[str, int]:
     """The settings that several studies have, by their words, with their places from the top."""
     shared = settings[settings["studies"] > 1]
     found = dict.fromkeys(label(row) for row in shared.to_dict("records"))
-    return {text: place for place, text in enumerate(list(found)[:MOST_ROWS])}
+    return {text: place for place, text in enumerate(list(found)[:MAX_ROWS])}
 
 
 def label(row: dict[str, object]) -> str:

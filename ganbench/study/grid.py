@@ -18,7 +18,7 @@ from ganbench.study.choices import Choice
 from ganbench.study.names import cut_name, refuse_datasets_of_one_name, slug
 from ganbench.study.schema import Study
 from ganbench.study.train_axes import COLUMNS, used_options, values_of, varied_options, with_steps
-from ganbench.study.value_types import LARGEST_GRID
+from ganbench.study.value_types import MAX_GRID
 
 ALWAYS_NAMED = (
     "game",
@@ -142,11 +142,11 @@ def expand(study: Study) -> tuple[Run, ...]:
 
     Raises:
         GanbenchError: Two blocks contain the same run or give two methods the same name, two data sets have one name in
-            files, a data set has too few examples, or the grid has more than `LARGEST_GRID` runs.
+            files, a data set has too few examples, or the grid has more than `MAX_GRID` runs.
     """
     sizes = [_block_size(study, block) for block in study.grid]
-    if sum(sizes) > LARGEST_GRID:
-        raise GanbenchError(f"grid: {sum(sizes):,} runs are more than the {LARGEST_GRID:,} that a study may have.")
+    if sum(sizes) > MAX_GRID:
+        raise GanbenchError(f"grid: {sum(sizes):,} runs are more than the {MAX_GRID:,} that a study may have.")
     refuse_datasets_of_one_name(_labelled_choices(study).values())
     names, varied = choice_names(study), _varied_training(study)
     runs: dict[str, tuple[int, Run]] = {}

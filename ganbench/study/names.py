@@ -11,7 +11,7 @@ from ganbench.study.choices import Choice
 
 # Characters of a name. File systems take 255 in the name of a file; up to 36 are added to a pack's name while a file of
 # its is written (the digest of a job, a suffix, and what a temporary name has), and up to 33 to make it from its words.
-LONGEST_NAME = 180
+MAX_NAME = 180
 CUT_DIGEST = 12  # characters of the digest of a name that was cut
 
 
@@ -28,11 +28,11 @@ def cut_name(name: str) -> str:
     """Cut a name that is too long for files; the digest of the whole name at its end tells it from others.
 
     Args:
-        name: The name, a slug; one of at most `LONGEST_NAME` characters stays as it is.
+        name: The name, a slug; one of at most `MAX_NAME` characters stays as it is.
     """
-    if len(name) <= LONGEST_NAME:
+    if len(name) <= MAX_NAME:
         return name
-    return f"{name[: LONGEST_NAME - CUT_DIGEST - 1].rstrip('-.')}-{digest(name)[:CUT_DIGEST]}"
+    return f"{name[: MAX_NAME - CUT_DIGEST - 1].rstrip('-.')}-{digest(name)[:CUT_DIGEST]}"
 
 
 def dataset_name(choice: Choice) -> str:

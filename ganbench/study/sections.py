@@ -37,7 +37,7 @@ PackAxis = Literal[
 
 
 Duration = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, allow_inf_nan=False)]
-LEAST_MEMORY_MB = 500  # memory of a process that has only loaded its libraries
+MIN_MEMORY_MB = 500  # memory of a process that has only loaded its libraries
 
 HexDigits = text_matching(r"[0-9a-f]{8,64}", "8 to 64 of the digits 0 to 9 and a to f")
 
@@ -71,7 +71,7 @@ class Machine(Section):
     """Seconds between two checkpoints of a pack; more where checkpoints would cost over 1% of its time."""
     longest_minutes: Count | None = None
     """The longest time that a job may ask a cluster for, in minutes; longer work continues in the next job."""
-    most_memory_mb: Annotated[Count, Field(ge=LEAST_MEMORY_MB)] | None = None
+    most_memory_mb: Annotated[Count, Field(ge=MIN_MEMORY_MB)] | None = None
     """The most main memory that a job may ask a cluster for, in MB; the libraries of a process take 500."""
 
 
@@ -88,9 +88,9 @@ class Evaluate(Section):
     """The metrics and examples of every snapshot."""
 
     metrics: Annotated[list[ChoiceField], Field(min_length=1), AfterValidator(distinct)] = Field(
-        default=["fcd", "mode_coverage", "diversity"], validate_default=True
+        default=["fd", "mode_coverage", "diversity"], validate_default=True
     )
-    """Metrics to compute; the first one leads the figures and findings."""
+    """Metrics to compute; the first one that tells noise from real data leads the figures and findings."""
     judge: Annotated[ChoiceAxis, AfterValidator(distinct)] | None = None
     """Judges in place of the data sets' own, such as {name: classifier, least_accuracy: 0.6}: each data set has the
     first that fits it, by the shape of its examples and by whether it has labels, or else its own."""

@@ -20,15 +20,15 @@ from pydantic import ValidationError
 from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import CONTROL_CHARACTERS, MAX_INTEGER, escape_control, short_repr
 
-LARGEST_FILE = 1_000_000  # bytes; a whole study must fit into the 120,000 characters of a job's task
-MOST_VALUES = 20_000  # values in a study file, including keys
-MOST_RESOLVED = 10 * MOST_VALUES  # values with all defaults filled in
+MAX_FILE = 1_000_000  # bytes; a whole study must fit into the 120,000 characters of a job's task
+MAX_VALUES = 20_000  # values in a study file, including keys
+MAX_RESOLVED = 10 * MAX_VALUES  # values with all defaults filled in
 MAX_DEPTH = 30  # levels of nested lists and mappings
 TEMPLATE = "__use_yte__"  # the key with which Snakemake runs a configuration file as a template
-LONGEST_NUMBER = 100  # characters of a number as written
+MAX_NUMBER = 100  # characters of a number as written
 QUOTES = "'\""
-LONGEST_MESSAGE = 1000  # characters of one fault
-MOST_FAULTS = 20  # faults in one message
+MAX_MESSAGE = 1000  # characters of one fault
+MAX_FAULTS = 20  # faults in one message
 
 # Messages by pydantic's types of faults; the names in braces are keys of a fault's context.
 _MESSAGES = {
@@ -82,8 +82,8 @@ def describe_errors(error: ValidationError, prefix: str = "") -> Iterator[str]:
         told.setdefault((key or "the file", received), []).append(message)
     for (key, received), messages in told.items():  # a value that fits none of several types has a fault for each
         message = ", or ".join(messages)
-        if len(message) > LONGEST_MESSAGE:
-            message = f"{message[:LONGEST_MESSAGE]} ..."
+        if len(message) > MAX_MESSAGE:
+            message = f"{message[:MAX_MESSAGE]} ..."
         yield escape_control(f"{key}: {message}{received}")
 
 
@@ -92,8 +92,8 @@ def _format_limits(known: dict[str, Any]) -> dict[str, str]:
 
 
 def bullet_list(faults: Iterator[str]) -> str:
-    """Format faults as a list: the first `MOST_FAULTS`, and the number of the others."""
-    first, left = [f"  - {fault}" for fault in islice(faults, MOST_FAULTS)], sum(1 for _ in faults)
+    """Format faults as a list: the first `MAX_FAULTS`, and the number of the others."""
+    first, left = [f"  - {fault}" for fault in islice(faults, MAX_FAULTS)], sum(1 for _ in faults)
     return "\n".join([*first, *([f"  ... and {left:,} more"] if left else [])])
 
 
@@ -106,8 +106,8 @@ def data_fault(data: Any) -> str | None:
     while waiting:
         key, value, depth = waiting.pop()
         where, count = key.removeprefix(".") or "it", count + 1
-        if count > MOST_RESOLVED:
-            return f"it holds more than {MOST_RESOLVED:,} values; seeds may be written {{first: 0, count: 1000}}"
+        if count > MAX_RESOLVED:
+            return f"it holds more than {MAX_RESOLVED:,} values; seeds may be written {{first: 0, count: 1000}}"
         if depth > MAX_DEPTH:
             return f"it nests lists and mappings more than {MAX_DEPTH} levels deep"
         if isinstance(value, dict):
@@ -135,9 +135,9 @@ def read_yaml(path: Path) -> Any:
     """
     try:
         with path.open("rb") as file:
-            text = file.read(LARGEST_FILE + 1)
-        if len(text) > LARGEST_FILE:
-            raise GanbenchError(f"{path} has more than {LARGEST_FILE:,} bytes, the most that a study file may have.")
+            text = file.read(MAX_FILE + 1)
+        if len(text) > MAX_FILE:
+            raise GanbenchError(f"{path} has more than {MAX_FILE:,} bytes, the most that a study file may have.")
         data = yaml.load(text.decode("utf-8-sig"), StrictLoader)
     except OSError as error:
         raise GanbenchError(f"cannot read the study file {path}: {error.strerror}.") from None
@@ -163,8 +163,8 @@ class StrictLoader(yaml.SafeLoader):
         if event.tag is not None:
             raise yaml.YAMLError(f"{line}: tags ({event.tag}) are not accepted")
         self._values += 1
-        if self._values > MOST_VALUES:
-            raise yaml.YAMLError(f"{line}: there are more than {MOST_VALUES:,} values")
+        if self._values > MAX_VALUES:
+            raise yaml.YAMLError(f"{line}: there are more than {MAX_VALUES:,} values")
         if self._depth > MAX_DEPTH:
             raise yaml.YAMLError(f"{line}: lists and mappings are nested more than {MAX_DEPTH} levels deep")
         self._depth += 1
@@ -174,7 +174,7 @@ class StrictLoader(yaml.SafeLoader):
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         plain = isinstance(node, yaml.ScalarNode) and not node.tag.endswith(":str")
-        if plain and len(node.value) > LONGEST_NUMBER:
+        if plain and len(node.value) > MAX_NUMBER:
             raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {short_repr(node.value)} is too long for a number")
         try:
             return super().construct_object(node, deep=deep)

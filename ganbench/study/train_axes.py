@@ -22,10 +22,10 @@ from pydantic.fields import FieldInfo
 
 from ganbench.core.errors import GanbenchError
 from ganbench.study.blocks import Train
-from ganbench.study.value_types import LARGEST_COUNT, Section, as_list, check_axis, merge_values
+from ganbench.study.value_types import MAX_COUNT, Section, as_list, check_axis, merge_values
 
 LENGTHS = ("steps", "epochs", "images")  # the options that say how long a run trains; a study gives one of them
-MOST_SNAPSHOTS = 1_000_000
+MAX_SNAPSHOTS = 1_000_000
 # The options that games without a data set have no use for.
 OF_BATCHES = ("batch_size", "accumulation_steps", "subset_seed")
 ONE, MANY = "one value", "several values"
@@ -182,8 +182,8 @@ def with_steps(train: Train, n_train: int | None) -> Train:
         steps = train.epochs * ceil(n_train / train.batch_size)
     else:
         steps = ceil(train.images / train.batch_size)
-    if steps > LARGEST_COUNT:
-        raise GanbenchError(f"{length} {getattr(train, length):,} are {steps:,} steps, more than {LARGEST_COUNT:,}")
-    if every is not None and steps / every > MOST_SNAPSHOTS:
-        raise GanbenchError(f"snapshots.every {every:,} are over {MOST_SNAPSHOTS:,} snapshots in {steps:,} steps")
+    if steps > MAX_COUNT:
+        raise GanbenchError(f"{length} {getattr(train, length):,} are {steps:,} steps, more than {MAX_COUNT:,}")
+    if every is not None and steps / every > MAX_SNAPSHOTS:
+        raise GanbenchError(f"snapshots.every {every:,} are over {MAX_SNAPSHOTS:,} snapshots in {steps:,} steps")
     return train if steps == train.steps else train.model_copy(update={"steps": steps})

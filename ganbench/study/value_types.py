@@ -25,8 +25,8 @@ from ganbench.core.escaping import short_repr
 from ganbench.core.registry import CHOICES
 from ganbench.study.choices import LABEL, LABEL_IN_WORDS, Choice, expand_choice, option_axes, parse_choice
 
-LARGEST_GRID = 1_000_000
-LARGEST_COUNT = 1_000_000_000
+MAX_GRID = 1_000_000
+MAX_COUNT = 1_000_000_000
 
 
 def text_matching(pattern: str, words: str) -> Any:
@@ -64,11 +64,11 @@ def refuse_boolean(value: Any) -> Any:
 
 
 # YAML reads 2e-4 as a string, since its floats need a dot; numeric types therefore accept such strings.
-Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=LARGEST_COUNT)]
+Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=MAX_COUNT)]
 Positive = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
-SMALLEST_RATE, LARGEST_RATE = 1e-37, 1e38  # runs may train in float32, which must tell a rate from 0 and from infinity
+MIN_RATE, MAX_RATE = 1e-37, 1e38  # runs may train in float32, which must tell a rate from 0 and from infinity
 LearningRate = Annotated[
-    float, BeforeValidator(refuse_boolean), Field(gt=0, ge=SMALLEST_RATE, le=LARGEST_RATE, allow_inf_nan=False)
+    float, BeforeValidator(refuse_boolean), Field(gt=0, ge=MIN_RATE, le=MAX_RATE, allow_inf_nan=False)
 ]
 Seed = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0, lt=2**31)]
 Fraction = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, le=1, allow_inf_nan=False)]
@@ -157,9 +157,9 @@ def _parse_seeds(value: Any) -> Any:
         if set(value) - {"first", "count"} or "count" not in value:
             raise ValueError(f"must be a list of seeds or a mapping {{first, count}}, but is {short_repr(value)}")
         first, count = value.get("first", 0), value["count"]
-        if not (type(first) is int and type(count) is int and 1 <= count <= LARGEST_GRID):  # a bool is an int
+        if not (type(first) is int and type(count) is int and 1 <= count <= MAX_GRID):  # a bool is an int
             raise ValueError(
-                f"first and count must be whole numbers, count from 1 to {LARGEST_GRID}, but are {short_repr(value)}"
+                f"first and count must be whole numbers, count from 1 to {MAX_GRID}, but are {short_repr(value)}"
             )
         return list(range(first, first + count))
     return as_list(value)
@@ -172,8 +172,8 @@ def limit_grid_size(blocks: Any) -> Any:
         for block in as_list(blocks)
         if isinstance(block, dict)
     )
-    if runs > LARGEST_GRID:
-        raise ValueError(f"{runs:,} runs are more than the {LARGEST_GRID:,} that a study may have")
+    if runs > MAX_GRID:
+        raise ValueError(f"{runs:,} runs are more than the {MAX_GRID:,} that a study may have")
     return blocks
 
 
@@ -212,12 +212,12 @@ CountAxis = Annotated[
 LearningRateAxis = Annotated[
     list[LearningRate],
     BeforeValidator(as_list),
-    _axis_schema({"type": ["number", "string"], "minimum": SMALLEST_RATE, "maximum": LARGEST_RATE}),
+    _axis_schema({"type": ["number", "string"], "minimum": MIN_RATE, "maximum": MAX_RATE}),
 ]
 OwnLearningRateAxis = Annotated[
     list[LearningRate | None],
     BeforeValidator(as_list),
-    _axis_schema({"type": ["number", "string", "null"], "minimum": SMALLEST_RATE, "maximum": LARGEST_RATE}),
+    _axis_schema({"type": ["number", "string", "null"], "minimum": MIN_RATE, "maximum": MAX_RATE}),
 ]
 SeedAxis = Annotated[
     list[Seed],

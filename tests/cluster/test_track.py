@@ -438,7 +438,7 @@ def test_runs_are_found_without_the_report_as_the_pages_say(tmp_path, uri, study
     page.write_text("report")
     track(tiny_collected(tmp_path / "collected"), study=study, uri=uri, page=page)
     (code,) = [block for block in blocks("python") if "mlflow.search_runs" in block]
-    for words, mine in {"sqlite:///mlflow.db": uri, "my-study": study, "final/fcd": "final/distance"}.items():
+    for words, mine in {"sqlite:///mlflow.db": uri, "my-study": study, "final/fd": "final/distance"}.items():
         assert words in code
         code = code.replace(words, mine)
     experiment, found = client_of(uri).get_experiment_by_name(study), {}

@@ -187,7 +187,7 @@ DEFAULTS = {
     ("metric", "texture"): {"most": 2000},
     ("metric", "birthday"): {"share": 0.05},
     ("metric", "prd"): {"clusters": 20, "clusterings": 10, "most": 10_000},  # of Sajjadi et al.
-    ("metric", "fcd_infinity"): {},
+    ("metric", "fd_infinity"): {},
     ("metric", "prdc"): {"k": 5, "most": 10_000},  # k of Naeem et al.
     ("architecture", "r3gan"): {  # a small form
         **{"latent_size": 64, "features": 32, "most_features": 128, "blocks": 2, "group_width": 16},
@@ -1018,7 +1018,7 @@ def test_a_metric_s_reference_is_of_real_examples_and_of_held_out_ones_where_it_
 
 def test_scores_of_numbers_that_are_none_are_nan(judged):
     spec, examples, judge, state = judged("ring8")
-    scorer = Scorer.of(judge, state, [part("metric", "fcd"), part("metric", "mode_coverage")], spec, examples)
+    scorer = Scorer.of(judge, state, [part("metric", "fd"), part("metric", "mode_coverage")], spec, examples)
     broken = examples.heldout.copy()
     broken[3] = np.inf
     assert all(np.isnan(value) for value in scorer.score(broken).values())

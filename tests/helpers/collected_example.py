@@ -28,7 +28,7 @@ from ganbench.analysis.outcome_catalogue import catalogue
 from ganbench.core import result_files
 
 METRICS = {
-    "fcd": ("Fréchet classifier distance", "Distance of generated from real examples in classifier features", "low"),
+    "fd": ("Fréchet distance", "Distance of generated from real examples in classifier features", "low"),
     "modes": ("Modes covered", "How many of the modes of the data are generated", "high", 0.0, 10.0),
     "high_quality": ("High-quality share", "Share of generated examples that lie close to a mode", "high", 0.0, 1.0),
     "mode_kl": ("Mode imbalance (KL)", "Divergence of the generated modes from the real ones, in nats", "low", 0.0),
@@ -206,7 +206,7 @@ def _metrics(run: dict, generator: np.random.Generator) -> dict[str, np.ndarray]
         skill *= np.where(steps > 300, generator.uniform(0.1, 0.35), 1.0)
     skill = np.clip(skill + generator.normal(0, 0.015, skill.shape), 0.001, 0.999)
     values = {
-        "fcd": 300 * (1 - skill) ** 2 + 2,
+        "fd": 300 * (1 - skill) ** 2 + 2,
         "modes": np.round(np.clip(14 * skill, 0, 8 if run["dataset"] == "ring8" else 10)),
         "high_quality": skill,
         "mode_kl": 2.2 * (1 - skill),
@@ -289,7 +289,7 @@ def _nulls() -> pd.DataFrame:
             "low": table["value"] - reach,
             "high": table["value"] + reach,
             "how": table["how"],
-            "noise": table["quantity"].map({"fcd": 12.0, "modes": 6.0, "high_quality": 0.3}),
+            "noise": table["quantity"].map({"fd": 12.0, "modes": 6.0, "high_quality": 0.3}),
             "caution": None,
         }
     )[list(NULLS)].reset_index(drop=True)
@@ -297,7 +297,7 @@ def _nulls() -> pd.DataFrame:
 
 def _references() -> pd.DataFrame:
     how = "1000 held-out real examples against the training set"
-    rows = [("digits", "fcd", 1.7, how), ("digits", "modes", 10.0, how), ("digits", "high_quality", 0.97, how)]
-    rows += [("digits", "classifier_accuracy", 0.985, "held-out real examples"), ("ring8", "fcd", 0.8, how)]
+    rows = [("digits", "fd", 1.7, how), ("digits", "modes", 10.0, how), ("digits", "high_quality", 0.97, how)]
+    rows += [("digits", "classifier_accuracy", 0.985, "held-out real examples"), ("ring8", "fd", 0.8, how)]
     rows += [("ring8", "modes", 8.0, how), ("ring8", "high_quality", 0.99, how)]
     return pd.DataFrame(rows, columns=list(REFERENCES))

@@ -74,7 +74,7 @@ DIAGNOSTICS = {
         "npy_silent_flips": ("Silent flips, npy", "Share of files that load with other values.", "low", 0.0, 1.0),
     },
     "nearest_neighbours": {"covering_features": ("Covering", "Examples nearest to most samples.", "none", 1.0, None)},
-    "missing_modes": {"fcd_response_one": ("Response", "Change of the score without one class.", "none", None, None)},
+    "missing_modes": {"fd_response_one": ("Response", "Change of the score without one class.", "none", None, None)},
     "pooling_indices": {
         "indices_share": ("Due to the indices", "Share of the variance.", "none", 0.0, 1.0),
         "source_p_value": ("p-value", "Share of permutations.", "none", 0.0, 1.0),
@@ -333,7 +333,7 @@ def _observed(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict
             {"steps": np.arange(11)} | {name: i * rate / 100 * np.arange(11) for i, name in enumerate(RESUMED)},
         ),
         "nearest_neighbours": ({"covering_features": 3.0}, _neighbours(run["seed"])),
-        "missing_modes": ({"fcd_response_one": 4.0}, _missing()),
+        "missing_modes": ({"fd_response_one": 4.0}, _missing()),
         "pooling_indices": ({"indices_share": 0.2, "source_p_value": 0.03}, _indices(run["seed"])),
     }
 
@@ -364,7 +364,7 @@ def _missing() -> dict[str, np.ndarray]:
     """Scores without up to four classes."""
     deleted = np.arange(5.0)
     arrays = {"deleted": deleted}
-    for factor, name in ((0.3, "fcd"), (-0.1, "recall"), (-0.05, "coverage")):
+    for factor, name in ((0.3, "fd"), (-0.1, "recall"), (-0.05, "coverage")):
         arrays |= {name: 0.9 + factor * deleted, f"{name}_deviation": np.full(5, 0.05)}
         arrays[f"{name}_response"] = 100 * abs(factor) * deleted
     return arrays

@@ -21,7 +21,7 @@ FIRST = np.arange(BINS) * STEPS // BINS + 1
 LAST = (np.arange(BINS) + 1) * STEPS // BINS
 SNAPSHOTS = np.array([0, 25, 48, 93, 180, 347, 671, 1295, 2500])
 METRICS = {
-    "fcd": MetricInfo("Distance", "how far", "low", 0.0, None),
+    "fd": MetricInfo("Distance", "how far", "low", 0.0, None),
     "mode_kl": MetricInfo("KL", "imbalance", "low", 0.0, None),
 }
 AT = LAST / STEPS  # of the bins, as shares of training
@@ -79,7 +79,7 @@ def healthy(rng: np.random.Generator) -> Made:
             "generator_parameter_norm": growth * 0.9,
         },
         {
-            "fcd": distance,
+            "fd": distance,
             "mode_kl": np.log(MODES) * np.exp(-SNAPSHOTS / 150) + rng.uniform(0.01, 0.1),
             "dominant_mode": np.where(SNAPSHOTS < 200, 8.0, -1.0),
             "dominant_share": np.where(SNAPSHOTS < 200, 0.9, 0.15),
@@ -125,7 +125,7 @@ def confident(rng: np.random.Generator) -> Made:
 def improving(rng: np.random.Generator) -> Made:
     """Still improving: the distance falls at every snapshot."""
     run = healthy(rng)
-    run.metrics["fcd"] = 1100 * (1 + SNAPSHOTS / rng.uniform(20, 60)) ** -rng.uniform(0.8, 1.2)
+    run.metrics["fd"] = 1100 * (1 + SNAPSHOTS / rng.uniform(20, 60)) ** -rng.uniform(0.8, 1.2)
     return run
 
 
@@ -133,8 +133,8 @@ def unlearned(rng: np.random.Generator) -> Made:
     """Noise images, much alike: the distance hardly falls, and a classifier puts all of them into one class, and later
     into another."""
     run = healthy(rng)
-    run.metrics["fcd"] = rng.uniform(800, 1300, len(SNAPSHOTS))
-    run.metrics["fcd"][0] = 1150
+    run.metrics["fd"] = rng.uniform(800, 1300, len(SNAPSHOTS))
+    run.metrics["fd"][0] = 1150
     run.metrics["mode_kl"] = rng.uniform(1.5, np.log(MODES), len(SNAPSHOTS))
     run.metrics["mode_kl"][0] = np.log(MODES)
     run.metrics["dominant_mode"] = np.where(rng.uniform(30, 2000) > SNAPSHOTS, 8.0, 3.0)
@@ -210,7 +210,7 @@ def collapsed(rng: np.random.Generator) -> Made:
     run, at = healthy(rng), int(rng.uniform(0.3, 0.5) * BINS)
     after = LAST[at] <= SNAPSHOTS
     run.metrics["mode_kl"] = np.where(after, np.log(MODES / rng.uniform(1, 2)), run.metrics["mode_kl"])
-    run.metrics["fcd"] = np.where(after, rng.uniform(100, 300), run.metrics["fcd"])
+    run.metrics["fd"] = np.where(after, rng.uniform(100, 300), run.metrics["fd"])
     run.metrics["dominant_mode"] = np.where(after, 3.0, run.metrics["dominant_mode"])
     run.metrics["dominant_share"] = np.where(after, 0.9, run.metrics["dominant_share"])
     run.metrics["diversity"] = np.where(after, 0.15, run.metrics["diversity"])
@@ -237,7 +237,7 @@ def hopping(rng: np.random.Generator) -> Made:
     run.metrics["mode_kl"] = rng.uniform(1.8, np.log(MODES), len(path))
     run.metrics["mode_kl"][0] = 0.4
     run.metrics["diversity"] = np.full(len(path), 0.03)
-    run.metrics["fcd"] = 1000 * rng.uniform(0.9, 1.3, len(path))
+    run.metrics["fd"] = 1000 * rng.uniform(0.9, 1.3, len(path))
     return run
 
 
@@ -269,7 +269,7 @@ def latticed(rng: np.random.Generator) -> Made:
 
 def forgetting(rng: np.random.Generator) -> Made:
     run = healthy(rng)
-    run.metrics["fcd"][-1] = run.metrics["fcd"].min() * 2 + rng.uniform(100, 600)
+    run.metrics["fd"][-1] = run.metrics["fd"].min() * 2 + rng.uniform(100, 600)
     return run
 
 
@@ -277,10 +277,10 @@ def relapsing(rng: np.random.Generator) -> Made:
     """Two relapses, each of which recovers; with more snapshots, since nine in a row hold no two."""
     run = healthy(rng)
     steps = np.linspace(0, STEPS, 21).astype(int)
-    fcd = 1000 * np.exp(-steps / 150) + 20
-    fcd[10:12] += rng.uniform(100, 500)
-    fcd[15:17] += rng.uniform(100, 500)
-    run.about["snapshots"] = pd.DataFrame({"step": steps, "fcd": fcd, "mode_kl": np.exp(-steps / 100)})
+    fd = 1000 * np.exp(-steps / 150) + 20
+    fd[10:12] += rng.uniform(100, 500)
+    fd[15:17] += rng.uniform(100, 500)
+    run.about["snapshots"] = pd.DataFrame({"step": steps, "fd": fd, "mode_kl": np.exp(-steps / 100)})
     return run
 
 
@@ -347,8 +347,8 @@ def without_modes(rng: np.random.Generator, missing: float) -> Made:
 def worse_by(rng: np.random.Generator, factor: float) -> Made:
     """A last distance of so many times the best before, which was a tenth of the untrained generator's."""
     run = healthy(rng)
-    run.metrics["fcd"] = run.metrics["fcd"][0] * np.array([1, 0.9, 0.7, 0.5, 0.3, 0.2, 0.12, 0.1, 0.1 * factor])
-    run.metrics["fcd"][1:] *= np.exp(rng.normal(0, 0.08, len(SNAPSHOTS) - 1))
+    run.metrics["fd"] = run.metrics["fd"][0] * np.array([1, 0.9, 0.7, 0.5, 0.3, 0.2, 0.12, 0.1, 0.1 * factor])
+    run.metrics["fd"][1:] *= np.exp(rng.normal(0, 0.08, len(SNAPSHOTS) - 1))
     return run
 
 

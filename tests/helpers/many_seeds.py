@@ -37,9 +37,9 @@ def many_seeds(collected: Collected, seeds: int) -> Collected:
             run = row | {"run": name, "method": "digits-net", "seed": seed, "outcome": outcome}
             run |= {"learning_rate": rate, "n_train": 100, "outcomes": outcome, "steps": STEPS[-1], "steps_done": ended}
             run |= {"failed_step": None if outcome == "converged" else ended}
-            runs.append(run | {"fcd_final": np.nan if outcome == "diverged" else values[-1]})
+            runs.append(run | {"fd_final": np.nan if outcome == "diverged" else values[-1]})
             rows = {"run": name, "method": "digits-net", "dataset": "digits", "step": np.array(STEPS)[at]}
-            snapshots.append(pd.DataFrame(rows | {"fcd": values[at]}))
+            snapshots.append(pd.DataFrame(rows | {"fd": values[at]}))
             first = np.arange(BINS) * (STEPS[-1] // BINS) + 1
             first = first[first <= ended]
             for series, level in (("discriminator_loss", 0.7), ("generator_loss", 1.5 if seed != ODD else 6.0)):
@@ -49,4 +49,4 @@ def many_seeds(collected: Collected, seeds: int) -> Collected:
     table = pd.concat(snapshots, ignore_index=True).reindex(columns=collected.snapshots.columns)
     tables = {"runs": pd.DataFrame(runs), "snapshots": table, "curves": pd.concat(curves, ignore_index=True)}
     empty = {name: getattr(collected, name)[:0] for name in ("events", "modes", "run_outcomes")}
-    return dataclasses.replace(collected, metrics={"fcd": collected.metrics["fcd"]}, **tables, **empty)
+    return dataclasses.replace(collected, metrics={"fd": collected.metrics["fd"]}, **tables, **empty)

@@ -111,7 +111,7 @@ def blocks(draw: st.DrawFn, index: int) -> dict[str, Any]:
 def claims(draw: st.DrawFn, index: int) -> dict[str, Any]:
     """A claim that may or may not be one of what the study measures."""
     quantity = draw(
-        st.sampled_from(["path.radius", "path.growth", "final.fcd", "outcome.diverged", "outcome.collapsed"])
+        st.sampled_from(["path.radius", "path.growth", "final.fd", "outcome.diverged", "outcome.collapsed"])
     )
     bound = draw(st.sampled_from([0, 0.5, "1/2", "exp(-1)", "sqrt(2)", "1/0"]))
     test = draw(

@@ -24,7 +24,7 @@ STUDY = {
         {"game": "bilinear", "dynamics": "alternating", "optimizer": "sgd", "learning_rate": 0.1, "seed": [0, 1]},
     ],
     "train": {"steps": 20, "batch_size": 64, "snapshots": {"count": 2}},
-    "evaluate": {"metrics": ["fcd", "kid", "mode_coverage"], "samples": 500, "samples_kept": 2},
+    "evaluate": {"metrics": ["fd", "kid", "mode_coverage"], "samples": 500, "samples_kept": 2},
     "diagnose": [{"diagnostic": {"name": "spectrum", "products": 6, "probes": 2}}, "path"],
 }
 FEW = '''"""Zeros and ones."""

@@ -343,4 +343,4 @@ def test_a_made_up_study_is_collected_like_a_trained_one(tmp_path, monkeypatch):
     stages.run(job)
     runs = Collected.read(job.path.parent).runs
     assert len(runs) == runs["run"].nunique() == 12
-    assert runs["fcd_final"].nunique() == 12
+    assert runs["fd_final"].nunique() == 12

@@ -247,7 +247,7 @@ def test_a_study_runs_stage_by_stage(study):
     assert list(runs.loc[1e9, "outcome"]) == ["diverged", "diverged"]
     assert (runs.loc[1e9, "outcome_step"] >= 1).all()
     assert runs.loc[1e9, "outcome_why"].str.contains("became").all()
-    assert runs.loc[1e9, "fcd_final"].isna().all(), "a run that diverged has no final score"
+    assert runs.loc[1e9, "fd_final"].isna().all(), "a run that diverged has no final score"
     assert (runs.loc[1e-3, "steps_done"] == 60).all()
     assert (runs.loc[1e9, "steps_done"] < 60).all()
     assert not list((folder / "train").glob(".resume/*")), "checkpoints go when the pack is done"

@@ -749,9 +749,9 @@ def report(tmp_path_factory) -> str:
         objective=[words(f"objective {number % 2}") for number in range(len(few.runs))],
         digest=words("digest"),
     )
-    info = dataclasses.replace(few.metrics["fcd"], title=ATTACKS[0], what=words("meaning"))
+    info = dataclasses.replace(few.metrics["fd"], title=ATTACKS[0], what=words("meaning"))
     references = few.references.assign(how=words("how"), dataset=words("data set"))
-    few = dataclasses.replace(few, runs=runs, references=references, metrics=few.metrics | {"fcd": info})
+    few = dataclasses.replace(few, runs=runs, references=references, metrics=few.metrics | {"fd": info})
     claims = [
         {"id": "A1", "source": words("source"), "statement": words("statement"), "note": words("note")}
         | {

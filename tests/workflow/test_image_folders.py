@@ -47,7 +47,7 @@ def test_a_folder_of_photographs_goes_to_a_report_in_a_study_of_ten_lines(tmp_pa
     assert len(runs) == 2
     assert list(runs["n_train"]) == [270, 270]  # a tenth is held out
     snapshots = pd.read_csv(project.results / "tables" / "snapshots.csv")
-    assert np.isfinite(snapshots["fcd"]).all()
+    assert np.isfinite(snapshots["fd"]).all()
     assert snapshots["modes"].max() <= len(CLASSES)
     assert "image_folder" in (project.results / "report.html").read_text()
 

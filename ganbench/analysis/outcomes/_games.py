@@ -8,9 +8,9 @@ import numpy as np
 
 from ganbench.analysis.outcomes._run import RunEvidence
 
-LEAST_BINS = 8  # fewer bins show no trend
+MIN_BINS = 8  # fewer bins show no trend
 DIFFERENT = 1.03  # a factor between the quarters that is more than rounding and the phase of a turn
-TOO_FEW = f"the run has too few bins of steps, fewer than {LEAST_BINS}"
+TOO_FEW = f"the run has too few bins of steps, fewer than {MIN_BINS}"
 GONE = 1e-9  # a gradient of this share of the first is rounding
 
 
@@ -61,7 +61,7 @@ class GameTrend:
 def trend_of(run: RunEvidence) -> GameTrend | None:
     """The trend of a run; None where it has too few bins to show one."""
     names = [f"{player}_{what}" for what in ("gradient_norm", "parameter_norm") for player in run.players]
-    if any(name not in run.series for name in names) or len(run.series[names[0]].mean) < LEAST_BINS:
+    if any(name not in run.series for name in names) or len(run.series[names[0]].mean) < MIN_BINS:
         return None
     series = run.series[names[0]]
     gradients = _joint([run.series[name].mean for name in names[: len(run.players)]])

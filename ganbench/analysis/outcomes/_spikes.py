@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ganbench.analysis.outcomes._run import Series
 
 HISTORY_STEPS, HISTORY_BINS = 200, 20  # the past that a bin is compared with: so many steps, and so many bins at least
-LEAST_SPREAD = 0.01  # of ln |loss|: a series that hardly moves has no spikes of less than some per cent
+MIN_SPREAD = 0.01  # of ln |loss|: a series that hardly moves has no spikes of less than some per cent
 NORMAL = 1.4826  # standard deviations in a median absolute deviation of a normal distribution
 
 
@@ -79,7 +79,7 @@ def _stretches(series: Series, deviations: float, floor: float) -> Iterator[tupl
         return
     past = sliding_window_view(y, window)[:-1]  # of the bins from `window` on, those before
     middle = np.median(past, axis=1)
-    spread = np.maximum(NORMAL * np.median(np.abs(past - middle[:, None]), axis=1), LEAST_SPREAD)
+    spread = np.maximum(NORMAL * np.median(np.abs(past - middle[:, None]), axis=1), MIN_SPREAD)
     standing_out = y[window:] - middle > deviations * spread
     at = window
     while (ahead := standing_out[at - window :]).any():

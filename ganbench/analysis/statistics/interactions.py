@@ -14,7 +14,7 @@ import numpy as np
 
 from ganbench.analysis.statistics.rates import CONFIDENCE, wilson
 
-MOST_EXACT = 13  # blocks of which all 2^12 patterns of signs that differ are tried; of more, a sample of them
+MAX_EXACT = 13  # blocks of which all 2^12 patterns of signs that differ are tried; of more, a sample of them
 SAMPLED = 9_999
 ROUNDING = 1e-9  # of the statistic: patterns of signs that are ties by arithmetic must not be decided by rounding
 
@@ -62,7 +62,7 @@ def interaction_test(blocks: np.ndarray, generator: np.random.Generator) -> floa
     if not residuals.any():
         return float("nan")
     seen = (residuals.sum(axis=0) ** 2).sum()
-    exact = len(blocks) <= MOST_EXACT
+    exact = len(blocks) <= MAX_EXACT
     signs = _all_signs(len(blocks)) if exact else generator.choice([-1.0, 1.0], size=(SAMPLED, len(blocks)))
     extreme = int((((signs @ residuals) ** 2).sum(axis=1) >= seen * (1 - ROUNDING)).sum())
     return extreme / len(signs) if exact else (extreme + 1) / (SAMPLED + 1)
@@ -70,7 +70,7 @@ def interaction_test(blocks: np.ndarray, generator: np.random.Generator) -> floa
 
 def least_p_value(blocks: int) -> float:
     """The least p-value that `interaction_test` gives for so many blocks, whatever they show."""
-    return 0.5 ** (blocks - 1) if blocks <= MOST_EXACT else 1 / (SAMPLED + 1)
+    return 0.5 ** (blocks - 1) if blocks <= MAX_EXACT else 1 / (SAMPLED + 1)
 
 
 def _all_signs(blocks: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from scipy import stats
 from ganbench.analysis.statistics.multiplicity import LEVEL
 
 POWER = 0.8
-MOST = 10_000  # runs that nobody trains: larger numbers are not sought
+MAX_RUNS = 10_000  # runs that nobody trains: larger numbers are not sought
 
 
 def runs_for_rate(share: float, limit: float, *, level: float = LEVEL, power: float = POWER) -> int | None:
@@ -31,18 +31,18 @@ def runs_for_rate(share: float, limit: float, *, level: float = LEVEL, power: fl
         power: The probability with which the difference is to be found.
 
     Returns:
-        The number of runs; None where it exceeds `MOST`, or where rate and limit are equal.
+        The number of runs; None where it exceeds `MAX_RUNS`, or where rate and limit are equal.
     """
     if share == limit:
         return None
     if share < limit:
         share, limit = 1 - share, 1 - limit
-    for most in (100, 1000, MOST):
+    for most in (100, 1000, MAX_RUNS):
         runs = np.arange(1, most + 1)
         critical = stats.binom.isf(level / 2, runs, limit) + 1  # the smallest count that is rejected
         short = runs[stats.binom.sf(critical - 1, runs, share) < power]
         least = int(short.max()) + 1 if len(short) else 1
-        if least <= most / 2 or least <= most == MOST:  # no tooth is longer than half of the numbers looked at
+        if least <= most / 2 or least <= most == MAX_RUNS:  # no tooth is longer than half of the numbers looked at
             return least
     return None
 
@@ -60,7 +60,7 @@ def runs_for_two_rates(first: float, second: float, *, level: float = LEVEL, pow
         level, power: As for `runs_for_rate`.
 
     Returns:
-        The number of runs of either group; None where it exceeds `MOST`, or where the rates are equal.
+        The number of runs of either group; None where it exceeds `MAX_RUNS`, or where the rates are equal.
     """
     if first == second:
         return None
@@ -70,7 +70,7 @@ def runs_for_two_rates(first: float, second: float, *, level: float = LEVEL, pow
     # With fewer runs, not even a group in which all fail is told from one in which none does: their p-value is 2 / 4^n.
     possible = ceil(log(2 / level, 4))
     least = max(possible, ceil(((pooled + apart) / (first - second)) ** 2))
-    return least if least <= MOST else None
+    return least if least <= MAX_RUNS else None
 
 
 def pairs_for_two_rates(
@@ -86,7 +86,7 @@ def pairs_for_two_rates(
         level, power: As for `runs_for_rate`.
 
     Returns:
-        The number of pairs; None where it exceeds `MOST`, or where the shares are equal.
+        The number of pairs; None where it exceeds `MAX_RUNS`, or where the shares are equal.
     """
     if first_only == second_only:
         return None
@@ -120,7 +120,7 @@ def runs_for_mean(
         level, power: As for `runs_for_rate`.
 
     Returns:
-        The number of pairs, or of runs of either group; None where it exceeds `MOST`, or where there is no difference.
+        The number of pairs, or of runs of either group; None beyond `MAX_RUNS`, or where there is no difference.
     """
     if difference == 0:
         return None
@@ -140,12 +140,12 @@ def enough(runs: int | None, present: int, what: str) -> str:
     """The number of runs that would do, in words: "about 40 pairs (30 more)", or "more than 10,000 pairs".
 
     Args:
-        runs: The number; None where it exceeds `MOST`.
+        runs: The number; None where it exceeds `MAX_RUNS`.
         present: The number that there are already.
         what: What is counted, in the plural.
     """
     if runs is None:
-        return f"more than {MOST:,} {what}"
+        return f"more than {MAX_RUNS:,} {what}"
     return f"about {runs:,} {what}" + (f" ({runs - present:,} more)" if runs > present else "")
 
 
@@ -158,9 +158,9 @@ def _smallest(reached: Callable[[int], bool], least: int) -> int | None:
     """The smallest number for which a condition holds, where it holds for all larger ones too."""
     low, high = least - 1, least
     while not reached(high):
-        if high >= MOST:
+        if high >= MAX_RUNS:
             return None
-        low, high = high, min(2 * high, MOST)
+        low, high = high, min(2 * high, MAX_RUNS)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if reached(middle) else (middle, high)

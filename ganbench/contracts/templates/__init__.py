@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from ganbench.core.errors import GanbenchError, unknown
-from ganbench.core.registry import FAMILIES, LONGEST_NAME
+from ganbench.core.registry import FAMILIES, MAX_NAME
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -22,7 +22,7 @@ USES = {
     "optimizer": "optimizer: [adam, ./{name}.py]  # in a block of the grid",
     "schedule": "schedule: [constant, ./{name}.py]  # in a block of the grid",
     "judge": "evaluate: {{judge: ./{name}.py}}",
-    "metric": "evaluate: {{metrics: [fcd, ./{name}.py]}}",
+    "metric": "evaluate: {{metrics: [fd, ./{name}.py]}}",
     "diagnostic": "diagnose: [./{name}.py]",
 }
 
@@ -52,9 +52,9 @@ def written(family: str, name: str) -> str:
         GanbenchError: an unknown family, or a name that is unfit for a file, a class and a column of a table.
     """
     path = template(family)
-    if not re.fullmatch("[a-z][a-z0-9_]*", name) or len(name) > LONGEST_NAME:
+    if not re.fullmatch("[a-z][a-z0-9_]*", name) or len(name) > MAX_NAME:
         raise GanbenchError(
-            f"the name of a component of your own must be 1 to {LONGEST_NAME} lower-case letters, digits and "
+            f"the name of a component of your own must be 1 to {MAX_NAME} lower-case letters, digits and "
             f"underscores that begin with a letter, such as my_{family}, but is {name!r}."
         )
     text = path.read_text(encoding="utf-8")

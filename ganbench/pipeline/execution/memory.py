@@ -8,7 +8,7 @@ from pathlib import Path
 
 CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # cgroup versions 2 and 1
 RESET, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")  # of Linux
-MOST_HELD = 4 * 2**30  # bytes of examples in memory, on any machine, so that a cluster can be asked for it
+MAX_HELD = 4 * 2**30  # bytes of examples in memory, on any machine, so that a cluster can be asked for it
 SHARE_HELD = 0.25  # of this machine's memory
 
 
@@ -56,4 +56,4 @@ def process_memory(name: str) -> int:
 
 def most_held() -> int:
     """The bytes from which examples are read from their file as they are needed. They give the same numbers there."""
-    return min(MOST_HELD, int(SHARE_HELD * machine_memory()))
+    return min(MAX_HELD, int(SHARE_HELD * machine_memory()))

@@ -31,7 +31,7 @@ from ganbench.pipeline.execution.result_cache import group_of
 KIND = "snapshots"
 FOLDER = "snapshots"  # in the folder of the checkpoints
 BUFFER = 2**24  # bytes; a file of these takes longer to write than to open and to sync
-MOST_OPEN = 128  # files that are open at a time; a process may have a thousand
+MAX_OPEN = 128  # files that are open at a time; a process may have a thousand
 START = -1  # the step of an attempt that goes on from no checkpoint
 
 
@@ -178,7 +178,7 @@ class _OpenFile:
 
 
 class _OpenFiles:
-    """Files of snapshots that stay open between reads, the last `MOST_OPEN` of them, until nobody reads them any more.
+    """Files of snapshots that stay open between reads, the last `MAX_OPEN` of them, until nobody reads them any more.
 
     A run's arrays are read one after the other, each from all files. Opening a file, and finding an array in it, take
     longer than reading a few rows. Of each file the arrays of the last run stay known: those of all runs would take
@@ -199,7 +199,7 @@ class _OpenFiles:
             stack = ExitStack()
             self._open[path] = _OpenFile(stack, stack.enter_context(result_files.open_file(path, KIND)))
         self._open.move_to_end(path)
-        while len(self._open) > MOST_OPEN:
+        while len(self._open) > MAX_OPEN:
             self._open.popitem(last=False)[1].stack.close()
         opened = self._open[path]
         if digest != opened.digest:

@@ -20,7 +20,7 @@ from ganbench.core.source_digests import digest, file_digest
 from ganbench.data import Archive
 
 FILES = ".files.json"  # file in the study's folder with the digests of its data sets' files
-MANY = 100  # files; fewer are read each time, whatever their time stamps say
+MIN_CACHED_FILES = 100  # files; fewer are read each time, whatever their time stamps say
 SETTLED_SECONDS = 10.0  # age from which a time stamp is trusted: a file may change twice within its resolution
 
 
@@ -86,7 +86,7 @@ def files_digest(paths: Sequence[str], known: Path) -> str:
         paths: The files.
         known: The file that remembers digests. It is written where it can be.
     """
-    if len(paths) < MANY:
+    if len(paths) < MIN_CACHED_FILES:
         return digest(_named(paths, [file_digest(Path(path)) for path in paths]))
     remembered = RememberedFiles(known)
     values = [remembered.get(path, partial(file_digest, Path(path))) for path in paths]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganbench.contracts.networks import LARGEST_LATENT
+from ganbench.contracts.networks import MAX_LATENT
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import plural
 from ganbench.core.recorder import GAN_SERIES, bin_edges, snapshot_steps
@@ -32,7 +32,7 @@ SINGLE = 4  # bytes of a number in float32
 # Networks beyond these take longer to draw, compare and train for a few steps than small ones.
 SMALL_PARAMETERS = 1e6  # of both networks
 SMALL_WORK = 1e9  # floating-point operations of both forward passes, as often as a step takes gradients
-LEAST_COPIES = 3  # of the parameters: the present ones, their gradient, and the next ones
+MIN_COPIES = 3  # of the parameters: the present ones, their gradient, and the next ones
 
 
 def memory_fault(study: Study, run: Run, available: int) -> str | None:
@@ -70,7 +70,7 @@ def needed(study: Study, run: Run) -> dict[str, int]:
         return {}
     architecture, data = run.choice("architecture").build(), run.choice("dataset").build().spec
     latent = getattr(architecture, "latent_size", None)
-    if not isinstance(latent, int) or not 0 < latent <= LARGEST_LATENT:  # refused by the architecture's contract
+    if not isinstance(latent, int) or not 0 < latent <= MAX_LATENT:  # refused by the architecture's contract
         return {}
     train, evaluate = run.train, study.evaluate
     number = 2 * SINGLE if train.precision == "float64" else SINGLE
@@ -85,7 +85,7 @@ def needed(study: Study, run: Run) -> dict[str, int]:
     example = prod(data.shape)
     words = ", ".join(f"{player}: {size:,} parameters" for player, (size, _) in counted.items())
     return {
-        f"parameters, gradients and {plural(kept, 'snapshot')} of both networks ({words})": (LEAST_COPIES + kept)
+        f"parameters, gradients and {plural(kept, 'snapshot')} of both networks ({words})": (MIN_COPIES + kept)
         * number
         * parameters,
         f"activations of {part:,} examples": number * part * sum(outputs for _, outputs in counted.values()),

@@ -27,7 +27,7 @@ from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
 from ganbench.judges import JudgedExamples
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training
-from ganbench.pipeline.execution.memory import MOST_HELD, resident_growth
+from ganbench.pipeline.execution.memory import MAX_HELD, resident_growth
 from ganbench.pipeline.execution.snapshot_files import BUFFER
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
@@ -46,7 +46,7 @@ from ganbench.study.selectors import matches
 # gradient.
 PASSES = 6
 # Copies of the parameters: gradients, the optimizer's moments and what dynamics keep. That is what a usual run takes;
-# `sizes.LEAST_COPIES` is what every run takes, `subpacks.COPIES` what none exceeds.
+# `sizes.MIN_COPIES` is what every run takes, `subpacks.COPIES` what none exceeds.
 USUAL_COPIES = 10
 # Memory of a pack in the end, in multiples of that in its first steps: for some fifty steps those gaps grow that
 # allocators leave between blocks of different lifetimes. Measured after 60 to 400 steps, on a CPU: fully connected
@@ -220,7 +220,7 @@ class Estimator:
     def _examples_memory(self, run: Run) -> int:
         """The bytes that the training examples of a run take, unless they stay in their file."""
         size = run.choice("dataset").build().spec.train_bytes if run.choice("dataset") else 0
-        return size if size <= MOST_HELD else 0
+        return size if size <= MAX_HELD else 0
 
     def _observations(self) -> dict[str, dict[str, float]]:
         """The seconds of an observation, by experiment and method.

@@ -47,7 +47,7 @@ def scoring_seconds(scorer: Scorer, examples: np.ndarray, samples: int) -> float
 
 
 def _seconds_of_samples(work: Callable[[int], object], samples: int, device: torch.device = CPU) -> float:
-    """The seconds of work on so many samples, timed on `timing.MOST_SAMPLES` of them at most.
+    """The seconds of work on so many samples, timed on `timing.MAX_SAMPLES` of them at most.
 
     A few are timed first, which also prepares whatever is made once; they stand for all where they take long.
     """
@@ -55,5 +55,5 @@ def _seconds_of_samples(work: Callable[[int], object], samples: int, device: tor
     first = timing.seconds_of(lambda: work(few), device)
     if first > SAMPLES_SECONDS:
         return first * samples / few
-    tried = min(samples, timing.MOST_SAMPLES)
+    tried = min(samples, timing.MAX_SAMPLES)
     return timing.seconds_of(lambda: work(tried), device) * samples / tried

@@ -31,12 +31,12 @@ from ganbench.pipeline.preflight.limits import TooLong, limited
 
 STARTED_SECONDS = time.process_time()  # time of a process until it has imported the modules that a job uses
 STEPS_SECONDS = 0.2  # time for timing the steps of a method, approximately
-FEWEST_STEPS = 5  # fewest steps that are timed, since the memory that is measured with them still grows
-MOST_PHASED = 1000  # steps of which it is counted how often each phase comes
+MIN_STEPS = 5  # fewest steps that are timed, since the memory that is measured with them still grows
+MAX_PHASED = 1000  # steps of which it is counted how often each phase comes
 JUDGE_SECONDS = 1.5  # time for timing a judge
 UNREPORTED = 2.0  # multiple of that time after which a judge counts as one that reports no steps
 JUDGE_EXAMPLES = 200  # training examples of which the fit of such a judge is timed
-MOST_SAMPLES = 1000  # largest number of samples that are timed; more samples take in proportion
+MAX_SAMPLES = 1000  # largest number of samples that are timed; more samples take in proportion
 OBSERVATION_SECONDS = 3.0  # limit for timing an observation
 CROSS_FITTED = 2.0  # references and scores of a draw of a null, in those of the study's size, at most
 SHORT = 1e-3  # seconds; the power of shorter times is not known
@@ -80,7 +80,7 @@ def step_seconds(game: Game, training: Training, members: Sequence[Member], devi
         members: The members.
         device: The device that the members train on.
     """
-    phases = Counter(game.phase(step) for step in range(min(training.steps, MOST_PHASED)))
+    phases = Counter(game.phase(step) for step in range(min(training.steps, MAX_PHASED)))
     each = {phase: _phase_seconds(game.in_phase(phase), training, members, device) for phase in phases}
     return sum(count * each[phase] for phase, count in phases.items()) / phases.total()
 
@@ -111,7 +111,7 @@ class _Stopwatch:
 
     def step(self, *given: Any) -> Any:
         now = self.clock()  # also the end of the previous step
-        if len(self.begun) > FEWEST_STEPS and now - self.begun[1] > STEPS_SECONDS:
+        if len(self.begun) > MIN_STEPS and now - self.begun[1] > STEPS_SECONDS:
             raise _Enough
         self.begun.append(now)
         return self._dynamics.step(*given)
@@ -180,7 +180,7 @@ def reference_seconds(scorer: Scorer, few: Examples, count: int, samples: int) -
     kept: list[tuple[JudgedExamples, JudgedExamples]] = []
     judging = seconds_of(lambda: kept.append(judged_real(scorer.judge, scorer.state, few)))
     train, heldout = kept[0]
-    some = train.take(np.arange(min(samples, MOST_SAMPLES, len(train))))
+    some = train.take(np.arange(min(samples, MAX_SAMPLES, len(train))))
     halves = tuple(each.take(np.arange(len(each) // 2)) for each in (train, some))
     total = count / len(train) * judging
     for metric, known in scorer.metrics:

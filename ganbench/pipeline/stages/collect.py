@@ -14,7 +14,7 @@ from ganbench.analysis import collected
 from ganbench.analysis.columns import CURVES, EVENTS, FAILURES, MODES, RUN_OUTCOMES, SNAPSHOTS
 from ganbench.analysis.curves import curve_columns
 from ganbench.analysis.events import events_of
-from ganbench.analysis.mode_forgetting import MOST, mean_forgetting, mode_columns
+from ganbench.analysis.mode_forgetting import MAX_MODES, mean_forgetting, mode_columns
 from ganbench.analysis.outcome import RunOutcomes, classify_run, outcome_rows
 from ganbench.analysis.outcomes import Finding, RunEvidence
 from ganbench.analysis.run_options import options_of, runs_table
@@ -86,8 +86,8 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
         scores = real_scores(task, metrics, samples.create_group("real"))
         nulls, noise = scores.intervals, scores.noise
         for dataset, real in scores.mode_shares.items():
-            if len(real) > MOST:
-                log(f"table modes: {dataset} is left out, which has {len(real):,} modes, more than {MOST}")
+            if len(real) > MAX_MODES:
+                log(f"table modes: {dataset} is left out, which has {len(real):,} modes, more than {MAX_MODES}")
         with context.progress(f"collect {task.study}", count_runs(task), "runs") as report:
             for count, results in enumerate(results_of(task), start=1):
                 run, judged = results.run, results.evaluated

@@ -41,7 +41,7 @@ STUDIED = {
 BEFORE, AFTER = 8, 17  # bins of the window around the start of an event
 DRAWS, SEED = 999, 20240607
 AROUND = "generator_loss"
-FEWEST = 5  # spikes of which a mean course is shown
+MIN_SPIKES = 5  # spikes of which a mean course is shown
 
 
 def draw(collected: Collected) -> Figure:
@@ -55,7 +55,7 @@ def draw(collected: Collected) -> Figure:
     for name in methods(collected):
         mine = [(name, kind) for kind in KINDS if (name, kind) in counts]
         rows += [(name, None), *mine] if mine else []
-    studies = {name: found for name, found in studies_of(collected).items() if found and found.events >= FEWEST}
+    studies = {name: found for name, found in studies_of(collected).items() if found and found.events >= MIN_SPIKES}
     size = (10.8 if studies else 7.0, max(3.4, 0.3 * len(rows) + 1.2))
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, 1 + len(studies), width_ratios=[1.7, *(1 for _ in studies)], squeeze=False)[0]

@@ -31,8 +31,8 @@ FIGURE = FigureInfo(
     ),
 )
 
-MOST_FRAMES = 24
-FEWEST, MOST = 4, 36  # images of a run
+MAX_FRAMES = 24
+MIN_IMAGES, MAX_IMAGES = 4, 36  # images of a run
 PIXELS = 1_000_000  # of all images of a film, about as many bytes
 SIDE = 3.4  # inches of a panel
 GAP = 1  # pixels between images
@@ -62,9 +62,9 @@ def frames_of(runs: list[RunSamples], shape: tuple[int, ...]) -> tuple[np.ndarra
     """
     steps = np.unique(np.concatenate([run.steps for run in runs]))
     pixels = prod(shape[1:]) * len(runs) if len(shape) == 3 else 1
-    most = max(2, min(MOST_FRAMES, PIXELS // (FEWEST * pixels)))
+    most = max(2, min(MAX_FRAMES, PIXELS // (MIN_IMAGES * pixels)))
     steps = steps[np.unique(np.linspace(0, len(steps) - 1, min(len(steps), most)).round().astype(int))]
-    return steps, int(np.clip(PIXELS // (len(steps) * pixels), FEWEST, MOST))
+    return steps, int(np.clip(PIXELS // (len(steps) * pixels), MIN_IMAGES, MAX_IMAGES))
 
 
 def _frame(runs: list[RunSamples], step: int, count: int, real: np.ndarray | None) -> Figure:

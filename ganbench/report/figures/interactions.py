@@ -33,7 +33,7 @@ FIGURE = FigureInfo(
     ),
 )
 
-MOST_PANELS = 6
+MAX_PANELS = 6
 WIDEST_WORDS = 24  # characters of a value in one line
 
 
@@ -43,7 +43,7 @@ def draw(collected: Collected) -> Figure:
     if not found:
         return nothing("No two axes were run with one another at two values each, all else being equal.")
     p_values = table[["failure_adjusted", "rank_adjusted"]].min(axis=1)
-    order = p_values.sort_values(kind="stable", na_position="last").index[:MOST_PANELS]
+    order = p_values.sort_values(kind="stable", na_position="last").index[:MAX_PANELS]
     columns = min(len(order), 2)
     rows = -(-len(order) // columns)
     tallest = max(found[index].shape[0] for index in order)

@@ -32,7 +32,7 @@ FIGURE = FigureInfo(
 )
 
 PANELS = 12
-MOST_SEEDS = 24  # in a panel
+MAX_SEEDS = 24  # in a panel
 
 
 def draw(collected: Collected, experiment: str) -> Figure:
@@ -65,7 +65,7 @@ def by_setting(shown: list[DiagnosticArrays]) -> list[list[DiagnosticArrays]]:
     groups: dict[tuple[str, ...], list[DiagnosticArrays]] = {}
     for each in shown:
         groups.setdefault(tuple(str(each.run[axis]) for axis in ("method", *SETTING)), []).append(each)
-    return [sorted(mine, key=lambda each: each.run["seed"])[:MOST_SEEDS] for mine in groups.values()]
+    return [sorted(mine, key=lambda each: each.run["seed"])[:MAX_SEEDS] for mine in groups.values()]
 
 
 def _compared(mine: list[DiagnosticArrays]) -> tuple[str, np.ndarray]:

@@ -48,7 +48,7 @@ STOPPED = {"marker": "s", "color": INK}  # the mark of a run that was stopped ea
 
 NO_CURVE = dict.fromkeys(("middle", "min", "mean", "max"), np.array([]))  # of a run that ended before its first bin
 
-MOST_STACKED, HIGH = 4, 0.085  # marks one below the other, and the height of one, in heights of the panel
+MAX_STACKED, HIGH = 4, 0.085  # marks one below the other, and the height of one, in heights of the panel
 
 # Losses of a run that diverges pass any scale; beyond this many times the usual size they leave the panel.
 TALLEST = 100
@@ -135,11 +135,11 @@ def _curve(axes: Axes, courses: list[Course], bands: list[tuple[np.ndarray, np.n
 
 def _stacked(steps: np.ndarray, near: float) -> np.ndarray:
     """Heights of marks at rising steps, shape (marks,), of which those that would hide one another stand one below the
-    other, up to `MOST_STACKED`."""
+    other, up to `MAX_STACKED`."""
     heights, start, level = np.ones(len(steps)), -np.inf, 0
     for place, step in enumerate(steps):
         start, level = (start, level + 1) if step - start < near else (step, 0)
-        heights[place] -= HIGH * (level % MOST_STACKED)
+        heights[place] -= HIGH * (level % MAX_STACKED)
     return heights
 
 

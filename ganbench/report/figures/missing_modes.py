@@ -27,18 +27,18 @@ FIGURE = FigureInfo(
 )
 
 SIGNS = {
-    "fcd": ("#332288", "o", "Fréchet distance"),
+    "fd": ("#332288", "o", "Fréchet distance"),
     "recall": ("#d55e00", "s", "recall"),
     "coverage": ("#2a9d8f", "^", "coverage"),
 }
-MOST_TICKS = 7
+MAX_TICKS = 7
 LINEAR = 2.0  # standard deviations, up to which responses are drawn linearly
 
 
 def draw(collected: Collected, experiment: str) -> Figure:
     """Two panels for each data set: responses, and scores."""
     shown: dict[str, DiagnosticArrays] = {}
-    for result in arrays_of_runs(collected, experiment, ("deleted", "fcd_response")):
+    for result in arrays_of_runs(collected, experiment, ("deleted", "fd_response")):
         shown.setdefault(str(result.run["dataset"]), result)  # the same for all runs on a data set
     if not shown:
         return nothing(f"{experiment}: no run is on data with held-out examples enough.")
@@ -71,7 +71,7 @@ def _scores(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     right = axes.twinx()
     right.grid(visible=False)
     for name, (colour, marker, _) in SIGNS.items():
-        panel = right if name == "fcd" else axes
+        panel = right if name == "fd" else axes
         panel.errorbar(
             *(arrays["deleted"], arrays[name], arrays[f"{name}_deviation"]),
             **{"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.3, "elinewidth": 0.8},
@@ -79,7 +79,7 @@ def _scores(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     axes.set(ylim=(-0.05, 1.05), xlabel="missing classes")
     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     right.set_ylim(bottom=0)
-    right.spines["right"].set(visible=True, color=SIGNS["fcd"][0])
+    right.spines["right"].set(visible=True, color=SIGNS["fd"][0])
     plain_ticks(right, "y", count=3)
     _whole_ticks(axes, arrays)
 
@@ -87,4 +87,4 @@ def _scores(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
 def _whole_ticks(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     """Ticks at numbers of classes that were tried, of many at every second, third ..."""
     deleted = arrays["deleted"].astype(int)
-    axes.set_xticks(deleted[:: -(-len(deleted) // MOST_TICKS)])
+    axes.set_xticks(deleted[:: -(-len(deleted) // MAX_TICKS)])

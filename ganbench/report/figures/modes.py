@@ -38,11 +38,11 @@ FIGURE = FigureInfo(
 )
 
 RUNS = 3
-MOST = 2.0  # times the fair share that colours tell apart
+MAX_SHARE = 2.0  # times the fair share that colours tell apart
 COLOURS = "BrBG"
 LABELS = 8  # along the snapshots
-MOST_MODE_LABELS = 20
-MOST_MARKS = 2_000  # of more, the vector drawing holds a picture: it would take a hundred bytes for each
+MAX_MODE_LABELS = 20
+MAX_MARKS = 2_000  # of more, the vector drawing holds a picture: it would take a hundred bytes for each
 
 
 def draw(collected: Collected, method: str) -> Figure:
@@ -63,7 +63,7 @@ def draw(collected: Collected, method: str) -> Figure:
         _forgotten(panels[-1], table, runs)
         shown_outcomes = runs.loc[runs["mode_forgetting"].notna(), "outcome"]
         outcome_legend(figure, outcomes_present(shown_outcomes), lines=False)
-    ticks = np.unique(np.linspace(0, modes - 1, min(modes, MOST_MODE_LABELS)).round().astype(int))
+    ticks = np.unique(np.linspace(0, modes - 1, min(modes, MAX_MODE_LABELS)).round().astype(int))
     panels[0].set_yticks(ticks)
     panels[0].set(ylabel="mode", ylim=(modes - 0.5, -0.5))
     describe(figure, (f"run {name}: {_ended(runs.loc[name])}" for name in shown))
@@ -83,7 +83,7 @@ def _map(axes: Axes, table: pd.DataFrame, run: pd.Series) -> AxesImage:
         index="mode", columns="step", values="ratio"
     )
     axes.set_facecolor(QUIET)
-    drawn = axes.imshow(wide, cmap=COLOURS, vmin=0, vmax=MOST, aspect="auto", interpolation="nearest")
+    drawn = axes.imshow(wide, cmap=COLOURS, vmin=0, vmax=MAX_SHARE, aspect="auto", interpolation="nearest")
     axes.grid(False)
     steps = np.unique(np.linspace(0, wide.shape[1] - 1, min(wide.shape[1], LABELS)).round().astype(int))
     axes.set_xticks(steps, [format_number(wide.columns[index]) for index in steps], rotation=60)
@@ -102,8 +102,8 @@ def _ended(run: pd.Series) -> str:
 
 
 def _colour_bar(figure: Figure, drawn: AxesImage, panels: np.ndarray) -> Colorbar:
-    bar = figure.colorbar(drawn, ax=list(panels), shrink=0.9, pad=0.02, ticks=[0, 1, MOST])
-    bar.set_ticklabels(["0", "fair", f"{MOST:g}+"])
+    bar = figure.colorbar(drawn, ax=list(panels), shrink=0.9, pad=0.02, ticks=[0, 1, MAX_SHARE])
+    bar.set_ticklabels(["0", "fair", f"{MAX_SHARE:g}+"])
     bar.outline.set_visible(False)
     return bar
 
@@ -118,7 +118,7 @@ def _forgotten(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame) -> None:
     for outcome in outcomes_present(outcomes):  # a line of each run would take seconds and megabytes of many
         mine = outcomes == outcome
         style = {"color": OUTCOME_COLOURS[outcome], "marker": OUTCOME_MARKERS[outcome], "linestyle": ""}
-        many = wide.size > MOST_MARKS
+        many = wide.size > MAX_MARKS
         axes.plot(wide[mine].to_numpy().ravel(), places[mine].ravel(), markersize=2.5, rasterized=many, **style)
     medians = wide.median()
     axes.vlines(medians, medians.index - 0.38, medians.index + 0.38, color=INK, linewidth=1.4)

@@ -20,7 +20,7 @@ from ganbench.analysis.pairing import keys, paired_runs
 from ganbench.analysis.statistics.medians import median_interval
 from ganbench.core.formatting import format_number, plural
 from ganbench.report.figure_info import FigureInfo
-from ganbench.report.plotting.many_runs import MOST_SINGLE, draw_values
+from ganbench.report.plotting.many_runs import MAX_SINGLE, draw_values
 from ganbench.report.plotting.method_lines import COLOURS, data_title
 from ganbench.report.plotting.style import INK, QUIET, REFERENCE, describe, nothing, plain_ticks
 
@@ -41,7 +41,7 @@ FIGURE = FigureInfo(
     ),
 )
 
-MOST_COLUMNS = 6  # pairs of methods of a data set
+MAX_COLUMNS = 6  # pairs of methods of a data set
 LETTERS = 17  # of a method's name per inch of a column
 WIDE = 30.0  # times the middle distance from 0, beyond which differences need a scale that is linear around 0 alone
 
@@ -73,7 +73,7 @@ def draw(collected: Collected) -> Figure:
         found = list(_paired(collected, names))
         found.sort(key=lambda pairs: -abs(pairs.wins[0] - pairs.wins[1]) / len(pairs.names))
         if found:
-            shown[dataset] = found[:MOST_COLUMNS]
+            shown[dataset] = found[:MAX_COLUMNS]
     if not shown:
         return nothing("No two methods of a data set have runs in pairs, alike in setting and seed, with a score.")
     widest, seen = max(map(len, shown.values())), []
@@ -155,7 +155,7 @@ def _one_sided(axes: Axes, x: float, pairs: Pairs, sign: float) -> None:
             continue
         top = sign * infinity > 0
         edge = {"transform": axes.get_xaxis_transform(), "linestyle": "", "markeredgecolor": "white", "zorder": 3}
-        if len(pairs.names) <= MOST_SINGLE:
+        if len(pairs.names) <= MAX_SINGLE:
             places = x + np.linspace(-0.26, 0.26, len(pairs.names))[those]
             height = np.full(len(those), 0.965 if top else 0.035)
             axes.plot(places, height, marker="^" if top else "v", markersize=5, color=COLOURS[0], **edge)

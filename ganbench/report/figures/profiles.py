@@ -15,7 +15,7 @@ from ganbench.analysis.statistics.improvement import performance_profile, profil
 from ganbench.core.formatting import format_number, format_percent
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.method_lines import (
-    MOST_BANDS,
+    MAX_BANDS,
     data_panels,
     data_title,
     draw_legend,
@@ -82,7 +82,7 @@ def _panel(axes: Axes, collected: Collected, dataset: str, names: list[str]) -> 
         mine = list(losses[name].values())
         shares = performance_profile(mine, thresholds)
         low, high = profile_interval(shares, mine)
-        if len(names) <= MOST_BANDS:
+        if len(names) <= MAX_BANDS:
             axes.fill_between(sign * thresholds, low, high, color=style["color"], alpha=0.12, linewidth=0, step="post")
         axes.step(sign * thresholds, shares, where="post", **style)
         handles.append(Line2D([], [], label=f"{name} ({failures_in_words(runs[name])})", **style))

@@ -31,7 +31,7 @@ FIGURE = FigureInfo(
     ),
 )
 
-NEAR = 1e-4  # distance from 1 up to which the scale is linear
+LINEAR_THRESHOLD = 1e-4  # distance from 1 up to which the scale is linear
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 
@@ -122,8 +122,8 @@ def _radii(axes: Axes, methods: dict[str, list[DiagnosticArrays]], radius: dict[
 def _around_one(axes: Axes, radii: np.ndarray) -> None:
     """A scale that separates 0.995 from 1.005 and still has room for 3."""
     distance = radii[np.isfinite(radii)] - 1
-    low, high = min(distance.min(), -10 * NEAR), min(max(distance.max(), 10 * NEAR), 1e6)
-    axes.set_yscale("symlog", linthresh=NEAR, linscale=0.4)
+    low, high = min(distance.min(), -10 * LINEAR_THRESHOLD), min(max(distance.max(), 10 * LINEAR_THRESHOLD), 1e6)
+    axes.set_yscale("symlog", linthresh=LINEAR_THRESHOLD, linscale=0.4)
     axes.set_ylim(max(low * 1.6, -1.0), high * 1.6)
     ticks = [0.0, *(sign * 10.0**power for power in range(-3, 7) for sign in (-1, 1))]
     ticks = [tick for tick in ticks if low * 1.6 <= tick <= high * 1.6 and tick > -1.01]

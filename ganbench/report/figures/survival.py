@@ -16,7 +16,7 @@ from ganbench.analysis.statistics.survival import SurvivalCurve, kaplan_meier
 from ganbench.core.formatting import format_number, format_p_value, format_percent
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.method_lines import (
-    MOST_BANDS,
+    MAX_BANDS,
     data_panels,
     data_title,
     draw_legend,
@@ -44,7 +44,7 @@ FIGURE = FigureInfo(
     ),
 )
 
-MOST_COUNTED = 8  # methods of a data set whose numbers at risk have room below its panel
+MAX_COUNTED = 8  # methods of a data set whose numbers at risk have room below its panel
 FIRST_ROW, ROW = 32, 9  # distance of the first row of these from the axis, and height of a row, points
 BEYOND = 1.02  # the end of the axis, in last steps
 
@@ -53,7 +53,7 @@ def draw(collected: Collected) -> Figure:
     """Survival curves: one panel per data set, one curve per method, over all of its settings."""
     groups = list(methods_by_dataset(collected))
     most, seen = max(len(names) for _, names in groups), []
-    figure, panels = data_panels(len(groups), most + min(most, MOST_COUNTED))
+    figure, panels = data_panels(len(groups), most + min(most, MAX_COUNTED))
     for axes, (dataset, names) in zip(panels, groups, strict=True):
         runs = collected.runs[collected.runs["method"].isin(names)]
         last = float(runs["steps"].max())
@@ -62,7 +62,7 @@ def draw(collected: Collected) -> Figure:
             mine = runs[runs["method"] == name]
             steps, failed = failure_times(mine)
             curve = kaplan_meier(steps, failed)
-            _curve(axes, curve, steps[~failed], float(mine["steps"].max()), style, band=len(names) <= MOST_BANDS)
+            _curve(axes, curve, steps[~failed], float(mine["steps"].max()), style, band=len(names) <= MAX_BANDS)
             at_risk.append((steps, style["color"]))
             handles.append(Line2D([], [], label=f"{name} ({failures_in_words(mine)}{_untested(mine, runs)})", **style))
             end = f"by step {format_number(mine['steps'].max())}"
@@ -90,7 +90,7 @@ def _untested(mine: pd.DataFrame, runs: pd.DataFrame) -> str:
 
 def _counts(axes: Axes, at_risk: list[tuple[np.ndarray, str]], last: float) -> float:
     """Write the numbers of runs at risk below the ticks, one row per method; return the height of all rows, points."""
-    if len(at_risk) > MOST_COUNTED:
+    if len(at_risk) > MAX_COUNTED:
         return 0.0
     ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= last]
     font = {"fontsize": 7, "va": "top", "textcoords": "offset points"}

@@ -34,7 +34,7 @@ FIGURE = FigureInfo(
 SPREAD, WIDEST = 0.012, 0.07  # distance between the intervals of two lines, and of all, in widths of the panel
 LIFT = 0.012  # height between lines of equal shares
 STRIP, TALLEST = 0.055, 0.5  # height of the bar of a region, and of all, in units of the share
-MOST_LINES = 24  # in a panel: styles repeat beyond
+MAX_LINES = 24  # in a panel: styles repeat beyond
 
 
 def draw(collected: Collected) -> Figure:
@@ -44,7 +44,7 @@ def draw(collected: Collected) -> Figure:
         panels.setdefault((each.dataset, each.axis), []).append(each)
     if not panels:
         return nothing("No numeric axis has three values or more at which runs are alike in all else.")
-    most = min(MOST_LINES, max(map(len, panels.values())))
+    most = min(MAX_LINES, max(map(len, panels.values())))
     figure, axes = data_panels(len(panels), most + 1)
     seen = []
     for panel, ((dataset, axis), groups) in zip(axes, panels.items(), strict=True):
@@ -62,7 +62,7 @@ def _words(found: WorkingRegion) -> str:
 
 
 def _panel(axes: Axes, axis: str, groups: list[WorkingRegion]) -> None:
-    shown = groups[:MOST_LINES]
+    shown = groups[:MAX_LINES]
     decades = np.log10(max(each.values[-1] for each in shown) / min(each.values[0] for each in shown))
     spread, strip = min(SPREAD, WIDEST / len(shown)), min(STRIP, TALLEST / len(shown))
     handles = []

@@ -17,7 +17,7 @@ FRAME_MS, LAST_MS = 400, 3000  # how long a frame is shown, and the last before 
 TITLE = {"x": 0.01, "ha": "left"}  # place of a figure's title, at its left edge
 BAR = "#6b7278"
 COLOURS = 128  # of the palette, which all frames share
-NEAR = 8  # levels from white in each channel, within which a colour of the palette becomes white
+WHITE_TOLERANCE = 8  # levels from white in each channel, within which a colour of the palette becomes white
 SAMPLED = 100_000  # pixels of each frame from which the palette is made
 
 
@@ -72,7 +72,7 @@ def save_film(film: Film, path: Path, seen: str = "") -> None:
     # Its colours are means of similar ones, so that white paper would be a little grey. White is added, and what is
     # nearly white becomes white, since Pillow looks for the nearest colour by the first bits of each channel.
     colours = np.array([*palette.getpalette()[: 3 * (COLOURS - 1)], 255, 255, 255]).reshape(-1, 3)
-    colours[(colours > 255 - NEAR).all(axis=1)] = 255
+    colours[(colours > 255 - WHITE_TOLERANCE).all(axis=1)] = 255
     palette.putpalette(colours.ravel().tolist())
     first, *others = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     lasting = [LAST_MS] + [FRAME_MS] * len(others)

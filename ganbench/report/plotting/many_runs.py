@@ -21,7 +21,7 @@ from ganbench.report.plotting.style import FAINT, INK, OUTCOME_COLOURS, outcomes
 # As many runs of a setting are drawn one by one. Thirty lines of a point each take a quarter of a panel's height, and
 # of more lines those below are hidden; and from thirty runs on a band of 90% leaves a run or two outside at either end,
 # so that its edges rest on runs and not on extrapolation.
-MOST_SINGLE = 30
+MAX_SINGLE = 30
 BANDS = ((0.05, 0.95), (0.25, 0.75))  # quantiles: 90% and 50% of the runs
 NAMED = 3  # runs outside the wider band that are drawn and named in a panel: more names would overlap
 LINE = 0.09  # height of a name, in heights of the panel
@@ -64,7 +64,7 @@ def draw_courses(axes: Axes, courses: Sequence[Course], single: Callable[[int], 
         single: Draws one course, by its index.
         colour: The colour of the median and of the bands.
     """
-    if len(courses) <= MOST_SINGLE:
+    if len(courses) <= MAX_SINGLE:
         for index in range(len(courses)):
             single(index)
         return
@@ -109,7 +109,7 @@ def draw_values(
         single: Draws one run, from its place, its value and its outcome.
     """
     known = np.isfinite(values)
-    if len(values) <= MOST_SINGLE:
+    if len(values) <= MAX_SINGLE:
         offsets = np.linspace(-0.7 * reach, 0.7 * reach, len(values)) if len(values) > 1 else np.zeros(len(values))
         for offset, value, outcome in zip(offsets[known], values[known], outcomes[known], strict=True):
             single(at + offset, value, outcome)
@@ -161,7 +161,7 @@ def draw_spans(
         counted: Whether spans of several runs have the same ends, such as two snapshots.
     """
     style = {"color": colour, "linewidth": 0}
-    if runs <= MOST_SINGLE and not counted:
+    if runs <= MAX_SINGLE and not counted:
         widths = np.maximum(right - left, NARROWEST)
         left = np.minimum(left, 1 - widths)  # what began at the last step has a mark within the panel
         axes.barh(np.full(len(left), at), widths, left=left, height=0.6, alpha=0.45, **style)
@@ -182,7 +182,7 @@ def draw_spans(
 def draw_failures(axes: Axes, runs: pd.DataFrame) -> None:
     """Draw the shares of failures of many runs as a bar along the panel's right edge, from the bottom; of few runs, in
     which every failed run is seen by itself, nothing."""
-    if len(runs) <= MOST_SINGLE:
+    if len(runs) <= MAX_SINGLE:
         return
     left, width = BAR
     place = {"transform": axes.transAxes, "clip_on": False, "linewidth": 0, "zorder": 4}

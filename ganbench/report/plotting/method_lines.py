@@ -18,7 +18,7 @@ from ganbench.report.plotting.style import QUIET
 # Paul Tol's "bright" scheme, told apart with any common colour vision; no colour of an outcome.
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#66ccee", "#bbaa33")
 NARROW_TITLE = 16  # characters of a title that leave room for a test's result beside it
-MOST_BANDS = 4  # of more methods, bands would hide one another
+MAX_BANDS = 4  # of more methods, bands would hide one another
 DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 

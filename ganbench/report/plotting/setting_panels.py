@@ -19,7 +19,7 @@ from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report.plotting.style import QUIET
 
-FAR = 30.0  # factor that no linear axis shows
+MAX_LINEAR_FACTOR = 30.0  # factor that no linear axis shows
 
 
 @dataclass(frozen=True)
@@ -144,10 +144,10 @@ def metric_scale(axes: Axes, info: MetricInfo, values: np.ndarray, null: NullInt
     if info.lower is not None and info.upper is not None:
         room = 0.06 * (info.upper - info.lower)
         axes.set_ylim(info.lower - room, info.upper + room)
-    elif len(values) and values.min() > 0 and values.max() / values.min() > FAR:
+    elif len(values) and values.min() > 0 and values.max() / values.min() > MAX_LINEAR_FACTOR:
         axes.set_yscale("log")
         axes.set_ylim(values.min() / 1.3, values.max() * 1.3)
-    elif info.lower is None and len(values) and 0 < FAR * near < abs(values).max():
+    elif info.lower is None and len(values) and 0 < MAX_LINEAR_FACTOR * near < abs(values).max():
         linear = 10.0 ** np.ceil(np.log10(near))  # a power of ten, or one tick more would lie at its edge
         axes.set_yscale("symlog", linthresh=linear, linscale=0.5)
         axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=linear))

@@ -49,7 +49,7 @@ PLAYER_COLOURS = {"discriminator_loss": "#332288", "generator_loss": "#2a9d8f"}
 PLAYER_NAMES = {"discriminator_loss": "discriminator", "generator_loss": "generator"}
 
 WIDEST_LEGEND = 6  # entries side by side
-MOST_SAID = 700  # characters of what is seen in a figure, which is read out in one piece
+MAX_SAID = 700  # characters of what is seen in a figure, which is read out in one piece
 
 INK = "#2b2f33"
 QUIET = "#6b7278"
@@ -151,11 +151,11 @@ def describe(figure: Figure, parts: Iterable[str]) -> None:
 
     Args:
         figure: the figure.
-        parts: what is seen of each panel or method; beyond `MOST_SAID` characters, the rest is counted.
+        parts: what is seen of each panel or method; beyond `MAX_SAID` characters, the rest is counted.
     """
     parts = list(parts)
     said = list(parts)
-    while len(said) > 1 and len("; ".join(said)) > MOST_SAID:
+    while len(said) > 1 and len("; ".join(said)) > MAX_SAID:
         said.pop()
     left = len(parts) - len(said)
     figure.set_label("; ".join(said + [f"and {left} more"] * bool(left)))

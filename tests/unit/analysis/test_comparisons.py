@@ -171,7 +171,7 @@ def test_two_methods_in_words(collected):
     assert first.startswith(
         "digits: a against b, at 1 setting of both: the ranking does not tell them apart; 1 of 10 and 3 of 10 runs"
         f" failed, a difference of -20 percentage points (95% interval {low} to {high}; McNemar's exact test on 10"
-        " pairs: p = 0.62, adjusted p = 1, of 3 tests); a run of the first has a better Fréchet classifier distance"
+        " pairs: p = 0.62, adjusted p = 1, of 3 tests); a run of the first has a better Fréchet distance"
         " than one of the second, failed runs being the worst, with a probability of "
     )
     assert first.endswith(
@@ -229,7 +229,7 @@ def test_improvement_is_that_of_the_losses_by_setting(collected):
     runs = collected.runs
     losses = [
         [
-            np.where(failed(mine), np.inf, mine["fcd_final"]).astype(float)
+            np.where(failed(mine), np.inf, mine["fd_final"]).astype(float)
             for _, mine in runs[runs["method"] == name].groupby(["n_train", "learning_rate"])
         ]
         for name in ("digits-fc", "digits-dcgan")

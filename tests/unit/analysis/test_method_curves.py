@@ -30,8 +30,8 @@ def test_values_are_reached_by_runs_that_are_at_least_as_good(collected, best, v
     """Of two settings of three runs each, one run failed, whatever it scored."""
     other = [(value, "converged") for value in (5.0, 5.0, 6.0)]
     made = study(collected, {"a": {ONE: runs("ffc"), OTHER: other}})
-    info = replace(made.metrics["fcd"], best=best)
-    table = profiles_table(replace(made, metrics={"fcd": info}))
+    info = replace(made.metrics["fd"], best=best)
+    table = profiles_table(replace(made, metrics={"fd": info}))
     assert list(table) == list(PROFILES)
     assert table["value"].to_list() == values
     shares = [1 / 6, 2 / 6, 4 / 6, 5 / 6] if best == "low" else [1 / 6, 3 / 6, 4 / 6, 5 / 6]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganbench.analysis.columns import MODES
-from ganbench.analysis.mode_forgetting import MOST, mean_forgetting, mode_columns
+from ganbench.analysis.mode_forgetting import MAX_MODES, mean_forgetting, mode_columns
 
 
 def of_snapshots(steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> pd.DataFrame:
@@ -64,8 +64,11 @@ def test_a_mode_without_real_examples_has_no_fair_share():
 
 
 def test_data_of_too_many_modes_have_no_rows_and_their_columns_types():
-    few, many = table([[1 / MOST] * MOST] * 2, [1 / MOST] * MOST), table([[0.1] * (MOST + 1)] * 2, [0.1] * (MOST + 1))
-    assert (len(few), len(many)) == (2 * MOST, 0)
+    few, many = (
+        table([[1 / MAX_MODES] * MAX_MODES] * 2, [1 / MAX_MODES] * MAX_MODES),
+        table([[0.1] * (MAX_MODES + 1)] * 2, [0.1] * (MAX_MODES + 1)),
+    )
+    assert (len(few), len(many)) == (2 * MAX_MODES, 0)
     assert list(few.dtypes) == list(many.dtypes)
     assert np.isnan(mean_forgetting(many, 20))
 

@@ -170,7 +170,7 @@ def test_a_method_that_is_shown_to_be_best_is_the_one_to_use(collected):
     found = answer(study(collected, {"a": {ONE: runs("f" * 12)}, "b": {ONE: runs("c" * 12)}}))
     assert found.use == (
         "a is the one to use: 12 of 12 runs (12 seeds) are healthy (100%, 95% interval 76% to 100%), and the median"
-        " Fréchet classifier distance is 6.5 (95% interval 3 to 10)."
+        " Fréchet distance is 6.5 (95% interval 3 to 10)."
     )
     assert found.sure == (
         "It is shown to be better than the other method, by healthy runs (adjusted p < 0.001, of 2 tests)."
@@ -282,7 +282,7 @@ def test_methods_that_differ_in_several_parts_at_once_are_said_to(collected):
 def test_where_no_run_is_healthy_none_is_recommended(collected):
     found = answer(study(collected, {"a": {ONE: runs("c" * 12, value=1.0)}, "b": {ONE: runs("c" * 12, value=20.0)}}))
     assert found.use.startswith("No run of any method is healthy; a comes first: 0 of 12 runs (12 seeds) are")
-    assert found.use.endswith("and 12 failed, so that there is no median Fréchet classifier distance.")
+    assert found.use.endswith("and 12 failed, so that there is no median Fréchet distance.")
 
 
 def test_a_first_method_without_healthy_runs_is_not_said_to_stand_for_all(collected):
@@ -350,15 +350,15 @@ def test_a_metric_that_cannot_tell_noise_from_the_data_does_not_lead(collected):
     made = study(collected, {"a": {ONE: runs("f" * 12)}, "b": {ONE: runs("c" * 12)}})
     made = replace(
         made,
-        metrics={name: made.metrics[name] for name in ("fcd", "modes")},
+        metrics={name: made.metrics[name] for name in ("fd", "modes")},
         runs=made.runs.assign(modes_final=3.0),
         snapshots=made.snapshots.assign(modes=3.0),
     )
     for noise, leading, blind in (
-        ({"fcd": 3.6, "modes": 5.0}, "fcd", False),
-        ({"fcd": 3.5, "modes": 5.0}, "modes", False),
-        ({"fcd": 3.5, "modes": 6.0}, "fcd", True),
-        ({}, "fcd", False),
+        ({"fd": 3.6, "modes": 5.0}, "fd", False),
+        ({"fd": 3.5, "modes": 5.0}, "modes", False),
+        ({"fd": 3.5, "modes": 6.0}, "fd", True),
+        ({}, "fd", False),
     ):
         nulls = collected.nulls.assign(noise=collected.nulls["metric"].map(noise))
         nulls[["low", "high"]] = nulls[["low", "high"]].where(nulls["metric"] != "modes", 10.0)
@@ -367,7 +367,7 @@ def test_a_metric_that_cannot_tell_noise_from_the_data_does_not_lead(collected):
         told = [each for each in answer(there).cautions if "does not tell these data" in each]
         assert len(told) == blind, noise
         if blind:
-            assert told[0].startswith("Fréchet classifier distance, by which runs are scored and count as having")
+            assert told[0].startswith("Fréchet distance, by which runs are scored and count as having")
             assert told[0].endswith("any other metric of the study: noise scores 3.5, and real data 1.53 to 1.87.")
 
 

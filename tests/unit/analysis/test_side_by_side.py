@@ -34,7 +34,7 @@ def test_methods_are_the_same_by_what_they_are_and_runs_pair_by_their_seeds(coll
         assert (row["pairs"], row["first_failed"], row["second_failed"]) == (len(mine), failed(mine).sum(), len(mine))
         assert (row["failure_difference"], row["failure_p"]) == (expected.value, expected.p_value)
         assert row["improvement"] > 0.5
-        assert row["metric"] == "fcd"
+        assert row["metric"] == "fd"
     p_values = table[["failure_p", "log_rank_p", "improvement_p"]].to_numpy(dtype=float)
     adjusted = table[["failure_adjusted", "log_rank_adjusted", "improvement_adjusted"]].to_numpy(dtype=float)
     np.testing.assert_allclose(adjusted.ravel(), false_discovery_adjusted(p_values.ravel()))
@@ -115,7 +115,7 @@ def test_what_was_not_measured_alike_is_not_tested(collected, columns, judges, n
 
 def test_a_metric_with_other_options_is_left_to_the_next(collected, first):
     second = side(other(collected), "second")
-    second = replace(second, metrics=second.metrics | {"fcd": "fcd(other=1)"})
+    second = replace(second, metrics=second.metrics | {"fd": "fd(other=1)"})
     assert set(comparisons([first, second])["metric"]) == {"modes"}
     assert comparable([first, second], "digits")[1] == "modes"
     assert comparable([first, replace(second, judges={"digits": "c"})], "digits") == ([first], None)

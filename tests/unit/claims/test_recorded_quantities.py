@@ -101,7 +101,7 @@ STRETCHES = [("rejection", "fake_output", 1, 30, True, 20, 10), ("rejection", "f
 
 
 def test_events_are_counted_by_number_share_and_length():
-    relapses = [("relapse", "fcd", 20, 40, True), ("relapse", "fcd", 80, 100, False)]
+    relapses = [("relapse", "fd", 20, 40, True), ("relapse", "fd", 80, 100, False)]
     made = study({"events": [*SPIKES, *STRETCHES, *relapses]}, {}, {"dataset": None})
     assert values(made, "events.spike", 3)[:2] == [2, 0]
     assert values(made, "events.generator_spike", 3)[:2] == [1, 0]
@@ -177,7 +177,7 @@ def test_windows_lie_where_events_of_the_kind_can():
     assert values(spike, "lift.spike_near_rejection") == pytest.approx([1 / (3 / 20)])
     assert values(spike, "lift.rejection_near_spike") == pytest.approx([1 / (3 / 40)])
     relapse = study(
-        {"loss": loss, "snapshots": [0, 100, 200, 355, 400], "events": [rejected, ("relapse", "fcd", 355, 355)]}
+        {"loss": loss, "snapshots": [0, 100, 200, 355, 400], "events": [rejected, ("relapse", "fd", 355, 355)]}
     )
     assert values(relapse, "lift.relapse_near_rejection") == pytest.approx([1 / (1 / 4)]), "never at step 0"
     diverged = study({"loss": [*loss[:37], INF, 1, 1], "events": [rejected, ("spike", "generator_loss", 361, 370)]})

@@ -162,28 +162,28 @@ def test_deleted_classes_are_seen_the_more_the_more_are_deleted():
     left = 6 - arrays["deleted"]
     missed = np.prod([(24 - i) / (24 + 150 / left - i) for i in range(5)], axis=0)
     np.testing.assert_allclose(arrays["coverage"], left / 6 * (1 - missed), atol=0.05)
-    for name in ("fcd", "recall", "coverage"):
+    for name in ("fd", "recall", "coverage"):
         assert arrays[f"{name}_response"][0] == 0
         assert (np.diff(arrays[f"{name}_response"]) > 0).all()
         assert values[f"{name}_seen_from"] == 1
         assert values[f"{name}_response_one"] == pytest.approx(arrays[f"{name}_response"][1])
         assert missing_modes.SEEN < values[f"{name}_response_one_certain"] == values[f"{name}_response_one_low"]
     for name in ("recall", "coverage"):
-        difference = values[f"{name}_response_one"] - values["fcd_response_one"]
-        assert values[f"{name}_less_fcd"] == pytest.approx(difference)
-        assert values[f"{name}_less_fcd_low"] < difference < values[f"{name}_less_fcd_high"]
+        difference = values[f"{name}_response_one"] - values["fd_response_one"]
+        assert values[f"{name}_less_fd"] == pytest.approx(difference)
+        assert values[f"{name}_less_fd_low"] < difference < values[f"{name}_less_fd_high"]
 
 
 def test_labels_without_meaning_are_not_missed(random):
     real = labelled()
     shuffled = Examples(real.train, real.train_modes, real.heldout, random.permutation(real.heldout_modes))
     found = diagnosed("missing_modes", Planted(shuffled, [], []), modes=6, draws=10)
-    for name in ("fcd", "recall", "coverage"):
+    for name in ("fd", "recall", "coverage"):
         assert abs(found.values[f"{name}_response_one"][0]) < 1.5
         assert np.isnan(found.values[f"{name}_seen_from"][0])
         assert found.values[f"{name}_response_one_certain"][0] < missing_modes.SEEN
     for name in ("recall", "coverage"):
-        assert np.isnan(found.values[f"{name}_less_fcd_certain"][0]), "neither shows what is not missing"
+        assert np.isnan(found.values[f"{name}_less_fd_certain"][0]), "neither shows what is not missing"
 
 
 def test_every_class_goes_first_once_in_as_many_repetitions():
@@ -195,32 +195,32 @@ def test_every_class_goes_first_once_in_as_many_repetitions():
 
 def test_the_spread_is_that_of_parts_without_a_common_example():
     scores = {name: np.zeros((3, 2, 2)) for name in missing_modes.WORSE}
-    scores["fcd"][:, 0] = [[1, 3], [2, 2], [4, 0]]  # variances of the pairs: 2, 0 and 8
-    scores["fcd"][:, 1, 0] = 7
+    scores["fd"][:, 0] = [[1, 3], [2, 2], [4, 0]]  # variances of the pairs: 2, 0 and 8
+    scores["fd"][:, 1, 0] = 7
     values, arrays = missing_modes.responses(scores, [0, 1], [0, 1, 2])
-    assert arrays["fcd_deviation"][0] == pytest.approx(np.sqrt(10 / 3))
-    assert values["fcd_response_one"] == pytest.approx((7 - 2) / np.sqrt(10 / 3))
+    assert arrays["fd_deviation"][0] == pytest.approx(np.sqrt(10 / 3))
+    assert values["fd_response_one"] == pytest.approx((7 - 2) / np.sqrt(10 / 3))
     assert np.isnan(values["recall_response_one"]), "a score without spread has no response"
-    assert np.isnan(values["recall_less_fcd_certain"])
+    assert np.isnan(values["recall_less_fd_certain"])
 
 
 def test_intervals_are_students_over_classes_each_of_which_counts_once():
     scores = {name: np.zeros((3, 2, 2)) for name in missing_modes.WORSE}
     for each in scores.values():
         each[:, 0] = [-0.5, 0.5]  # of the standard deviation sqrt(1/2)
-    scores["fcd"][:, 1, 0] = [0, 4, 3]  # by class: 2 and 3
+    scores["fd"][:, 1, 0] = [0, 4, 3]  # by class: 2 and 3
     scores["recall"][:, 1, 0] = [-5, -7, -9]  # 6 and 9
     values, _ = missing_modes.responses(scores, [0, 1], [7, 7, 2])
     unit, reach = (
         math.sqrt(2),
         12.706204736 * 1 / 2,
     )  # of classes apart by one: t(0.975, 1) s / sqrt(2), s = 1 / sqrt(2)
-    assert values["fcd_response_one"] == pytest.approx(2.5 * unit)
-    assert values["fcd_response_one_low"] == pytest.approx((2.5 - reach) * unit)
-    assert values["fcd_response_one_high"] == pytest.approx((2.5 + reach) * unit)
-    assert np.isnan(values["fcd_response_one_certain"])
-    assert values["recall_less_fcd"] == pytest.approx(5 * unit)  # 4 and 6
-    assert values["recall_less_fcd_low"] == pytest.approx((5 - 2 * reach) * unit)
+    assert values["fd_response_one"] == pytest.approx(2.5 * unit)
+    assert values["fd_response_one_low"] == pytest.approx((2.5 - reach) * unit)
+    assert values["fd_response_one_high"] == pytest.approx((2.5 + reach) * unit)
+    assert np.isnan(values["fd_response_one_certain"])
+    assert values["recall_less_fd"] == pytest.approx(5 * unit)  # 4 and 6
+    assert values["recall_less_fd_low"] == pytest.approx((5 - 2 * reach) * unit)
 
 
 @pytest.mark.parametrize(("first", "certain"), [([3, 4, 5], "low"), ([-3, -4, -5], "high"), ([-1, 0, 1], None)])

@@ -65,7 +65,7 @@ def test_products_are_those_of_the_matrix():
 
 
 def test_a_jacobian_too_large_to_write_out_is_refused(monkeypatch):
-    monkeypatch.setattr(jacobians, "LARGEST", 10)
+    monkeypatch.setattr(jacobians, "MAX_PARAMETERS", 10)
     where = jacobians.snapshot_point(play(networks(), steps=0), "start")
     with pytest.raises(GanbenchError, match=r"38 parameters.*up to 10.*'exact'"):
         where.jacobian()

@@ -39,7 +39,7 @@ def test_a_frechet_distance_of_features_that_are_correlated_tells_noise_and_one_
     def judged(features: np.ndarray) -> JudgedExamples:
         return JudgedExamples(features, features.astype(np.float64), None, None, 0)
 
-    metric, found = part("metric", "fcd"), {}
+    metric, found = part("metric", "fd"), {}
     for r in (0.0, 0.9):
         mix = np.linalg.cholesky([[1, r], [r, 1]]).T
 
@@ -49,7 +49,7 @@ def test_a_frechet_distance_of_features_that_are_correlated_tells_noise_and_one_
         random = np.random.default_rng(1)
         train, heldout = judged(draw(20_000, random)), judged(draw(2000, random))
         known = RealExamples(train, heldout, judged, draw)
-        found[r] = nulls([(metric, metric.reference(train, heldout))], known, 2000)["fcd"]
+        found[r] = nulls([(metric, metric.reference(train, heldout))], known, 2000)["fd"]
     assert found[0.9].noise == pytest.approx(4 - 2 * (np.sqrt(1.9) + np.sqrt(0.1)), rel=0.1)
     assert found[0.9].noise > 10 * found[0.9].high
     assert found[0.0].noise < 2 * found[0.0].high

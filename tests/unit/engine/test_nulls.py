@@ -73,7 +73,7 @@ class _Last(Metric):
 
 def test_new_examples_of_the_distribution_score_what_theory_says():
     known = real(1000, 100, fresh=True)
-    found = null(part("metric", "fcd"), known, 500)["fcd"]
+    found = null(part("metric", "fd"), known, 500)["fd"]
     assert (found.samples, found.examples, found.draws) == (500, None, 20)
     assert abs(found.mean - bias(500, 1000)) < 4 * found.sd / math.sqrt(20) + 0.1 * bias(500, 1000)
     assert found.low < found.mean < found.high
@@ -105,7 +105,7 @@ def test_a_perfect_sampler_of_the_ring_has_the_share_of_the_textbook():
 
 
 def test_enough_held_out_examples_are_drawn_from_without_replacement():
-    found = null(part("metric", "fcd"), real(1000, 1000), 500)["fcd"]
+    found = null(part("metric", "fd"), real(1000, 1000), 500)["fd"]
     assert found.examples == 1000
     assert found.mean == pytest.approx(bias(500, 1000), rel=0.25)
     assert "500 of the 1,000 held-out examples, without replacement" in found.how
@@ -113,9 +113,9 @@ def test_enough_held_out_examples_are_drawn_from_without_replacement():
 
 @pytest.mark.parametrize(("samples", "train", "heldout"), [(1200, 900, 225), (600, 900, 400), (300, 900, 225)])
 def test_too_few_held_out_examples_are_cross_fitted_to_what_new_ones_score(samples, train, heldout):
-    few, metric = real(train, heldout), part("metric", "fcd")
-    found = null(metric, few, samples)["fcd"]
-    expected = null(metric, real(train, heldout, fresh=True), samples)["fcd"]
+    few, metric = real(train, heldout), part("metric", "fd")
+    found = null(metric, few, samples)["fd"]
+    expected = null(metric, real(train, heldout, fresh=True), samples)["fd"]
     assert expected.mean == pytest.approx(bias(samples, train), rel=0.15)
     assert found.mean == pytest.approx(expected.mean, rel=0.2)
     assert found.sd > 0.7 * expected.sd, "what is not known makes a null wider, not narrower"
@@ -124,7 +124,7 @@ def test_too_few_held_out_examples_are_cross_fitted_to_what_new_ones_score(sampl
     reference = metric.reference(few.train, few.heldout)
     for wrong in (few.heldout, few.heldout.take(rows)):
         if samples > 2 * heldout:
-            assert metric.score(wrong, reference)["fcd"] > found.high, "repeated examples are no new ones"
+            assert metric.score(wrong, reference)["fd"] > found.high, "repeated examples are no new ones"
 
 
 def test_a_score_without_bias_is_cross_fitted_without_one():
@@ -196,7 +196,7 @@ def test_a_perfect_generator_s_mean_lies_in_the_null_19_times_of_20(heldout, fre
 
 @WAYS
 def test_a_perfect_generator_s_distance_lies_in_the_null_19_times_of_20(heldout, fresh):
-    assert coverage(part("metric", "fcd"), heldout, 50, fresh=fresh) == pytest.approx(0.95, abs=0.04)
+    assert coverage(part("metric", "fd"), heldout, 50, fresh=fresh) == pytest.approx(0.95, abs=0.04)
 
 
 def test_only_draws_that_are_independent_of_one_another_are_compared():
@@ -251,14 +251,14 @@ def test_held_out_examples_that_score_better_than_chance_promise_nothing():
 
 
 def test_the_study_s_own_number_of_held_out_examples_still_varies():
-    found = null(part("metric", "fcd"), real(900, 225), 225)["fcd"]
+    found = null(part("metric", "fd"), real(900, 225), 225)["fd"]
     assert found.sd > 0
     assert found.mean == pytest.approx(bias(225, 900), rel=0.2)
 
 
 def test_nulls_repeat_and_do_not_depend_on_one_another():
-    known, fcd, kid = real(300, 60), part("metric", "fcd"), part("metric", "kid")
-    pairs = [(metric, metric.reference(known.train, known.heldout)) for metric in (fcd, kid)]
+    known, fd, kid = real(300, 60), part("metric", "fd"), part("metric", "kid")
+    pairs = [(metric, metric.reference(known.train, known.heldout)) for metric in (fd, kid)]
     together = nulls(pairs, known, 100)
     assert together == nulls(pairs, known, 100)
     assert together["kid"] == nulls(pairs[1:], known, 100)["kid"]
@@ -276,13 +276,13 @@ def test_a_metric_of_many_examples_has_no_null_where_there_are_few():
 
 
 def test_a_distance_has_no_null_of_splits_that_lack_rank_where_the_study_does_not():
-    known, metric = real(12, 8), part("metric", "fcd")  # splits of 8 against 10, and of half as many
-    found = null(metric, known, 11)["fcd"]
+    known, metric = real(12, 8), part("metric", "fd")  # splits of 8 against 10, and of half as many
+    found = null(metric, known, 11)["fd"]
     assert all(math.isnan(value) for value in (found.mean, found.sd, found.low, found.high))
     assert found.draws == 0
     assert found.caution.startswith("no null, since in smaller splits 4 samples are too few for 8 features")
     assert math.isfinite(null(_Last(), known, 11)["last"].mean)
-    whole = null(metric, real(30, 12), 8)["fcd"]
+    whole = null(metric, real(30, 12), 8)["fd"]
     assert math.isfinite(whole.mean), "splits of the study's size are as good as the study"
     assert whole.caution.startswith("8 samples are too few")
 

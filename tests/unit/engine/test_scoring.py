@@ -13,7 +13,7 @@ from ganbench.games.gan import balanced_labels
 @pytest.mark.parametrize("count", [50, 100, 101, 120, 199, 1000])
 def test_a_reference_has_as_many_examples_as_it_may(count, monkeypatch):
     """60,000 examples were thinned to 30,000, by every second one, where 50,000 were allowed."""
-    monkeypatch.setattr(scoring, "MOST", 100)
+    monkeypatch.setattr(scoring, "MAX_REFERENCE", 100)
     kept = scoring.reference_examples(np.arange(count))
     gaps = np.diff(kept)
     assert len(kept) == min(count, 100)

@@ -236,7 +236,7 @@ def test_what_is_no_fixed_sequence_of_operations_stays_eager_and_says_so_once(de
 
 
 def test_too_long_a_sequence_is_not_traced(monkeypatch):
-    monkeypatch.setattr("ganbench.engine.tracing.LONGEST", 20)
+    monkeypatch.setattr("ganbench.engine.tracing.MAX_OPERATIONS", 20)
     results = train(networks(), training(STEPS, execution="traced"), MEMBERS, device=CPU)
     assert "it has more than 20 operations" in results[0]["about"]["execution_why"]
 

@@ -58,7 +58,7 @@ def equal(one: dict, other: dict) -> bool:
 def test_a_step_s_batches_are_those_of_its_part_of_all_steps(monkeypatch, room, together, accumulated):
     game, per_step = networks(accumulation_steps=accumulated), 3
     assert game.numbers_per_batch == 2 * 8 * game.architecture.latent_size + 2 * 8 * 2 + 8 * 2 // 4
-    monkeypatch.setattr(_draws, "MOST_NUMBERS", room * game.numbers_per_batch * per_step * accumulated)
+    monkeypatch.setattr(_draws, "MAX_NUMBERS", room * game.numbers_per_batch * per_step * accumulated)
     match = Match(game, MEMBERS, CPU, torch.float64)
     assert match.steps_together(per_step) == together
     count = together * per_step * accumulated
@@ -80,7 +80,7 @@ def test_numbers_drawn_together_are_few_whatever_the_game():
     draws = Draws(game, [Member(0, 8, 1e-3)], CPU, torch.float32)
     assert draws.steps_together(1) == 1, "25 steps of it would be 157 MB of one run"
     draws.of_step(0, 1)
-    assert sum(values.numel() for values in draws._drawn.values()) <= game.numbers_per_batch <= _draws.MOST_NUMBERS
+    assert sum(values.numel() for values in draws._drawn.values()) <= game.numbers_per_batch <= _draws.MAX_NUMBERS
     many = toy("gaussian", samples=1_000_000)
     assert Match(many, players(0.1), CPU, torch.float64).steps_together(1) == 1
 

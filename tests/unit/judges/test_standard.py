@@ -51,7 +51,7 @@ def test_coordinates_of_points_keep_their_shape():
     assert judge.judge(state, train).confident.mean() > 0.99, "modes are told in the coordinates themselves"
 
 
-@pytest.mark.parametrize("metric", ["fcd", "kid"])
+@pytest.mark.parametrize("metric", ["fd", "kid"])
 def test_the_same_failure_scores_the_same_in_units_ten_times_as_large(metric):
     scores = []
     for unit in (1.0, 10.0):
@@ -87,10 +87,10 @@ def test_on_digits_real_data_score_about_0_and_noise_scores_far_more(judge):
     examples = dataset.load()
     quick = {"steps": 200, "enough": 0.9, "least_accuracy": 0.5} if judge == "classifier" else {}
     made = part("judge", judge, **quick)
-    scorer = Scorer.of(made, made.fit(examples), [part("metric", "fcd"), part("metric", "kid")], dataset.spec, examples)
+    scorer = Scorer.of(made, made.fit(examples), [part("metric", "fd"), part("metric", "kid")], dataset.spec, examples)
     heldout = scorer.score(floats(examples.heldout))
     noise = scorer.score(np.random.default_rng(0).uniform(-1, 1, (360, 1, 8, 8)).astype(np.float32))
-    assert 0 < heldout["fcd"] < 2, "of 32 or 64 features of variance 1"
+    assert 0 < heldout["fd"] < 2, "of 32 or 64 features of variance 1"
     assert abs(heldout["kid"]) < 0.1
-    assert noise["fcd"] > 10 * heldout["fcd"]
+    assert noise["fd"] > 10 * heldout["fd"]
     assert noise["kid"] > 0.5

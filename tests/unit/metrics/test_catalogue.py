@@ -95,10 +95,10 @@ def test_a_reference_is_the_same_from_a_file(name, tmp_path):
 def test_too_few_examples_have_no_score_and_stop_nothing():
     examples = Digits().load()
     judge = ClassifierJudge(steps=1, least_accuracy=0.0)
-    metrics = [part("metric", "fcd"), part("metric", "prdc", k=7)]
+    metrics = [part("metric", "fd"), part("metric", "prdc", k=7)]
     scorer = Scorer.of(judge, judge.untrained(examples), metrics, Digits().spec, examples)
     found = scorer.score(examples.heldout[:7])
-    assert found["fcd"] > 0
+    assert found["fd"] > 0
     assert np.isnan([found[column] for column in ("precision", "recall", "density", "coverage")]).all()
 
 
@@ -107,20 +107,20 @@ def test_too_few_examples_have_no_score_and_stop_nothing():
 # By change of real digits: the columns that it must move for the worse, and those that it must leave alone.
 MOVES = {
     "five classes removed": (
-        {"fcd", "kid", "recall", "coverage", "prd_f8"} | {"modes", "modes_fair", "mode_kl", "mode_reverse_kl"},
+        {"fd", "kid", "recall", "coverage", "prd_f8"} | {"modes", "modes_fair", "mode_kl", "mode_reverse_kl"},
         {"precision", "high_quality", "prd_f1_8", "memorisation_ratio", "authenticity"},
     ),
     "ten examples again and again": (
-        {"fcd", "kid", "recall", "coverage", "prd_f8", "support_size"},
+        {"fd", "kid", "recall", "coverage", "prd_f8", "support_size"},
         {"precision", "high_quality"},
     ),
     "noise": (
-        {"fcd", "kid", "precision", "density", "high_quality", "prd_f1_8"},
+        {"fd", "kid", "precision", "density", "high_quality", "prd_f1_8"},
         {"modes", "support_size"},
     ),
     "copies of training examples": (
         {"memorisation_ratio", "authenticity"},
-        {"fcd", "kid", "recall", "coverage", "prd_f8", "prd_f1_8", "modes", "mode_kl", "high_quality", "support_size"}
+        {"fd", "kid", "recall", "coverage", "prd_f8", "prd_f1_8", "modes", "mode_kl", "high_quality", "support_size"}
         | {"lattice_excess"},
     ),
     "a lattice": (
@@ -141,7 +141,7 @@ def scored() -> tuple[dict[str, list[float]], dict[str, dict[str, float]]]:
     fresh, fresh_modes = images[1000:], modes[1000:]
     judge = ClassifierJudge(steps=400, least_accuracy=0.9)
     options = {"prd": {"clusterings": 2}}
-    metrics = [part("metric", name, **options.get(name, {})) for name in METRICS if name != "fcd_infinity"]
+    metrics = [part("metric", name, **options.get(name, {})) for name in METRICS if name != "fd_infinity"]
     scorer = Scorer.of(judge, judge.fit(examples), metrics, Digits().spec, examples)
     random, count = np.random.default_rng(1), 300
     nulls = [scorer.score(fresh[random.choice(len(fresh), count, replace=False)]) for _ in range(8)]

@@ -214,7 +214,7 @@ def test_a_study_with_fid_scores_its_snapshots_with_these_weights(folder, tmp_pa
     with weights.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     evaluate = {
-        "metrics": ["fid", "fcd"],
+        "metrics": ["fid", "fd"],
         "judge": "inception",
         "samples": 16,
         "samples_kept": 2,
@@ -236,11 +236,11 @@ def test_a_study_with_fid_scores_its_snapshots_with_these_weights(folder, tmp_pa
     found = Collected.read(plan.collect.path.parent)
     assert np.isfinite(found.snapshots["fid"]).all()
     assert (found.snapshots["fid"] > 0).all()
-    assert np.isfinite(found.snapshots["fcd"]).all()
+    assert np.isfinite(found.snapshots["fd"]).all()
     nulls = found.nulls.set_index("metric")
     assert nulls.loc["fid", "mean"] == found.references.set_index("quantity").loc["fid", "value"] > 0
-    assert (nulls.loc["fid", "draws"], nulls.loc["fcd", "draws"]) == (5, 20)
-    assert nulls.loc["fcd", "caution"].startswith("16 samples are too few for 2,048 features")
+    assert (nulls.loc["fid", "draws"], nulls.loc["fd", "draws"]) == (5, 20)
+    assert nulls.loc["fd", "caution"].startswith("16 samples are too few for 2,048 features")
 
     damaged = Plan(
         parse(study | {"evaluate": evaluate | {"inception": {"folder": str(folder), "sha256": "0" * 8}}}, origin="s")

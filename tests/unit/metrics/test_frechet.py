@@ -14,8 +14,8 @@ from ganbench.metrics._frechet import (
     infinite_sample_distance,
     rank_caution,
 )
-from ganbench.metrics.fcd import FCD
-from ganbench.metrics.fcd_infinity import FCDInfinity
+from ganbench.metrics.fd import FD
+from ganbench.metrics.fd_infinity import FDInfinity
 from ganbench.metrics.fid import FID
 
 
@@ -128,22 +128,22 @@ def test_metrics_are_these_numbers():
     random = np.random.default_rng(5)
     x, y = random.normal(size=(2, 120, 4))
     reference = frechet_reference(y)
-    assert scores(FCD(), x, y) == {"fcd": frechet_distance(x, reference)}
+    assert scores(FD(), x, y) == {"fd": frechet_distance(x, reference)}
     value, error = infinite_sample_distance(x, reference)
-    assert scores(FCDInfinity(), x, y) == {"fcd_infinity": value, "fcd_infinity_error": error}
+    assert scores(FDInfinity(), x, y) == {"fd_infinity": value, "fd_infinity_error": error}
 
 
 def test_too_few_examples_for_the_features_are_said_to_be():
     assert rank_caution(2000, 1500, 32, "it") is None
-    assert FCD().caution(2000, 1500, 32) is None
-    assert "2,000 samples are too few for 2,048 features" in FCD().caution(2000, 50_000, 2048)
-    assert "32 real examples are too few for 32 features" in FCD().caution(2000, 32, 32)
+    assert FD().caution(2000, 1500, 32) is None
+    assert "2,000 samples are too few for 2,048 features" in FD().caution(2000, 50_000, 2048)
+    assert "32 real examples are too few for 32 features" in FD().caution(2000, 32, 32)
     assert "the FID is far above" in FID().caution(2000, 50_000, 8)
     assert "16,000 samples" not in (said := FID().caution(16_000, 50_000, 8))
     assert "2,000 samples are too few" in said
     assert "that fid_infinity extrapolates" in said
     assert FID().caution(50_000, 50_000, 8) is None
-    assert "31 samples are too few for 32 features" in FCDInfinity().caution(250, 1000, 32)
+    assert "31 samples are too few for 32 features" in FDInfinity().caution(250, 1000, 32)
 
 
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")

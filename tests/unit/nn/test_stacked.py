@@ -110,7 +110,7 @@ def test_members_together_are_each_of_them_alone(layer):
 
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 def test_so_they_are_as_convolutions_in_groups(layer, monkeypatch):
-    monkeypatch.setattr(stacked, "LARGEST_GATHERED", 0)
+    monkeypatch.setattr(stacked, "MAX_GATHERED", 0)
     compared(layer)
 
 
@@ -134,7 +134,7 @@ def test_large_images_are_convolved_in_groups():
     small, large = nn.Conv2d(3, 4, 3), (3, 8, 8)
     networks = Network(small)
     theta = torch.stack([Network.vector(small)] * 2)
-    for batch, convolves in ((4, False), (stacked.LARGEST_GATHERED // (9 * 36 * 3) + 1, True)):
+    for batch, convolves in ((4, False), (stacked.MAX_GATHERED // (9 * 36 * 3) + 1, True)):
         with Kernels() as kernels:
             networks(theta, torch.randn(2, batch, *large))
         assert any("conv" in kernel for kernel in kernels.counts) == convolves

@@ -20,7 +20,7 @@ def files(tmp_path, monkeypatch):
         read.append(path.name)
         return source_digests.file_digest.__wrapped__(path)
 
-    monkeypatch.setattr(file_digests, "MANY", 3)
+    monkeypatch.setattr(file_digests, "MIN_CACHED_FILES", 3)
     monkeypatch.setattr(file_digests, "file_digest", reading)
     paths = [tmp_path / name for name in "abc"]
     for path in paths:

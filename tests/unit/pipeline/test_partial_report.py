@@ -348,12 +348,12 @@ def test_a_verdict_given_early_is_the_verdict_of_the_whole_study(tmp_path):
     fc, dcgan = {"architecture": "fc"}, {"architecture": "dcgan"}
     tests = [
         {"bound": {"quantity": "outcome.collapsed", "below": 0.5}},
-        {"bound": {"quantity": "final.fcd", "above": -1}},
+        {"bound": {"quantity": "final.fd", "above": -1}},
         {"proportion": {"quantity": "outcome.failed", "above": 0.5, "at_least": 0.1}},
         {"proportion": {"quantity": "outcome.failed", "above": 0.5, "at_most": 0.1}},
         {"proportion": {"where": fc, "quantity": "outcome.failed", "above": 0.5, "at_least": 0.5}},
-        {"difference": {"where": fc, "baseline": dcgan, "quantity": "best.fcd", "below": 1000}},
-        {"ordering": {"increasing": [fc, dcgan], "quantity": "best.fcd"}},
+        {"difference": {"where": fc, "baseline": dcgan, "quantity": "best.fd", "below": 1000}},
+        {"ordering": {"increasing": [fc, dcgan], "quantity": "best.fd"}},
     ]
     claims = [
         Claim.model_validate({"id": f"C{place}", "statement": "So it is.", "tests": [test]})

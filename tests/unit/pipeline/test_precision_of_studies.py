@@ -46,7 +46,7 @@ def networks(found: Plan) -> list[np.ndarray]:
 def test_a_study_has_the_same_numbers_with_bytes_numbers_and_a_file_too_large_for_memory(tmp_path, monkeypatch, labels):
     path, found, scores = write_bars(tmp_path), {}, {}
     for name, stored, held in (("bytes", True, 2**30), ("numbers", False, 2**30), ("file", True, 100)):
-        monkeypatch.setattr(memory, "MOST_HELD", held)
+        monkeypatch.setattr(memory, "MAX_HELD", held)
         folder = tmp_path / name
         found[name] = plan(study(path, folder, stored=stored, labels=labels))
         work(found[name], "prepare", "judge", "reference", "train", "evaluate", "collect")
@@ -57,7 +57,7 @@ def test_a_study_has_the_same_numbers_with_bytes_numbers_and_a_file_too_large_fo
     for name in ("numbers", "file"):
         for ours, theirs in zip(networks(found[name]), networks(found["bytes"]), strict=True):
             assert np.array_equal(ours, theirs)
-        assert np.array_equal(scores[name]["fcd"], scores["bytes"]["fcd"])
+        assert np.array_equal(scores[name]["fd"], scores["bytes"]["fd"])
 
 
 def test_the_memory_that_is_counted_is_that_of_bytes_in_memory(tmp_path, monkeypatch):
@@ -68,7 +68,7 @@ def test_the_memory_that_is_counted_is_that_of_bytes_in_memory(tmp_path, monkeyp
         return needed(content, Plan(content).grid.runs[0])["the 96 training examples"]
 
     assert (counted(stored=True), counted(stored=False)) == (96 * 64, 4 * 96 * 64)
-    monkeypatch.setattr(memory, "MOST_HELD", 100)
+    monkeypatch.setattr(memory, "MAX_HELD", 100)
     assert counted(stored=True) == 0
 
 
@@ -80,7 +80,7 @@ def test_a_folder_of_images_is_a_study_and_trains_anew_when_an_image_changes(tmp
     before = plan(content)
     work(before, "prepare", "judge", "reference", "train", "evaluate", "collect")
     snapshots = pd.read_parquet(before.collect.path.parent / "snapshots.parquet")
-    assert np.isfinite(snapshots["fcd"]).all()
+    assert np.isfinite(snapshots["fd"]).all()
     tables = {name: pd.read_parquet(before.collect.path.parent / f"{name}.parquet") for name in ("runs", "references")}
     assert set(tables["references"]["dataset"]) == set(tables["runs"]["dataset"])  # by its label and its signature
     assert tables["runs"]["judged_on"].notna().all()

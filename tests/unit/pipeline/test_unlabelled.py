@@ -35,7 +35,7 @@ def test_data_without_labels_are_trained_scored_and_judged_but_for_their_modes(t
     found = plan(study(write_bars(tmp_path), tmp_path))
     tables = played(found)
     runs, snapshots = tables["runs"], tables["snapshots"]
-    assert np.isfinite(snapshots["fcd"]).all()
+    assert np.isfinite(snapshots["fd"]).all()
     assert snapshots["mode_kl"].isna().all()
     assert set(runs["outcome"]) == {"not-learned-yet"}
     assert all("collapsed" in text.split(", ") for text in runs["outcomes_judged"])  # by diversity
@@ -47,11 +47,11 @@ def test_data_without_labels_are_trained_scored_and_judged_but_for_their_modes(t
     assert how.startswith("32 held-out examples are too few for 64 samples: 20 random splits of all 128 real examples")
     assert how.endswith(", by random_features(features=8)")
     nulls = tables["nulls"].set_index("metric", drop=False)
-    assert set(nulls.index) == {"fcd", "diversity"}
-    null = nulls.loc["fcd"]
-    assert (null["metric"], null["samples"], null["examples"], null["draws"]) == ("fcd", 64, 128, 20)
-    assert null["low"] <= references["fcd"] == null["mean"] <= null["high"]
-    assert references["fcd"] < snapshots["fcd"].min()  # held-out images are nearer than what a network draws
+    assert set(nulls.index) == {"fd", "diversity"}
+    null = nulls.loc["fd"]
+    assert (null["metric"], null["samples"], null["examples"], null["draws"]) == ("fd", 64, 128, 20)
+    assert null["low"] <= references["fd"] == null["mean"] <= null["high"]
+    assert references["fd"] < snapshots["fd"].min()  # held-out images are nearer than what a network draws
     assert "judge_accuracy" not in references
     with result_files.open_file(next(iter(found.judge.values())).path, "judge") as file:
         assert "accuracy" not in result_files.read_tree(result_files.descend(file, "state"))
@@ -76,7 +76,7 @@ def test_labelled_data_may_be_judged_by_features_alone(tmp_path):
     content = study(write_bars(tmp_path), tmp_path, labels=True)
     found = plan(content | {"evaluate": content["evaluate"] | {"judge": "random_features"}})
     tables = played(found)
-    assert np.isfinite(tables["snapshots"]["fcd"]).all()
+    assert np.isfinite(tables["snapshots"]["fd"]).all()
     assert tables["snapshots"]["modes"].isna().all()
     assert set(tables["runs"]["outcome"]) == {"not-learned-yet"}
     assert not tables["runs"]["outcomes_judged"].str.contains("partly-collapsed").any()

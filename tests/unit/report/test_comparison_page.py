@@ -63,7 +63,7 @@ def test_studies_without_a_common_setting_have_a_page_too(collected, tmp_path):
     text = write([side(collected, "one"), side(other(collected, architecture="mine"), "two")], tmp_path).read_text()
     assert "No setting is in more than one of the studies." in text
     assert "None, since no method is in two studies." in text
-    assert "Scores of one and two on digits compare in fcd, modes, high_quality and mode_kl." in text
+    assert "Scores of one and two on digits compare in fd, modes, high_quality and mode_kl." in text
     assert {path.name for path in tmp_path.glob("*.svg")} == {"failure-rates.svg"}
 
 
@@ -72,7 +72,7 @@ def test_the_page_says_which_scores_compare(collected, tmp_path):
     two = replace(two, judges={"digits": "c", "ring8": "b"}, metrics=two.metrics | {"modes": "modes(fair=1)"})
     text = write([one, two], tmp_path).read_text()
     assert "Scores of one and two on digits do not compare: the judges differ, in their options, their data" in text
-    words = "ring8 compare in fcd, high_quality and mode_kl; they measure modes with different options."
+    words = "ring8 compare in fd, high_quality and mode_kl; they measure modes with different options."
     assert f"Scores of one and two on {words}" in text
     assert {path.name for path in tmp_path.glob("scores-*.svg")} == {"scores-2.svg"}, "of ring8 alone"
 
@@ -86,22 +86,22 @@ def test_what_was_trained_otherwise_is_a_finding_and_stands_in_sight(collected, 
     row = text.partition("Adjusted p-value of scores")[2]
     assert "trained otherwise: steps 2000 / 4000 3 " in row, "below the method, before its numbers"
     assert re.search(r" 0 -\d+ to \d+ ", row), "the difference has its interval"
-    assert "Fréchet classifier distance" in row
+    assert "Fréchet distance" in row
 
 
 def test_the_figures_have_a_mark_per_run_and_an_interval_per_setting(collected):
     sides = [side(collected, "one"), side(other(collected, outcome="diverged", failed_step=10), "two")]
     table = settings(sides)
     mine = table[table["dataset"] == "digits"]
-    axes = study_figures.scores(sides, mine, "fcd", collected.metrics["fcd"]).axes[0]
+    axes = study_figures.scores(sides, mine, "fd", collected.metrics["fd"]).axes[0]
     assert axes.get_yticklabels()[0].get_text() == "digits, fc, 100 examples, rate 0.0002"
     drawn = np.concatenate([line.get_xdata() for line in axes.lines if line.get_marker() == "o"])
     hollow = [line for line in axes.lines if line.get_marker() == "o" and line.get_markerfacecolor() == "white"]
     bad = collected.runs["outcome"].isin(["collapsed", "discriminator-won"]) & (collected.runs["dataset"] == "digits")
     hollow = np.concatenate([line.get_xdata() for line in hollow])
-    assert sorted(hollow[np.isfinite(hollow)]) == sorted(collected.runs.loc[bad, "fcd_final"].dropna())
+    assert sorted(hollow[np.isfinite(hollow)]) == sorted(collected.runs.loc[bad, "fd_final"].dropna())
     runs = collected.runs[(collected.runs["dataset"] == "digits") & (collected.runs["outcome"] != "diverged")]
-    assert sorted(drawn[np.isfinite(drawn)]) == sorted(runs["fcd_final"].dropna()), "none of the runs that diverged"
+    assert sorted(drawn[np.isfinite(drawn)]) == sorted(runs["fd_final"].dropna()), "none of the runs that diverged"
     lines = study_figures.failures(table, ["one", "two"]).axes[0].lines
     ends = [tuple(line.get_xdata()) for line in lines if len(line.get_xdata()) == 2]
     assert ends == list(zip(table["failure_low"], table["failure_high"], strict=True))

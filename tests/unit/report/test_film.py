@@ -14,7 +14,7 @@ from PIL import Image, ImageSequence
 
 from ganbench.analysis.collected import Collected
 from ganbench.report import figures, html
-from ganbench.report.figures.film import FEWEST, MOST_FRAMES, PIXELS, frames_of
+from ganbench.report.figures.film import MAX_FRAMES, MIN_IMAGES, PIXELS, frames_of
 from ganbench.report.plotting import style
 from ganbench.report.plotting.films import FRAME_MS, LAST_MS, Film
 from ganbench.report.plotting.run_samples import RunSamples
@@ -101,8 +101,8 @@ def test_a_film_of_large_images_has_fewer_of_them_and_no_more_pixels_than_it_may
         run = RunSamples((), np.arange(snapshots), np.empty(0))
         steps, count = frames_of([run, run], (3, side, side))
         assert {0, snapshots - 1} <= set(steps.tolist())
-        assert len(steps) <= MOST_FRAMES
-        assert count >= FEWEST
+        assert len(steps) <= MAX_FRAMES
+        assert count >= MIN_IMAGES
         assert len(steps) == 2 or 2 * count * len(steps) * side**2 <= PIXELS
 
 

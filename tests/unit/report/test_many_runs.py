@@ -17,7 +17,7 @@ from ganbench.report.figures import draw
 from ganbench.report.plotting import style
 from ganbench.report.plotting.many_runs import (
     BAR,
-    MOST_SINGLE,
+    MAX_SINGLE,
     NAMED,
     SPANS,
     Course,
@@ -52,9 +52,9 @@ def names(axes: Axes) -> set[str]:
 
 
 def test_few_runs_are_drawn_one_by_one():
-    courses = [Course(f"s{seed}", np.arange(3.0), np.full(3, seed)) for seed in range(MOST_SINGLE)]
+    courses = [Course(f"s{seed}", np.arange(3.0), np.full(3, seed)) for seed in range(MAX_SINGLE)]
     axes = panel()
-    assert drawn_by(axes, courses) == list(range(MOST_SINGLE))
+    assert drawn_by(axes, courses) == list(range(MAX_SINGLE))
     assert not axes.lines
     assert not axes.collections
     assert not axes.texts
@@ -89,7 +89,7 @@ def test_runs_that_ended_are_in_the_bands_until_then():
 
 def test_a_histogram_holds_every_value_by_its_outcome(many):
     runs = many.runs[many.runs["learning_rate"] == 0.01]
-    values = runs["fcd_final"].to_numpy()
+    values = runs["fd_final"].to_numpy()
     axes, alone = panel(), []
     axes.set_yscale("log")
     axes.set_ylim(1, 100)
@@ -118,7 +118,7 @@ def test_spans_of_many_runs_are_shares_of_runs():
     x, y = axes.collections[0].get_paths()[0].vertices.T
     assert x[2.4 - y > 0.4].max() == pytest.approx(0.5, abs=1 / SPANS)
     few = panel()
-    draw_spans(few, 2.0, left, right, owners, MOST_SINGLE, "#000000")
+    draw_spans(few, 2.0, left, right, owners, MAX_SINGLE, "#000000")
     assert len(few.patches) == 11
 
 

@@ -59,7 +59,7 @@ def test_profiles_end_at_the_share_of_runs_that_did_not_fail(collected):
         for curve, name in zip(curves(axes), names, strict=True):
             runs = collected.runs[collected.runs["method"] == name]
             assert curve[:, 1].max() == pytest.approx(1 - failed(runs).mean())
-            good = runs.loc[~failed(runs), "fcd_final"].min()
+            good = runs.loc[~failed(runs), "fd_final"].min()
             assert np.interp(good, curve[:, 0], curve[:, 1]) >= 1 / len(runs) - 1e-9
         low, high = axes.get_xlim()
         assert low > high, "of a distance, the better values lie to the right"

@@ -27,7 +27,7 @@ from ganbench.report.provenance import references
 
 def with_null(collected: Collected, low: float, high: float) -> Collected:
     """The example with another null of the Fréchet distance."""
-    mine = collected.nulls["metric"] == "fcd"
+    mine = collected.nulls["metric"] == "fd"
     changed = {"mean": (low + high) / 2, "low": low, "high": high}
     return dataclasses.replace(
         collected,
@@ -46,13 +46,13 @@ def test_a_value_is_like_real_data_within_its_null_and_to_the_last_digit_of_a_su
 
 
 def test_a_null_that_was_not_measured_or_is_not_finite_is_none(collected):
-    assert null_of(collected, "digits", "fcd") == NullInterval(1.7, pytest.approx(1.53), pytest.approx(1.87))
-    assert noise_of(collected, "digits", "fcd") == 12.0
+    assert null_of(collected, "digits", "fd") == NullInterval(1.7, pytest.approx(1.53), pytest.approx(1.87))
+    assert noise_of(collected, "digits", "fd") == 12.0
     assert np.isnan(noise_of(collected, "digits", "mode_kl"))
-    assert noise_of(with_null(collected, np.nan, np.nan), "digits", "fcd") == 12.0, "it needs no null"
+    assert noise_of(with_null(collected, np.nan, np.nan), "digits", "fd") == 12.0, "it needs no null"
     assert null_of(collected, "digits", "mode_kl") is None
-    assert null_of(collected, "elsewhere", "fcd") is None
-    assert null_of(with_null(collected, np.nan, np.nan), "digits", "fcd") is None
+    assert null_of(collected, "elsewhere", "fd") is None
+    assert null_of(with_null(collected, np.nan, np.nan), "digits", "fd") is None
 
 
 @pytest.mark.cluster
@@ -65,32 +65,30 @@ def test_findings_say_how_many_runs_end_like_real_data(collected):
         return " ".join(each.text for each in found(low, high) if each.kind == kind)
 
     runs = collected.runs[(collected.runs["dataset"] == "digits") & (collected.runs["outcome"] != "diverged")]
-    alike = int(runs["fcd_final"].between(0, 10).sum())
+    alike = int(runs["fd_final"].between(0, 10).sum())
     assert alike > 1
     text = said(0, 10, "reference")
     assert "digits: a perfect generator would score 5 (0 to 10 in 95% of samples)" in text
-    assert f"; {alike} of them are within the interval of real data in Fréchet classifier distance." in text
+    assert f"; {alike} of them are within the interval of real data in Fréchet distance." in text
     assert "; none of them is within the interval of real data in Fréchet" in said(0, 0.1, "reference")
-    assert "within the interval of real data in Fréchet classifier distance, at" in said(0, 1e6, "method"), (
-        "the best median"
-    )
+    assert "within the interval of real data in Fréchet distance, at" in said(0, 1e6, "method"), "the best median"
     assert "within the interval" not in said(0, 0.1, "method")
 
 
 def test_the_settings_table_has_the_bounds_of_each_null(collected):
     table = settings_table(collected)
     ring = table[table["dataset"] == "ring8"]
-    assert ring["fcd_null_low"].to_list() == pytest.approx([0.72] * len(ring))
-    assert ring["fcd_null_high"].to_list() == pytest.approx([0.88] * len(ring))
+    assert ring["fd_null_low"].to_list() == pytest.approx([0.72] * len(ring))
+    assert ring["fd_null_high"].to_list() == pytest.approx([0.88] * len(ring))
     assert table["mode_kl_null_low"].isna().all()
 
 
 def test_the_table_of_real_data_has_intervals_and_leaves_averages_out(collected):
-    twice = pd.concat([collected.references, collected.references.assign(quantity="fcd_ema").iloc[:1]])
+    twice = pd.concat([collected.references, collected.references.assign(quantity="fd_ema").iloc[:1]])
     rows = references(dataclasses.replace(collected, references=twice))
     assert len(rows) == len(collected.references)
     first = rows[0]
-    assert (first["quantity"], first["value"], first["range"]) == ("Fréchet classifier distance", "1.7", "1.53 to 1.87")
+    assert (first["quantity"], first["value"], first["range"]) == ("Fréchet distance", "1.7", "1.53 to 1.87")
     (accuracy,) = [row for row in rows if row["quantity"] == "classifier accuracy"]
     assert accuracy["range"] == ""
 

@@ -42,7 +42,7 @@ def study(collected) -> Collected:
     curves.loc[mine[10:20], "mean"] = np.nan
     curves.loc[mine[40:42], "mean"] = np.inf
     tables["runs"]["outcome_why"] = HOSTILE
-    infos = few.metrics | {"fcd": dataclasses.replace(few.metrics["fcd"], title=HOSTILE)}
+    infos = few.metrics | {"fd": dataclasses.replace(few.metrics["fd"], title=HOSTILE)}
     return dataclasses.replace(few, **tables, metrics=infos)
 
 

@@ -21,7 +21,7 @@ from ganbench.report.plotting.films import Film
 def folder(tmp_path_factory):
     """Figures: plain, noisy, one whose vector drawing is too large, and a film of three frames."""
     folder, noise = tmp_path_factory.mktemp("figures"), np.random.default_rng(0)
-    for name, side, vector in (("plain", 30, 900), ("noisy", 120, 90_000), ("large", 30, pictures.LARGEST_SVG + 1)):
+    for name, side, vector in (("plain", 30, 900), ("noisy", 120, 90_000), ("large", 30, pictures.MAX_SVG + 1)):
         values = noise.integers(0, 256, (side, 2 * side, 3)) if name == "noisy" else np.full((side, 2 * side, 3), 200)
         Image.fromarray(values.astype(np.uint8)).save(folder / f"{name}.png", dpi=(150, 150))
         (folder / f"{name}.svg").write_bytes(b"<svg/>".ljust(vector))
@@ -126,7 +126,7 @@ def test_a_page_says_what_is_seen_and_not_how_to_read_it(tmp_path):
     macro = template("macros.html.j2").module.figure
     assert 'alt="Short: a: 2 of 5 “failed”; b: 0 of 5"' in macro(short)
     assert '<h3 id="figure-short">Short</h3>' in macro(short)
-    assert len(long["seen"]) < style.MOST_SAID + 20
+    assert len(long["seen"]) < style.MAX_SAID + 20
     assert long["seen"].endswith(" more")
 
 

@@ -94,7 +94,7 @@ def test_a_changed_table_of_settings_changes_no_other(collected):
 
 
 def test_a_page_says_how_many_runs_it_leaves_out(collected, tmp_path, monkeypatch):
-    monkeypatch.setattr(run_records, "MOST_RUNS", 30)
+    monkeypatch.setattr(run_records, "MAX_RUNS", 30)
     shown = html._runs(collected, {}, {}, run_records.commands(""), Figures(tmp_path, tmp_path), [])
     page = template("runs.html.j2").render(runs=shown)
     assert f"30 of {len(collected.runs)} runs are listed here" in page
@@ -108,7 +108,7 @@ def test_settings_count_every_run_once(collected):
     outcomes = table.filter(regex="^outcome_")
     assert (outcomes.sum(axis=1) == table["runs"]).all()
     assert (table["failed"] == table["runs"] - table["outcome_converged"]).all()
-    assert table["fcd_values"].sum() == np.isfinite(collected.runs["fcd_final"]).sum() < len(collected.runs)
+    assert table["fd_values"].sum() == np.isfinite(collected.runs["fd_final"]).sum() < len(collected.runs)
 
 
 def test_a_settings_row_does_not_depend_on_the_others(collected):
@@ -160,7 +160,7 @@ def tiny(collected: Collected, outcomes: list[str], values: list[float], **colum
     keep = (collected.runs["method"] == "ring8-mlp") & (collected.runs["seed"] < 2)
     few = collected_example.only(collected, keep & (collected.runs["learning_rate"] != 1e-3))
     steps = {"outcome_step": [100, 200, 300, 400], "failed_step": [100, 200, 300, 400]}
-    runs = few.runs.assign(outcome=outcomes, fcd_final=values, **steps, **columns)
+    runs = few.runs.assign(outcome=outcomes, fd_final=values, **steps, **columns)
     return dataclasses.replace(few, runs=runs)
 
 
@@ -175,7 +175,7 @@ def test_findings_carry_the_numbers_of_the_table(collected):
         " 300) and 1 collapsed (first failure, of any kind, at step 400)." in texts(few, "failures")
     )
     method = texts(few, "method")
-    assert "Best median Fréchet classifier distance (lower is better): 3 (2 to 4 over 2 seeds)" in method
+    assert "Best median Fréchet distance (lower is better): 3 (2 to 4 over 2 seeds)" in method
     assert "at learning rate 0.0002; worst: no median, since 2 of 2 runs failed, at" in method
     axis = texts(few, "axis")
     assert "Failures by learning rate: 0 of 2 at 0.0002 and 2 of 2 at 0.005." in axis
@@ -188,20 +188,20 @@ def test_findings_carry_the_numbers_of_the_table(collected):
     assert "training examples" not in axis
     assert "every seed failed in 1, none failed in 1, and in 0 some failed" in texts(few, "seeds")
     reference = texts(few, "reference")
-    assert "would score 0.8 (0.72 to 0.88 in 95% of samples) in Fréchet classifier distance; the best" in reference
+    assert "would score 0.8 (0.72 to 0.88 in 95% of samples) in Fréchet distance; the best" in reference
     assert "final value of 2 runs not seen to fail is 2 (" in reference
-    assert "; none of them is within the interval of real data in Fréchet classifier distance." in reference
+    assert "; none of them is within the interval of real data in Fréchet distance." in reference
     assert "2 seeds each" in texts(few, "caution")
 
 
 def test_a_setting_does_not_win_by_losing_its_bad_runs(collected):
     few = tiny(collected, ["converged", "converged", "diverged", "converged"], [5.0, 6.0, np.nan, 1.0])
-    assert "Best median Fréchet classifier distance (lower is better): 5.5" in texts(few, "method")
+    assert "Best median Fréchet distance (lower is better): 5.5" in texts(few, "method")
 
 
 def test_what_a_run_scored_before_it_diverged_is_not_its_result(collected):
     few = tiny(collected, ["converged", "converged", "diverged", "diverged"], [5.0, 6.0, 1.0, 1.0])
-    assert "Best median Fréchet classifier distance (lower is better): 5.5" in texts(few, "method")
+    assert "Best median Fréchet distance (lower is better): 5.5" in texts(few, "method")
     assert "the best final value of 2 runs not seen to fail is 5 (" in texts(few, "reference")
 
 
@@ -209,11 +209,11 @@ def test_a_setting_does_not_win_by_the_scores_of_failed_runs(collected):
     """A generator that collapsed on good examples may score better than one that has learned them all."""
     few = tiny(collected, ["converged", "converged", "collapsed", "unstable"], [5.0, 6.0, 1.0, 0.8])
     method = texts(few, "method")
-    assert "Best median Fréchet classifier distance (lower is better): 5.5 (5 to 6 over 2 seeds), at" in method
+    assert "Best median Fréchet distance (lower is better): 5.5 (5 to 6 over 2 seeds), at" in method
     assert "worst: no median, since 2 of 2 runs failed, at" in method
     table = settings_table(few)
-    assert list(table["fcd_failed_or_missing"]) == [0, 2]
-    assert (table["fcd_min"][1], table["fcd_max"][1]) == (0.8, 1.0), "their scores are shown all the same"
+    assert list(table["fd_failed_or_missing"]) == [0, 2]
+    assert (table["fd_min"][1], table["fd_max"][1]) == (0.8, 1.0), "their scores are shown all the same"
     assert "of 2 runs not seen to fail is 5 (" in texts(few, "reference")
     assert "none of them is within the interval of real data" in texts(few, "reference")
 
@@ -223,20 +223,20 @@ def test_forgetting_is_counted(collected):
     # The third improves by half, which is not yet to have learned, and the fourth never.
     curves = {0: [10.0, 2.0, 3.0], 1: [10.0, 2.0, np.nan], 2: [10.0, 5.0, 10.0], 3: [1.0, 2.0, 3.0]}
     rows = [
-        {**few.snapshots[few.snapshots["run"] == run].iloc[0], "step": 10 * i, "fcd": value}
+        {**few.snapshots[few.snapshots["run"] == run].iloc[0], "step": 10 * i, "fd": value}
         for run, values in zip(few.runs["run"], curves.values(), strict=True)
         for i, value in enumerate(values)
     ]
     text = texts(dataclasses.replace(few, snapshots=pd.DataFrame(rows)), "forgetting")
     assert (
-        "1 of 2 runs that had learned by Fréchet classifier distance at some snapshot lost more than 50% of their best"
+        "1 of 2 runs that had learned by Fréchet distance at some snapshot lost more than 50% of their best"
         " improvement by their last one (50%," in text
     )
     assert "1 of these 1 did not fail" in text
     assert "10 at first, 2 at step 10, no value at the last" in text
     assert "2 more runs had not learned at any snapshot" in text
     strict = dataclasses.replace(few, snapshots=pd.DataFrame(rows), runs=few.runs.assign(outcome_learned_share=0.1))
-    assert "None of 4 runs had learned by Fréchet classifier distance at any snapshot" in texts(strict, "forgetting")
+    assert "None of 4 runs had learned by Fréchet distance at any snapshot" in texts(strict, "forgetting")
 
 
 def grid(collected: Collected, values: dict[tuple[int, float], list[float]], failed: int = 0) -> Collected:
@@ -244,7 +244,7 @@ def grid(collected: Collected, values: dict[tuple[int, float], list[float]], fai
     few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
     rows = [
         {**few.runs.iloc[0], "run": f"n{n}-r{rate}-s{seed}", "n_train": n, "learning_rate": rate, "seed": seed}
-        | {"fcd_final": value, "outcome": "converged"}
+        | {"fd_final": value, "outcome": "converged"}
         for (n, rate), each in values.items()
         for seed, value in enumerate(each)
     ]
@@ -272,7 +272,7 @@ def test_settings_differ_by_the_generator_s_learning_rate(collected):
     few = dataclasses.replace(few, runs=few.runs.assign(generator_learning_rate=own))
     table = settings_table(few)
     assert list(table["runs"]) == [3, 3]
-    assert list(table["fcd_median"]) == [8.0, 2.0]
+    assert list(table["fd_median"]) == [8.0, 2.0]
     method = texts(few, "method")
     assert "(lower is better): 2 (1 to 3 over 3 seeds), at generator learning rate 0.05;" in method
     words = [words for _, words, mine in settings_of(few.runs) if len(mine)]
@@ -301,8 +301,8 @@ def test_runs_without_a_value_are_named_wherever_seeds_are_summed_up(collected):
 def test_settings_that_tie_have_no_best_one(collected):
     one = texts(grid(collected, {(100, 0.1): [7.0, 8.0, 9.0]}), "method")
     tied = texts(grid(collected, {(100, 0.1): [8.0, 8.0], (100, 0.2): [8.0, 8.0]}), "method")
-    assert "Median Fréchet classifier distance (lower is better): 8 (7 to 9 over 3 seeds)." in one
-    assert "Median Fréchet classifier distance (lower is better): 8 (8 over 2 seeds)." in tied
+    assert "Median Fréchet distance (lower is better): 8 (7 to 9 over 3 seeds)." in one
+    assert "Median Fréchet distance (lower is better): 8 (8 over 2 seeds)." in tied
     assert "Best" not in one + tied
 
 
@@ -378,12 +378,12 @@ def test_what_a_run_gave_back_counts_from_its_first_value_to_its_last(collected)
 def test_a_study_that_forgot_nothing_says_so_and_names_no_run(collected):
     few = tiny(collected, ["converged"] * 4, [1.0] * 4)
     rows = [
-        {**few.snapshots[few.snapshots["run"] == run].iloc[0], "step": 10 * i, "fcd": value}
+        {**few.snapshots[few.snapshots["run"] == run].iloc[0], "step": 10 * i, "fd": value}
         for run in few.runs["run"]
         for i, value in enumerate([np.nan, 10.0, 2.0, 6.0])  # from the first value on; half given back is not more
     ]
     text = texts(dataclasses.replace(few, snapshots=pd.DataFrame(rows)), "forgetting")
-    assert "0 of 4 runs that had learned by Fréchet classifier distance at some snapshot lost more than 50%" in text
+    assert "0 of 4 runs that had learned by Fréchet distance at some snapshot lost more than 50%" in text
     assert "did not fail" not in text
     assert "The most in" not in text
     assert "had not learned" not in text
@@ -429,13 +429,13 @@ def test_names_of_modes_have_no_medians(collected):
 
 
 def test_no_value_counts_as_worse_than_any(collected):
-    high, low = collected.metrics["modes"], collected.metrics["fcd"]
+    high, low = collected.metrics["modes"], collected.metrics["fd"]
     assert as_loss(np.array([9.0, 1.0, np.nan]), high).tolist() == [-9, -1, np.inf]
     assert as_loss(np.array([9.0, 1.0, np.inf]), low).tolist() == [9, 1, np.inf]
-    assert headline(collected, "digits-fc") == "fcd"
-    unfit = dataclasses.replace(collected, metrics={**collected.metrics, "fcd": dataclasses.replace(low, best="none")})
+    assert headline(collected, "digits-fc") == "fd"
+    unfit = dataclasses.replace(collected, metrics={**collected.metrics, "fd": dataclasses.replace(low, best="none")})
     assert headline(unfit, "digits-fc") == "modes"
-    assert measured_metrics(unfit, "digits-fc")[0] == "fcd"
+    assert measured_metrics(unfit, "digits-fc")[0] == "fd"
 
 
 # Figures
@@ -545,7 +545,7 @@ def test_samples_show_a_good_and_a_failed_run(collected):
         (role, best), (other, worst) = samples.choose(collected, method)
         runs = collected.runs[collected.runs["method"] == method]
         assert (role, other) == ("Best converged run", "A failed run")
-        assert best["fcd_final"] == runs.loc[runs["outcome"] == "converged", "fcd_final"].min()
+        assert best["fd_final"] == runs.loc[runs["outcome"] == "converged", "fd_final"].min()
         assert worst["outcome"] != "converged"
 
 
@@ -619,10 +619,10 @@ def test_page_is_the_same_bytes_every_time(collected, drawn, page, tmp_path):
 @pytest.mark.slow
 def test_hostile_words_stay_words(collected, tmp_path):
     few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
-    info = dataclasses.replace(few.metrics["fcd"], title=HOSTILE, what=HOSTILE)
+    info = dataclasses.replace(few.metrics["fd"], title=HOSTILE, what=HOSTILE)
     runs = few.runs.assign(outcome_why=HOSTILE, device=HOSTILE, commit=HOSTILE)
     references = few.references.assign(how=HOSTILE)
-    few = dataclasses.replace(few, runs=runs, references=references, metrics={**few.metrics, "fcd": info})
+    few = dataclasses.replace(few, runs=runs, references=references, metrics={**few.metrics, "fd": info})
     study = {"study": HOSTILE, "title": HOSTILE, "description": HOSTILE, HOSTILE: [HOSTILE]}
     page = whole_report(few, study, tmp_path)
     assert "{{ 7*7 }}" in page
@@ -673,7 +673,7 @@ def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
         events=few.events[:0],  # which are found in curves
         references=few.references[:0],
     )
-    few = dataclasses.replace(few, runs=few.runs.assign(fcd_final=np.nan, outcome="diverged", failed_step=np.nan))
+    few = dataclasses.replace(few, runs=few.runs.assign(fd_final=np.nan, outcome="diverged", failed_step=np.nan))
     with result_files.create_file(tmp_path / "samples.h5", "samples") as file:
         none = {"step": np.zeros(0, dtype=np.int64), "samples": np.zeros((0, 8, 1, 8, 8), dtype=np.float32)}
         real = {"digits": np.zeros((3, 1, 8, 8), dtype=np.float32)}

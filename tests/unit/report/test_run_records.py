@@ -53,7 +53,7 @@ def test_every_run_has_its_settings_scores_and_evidence(collected, data):
         mine = collected.run_outcomes[(collected.run_outcomes["run"] == run["run"]) & collected.run_outcomes["judged"]]
         assert len(record["outcomes"]) == len(mine)
         assert data["texts"][evidence] in set(mine["evidence"])
-        score = run["fcd_final"]
+        score = run["fd_final"]
         assert record["scores"][0] == (None if pd.isna(score) else format_number(score))
 
 
@@ -69,7 +69,7 @@ def test_curves_are_the_tables_curves_merged(collected, data):
     rows = collected.curves[(collected.curves["run"] == run["run"]) & (collected.curves["series"] == "generator_loss")]
     (curve,) = [each for each in record["curves"] if data["series"][each[0]] == "generator loss"]
     values, steps = decoded(curve), data["steps"][curve[1]]
-    assert len(values) == len(steps) <= run_records.MOST_POINTS < len(rows)
+    assert len(values) == len(steps) <= run_records.MAX_POINTS < len(rows)
     weights = (rows["last_step"] - rows["first_step"] + 1).to_numpy()
     middle = (rows["first_step"] + rows["last_step"]).to_numpy() / 2
     inside = np.searchsorted(steps, middle, side="left").clip(0, len(steps) - 1)
@@ -113,7 +113,7 @@ def test_many_runs_have_curves_of_fewer_points(collected, monkeypatch):
     few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
     points = 20 * len(collected.runs) // len(few.runs)
     lengths = {len(curve[4]) // 2 for record in records(few, {})["runs"] for curve in record["curves"]}
-    assert max(lengths) == min(points, run_records.MOST_POINTS)
+    assert max(lengths) == min(points, run_records.MAX_POINTS)
 
 
 @pytest.mark.parametrize("file", ["my study.yaml", ""])
@@ -149,14 +149,14 @@ def test_numbers_that_claims_test_are_told_of_the_runs_that_they_select(collecte
         {
             "id": "A10",
             "statement": "s",
-            "tests": [{"bound": {"where": {"architecture": "mlp"}, "quantity": "final.fcd", "below": 9}}],
+            "tests": [{"bound": {"where": {"architecture": "mlp"}, "quantity": "final.fd", "below": 9}}],
         },
         {
             "id": "A2",
             "statement": "s",
             "tests": [
                 {"bound": {"where": {}, "quantity": "final.modes / 2", "above": 0}},
-                {"bound": {"where": {"architecture": "fc"}, "quantity": "final.fcd", "below": 9}},
+                {"bound": {"where": {"architecture": "fc"}, "quantity": "final.fd", "below": 9}},
             ],
         },
         {
@@ -169,9 +169,9 @@ def test_numbers_that_claims_test_are_told_of_the_runs_that_they_select(collecte
     runs = collected.runs.set_index("run")
     assert (halves.quantity, halves.claims) == ("final.modes / 2", ("A2",))
     pd.testing.assert_series_equal(pd.Series(halves.values), runs["modes_final"] / 2, check_names=False)
-    assert (distance.quantity, distance.claims) == ("final.fcd", ("A2", "A10"))
+    assert (distance.quantity, distance.claims) == ("final.fd", ("A2", "A10"))
     mine = runs[runs["architecture"].isin(["mlp", "fc"])]
-    pd.testing.assert_series_equal(pd.Series(distance.values)[mine.index], mine["fcd_final"], check_names=False)
+    pd.testing.assert_series_equal(pd.Series(distance.values)[mine.index], mine["fd_final"], check_names=False)
     assert set(distance.values) == set(mine.index)
     assert list(quantities_tested(collected, {})) == []
 
@@ -181,7 +181,7 @@ def test_a_page_lists_the_first_seeds_of_every_setting_where_it_has_no_room_for_
     settings = collected.runs.groupby(list(KEY), dropna=False).ngroups
     most = settings + 3
     assert most < len(collected.runs)
-    monkeypatch.setattr(run_records, "MOST_RUNS", most)
+    monkeypatch.setattr(run_records, "MAX_RUNS", most)
     found = run_records.listed(collected)
     assert len(found.runs) == most
     assert found.runs.groupby(list(KEY), dropna=False).ngroups == settings, "every setting is listed"

@@ -269,7 +269,7 @@ def test_claims_on_what_was_seen_are_decided_without_the_rest(unmeasured):
 def test_what_a_perfect_generator_scores_is_not_known_where_it_was_not_measured(unmeasured):
     bare = dataclasses.replace(unmeasured, nulls=unmeasured.nulls.iloc[:0])
     text = said(bare, "reference")
-    assert "digits: what a perfect generator would score in Fréchet classifier distance was not measured" in text
+    assert "digits: what a perfect generator would score in Fréchet distance was not measured" in text
     assert "; the best final value of" in text
 
 

@@ -97,7 +97,7 @@ FAULTS = {
     "a wide one": (part("architecture", name="mlp", width=100_000), "'width' must be .*, but is 100000"),
     "latent": (part("architecture", name="mlp", latent_size=10**9), "'latent_size' must be .*, but is 1000000000"),
     "batch": (("train", "batch_size", 1e12), r"train\.batch_size: must be less than"),
-    "metrics": (("evaluate", "metrics", ["fcd", "fcd"]), r"evaluate\.metrics: has fcd more than once"),
+    "metrics": (("evaluate", "metrics", ["fd", "fd"]), r"evaluate\.metrics: has fd more than once"),
     "the same metric": (
         ("evaluate", "metrics", ["mode_coverage", {"name": "mode_coverage", "fair_share": 0.1}]),
         "has mode_coverage more than once",

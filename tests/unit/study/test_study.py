@@ -25,7 +25,7 @@ from ganbench.pipeline.tasks import Observation
 from ganbench.pipeline.typed_json import decode, encode
 from ganbench.study import key_reference
 from ganbench.study.grid import expand
-from ganbench.study.names import LONGEST_NAME, cut_name
+from ganbench.study.names import MAX_NAME, cut_name
 from ganbench.study.schema import Study, load, parse
 from ganbench.study.selectors import Selector, matches
 
@@ -277,23 +277,23 @@ def test_names_that_are_too_long_for_files_are_cut_and_stay_apart(tmp_path):
     blocks = [block | {"learning_rate": 0.1, "seed": 2**31 - 1} for block in blocks]
     found = plan({"study": "x", "grid": blocks, "train": {"steps": 5}})
     assert len(found.grid.methods) == len(found.grid.packs) == 2
-    assert all(len(name) <= LONGEST_NAME for name in found.grid.methods)
+    assert all(len(name) <= MAX_NAME for name in found.grid.methods)
     assert all(len(job.path.name) + len(".0123456789ab.tmp") <= 255 for job in found.train.values())
     assert not any(job.done for job in found.all_jobs()), "no error"
 
     folders = [image_folder(tmp_path / ("0" * 100) / ("0" * 100) / end) for end in ("one", "other")]
     datasets = [{"name": "image_folder", "folder": str(folder), "side": 8} for folder in folders]
     found = plan({"study": "x", "grid": [{**BASE["grid"][1], "dataset": datasets}]})
-    assert [len(name) for name in found.prepare] == [LONGEST_NAME] * 2
+    assert [len(name) for name in found.prepare] == [MAX_NAME] * 2
     assert len({run.id for run in found.grid.runs}) == 2 * 4
 
 
 def test_names_that_files_can_have_stay_as_they_are():
-    assert [cut_name("a" * count) for count in (1, LONGEST_NAME)] == ["a" * count for count in (1, LONGEST_NAME)]
-    one, other = (cut_name("a" * LONGEST_NAME + end) for end in "bc")
-    assert (one[:-12], len(one)) == (other[:-12], len(other)) == ("a" * (LONGEST_NAME - 13) + "-", LONGEST_NAME)
+    assert [cut_name("a" * count) for count in (1, MAX_NAME)] == ["a" * count for count in (1, MAX_NAME)]
+    one, other = (cut_name("a" * MAX_NAME + end) for end in "bc")
+    assert (one[:-12], len(one)) == (other[:-12], len(other)) == ("a" * (MAX_NAME - 13) + "-", MAX_NAME)
     assert one != other
-    assert cut_name("a" * (LONGEST_NAME - 14) + "-." + "b" * 9)[LONGEST_NAME - 16 :].startswith("aa-")
+    assert cut_name("a" * (MAX_NAME - 14) + "-." + "b" * 9)[MAX_NAME - 16 :].startswith("aa-")
 
 
 def test_learning_rates_that_print_alike_are_different_runs():
@@ -853,7 +853,7 @@ PLACES = {
 @pytest.mark.parametrize("place", PLACES)
 def test_where_things_lie_is_in_no_digest(place, monkeypatch):
     """Nor what the study is called; MLflow alone shows it elsewhere, or under another name."""
-    monkeypatch.setitem(BASE, "evaluate", {"metrics": ["fcd", "fid"]})
+    monkeypatch.setitem(BASE, "evaluate", {"metrics": ["fd", "fid"]})
     monkeypatch.setitem(BASE, "diagnose", ["path"])
     one, other = plan(BASE), plan(changed(*PLACES[place]))
     assert [str(path) for path in one.files()] != [str(path) for path in other.files()] or place.startswith(("a", "f"))
@@ -881,7 +881,7 @@ def test_members_of_one_s_own_are_known_by_what_they_say_wherever_they_lie(tmp_p
     """In every family, in experiments too: only the words that a job is told differ, and not what Snakemake knows them
     by."""
     folders = {"architecture": "architectures/mlp", "dynamics": "dynamics/simultaneous", "dataset": "data/ring8"}
-    folders |= {"metric": "metrics/fcd", "diagnostic": "diagnostics/path"}
+    folders |= {"metric": "metrics/fd", "diagnostic": "diagnostics/path"}
     found = []
     for place in (tmp_path / "a", tmp_path / "b" / "c"):
         place.mkdir(parents=True)

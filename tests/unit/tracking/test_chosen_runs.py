@@ -15,13 +15,13 @@ from ganbench.tracking.records import records
 
 @pytest.fixture
 def five(collected) -> Collected:
-    """Five runs of one method: by fcd, where low is best, the first is best, but failed; then the third; the last
+    """Five runs of one method: by fd, where low is best, the first is best, but failed; then the third; the last
     diverged."""
     method = methods(collected.gans)[0]
     runs = collected.runs[collected.runs["method"] == method].head(5).copy()
-    runs["fcd_final"] = [0.7, 4.0, 1.0, 2.0, 0.5]
+    runs["fd_final"] = [0.7, 4.0, 1.0, 2.0, 0.5]
     runs["outcome"] = ["collapsed", "converged", "converged", "converged", "diverged"]
-    return replace(collected, runs=runs, metrics={"fcd": collected.metrics["fcd"]})
+    return replace(collected, runs=runs, metrics={"fd": collected.metrics["fd"]})
 
 
 def test_the_best_the_median_and_the_worst_stand_for_a_method(five):

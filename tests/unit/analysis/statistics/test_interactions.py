@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ganbench.analysis.statistics.interactions import (
-    MOST_EXACT,
+    MAX_EXACT,
     Contrast,
     contrast_interval,
     interaction_test,
@@ -53,7 +53,7 @@ def test_the_least_p_value_is_that_of_blocks_that_all_agree(blocks):
 
 
 def test_many_blocks_are_sampled():
-    blocks = generator().normal(0.0, 1, (MOST_EXACT + 1, 2, 2))
+    blocks = generator().normal(0.0, 1, (MAX_EXACT + 1, 2, 2))
     differences = (blocks[:, 1, 1] - blocks[:, 1, 0]) - (blocks[:, 0, 1] - blocks[:, 0, 0])
     reference = stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=np.inf)
     assert interaction_test(blocks, generator()) == pytest.approx(reference.pvalue, abs=0.02)

@@ -13,7 +13,7 @@ from ganbench.analysis.statistics.means import independent_mean_difference, pair
 from ganbench.analysis.statistics.rate_differences import independent_difference, paired_difference
 from ganbench.analysis.statistics.rates import rate_test
 from ganbench.analysis.statistics.sample_sizes import (
-    MOST,
+    MAX_RUNS,
     POWER,
     enough,
     pairs_for_two_rates,
@@ -125,6 +125,6 @@ def test_no_number_of_runs_finds_what_is_not_there():
     assert runs_for_rate(0.5, 0.5001) is runs_for_two_rates(0.5, 0.5001) is None
     assert pairs_for_two_rates(0.2, 0.2001) is runs_for_mean(0.0001, 1.0, paired=False) is None
     assert (runs_for_mean(1.0, 0.0, paired=True), runs_for_mean(1.0, 0.0, paired=False)) == (6, 4)
-    assert enough(None, 10, "pairs") == f"more than {MOST:,} pairs"
+    assert enough(None, 10, "pairs") == f"more than {MAX_RUNS:,} pairs"
     assert enough(1200, 10, "runs of each") == "about 1,200 runs of each (1,190 more)"
     assert enough(9, 10, "pairs") == "about 9 pairs"

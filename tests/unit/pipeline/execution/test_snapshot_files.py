@@ -89,7 +89,7 @@ def test_files_stay_open_while_results_are_read_and_no_longer(tmp_path, monkeypa
         taken = {"players": {"x": torch.full((2, 3), float(step)), "y": torch.ones(2, 1)}, "buffers": {}}
         kept[step] = store.add(step, {0: 0, 1: 1}, taken)
         store.write()
-    monkeypatch.setattr(snapshot_files, "MOST_OPEN", most)
+    monkeypatch.setattr(snapshot_files, "MAX_OPEN", most)
     monkeypatch.setattr(result_files, "open_file", lambda path, kind: calls.append(path) or real(path, kind))
     results = [store.complete(k, store.result({step: names[k] for step, names in kept.items()})) for k in range(2)]
     for result in results:

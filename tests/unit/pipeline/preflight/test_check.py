@@ -23,7 +23,7 @@ from ganbench.contracts.networks import network_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
-from ganbench.engine.fusing import LARGEST_PARAMETERS, decide, forward_work, parameters
+from ganbench.engine.fusing import MAX_PARAMETERS, decide, forward_work, parameters
 from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import devices, inception_weights
@@ -222,7 +222,7 @@ RECORDED = "late.real_output + events.rejection_share + lift.spike_near_mode_hop
 @pytest.mark.parametrize(
     ("quantity", "message"),
     [
-        ("final.fcdd", r"unknown measurement 'final\.fcdd'\. Did you mean 'final\.fcd'"),
+        ("final.fdd", r"unknown measurement 'final\.fcdd'\. Did you mean 'final\.fd'"),
         ("rank_correlation.fid", r"unknown measurement 'rank_correlation\.fid'"),
         ("outcome.divergd", r"unknown measurement 'outcome\.divergd'\. Did you mean 'outcome\.diverged'"),
         ("early.generator_los", r"unknown measurement 'early\.generator_los'\. Did you mean 'early\.generator_loss'"),
@@ -236,7 +236,7 @@ def test_a_claim_about_a_score_or_an_outcome_that_there_is_not_is_refused(tmp_pa
 
     networks = {"dataset": "ring8", "architecture": "mlp"}
     for fine in (
-        "final.fcd",
+        "final.fd",
         "best.modes",
         "outcome.discriminator_won",
         "outcome.failed + 0 * learning_rate",
@@ -251,7 +251,7 @@ def test_a_claim_about_a_score_or_an_outcome_that_there_is_not_is_refused(tmp_pa
 def test_a_claim_about_outcomes_that_no_metric_shows_is_refused(tmp_path):
     def claiming(quantity, of):
         decide = [{"bound": {"where": of, "quantity": quantity, "below": 1}}]
-        blind = {"evaluate": {"metrics": ["fcd"]}}
+        blind = {"evaluate": {"metrics": ["fd"]}}
         return blind | {"claims": [{"id": "A1", "statement": "So.", "tests": decide}]}
 
     blocks = ({"dataset": "ring8", "architecture": "mlp"}, {"game": "bilinear"})
@@ -277,7 +277,7 @@ def test_a_claim_about_an_outcome_needs_the_metric_that_shows_it(tmp_path, quant
     def claiming(*metrics):
         decide = [{"bound": {"quantity": f"outcome.{quantity}", "below": 1}}]
         claims = [{"id": "A1", "statement": "So.", "tests": decide}]
-        return {"evaluate": {"metrics": ["fcd", *metrics]}, "claims": claims}
+        return {"evaluate": {"metrics": ["fd", *metrics]}, "claims": claims}
 
     check(toys(tmp_path, networks, **claiming("mode_coverage", *filter(None, [metric]))))
     with pytest.raises(GanbenchError, match=rf"claims\.A1: outcome\.{quantity} of runs .*{why}"):
@@ -312,7 +312,7 @@ def test_rejection_and_saturation_are_claimed_of_probabilities_alone():
 
 def test_relapses_are_claimed_where_a_metric_tells_better_from_worse():
     neither, low = MetricInfo("Loss", "What.", "none", 0, None), MetricInfo("Distance", "How far.", "low", 0, None)
-    assert unmeasured({"loss": neither, "fcd": low}) == {}
+    assert unmeasured({"loss": neither, "fd": low}) == {}
     for nothing in ({}, {"loss": neither}):
         assert {"events.relapse", "events.relapse_ended", "lift.spike_near_relapse"} <= unmeasured(nothing).keys()
         assert "events.spike" not in unmeasured(nothing)
@@ -322,7 +322,7 @@ def test_a_number_that_no_run_of_a_group_has_is_refused():
     toy, gan = {"game": "bilinear", "seed": 0}, {"game": "gan", "seed": 0}
     points = [(toy, recorded(("first_loss",), data=False)), (gan, recorded(("generator_loss",), data=True))]
     of_toys, of_all = Selector((("game", ("bilinear",)),)), Selector()
-    for fine in ("early.first_loss", "early.generator_loss", "events.spike", "final.fcd"):
+    for fine in ("early.first_loss", "early.generator_loss", "events.spike", "final.fd"):
         refuse_unrecorded("claims.A1", {fine}, [of_all], points)
     with pytest.raises(
         GanbenchError, match=r"no run of .*bilinear.* has early\.generator_loss; they have early\.first_l"
@@ -494,7 +494,7 @@ def test_the_rule_of_fusing_counts_parameters_and_members(tmp_path):
     size = parameters(game)
     assert size == layers + sum(sizes[1:]) + sum(back[1:]), "a weight per connection and a bias per unit"
     for members in (2, 8, 10_000):
-        assert decide("auto", game, members, CPU)[0] is (members * size <= LARGEST_PARAMETERS)
+        assert decide("auto", game, members, CPU)[0] is (members * size <= MAX_PARAMETERS)
     assert decide("auto", game, 2, torch.device("cuda"))[0] is True
 
 

@@ -22,7 +22,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec, Examples
 from ganbench.data.ring8 import Ring8
 from ganbench.engine.scoring import Scorer
-from ganbench.metrics.fcd import FCD
+from ganbench.metrics.fd import FD
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight import component_trials, limits, trial_data, trial_steps
@@ -660,7 +660,7 @@ def test_grey_images_that_are_read_as_colours_are_told(tmp_path, channels, colou
 
 @pytest.mark.parametrize("draws", [1, 0, 2.5, True])
 def test_a_metric_whose_null_would_have_no_spread_is_refused(draws):
-    class Own(FCD):
+    class Own(FD):
         pass
 
     Own.draws = draws
@@ -671,7 +671,7 @@ def test_a_metric_whose_null_would_have_no_spread_is_refused(draws):
 
 @pytest.mark.slow
 def test_too_few_samples_for_the_judge_s_features_are_told(tmp_path):
-    evaluate = {"metrics": ["fcd", "mode_coverage"], "samples": 32, "judge": {"name": "random_features"}}
+    evaluate = {"metrics": ["fd", "mode_coverage"], "samples": 32, "judge": {"name": "random_features"}}
     for features, told in ((31, []), (32, ["32 samples are too few for 32 features"])):
         evaluate["judge"]["features"] = features
         said = []
@@ -679,13 +679,13 @@ def test_too_few_samples_for_the_judge_s_features_are_told(tmp_path):
         try_study(found, say=said.append)
         cautions = [note for note in notes(said) if "too few for" in note]
         assert len(cautions) == len(told)
-        assert all(note.startswith(f"fcd on digits: {text}") for note, text in zip(cautions, told, strict=True))
+        assert all(note.startswith(f"fd on digits: {text}") for note, text in zip(cautions, told, strict=True))
 
 
 @pytest.mark.slow
 def test_too_few_real_examples_for_a_null_are_told(tmp_path):
     """360 held-out digits are fewer than two times 500 samples; at half of 1,797 / 1,937 of the size, 231 play 500."""
-    evaluate = {"metrics": ["fcd"], "samples": 500, "judge": {"name": "random_features"}}
+    evaluate = {"metrics": ["fd"], "samples": 500, "judge": {"name": "random_features"}}
     for features, told in ((230, 0), (231, 1)):
         evaluate["judge"]["features"] = features
         said = []

@@ -98,7 +98,7 @@ def test_a_study_of_every_kind_of_network_runs_to_its_tables_and_leaves_it(tmp_p
     assert len(plan.grid.runs) == 2 * len(LAYERS)
     table = pd.read_parquet(plan.folder / "tables" / "runs.parquet").set_index("run")
     assert (table["steps_done"] == 60).all()
-    assert table["fcd_final"].notna().all()
+    assert table["fd_final"].notna().all()
     for layer in LAYERS:
         (run,) = [
             run for run in plan.grid.runs if run.choice("architecture").options["layer"] == layer and run.seed == 1

@@ -89,10 +89,10 @@ def test_the_tables_say_which_runs_were_stopped_and_why(collected):
     assert (lost["steps"] == STEPS).all()
     assert (lost["outcome"] == "unstable").all()
     assert (lost["failed_step"] < lost["stopped_step"]).all()
-    assert lost["fcd_final"].isna().all()
+    assert lost["fd_final"].isna().all()
     assert fine[["stopped_step", "stopped_for"]].isna().all(axis=None)
     assert (fine["steps_done"] == STEPS).all()
-    assert fine["fcd_final"].notna().all()
+    assert fine["fd_final"].notna().all()
     last = collected.snapshots.groupby("run")["step"].max()
     assert (last[lost["run"]].to_numpy() == lost["stopped_step"].to_numpy()).all(), "its last state was evaluated"
     rows = collected.run_outcomes.set_index(["run", "outcome"]).loc[lost["run"].iloc[0]]
@@ -105,13 +105,13 @@ def test_a_stopped_run_fails_when_its_failure_began_and_counts_as_worst(collecte
     steps, seen = failure_times(runs)
     assert (seen >= lost).all()
     assert (steps[lost] == runs["failed_step"].to_numpy(dtype=float, na_value=np.nan)[lost]).all()
-    assert np.isinf(final_losses(runs, "fcd", collected.metrics["fcd"])[lost]).all()
+    assert np.isinf(final_losses(runs, "fd", collected.metrics["fd"])[lost]).all()
     assert failed(runs)[lost].all()
     assert (outcome_indicator(runs, "unstable")[lost] == 1).all()
     assert outcome_indicator(runs, "collapsed")[lost].isna().all(), "of another failure it is censored"
     table = settings_table(collected).set_index("block")
-    assert table.at["critic without a bound", "fcd_failed_or_missing"] == 2
-    assert table.at["critic without a bound", "fcd_values"] == 0
+    assert table.at["critic without a bound", "fd_failed_or_missing"] == 2
+    assert table.at["critic without a bound", "fd_values"] == 0
 
 
 def test_the_report_counts_stopped_runs_and_marks_them(collected):

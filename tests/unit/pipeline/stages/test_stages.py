@@ -554,7 +554,7 @@ def test_every_setting_of_a_run_is_a_column_of_its_type(study):
     runs = study.runs.set_index("game")
     gan, toys = runs.loc["gan"], runs.loc["bilinear"]
     assert (gan["architecture_width"], gan["train_batch_size"], gan["evaluate_samples"]) == (8, 64, 100)
-    assert gan["evaluate_metrics"] == "fcd, mode_coverage, diversity"
+    assert gan["evaluate_metrics"] == "fd, mode_coverage, diversity"
     assert (runs["train_precision"] == "float64").all()
     assert (runs["train_snapshots_count"] == STEPS + 1).all()
     assert (runs["outcome_norm_growth"] == 50).all()

@@ -19,16 +19,16 @@ from ganbench.metrics._frechet import (
 
 
 @dataclass(frozen=True)
-class FCDInfinity(Metric):
-    """What `fcd` would be of infinitely many generated examples, as far as its bias is of the order of 1/n: so values
+class FDInfinity(Metric):
+    """What `fd` would be of infinitely many generated examples, as far as its bias is of the order of 1/n: so values
     of different sample sizes compare, and those of generators whose biases differ. It costs as much as ten values of
-    `fcd` and more, so it is a metric of its own. The finite number of real examples is not extrapolated."""
+    `fd` and more, so it is a metric of its own. The finite number of real examples is not extrapolated."""
 
-    cost: ClassVar[str] = "ten to twenty times that of fcd"
+    cost: ClassVar[str] = "ten to twenty times that of fd"
     columns: ClassVar[dict[str, MetricInfo]] = extrapolated_columns(
-        of="fcd",
-        name="FCD",
-        title="Fréchet classifier distance",
+        of="fd",
+        name="FD",
+        title="Fréchet distance",
         what="Fréchet distance in the features of the data set's judge",
         unit="squared units of the features",
     )
@@ -45,4 +45,4 @@ class FCDInfinity(Metric):
 
     def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
         value, error = infinite_sample_distance(generated.features, reference)
-        return {"fcd_infinity": value, "fcd_infinity_error": error}
+        return {"fd_infinity": value, "fd_infinity_error": error}

@@ -13,14 +13,14 @@ from ganbench.metrics._frechet import frechet_distance, frechet_reference, rank_
 
 
 @dataclass(frozen=True)
-class FCD(Metric):
+class FD(Metric):
     """Like the FID, but in a domain in which Inception features mean little; never to be compared with an FID. Its bias
-    is of the order of 1/n: compare only values of equal sample size, or take `fcd_infinity`."""
+    is of the order of 1/n: compare only values of equal sample size, or take `fd_infinity`."""
 
     cost: ClassVar[str] = "M F^2 + F^3, or M^2 F + M^3 of fewer examples than features; the reference N F^2 + F^3"
     columns: ClassVar[dict[str, MetricInfo]] = {
-        "fcd": MetricInfo(
-            title="Fréchet classifier distance",
+        "fd": MetricInfo(
+            title="Fréchet distance",
             what="Fréchet distance between generated and real training examples in the features of the data set's "
             "judge; 0 is best, and in features of images both blur and missing modes raise it; of points in a plane "
             "it compares no more than means and covariances, which noise shares",
@@ -39,4 +39,4 @@ class FCD(Metric):
         return frechet_reference(real.features)
 
     def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
-        return {"fcd": frechet_distance(generated.features, reference)}
+        return {"fd": frechet_distance(generated.features, reference)}
