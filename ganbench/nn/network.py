@@ -86,6 +86,12 @@ class Network:
         example: an input (or several) of one member, by which buffers that change and random numbers are found.
         changed: names of buffers that something else than a forward pass changes.
         packing: number of inputs, one after the other in the batch, that have one output together.
+
+    Attributes:
+        module: the module; passes have parameters of theta in place of its own.
+        shapes: the shape of each parameter, by the names of the module's `named_parameters`, in their order.
+        size: number of values of all parameters, P.
+        random: whether a forward pass draws random numbers.
     """
 
     def __init__(
@@ -95,7 +101,7 @@ class Network:
         changed: Sequence[str] = (),
         packing: int = 1,
     ) -> None:
-        self._module, self._packing = module, packing
+        self.module, self._packing = module, packing
         parameters = list(module.parameters())
         self.shapes = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}  # in order
         self._shapes = list(self.shapes.values())
@@ -120,10 +126,10 @@ class Network:
     def _observe(self, example: tuple[Tensor, ...], changed: Sequence[str]) -> None:
         """Find the buffers that change, and whether a forward pass draws random numbers."""
         numbers = RandomNumbers(torch.zeros((), dtype=torch.int64))
-        with torch.no_grad(), copied_buffers(self._module) as slots:
+        with torch.no_grad(), copied_buffers(self.module) as slots:
             before = {name: (value := _content(each), value._version, value.clone()) for name, each in slots.items()}
             with numbers:
-                self._module.train()(*example)
+                self.module.train()(*example)
             for name, (value, version, content) in before.items():
                 # Batch normalisation changes its statistics without a new version; a converged power iteration changes
                 # none of its values.
@@ -154,7 +160,7 @@ class Network:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Network:
         """Move the module's constant buffers; parameters, and buffers that change, come with every call."""
-        self._module.to(device=device, dtype=dtype)
+        self.module.to(device=device, dtype=dtype)
         return self
 
     def __call__(self, theta: Tensor, *inputs: Tensor) -> Any:
@@ -184,8 +190,8 @@ class Network:
         Returns:
             The module's outputs, (K, batch, ...), and its buffers after the forward pass.
         """
-        if self._module.training != training:
-            self._module.train(training)
+        if self.module.training != training:
+            self.module.train(training)
         members = theta.shape[0]
         if members == 1:  # vmap over one member costs its overhead and gains nothing
             pieces = theta[0].split(self._sizes)
@@ -215,7 +221,7 @@ class Network:
             theta: parameters (P,); those that are zero at first hide what they multiply, so all are disturbed.
             inputs: (examples, ...) each, of two examples, or two groups, at least.
         """
-        like = next(self._module.parameters(), theta)
+        like = next(self.module.parameters(), theta)
         theta = disturbed(theta.cpu()).to(like.device, like.dtype)[None]
         inputs = [x.to(like.device, like.dtype if x.is_floating_point() else x.dtype)[None] for x in inputs]
         outputs = len(inputs[0][0]) // self._packing
@@ -272,7 +278,7 @@ class Network:
             _fill(self._buffer_slots[name], value.clone())  # which the module changes in place
         try:
             with RandomNumbers(key) if self._intercepted and key is not None else nullcontext():
-                outputs = self._module(*inputs)
+                outputs = self.module(*inputs)
             return outputs, {name: _content(self._buffer_slots[name]).detach() for name in buffers}
         finally:
             for (part, name, _), parameter in zip(self._slots, own, strict=True):

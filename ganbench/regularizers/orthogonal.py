@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
@@ -42,9 +41,7 @@ class Orthogonal(Regularizer):
         if "architecture" not in game.families:
             return "it is for networks, but this game's players have none"
         for player in game.players if self.players == "both" else (self.players,):
-            with torch.random.fork_rng(devices=[]):  # its initial parameters are drawn in vain
-                network = getattr(game.architecture, player)(game.data)
-            if other := _no_weight(network):
+            if other := _no_weight(game.networks[player].module):
                 return (
                     f"it is for the weights of linear and convolutional layers, but the {player}'s {other!r} is none "
                     "as it stands: it belongs to an embedding, weight normalisation, an equalised learning rate or no "

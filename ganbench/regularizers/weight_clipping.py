@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from ganbench.core.interval import Interval
+from ganbench.nn.equalised import EqualisedConv2d, EqualisedLinear
 from ganbench.nn.weights import Weights
 from ganbench.regularizers import Regularizer
 
@@ -17,9 +19,10 @@ from ganbench.regularizers import Regularizer
 class WeightClipping(Regularizer):
     """After each of their steps, the players' parameters are clipped to [-limit, limit].
 
-    Networks with spectral normalisation, or another parametrization of weights, are refused: their parameters are not
-    the weights, and with spectral normalisation their size does not matter at all, so that clipping would confine
-    nothing.
+    Networks with spectral normalisation, another parametrization of weights, or an equalised learning rate are refused:
+    their parameters are not the weights that layers multiply by. With spectral normalisation their size does not matter
+    at all, and with an equalised learning rate, which starts them from N(0, 1), the limit would be another one for each
+    layer.
     """
 
     limit: Annotated[float, Interval(gt=0)] = 0.01
@@ -30,12 +33,12 @@ class WeightClipping(Regularizer):
     def supports(self, game: Any) -> str | None:
         networks = game.networks if "architecture" in game.families else {}
         for player, network in networks.items():
-            normalised = [name for name in network.shapes if "parametrizations" in name.split(".")]
-            if normalised and self.players in ("both", player):
+            if self.players in ("both", player) and (other := _reparametrised(network.module)):
                 return (
                     f"it clips parameters, but the weights of the {player} are a function of its parameters, of "
-                    f"{normalised[0]!r} for one, as with spectral normalisation, so that clipping would not confine "
-                    f"them; choose a {player} without, by discriminator_norm: none or generator_spectral: false"
+                    f"{other!r} for one, as with spectral or weight normalisation or an equalised learning rate, so "
+                    f"that clipping would not confine them; choose a {player} without, by discriminator_norm: none, "
+                    "generator_spectral: false or another architecture"
                 )
         return super().supports(game)
 
@@ -43,3 +46,10 @@ class WeightClipping(Regularizer):
         if self.players not in ("both", player):
             return {}
         return weights.map(lambda values: values.clamp(-self.limit, self.limit))
+
+
+def _reparametrised(network: nn.Module) -> str | None:
+    """The first parameter of a layer that multiplies by a function of its parameters; None for none."""
+    layers = ParametrizationList | EqualisedLinear | EqualisedConv2d
+    found = ((name, layer) for name, layer in network.named_modules() if isinstance(layer, layers))
+    return next((f"{name}.{own}".removeprefix(".") for name, layer in found for own in layer._parameters), None)

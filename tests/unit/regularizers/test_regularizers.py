@@ -305,21 +305,27 @@ def test_weights_are_clipped_and_decay_for_the_players_named():
 
 
 @pytest.mark.parametrize(
-    ("players", "options", "refused"),
+    ("architecture", "players", "options", "refused"),
     [
-        ("discriminator", {"discriminator_norm": "spectral"}, "discriminator"),
-        ("discriminator", {"generator_spectral": True, "discriminator_norm": "none"}, None),
-        ("both", {"generator_spectral": True, "discriminator_norm": "none"}, "generator"),
-        ("both", {"discriminator_norm": "none"}, None),
+        ("sngan", "discriminator", {"discriminator_norm": "spectral"}, "discriminator"),
+        ("sngan", "discriminator", {"generator_spectral": True, "discriminator_norm": "none"}, None),
+        ("sngan", "both", {"generator_spectral": True, "discriminator_norm": "none"}, "generator"),
+        ("sngan", "both", {"discriminator_norm": "none", "conditioning": "projection"}, None),
+        ("dcgan", "discriminator", {"discriminator_norm": "weight"}, "discriminator"),
+        ("style", "discriminator", {"features": 1}, "discriminator"),
+        ("r3gan", "both", {"features": 2, "group_width": 0}, None),
     ],
 )
-def test_weights_with_spectral_normalisation_are_not_clipped_in_vain(players, options, refused):
+def test_weights_that_are_a_function_of_parameters_are_not_clipped_in_vain(architecture, players, options, refused):
+    """Under spectral and weight normalisation, and with an equalised learning rate."""
+
     def game() -> Adversarial:
         return networks_of(
             np.zeros((4, 1, 8, 8)),
-            data=DataSpec((1, 8, 8), True, 4, 0),
-            architecture=part("architecture", "sngan", features=1, latent_size=2, **options),
+            data=DataSpec((1, 8, 8), True, 4, 2),
+            architecture=part("architecture", architecture, latent_size=2, **options),
             regularizer=part("regularizer", "weight_clipping", players=players),
+            labels=[0, 1, 0, 1],
             batch_size=2,
         )
 
