@@ -17,6 +17,7 @@ from ganbench.games import Game
 from ganbench.games.gan import player_buffers
 from ganbench.numerics.along_path import WHEN, spaced_snapshots, summaries
 from ganbench.numerics.generator import TrainedGenerator
+from ganbench.numerics.step_maps import in_double_precision
 
 # Latent points, and latent directions, of which derivatives are computed together: each direction takes the memory of
 # a batch, and each point that of a Jacobian.
@@ -32,7 +33,9 @@ class Conditioning(Diagnostic):
     A latent direction is singular if J stretches it by less than the rounding of the largest stretch, as NumPy tells
     ranks: always, where examples have fewer numbers than the latent space, and in units that died. J'J would have an
     infinite condition number there, so the ratio is that of the largest and the smallest eigenvalue of the other
-    directions, and the singular ones are counted beside it.
+    directions, and the singular ones are counted beside it. J is computed in double precision whatever that of
+    training: the limit is the larger side of J times the machine epsilon, in single precision more than a thousandth of
+    the largest stretch for colour images of 64 x 64 pixels, which would hide what is to be measured.
 
     Where a layer normalises by the batch, an example depends on others. Then each latent point is moved alone, in a
     batch of the size of training.
@@ -68,20 +71,20 @@ class Conditioning(Diagnostic):
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
         everyone, indices = len(trajectories.match.members), spaced_snapshots(trajectories, self.points)
         along = {name: np.full((everyone, len(indices)), np.nan) for name in ("log_condition", "singular_share")}
+        game = in_double_precision(trajectories.match).game
         for k in range(everyone):
             for column, index in enumerate(indices):
-                generator = _generator(trajectories, k, int(index))
+                generator = _generator(trajectories, game, k, int(index))
                 if not generator.parameters.isfinite().all():
                     continue
-                found = self._jacobians(generator, trajectories.match.game.batch_size)
-                rounding = torch.finfo(generator.parameters.dtype).eps
-                for values, value in zip(along.values(), spread(found, rounding), strict=True):
+                found = spread(self._jacobians(generator, game.batch_size))
+                for values, value in zip(along.values(), found, strict=True):
                     values[k, column] = value
         steps = np.tile(np.asarray(trajectories.steps)[indices].astype(float), (everyone, 1))
         return DiagnosticResult(summaries(along), {"steps": steps} | along)
 
     def _jacobians(self, generator: TrainedGenerator, batch_size: int) -> Iterator[np.ndarray]:
-        """J at one latent point after the other, (numbers of an example, latent_size), in double precision."""
+        """J at one latent point after the other, (numbers of an example, latent_size)."""
         if generator.depends_on_batch:
             every = generator.inputs(self.latents + batch_size - 1)
             batches = ([x[start : start + batch_size] for x in every] for start in range(self.latents))
@@ -90,7 +93,7 @@ class Conditioning(Diagnostic):
             batches = zip(*(x.split(TOGETHER) for x in generator.inputs(self.latents)), strict=True)
             moved = TOGETHER
         for batch in batches:
-            yield from jacobians(generator, batch, moved).double().cpu().numpy()
+            yield from jacobians(generator, batch, moved).cpu().numpy()
 
 
 def jacobians(generator: TrainedGenerator, batch: Sequence[Tensor], moved: int) -> Tensor:
@@ -123,12 +126,11 @@ def jacobians(generator: TrainedGenerator, batch: Sequence[Tensor], moved: int) 
     return torch.cat(columns).permute(1, 2, 0)
 
 
-def spread(jacobians: Iterable[np.ndarray], rounding: float) -> tuple[float, float]:
+def spread(jacobians: Iterable[np.ndarray]) -> tuple[float, float]:
     """The mean log condition number of J'J without its singular directions, and the mean share of these.
 
     Args:
-        jacobians: J at one latent point after the other, finite or not, (outputs, inputs) each.
-        rounding: relative error of their entries.
+        jacobians: J at one latent point after the other, finite or not, (outputs, inputs) each, in double precision.
 
     Returns:
         Both means: NaN if an entry is not finite, and no condition number if all directions are singular.
@@ -138,22 +140,24 @@ def spread(jacobians: Iterable[np.ndarray], rounding: float) -> tuple[float, flo
         if not np.isfinite(jacobian).all():
             return np.nan, np.nan
         stretches = np.linalg.svd(jacobian, compute_uv=False)  # largest first
-        rank = int((stretches > max(jacobian.shape) * rounding * stretches[0]).sum())
+        rank = int((stretches > max(jacobian.shape) * np.finfo(float).eps * stretches[0]).sum())
         singular.append(1 - rank / jacobian.shape[1])
         if rank:
             logs.append(2 * np.log(stretches[0] / stretches[rank - 1]))
     return float(np.mean(logs)) if logs else np.nan, float(np.mean(singular))
 
 
-def _generator(trajectories: Trajectories, member: int, snapshot: int) -> TrainedGenerator:
-    """The generator of a run at a snapshot."""
-    match, game = trajectories.match_at(snapshot), trajectories.match.game
-    buffers = player_buffers(match.buffers, "generator")
+def _generator(trajectories: Trajectories, game: Game, member: int, snapshot: int) -> TrainedGenerator:
+    """The generator of a run at a snapshot; the game is that of the runs, in double precision."""
+    buffers = player_buffers(trajectories.match_at(snapshot).buffers, "generator")
     return TrainedGenerator(
         architecture=game.architecture,
         data=game.data,
         network=game.networks["generator"],
-        parameters=trajectories.path["generator"][member, snapshot],
-        buffers={name: values[member] for name, values in buffers.items()},
-        seed=match.members[member].seed,
+        parameters=trajectories.path["generator"][member, snapshot].double(),
+        buffers={
+            name: values[member].double() if values.is_floating_point() else values[member]
+            for name, values in buffers.items()
+        },
+        seed=trajectories.match.members[member].seed,
     )
