@@ -28,10 +28,11 @@ QUANTILE = 2.093  # 97.5% of Student's t with 19 degrees of freedom
 
 @dataclass(frozen=True)
 class Lyapunov(Diagnostic):
-    """Training is repeated from its start, in double precision, on the same batches, for `steps` steps,
-    together with perturbed copies (shadows) of each run. Exponents are means of the logarithm of the growth of
-    distances over a step, after a share of `burn_in` in which shadows find the direction of fastest growth; distances
-    are those of parameters and optimizer states together, where the states affect the parameters.
+    """Training is repeated from its start, in double precision, on the same batches and with the penalties that were
+    due at each step, for `steps` steps, together with perturbed copies (shadows) of each run. Exponents are means of
+    the logarithm of the growth of distances over a step, after a share of `burn_in` in which shadows find the direction
+    of fastest growth; distances are those of parameters and optimizer states together, where the states affect the
+    parameters.
 
     `tangent` (Benettin et al. 1980): `exponents` vectors are mapped by the Jacobian of every step, by central
     differences, and made orthogonal. `cluster`: `copies` nearby networks start in random directions at `distance`
@@ -155,7 +156,7 @@ class Lyapunov(Diagnostic):
         state = beside(repeat_members(begun, steps.copies), start, v, near)
         recorder = OrbitRecorder(count, int(self.burn_in * count), theta)
         for step in range(count):
-            after = steps(state, steps.batches(step), trajectories.schedule(step))
+            after = steps(state, steps.batches(step), trajectories.schedule(step), step)
             found = state_vector(after, keys).view(members, steps.copies, -1)
             values = found[:, 0]
             if tangent:
@@ -225,12 +226,12 @@ def _gaps(trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:
     v = v / v.norm()
     pairs = torch.stack([theta + TINY * v, theta - TINY * v], dim=1).flatten(0, 1)
     factor = trajectories.schedule(0)
-    after = steps(steps.begin(pairs), steps.batches(0), factor)
+    after = steps(steps.begin(pairs), steps.batches(0), factor, 0)
     ahead, behind = state_vector(after, []).view(members, 2, -1).unbind(1)
     change = (ahead - behind) / (2 * TINY) - v
     alone = StepMap(trajectories, range(members))
     try:
-        forward, back = jacobians.products(alone.match, alone.begin().players, alone.batches(0)[0])
+        forward, back = jacobians.products(alone.in_phase(0), alone.begin().players, alone.batches(0)[0])
     except GanbenchError:  # no second derivatives to compare with
         return np.full(members, np.nan), np.full(members, np.nan)
     rate = factor * jacobians.per_parameter(trajectories.match, trajectories.rates).double()

@@ -45,6 +45,8 @@ class StepMapSpectrum(Diagnostic):
     In double precision and by central differences, exact at the origin of a linear game. Up to `exact` entries of the
     state all eigenvalues are computed, beyond the outer ones, Arnoldi's after that many `products`.
 
+    The penalties of a lazy regularizer are those of every step.
+
     States are those that become stationary while the parameters are held fixed. Counters are held; if the method is
     periodic in them (it acts every k steps), the map is that of a whole period, and radius and eigenvalues are per
     step. Tensors that never affect the parameters are left out.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -134,8 +135,8 @@ class Match:
         game = self.game.in_phase(phase)
         if game is self.game:
             return self
-        match = Match(game, self.members, self.device, self.dtype)
-        match.keeps_buffers = self.keeps_buffers
+        match = copy(self)
+        match.game = game
         return match
 
     def repeated(self, count: int) -> Match:

@@ -98,7 +98,7 @@ class StepMap:
             step: index of the step, in whose phase the game is played; None for the game as it is, see `Game.phase`.
         """
         rates = self._rates if factor == 1 else scaled(self._rates, factor)
-        match = self.match if step is None else self._in_phase(step)
+        match = self.match if step is None else self.in_phase(step)
         match.keeps_buffers = state.buffers is not None
         if match.keeps_buffers:
             match.buffers = state.buffers
@@ -111,7 +111,8 @@ class StepMap:
             {name: torch.lerp(players[name], mean, self._ema_decay) for name, mean in state.average.items()},
         )
 
-    def _in_phase(self, step: int) -> Match:
+    def in_phase(self, step: int) -> Match:
+        """The match with the game as it is played in a training step."""
         phase = self.match.game.phase(step)
         if phase not in self._phases:
             self._phases[phase] = self.match.in_phase(phase)

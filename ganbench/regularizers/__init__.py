@@ -31,7 +31,7 @@ class Regularizer:
 
     The engine sees to lazy regularization. Unlike in StyleGAN2, where the penalty has a step of the optimizer of its
     own, it is part of the loss of its step, and Adam's rate and betas are not rescaled. Outside of training, as in a
-    diagnostic, the penalties are those of every step.
+    diagnostic that does not repeat its steps, the penalties are those of every step.
 
     Attributes:
         composed_of: the option that lists other regularizers, of which this one is made; None if it is made of none. A

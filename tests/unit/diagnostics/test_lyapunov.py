@@ -291,6 +291,26 @@ def test_a_replay_follows_the_schedule_of_learning_rates():
     assert radius == pytest.approx({"start": 1 - rate, "end": 1 - rate / 4}, abs=1e-6)
 
 
+@pytest.mark.parametrize("every", [1, 4])
+def test_a_replay_has_lazy_penalties_in_the_steps_of_training(every):
+    """Steps of the Wasserstein Dirac-GAN with R1 are the matrix [[1 - h k gamma, -h], [h, 1]] where k divides their
+    index, and else [[1, -h], [h, 1]]. Exponents are those of the eigenvalues of the product of k, and their sum is the
+    mean logarithm of the determinants."""
+    gamma, rate, steps = 3.0, 0.1, 400
+    regularizer = part("regularizer", "r1", gamma=gamma, every=every)
+    game = make_game("dirac", objective="wasserstein", regularizer=regularizer, start_at=(1.0, 0.5))
+    played = play(game, rates=(rate,), steps=steps, every=steps)
+    due, other = (np.array([[1 - rate * weight, -rate], [rate, 1]]) for weight in (every * gamma, 0.0))
+    period = np.linalg.matrix_power(other, every - 1) @ due
+    expected = np.sort(np.log(np.abs(np.linalg.eigvals(period))))[::-1] / every
+    tangent = look(played, "lyapunov", burn_in=0.1).values
+    assert tangent["sum"][0] == pytest.approx(expected.sum(), abs=1e-6)
+    assert tangent["largest"][0] == pytest.approx(expected[0], abs=1e-5)
+    assert tangent["jacobian_gap"][0] == pytest.approx(0, abs=1e-7)
+    cluster = look(played, "lyapunov", method="cluster", burn_in=0.1).values
+    assert cluster["largest"][0] == pytest.approx(expected[0], abs=1e-5)
+
+
 @pytest.mark.slow
 def test_a_run_that_leaves_the_numbers_has_the_exponents_of_its_life_and_harms_no_other():
     """Steps of 3 / a on curvature a: a factor of -2, and an overflow after some 1,000 of them."""

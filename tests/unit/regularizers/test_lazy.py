@@ -178,6 +178,8 @@ def test_outside_of_training_the_penalty_is_that_of_every_step():
     torch.testing.assert_close(sum(losses) / 12, expected.loss("discriminator", players, batch)[0])
     assert not torch.allclose(losses[0], losses[1])
     assert found.in_phase(lazy.phase(1)).game.networks is lazy.networks, "a phase builds no networks again"
+    found.buffers = {"of": torch.ones(2)}
+    assert found.in_phase(lazy.phase(1)).buffers is found.buffers
     same = found.in_phase(lazy.phase(0)).game
     assert same.in_phase(same.phase(5)) is same
 
