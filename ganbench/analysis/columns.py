@@ -60,8 +60,8 @@ RUNS = {
     "stopped_for": "outcome for which the run was stopped early; empty where it was not",
     "outcome_why": "the measurement that decided the outcome, in words with its numbers",
     "outcomes_judged": "outcomes that were looked for in this run, separated by commas",
-    "failures_not_judged": "failures that were not, each with the reason; without those that the early end of a run"
-    " cut short",
+    "failures_not_judged": "failures that were not, each with the reason; without those that such a run cannot"
+    " have, and those that its early end cut short",
     "mode_forgetting": "mean of `forgetting` in the table of modes over the modes, of the last networks; empty where"
     " the run diverged or was stopped before them, or no modes are told apart",
     "steps": "training steps asked for",

@@ -10,7 +10,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.comparisons import TESTS, comparisons, log_rank_within_settings, methods_by_dataset
 from ganbench.analysis.methods import not_learned
-from ganbench.analysis.pairing import effort_in_words, points_in_words
+from ganbench.analysis.pairing import effort_in_words, paired_p_value, points_in_words
 from ganbench.analysis.ranking import pair_of
 from ganbench.analysis.ranking_tests import ranking_tests, tests_made, told_apart_by
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted
@@ -77,7 +77,7 @@ def _failures(row: pd.Series, tests: int) -> str:
         f"{join_words(counts)} runs failed{more}, a difference of"
         f" {points_in_words(row['failure_difference'], row['failure_test'])} (95% interval"
         f" {format_points(row['failure_low'])} to {format_points(row['failure_high'])}; {test}:"
-        f" {format_p_value(row['failure_p'])}, {adjusted})"
+        f" {paired_p_value(row['failure_p'], int(row['pairs']))}, {adjusted})"
     )
 
 

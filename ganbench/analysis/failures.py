@@ -25,7 +25,7 @@ from ganbench.core.formatting import (
 
 
 def overall(runs: pd.DataFrame, *, when: bool) -> str:
-    """Tell how many runs failed and how, for how many this is not known, and which failures were not judged.
+    """Tell how many runs failed and how, and for how many this is not known.
 
     Args:
         runs: Rows of the table of runs.
@@ -42,7 +42,7 @@ def overall(runs: pd.DataFrame, *, when: bool) -> str:
             f" failed (95% interval of the share that failed {format_interval(rate)}, these counted either way)"
         )
     text += f": {_how(runs, when=when)}." if rate.count else "."
-    return " ".join([text, *_stopped(runs), *_others(runs), *_not_judged(runs)])
+    return " ".join([text, *_stopped(runs), *_others(runs)])
 
 
 def _how(runs: pd.DataFrame, *, when: bool) -> str:
@@ -90,7 +90,8 @@ def not_judged(runs: pd.DataFrame) -> list[tuple[str, str, int]]:
     return [(*reason.split(": ", 1), count) for reason, count in counts.items()]
 
 
-def _not_judged(runs: pd.DataFrame) -> Iterator[str]:
+def unjudged(runs: pd.DataFrame) -> Iterator[str]:
+    """Tell which failures were not judged in how many of the runs, and why."""
     by_count: dict[int, list[str]] = {}
     for failure, why, count in not_judged(runs):
         by_count.setdefault(count, []).append(f"{failure} ({why})")

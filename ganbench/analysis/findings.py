@@ -18,13 +18,23 @@ from ganbench.analysis.columns import FAILURES, ORIGINS, UNDETERMINED
 from ganbench.analysis.comparison_sentences import compared
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
 from ganbench.analysis.interaction_sentences import interaction_sentences
+from ganbench.analysis.median_words import median_words
 from ganbench.analysis.methods import headline, methods, undetermined
 from ganbench.analysis.nulls import NullInterval, null_of
 from ganbench.analysis.reference_sentences import reference_sentences, within
 from ganbench.analysis.region_sentences import region_sentences
-from ganbench.analysis.settings import AXIS_WORDS, ranked, settings_table, varying
+from ganbench.analysis.settings import AXIS_WORDS, ranked, runs_at, settings_table, varying
 from ganbench.analysis.statistics.rates import wilson
-from ganbench.core.formatting import format_number, format_percent, format_proportion, format_range, join_words, plural
+from ganbench.core.formatting import (
+    FEW,
+    format_median,
+    format_number,
+    format_percent,
+    format_proportion,
+    format_range,
+    join_words,
+    plural,
+)
 from ganbench.core.metric_info import MetricInfo, base_of
 
 # With fewer seeds than this, a caution warns about the shares and medians of a single setting.
@@ -59,6 +69,7 @@ def findings(collected: Collected) -> list[Statement]:
     rows = {name: table[table["method"] == name] for name in methods(gans)}
     found = [
         Statement(failures.overall(gans.runs, when=True), "failures"),
+        *(Statement(text, "failures") for text in failures.unjudged(gans.runs)),
         *(_method(gans, name, mine) for name, mine in rows.items()),
     ]
     found += [
@@ -106,17 +117,17 @@ def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Statement:
         lost = _lost(_half_failed(rows))
         text += f" In every setting half of the runs or more {lost}, so that there is no median {title}."
     elif len(rows) == 1 or ranks.min() == ranks.max():
-        text += f" Median {title}: {_seeds(best, metric)}{_alike(best, metric, info, null)}."
+        text += f" Median {title}: {_seeds(best, runs, metric, info)}{_alike(best, metric, info, null)}."
     else:
         where = f"{_alike(best, metric, info, null)}, at {setting_words(best, rows)}"
-        text += f" Best median {title}: {_seeds(best, metric)}{where};"
+        text += f" Best median {title}: {_seeds(best, runs, metric, info)}{where};"
         gone = rows[ranks == np.inf]
         if len(gone) > 1:
             text += (
                 f" none in {len(gone)} of {len(rows)} settings: half of their runs or more {_lost(_half_failed(gone))}."
             )
         else:
-            text += f" worst: {_seeds(worst, metric)}, at {setting_words(worst, rows)}."
+            text += f" worst: {_seeds(worst, runs, metric, info)}, at {setting_words(worst, rows)}."
     return Statement(text, "method", method)
 
 
@@ -125,16 +136,24 @@ def _alike(row: pd.Series, metric: str, info: MetricInfo, null: NullInterval | N
     return f", {within(info)}" if null is not None and null.contains(row[f"{metric}_median"]) else ""
 
 
-def _seeds(row: pd.Series, metric: str) -> str:
-    """Give a setting's median of a metric, with its range and number of seeds, and how many of these failed."""
+def _seeds(row: pd.Series, of: pd.DataFrame, metric: str, info: MetricInfo) -> str:
+    """Give a setting's median of a metric, with its range and number of seeds, or few values themselves, and how many
+    of these failed.
+
+    Args:
+        row: The setting's row of the table of settings.
+        of: The runs of its method.
+        metric: The metric.
+        info: What it is.
+    """
     runs, values = int(row["runs"]), int(row[f"{metric}_values"])
     bad = int(row[f"{metric}_failed_or_missing"])
     lost = _lost(pd.notna(row["failed"]) and row["failed"] == bad)
     if np.isnan(row[f"{metric}_median"]):
         return f"no median, since {bad} of {plural(runs, 'run')} {lost}"
-    if runs == 1:
-        return f"{format_number(row[f'{metric}_median'])} (1 seed)"
     missing = f", {bad} of {runs} {lost}" if bad else ""
+    if runs - bad < FEW:
+        return f"{median_words(runs_at(of, row), metric, info)} ({plural(runs - bad, 'seed')}{missing})"
     reach = format_range(row[f"{metric}_min"], row[f"{metric}_max"])
     return f"{format_number(row[f'{metric}_median'])} ({reach} over {values} seeds{missing})"
 
@@ -159,12 +178,13 @@ def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) ->
         return
     reach = repeated[f"{metric}_max"] - repeated[f"{metric}_min"]
     medians = repeated[f"{metric}_median"]
-    widest = repeated.loc[reach.idxmax()]
+    widest = setting_words(repeated.loc[reach.idxmax()], rows)
+    middle = format_median(reach.median(), list(reach))
+    most = f" in the median over settings and by {format_number(reach.max())} in the widest ({widest})"
     text = (
-        f"{collected.metrics[metric].title} over the seeds of one setting differs by"
-        f" {format_number(reach.median())} in the median over settings and by {format_number(reach.max())} in the"
-        f" widest ({setting_words(widest, rows)}), while the medians of {len(repeated)} settings reach over"
-        f" {format_number(medians.max() - medians.min())} ({format_range(medians.min(), medians.max())})."
+        f"{collected.metrics[metric].title} over the seeds of one setting differs by {middle}"
+        f"{most if len(repeated) >= FEW else f' (the most at {widest})'}, while the medians of {len(repeated)} settings"
+        f" reach over {format_number(medians.max() - medians.min())} ({format_range(medians.min(), medians.max())})."
     )
     runs, values = int(rows["runs"].sum()), int(repeated[f"{metric}_values"].sum())
     if values < runs:

@@ -53,5 +53,5 @@ def _failures(row: dict[str, object]) -> str:
 
 
 def _p_values(row: dict[str, object], question: str) -> str:
-    p_value, adjusted = (format_p_value(row[f"{question}_{each}"]) for each in ("p", "adjusted"))
-    return f"signs of interactions turned: {p_value}, adjusted {adjusted}"
+    p_value = format_p_value(row[f"{question}_p"], least=row["least_p"], of=f"{row['blocks']} settings and seeds")
+    return f"signs of interactions turned: {p_value}, adjusted {format_p_value(row[f'{question}_adjusted'])}"

@@ -168,6 +168,19 @@ def points_in_words(value: float, test: str) -> str:
     return f"{format_points(value)} percentage points{' within settings' if test == STRATIFIED else ''}"
 
 
+def paired_p_value(p_value: float, pairs: int, one: str = "pair", *, tests: int = 1) -> str:
+    """The p-value of an exact test of pairs in words, with whether it is the least that so many can give.
+
+    Args:
+        p_value: The p-value.
+        pairs: The number of pairs; 0 where runs are independent, of which the least one is not told.
+        one: The noun of a pair, such as "seed".
+        tests: The number of tests of which this is the most striking, by which the p-value is multiplied.
+    """
+    least = bonferroni(2.0 ** (1 - pairs), tests) if pairs else 0.0
+    return format_p_value(bonferroni(p_value, tests), least=least, of=plural(pairs, one))
+
+
 def difference_in_words(difference: RateDifference, *, tests: int = 1) -> str:
     """The difference with its interval and its test: "40 percentage points (95% interval 12 to 68; ...)".
 
@@ -178,7 +191,7 @@ def difference_in_words(difference: RateDifference, *, tests: int = 1) -> str:
     low, high = format_points(difference.low), format_points(difference.high)
     interval = f"95% interval {low} to {high}{f' for all {tests} pairs together' if tests > 1 else ''}"
     test = f"{difference.test} on {plural(difference.pairs, 'pair')} of runs" if difference.pairs else difference.test
-    p_value = format_p_value(bonferroni(difference.p_value, tests))
+    p_value = paired_p_value(difference.p_value, difference.pairs, tests=tests)
     return f"{points_in_words(difference.value, difference.test)} ({interval}; {test}: {p_value})"
 
 

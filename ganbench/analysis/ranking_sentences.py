@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.median_words import median_words
+from ganbench.analysis.pairing import paired_p_value
 from ganbench.analysis.ranking import chance, pair_of
 from ganbench.analysis.ranking_cautions import cautions, named
 from ganbench.analysis.ranking_tests import WAYS, tests_made, told_apart_by
@@ -34,15 +36,22 @@ class Answer:
 
     Attributes:
         dataset: The data set.
-        use: The method to use, and what its runs showed.
+        use: The method to use.
+        shown: What its runs showed; empty where no method comes first.
         sure: Whether others could be the better ones, and how many runs would tell.
         cautions: What limits the answer.
     """
 
     dataset: str
     use: str
+    shown: str
     sure: str
     cautions: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The method to use with what its runs showed, as a sentence."""
+        return f"{': '.join(filter(None, [self.use, self.shown]))}."
 
 
 def answers(collected: Collected, table: pd.DataFrame, tests: pd.DataFrame) -> list[Answer]:
@@ -58,13 +67,13 @@ def answers(collected: Collected, table: pd.DataFrame, tests: pd.DataFrame) -> l
         best = rows.iloc[0]
         pairs = {name: pair_of(tests, best["method"], name) for name in rows["method"].iloc[1:]}
         mine = tests[tests["dataset"] == dataset]
-        use = f"{_first(rows)}: {shown(collected, best)}."
+        use, results = _first(rows), shown(collected, best)
         if len(rows) == 1:
-            use = f"{best['method']} is the only method that was run: {shown(collected, best)}."
+            use = f"{best['method']} is the only method that was run"
         elif not any(tested(row) for _, row in mine.iterrows()):
-            use = "No method comes first, since no two of them could be tested against one another."
+            use, results = "No method comes first, since no two of them could be tested against one another", ""
         limits = tuple(cautions(collected, rows, pairs))
-        found.append(Answer(dataset, use, _sure(rows, pairs, tests_made(tests)), limits))
+        found.append(Answer(dataset, use, results, _sure(rows, pairs, tests_made(tests)), limits))
     return found
 
 
@@ -84,7 +93,12 @@ def shown(collected: Collected, row: pd.Series) -> str:
         return f"{text}, and {row['failed']} failed, so that there is no median {title}"
     if np.isnan(row["median"]):
         return f"{text}, and half of them or more failed or have no value of {title}"
-    return f"{text}, and the median {title} is {median_words(row)}"
+    runs = collected.runs[collected.runs["method"] == row["method"]]
+    median = median_words(runs, row["metric"], collected.metrics[row["metric"]])
+    if median != format_number(row["median"]):
+        return f"{text}, and the runs{' that did not fail' if row['failed'] else ''} score {median} in {title}"
+    over = f" over all {row['settings']} settings" if row["settings"] > 1 else ""
+    return f"{text}, and the median {title}{over} is {median}{_interval(row)}"
 
 
 def _seeds(row: pd.Series) -> str:
@@ -95,12 +109,12 @@ def _seeds(row: pd.Series) -> str:
     return f"{seeds} at {settings}" if row["seeds"] * row["settings"] == row["runs"] else f"of {seeds}, at {settings}"
 
 
-def median_words(row: pd.Series) -> str:
-    """The median score of a method of the ranking with its interval: "2.1 (95% interval 1.6 to 3)"."""
+def _interval(row: pd.Series) -> str:
+    """The interval of the median score of a method of the ranking: " (95% interval 1.6 to 3)"; empty without one."""
     if np.isnan(row["median_low"]) or np.isnan(row["median_high"]):
-        return format_number(row["median"])
+        return ""
     why = "" if np.isfinite([row["median_low"], row["median_high"]]).all() else ", as failed runs are worse than any"
-    return f"{format_number(row['median'])} (95% interval {format_range(row['median_low'], row['median_high'])}{why})"
+    return f" (95% interval {format_range(row['median_low'], row['median_high'])}{why})"
 
 
 def effort_words(row: pd.Series) -> str:
@@ -195,10 +209,11 @@ def _told(told: dict[str, pd.Series], others: int, tests: int) -> Iterator[str]:
     by_runs = [row for row in by_runs if row["seeds"] < row["pairs"]]
     if by_runs:
         weakest = max(by_runs, key=lambda row: row["seeds_p"])
+        seeds = int(weakest["seeds"])
         more = weakest["first_seeds" if weakest["better"] == weakest["first"] else "second_seeds"]
         yield (
             "That counts runs of one seed at several settings as independent; with seeds in place of runs, it has more"
-            f" healthy runs in {more} of {weakest['seeds']} (sign test, {format_p_value(weakest['seeds_p'])}"
+            f" healthy runs in {more} of {seeds} (sign test, {paired_p_value(weakest['seeds_p'], seeds, 'seed')}"
             f"{', the largest of these' if len(by_runs) > 1 else ''}, not adjusted)."
         )
 

@@ -114,6 +114,14 @@ def _settings_table(collected: Collected) -> pd.DataFrame:
     )
 
 
+def runs_at(runs: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
+    """The runs of a row of the table of settings, among `runs`."""
+    alike = runs["method"] == row["method"]
+    for axis in SETTING:
+        alike &= runs[axis].isna() if pd.isna(row[axis]) else runs[axis] == row[axis]
+    return runs[alike]
+
+
 def varying(rows: pd.DataFrame) -> list[str]:
     """The axes that tell the settings of a method apart."""
     # A run without a number of examples plays another game; one without a generator's rate has the other rate.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
+
+FEW = 4  # values: fewer have no typical one, and are given themselves where a median would stand
 
 
 class Proportion(Protocol):
@@ -40,6 +42,20 @@ def format_number(value: float, digits: int = 3) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
+def format_median(median: float, values: Sequence[float], write: Callable[[float], str] = format_number) -> str:
+    """A median, or where it is one of fewer than four values these themselves: "2 and 8", or "8" for equal ones.
+
+    Args:
+        median: the median; NaN where there is none, which is written as such.
+        values: the values that it stands for.
+        write: how a value is written.
+    """
+    if math.isnan(median) or len(values) >= FEW:
+        return write(median)
+    texts = [write(value) for value in sorted(values)]
+    return texts[0] if len(set(texts)) == 1 else join_words(texts)
+
+
 def format_percent(share: float) -> str:
     """A share in [0, 1] as a whole percentage; "–" for NaN. Only exactly 0 and 1 become 0% and 100%."""
     if math.isnan(share):
@@ -56,11 +72,19 @@ def format_points(difference: float) -> str:
     return "–" if math.isnan(difference) else f"{round(100 * difference):d}"
 
 
-def format_p_value(value: float) -> str:
-    """A p-value with its sign: "p = 0.031", and "p < 0.001" where it is smaller; "no p-value" for NaN."""
+def format_p_value(value: float, *, least: float = 0.0, of: str = "") -> str:
+    """A p-value with its sign: "p = 0.031", and "p < 0.001" where it is smaller; "no p-value" for NaN.
+
+    Args:
+        value: the p-value.
+        least: the least one that the data could have given.
+        of: what they are, such as "5 seeds": "p = 0.062, the least that 5 seeds can give".
+    """
     if math.isnan(value):
         return "no p-value"
-    return "p < 0.001" if value < 0.001 else f"p = {format_number(value, 2)}"
+    if value < 0.001:
+        return "p < 0.001"
+    return f"p = {format_number(value, 2)}{f', the least that {of} can give' if value <= least * (1 + 1e-9) else ''}"
 
 
 def format_range(low: float, high: float, digits: int = 3) -> str:

@@ -9,15 +9,18 @@ from typing import Any
 
 import pandas as pd
 
+from ganbench.analysis.collected import Collected
 from ganbench.analysis.comparisons import TESTS
+from ganbench.analysis.median_words import median_words
 from ganbench.analysis.methods import failed
 from ganbench.analysis.pairing import points_in_words
 from ganbench.analysis.settings import columns as settings_columns
+from ganbench.analysis.settings import runs_at
 from ganbench.analysis.side_by_side import DIFFERENCES, SETTINGS, Side, differences, settings
 from ganbench.analysis.statistics.multiplicity import LEVEL
 from ganbench.analysis.study_comparisons import COLUMNS, comparisons, scores_differ, shared_metrics
 from ganbench.core.atomic_files import atomic_write
-from ganbench.core.formatting import format_number, format_p_value, format_percent, format_points, join_words, plural
+from ganbench.core.formatting import format_p_value, format_percent, format_points, join_words, plural
 from ganbench.core.metric_info import base_of
 from ganbench.report import study_figures
 from ganbench.report.file_names import REPORT, TABLE_NOTES
@@ -218,15 +221,15 @@ def _setting_rows(sides: Sequence[Side], table: pd.DataFrame, titles: Mapping[st
         cells = []
         for side in sides:
             found = mine[mine["study"] == side.name].to_dict("records")
-            cells.append([_cell(row, metric if dataset is not None else None) for row in found])
+            cells.append([_cell(side.collected, row, metric if dataset is not None else None) for row in found])
         rows.append({"text": text, "metric": "" if metric is None else titles[metric], "cells": cells})
     return rows
 
 
-def _cell(row: dict[str, Any], metric: str | None) -> dict[str, str]:
+def _cell(collected: Collected, row: dict[str, Any], metric: str | None) -> dict[str, str]:
     found = {"failed": failed_in_words(row), "median": ""}
     if metric is not None:
-        found["median"] = format_number(row[f"{metric}_median"])
+        found["median"] = median_words(runs_at(collected.runs, row), metric, collected.metrics[metric])
     return found
 
 

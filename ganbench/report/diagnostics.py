@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import SETTING
 from ganbench.analysis.settings import varying
 from ganbench.core import registry
-from ganbench.core.formatting import format_number, format_range, plural
+from ganbench.core.formatting import format_median, format_number, format_range, plural
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report.diagnostic_results import values_by_run
 from ganbench.report.display_names import method_names
@@ -112,11 +113,12 @@ def _cells(values: pd.DataFrame, infos: dict[str, MetricInfo]) -> list[dict[str,
             continue
         with np.errstate(invalid="ignore"):  # half of the values may be -inf and half inf; NaN is shown as "–" then
             median = np.median(known)
+        text = format_median(median, known, partial(format_number, digits=DIGITS))
         span = format_range(known.min(), known.max(), DIGITS)
         cells.append(
             {
-                "median": format_number(median, DIGITS),
-                "range": span if " to " in span else "",
+                "median": text,
+                "range": span if " to " in span and text == format_number(median, DIGITS) else "",
                 "missing": f"{len(known)} of {len(values)} runs" if len(known) < len(values) else "",
             }
         )

@@ -8,11 +8,12 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import OUTCOMES
 from ganbench.analysis.failures import not_judged
+from ganbench.analysis.median_words import median_words
 from ganbench.analysis.methods import measured_metrics
 from ganbench.analysis.nulls import noise_of, null_of
 from ganbench.analysis.outcome import ESSENTIAL
-from ganbench.analysis.settings import AXIS_WORDS, ranked, varying
-from ganbench.core.formatting import format_number, format_percent, format_range
+from ganbench.analysis.settings import AXIS_WORDS, ranked, runs_at, varying
+from ganbench.core.formatting import FEW, format_number, format_percent, format_range
 from ganbench.core.metric_info import MetricInfo
 
 
@@ -25,15 +26,14 @@ def method_tables(collected: Collected, table: pd.DataFrame, name: str) -> dict[
         name: the method.
 
     Returns:
-        The axes that tell the settings apart, a row of outcomes and one of scores per setting, the failures that were
-        not judged, the metrics with their better ends, and what real data and noise score.
+        The axes that tell the settings apart, a row of outcomes and one of scores per setting, the metrics with their
+        better ends, and what real data and noise score.
     """
-    rows, runs = table[table["method"] == name], collected.runs[collected.runs["method"] == name]
+    rows = table[table["method"] == name]
     metrics, outcomes = measured_metrics(collected, name), occurring(collected.runs)
     return {
         "axes": [AXIS_WORDS[axis] for axis in _varying(rows)],
         "outcomes": [_outcome_row(row, rows, outcomes) for _, row in rows.iterrows()],
-        "not_judged": [(failure, why, failure in outcomes) for failure, why, _ in not_judged(runs)],
         "metrics": [(collected.metrics[metric].title, hint(collected.metrics[metric])) for metric in metrics],
         "scores": value_rows(rows, metrics, collected),
         "nulls": _null_cells(rows, metrics, collected),
@@ -56,6 +56,7 @@ def _outcome_row(row: pd.Series, rows: pd.DataFrame, shown: list[str]) -> dict[s
         "setting": _setting(row, rows),
         "runs": int(row["runs"]),
         "counts": counts,
+        "unknown": None in counts,
         "rate": format_percent(row["failure_rate"]),
         "bounds": bounds,
     }
@@ -94,12 +95,11 @@ def value_rows(rows: pd.DataFrame, metrics: list[str], collected: Collected) -> 
         best[metric] = set(losses.index[losses == losses.min()]) if differ else set()
     written = []
     for index, row in rows.iterrows():
+        runs = runs_at(collected.runs, row)
         cells = [
             {
-                "median": format_number(row[f"{metric}_median"]),
-                "range": format_range(row[f"{metric}_min"], row[f"{metric}_max"])
-                if row[f"{metric}_values"] > 1 or (row[f"{metric}_values"] and np.isnan(row[f"{metric}_median"]))
-                else "",
+                "median": median_words(runs, metric, infos[metric]),
+                "range": _range(row, metric),
                 "missing": ""
                 if row[f"{metric}_values"] == row["runs"]
                 else f"{int(row[f'{metric}_values'])} of {int(row['runs'])} runs",
@@ -112,6 +112,14 @@ def value_rows(rows: pd.DataFrame, metrics: list[str], collected: Collected) -> 
         ]
         written.append({"setting": _setting(row, rows), "cells": cells})
     return written
+
+
+def _range(row: pd.Series, metric: str) -> str:
+    """The smallest and the largest value of a setting; empty where they are in place of the median."""
+    values, counted = row[f"{metric}_values"], row["runs"] - row[f"{metric}_failed_or_missing"]
+    if not values or (counted == values < FEW and not np.isnan(row[f"{metric}_median"])):
+        return ""
+    return format_range(row[f"{metric}_min"], row[f"{metric}_max"])
 
 
 def _varying(rows: pd.DataFrame) -> list[str]:

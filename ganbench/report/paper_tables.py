@@ -73,7 +73,9 @@ def paper_tables(collected: Collected, study: dict) -> dict[str, list[PaperTable
 
 def _ranking(item: dict) -> PaperTable:
     heads = ["Rank", "Method", "Healthy runs", "Other runs"]
-    heads += [f"Median {item['metric']} ({item['better']})", "P(better than the next)"] if item["metric"] else []
+    heads += (
+        [f"Median {item['metric']} ({', '.join(item['hints'])})", "P(better than the next)"] if item["metric"] else []
+    )
     rows = []
     for row in item["rows"]:
         cells = [row["rank"], row["method"], _cell(row["healthy"], row["bounds"]), row["others"]]
@@ -82,7 +84,7 @@ def _ranking(item: dict) -> PaperTable:
     caption = (
         f"Ranking of {item['caption']} In parentheses: 95% intervals, Wilson's of the share of healthy runs, of order"
         " statistics for the median, in which failed runs are worse than any, and Clopper and Pearson's of the"
-        f" probability. {item['use']} {item['sure']}"
+        f" probability. {item['text']} {item['sure']}"
     )
     return PaperTable(item["dataset"], caption.strip(), [*heads, "Significantly different from the next"], rows)
 

@@ -6,11 +6,15 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.median_words import median_words
 from ganbench.analysis.ranking import pair_of, ranking
 from ganbench.analysis.ranking_sentences import answers, effort_words, few_words, undecidable
 from ganbench.analysis.ranking_tests import ranking_tests
-from ganbench.core.formatting import format_number, format_percent, format_range, plural
+from ganbench.core.formatting import format_duration, format_median, format_percent, format_range, plural
+from ganbench.report.method_tables import hint
 from ganbench.report.run_counts import counted
+
+MACHINE = ("device", "processor", "threads")  # what training times compare on alone
 
 
 def rankings(collected: Collected) -> list[dict]:
@@ -18,8 +22,9 @@ def rankings(collected: Collected) -> list[dict]:
 
     Returns:
         By data set: its name, the method that comes first, whether there is a choice, the answer with what it rests on,
-        cautions, the title of the metric and whether lower or higher is better, a caption that counts the runs, and a
-        row of texts per method.
+        cautions, the title of the metric, what its medians are over and whether lower or higher is better, a caption
+        that counts the runs, whether runs were trained on one device, so that their times compare, and a row of texts
+        per method.
     """
     tests = ranking_tests(collected)
     table = ranking(collected, tests)
@@ -29,25 +34,31 @@ def rankings(collected: Collected) -> list[dict]:
         metric = rows["metric"].iloc[0]
         info = None if pd.isna(metric) else collected.metrics[metric]
         runs = collected.runs[collected.runs["method"].isin(rows["method"])]
+        over = ["over all settings"] if (rows["settings"] > 1).any() else []
         shown.append(
             {
                 "dataset": answer.dataset,
                 "first": rows["method"].iloc[0],
                 "choice": len(rows) > 1,
                 "use": answer.use,
+                "shown": answer.shown,
+                "text": answer.text,
                 "sure": answer.sure,
                 "cautions": [{"text": text, "warning": True} for text in answer.cautions],
                 "metric": "" if info is None else info.title,
-                "better": "" if info is None else f"{info.best}er is better",
+                "hints": [] if info is None else [*over, hint(info)],
                 "caption": f"{plural(len(rows), 'method')} on {answer.dataset}: {counted(runs)}.",
-                "rows": [_row(row, tests) for _, row in rows.iterrows()],
+                "timed": not any(runs[column].nunique(dropna=False) > 1 for column in MACHINE),
+                "rows": [_row(collected, row, tests) for _, row in rows.iterrows()],
             }
         )
     return shown
 
 
-def _row(row: pd.Series, tests: pd.DataFrame) -> dict[str, str]:
+def _row(collected: Collected, row: pd.Series, tests: pd.DataFrame) -> dict[str, str]:
     """The texts of a method."""
+    runs = collected.runs[collected.runs["method"] == row["method"]]
+    seconds = runs["train_seconds"].dropna().astype(float)
     ended = [
         f"{row[column]} {words}"
         for column, words in (("failed", "failed"), ("not_learned", "not learned yet"), ("undetermined", "not known"))
@@ -60,8 +71,11 @@ def _row(row: pd.Series, tests: pd.DataFrame) -> dict[str, str]:
         "healthy": f"{row['healthy']} of {row['runs']}",
         "bounds": format_range_of_shares(row["healthy_low"], row["healthy_high"]),
         "others": ", ".join(ended),
-        "median": format_number(row["median"]),
+        "median": "–"
+        if pd.isna(row["metric"])
+        else median_words(runs, row["metric"], collected.metrics[row["metric"]]),
         "interval": format_range(row["median_low"], row["median_high"]) if np.isfinite(bounds).any() else "",
+        "time": format_median(seconds.median(), list(seconds), format_duration),
         **{"chance": "", "chance_bounds": "", "apart": "", "effort": ""},
     }
     if pd.isna(row["next"]):

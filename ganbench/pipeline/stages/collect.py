@@ -202,7 +202,9 @@ def _run(
     sizes = zip(("discriminator_parameters", "generator_parameters"), about["parameters"], strict=True)
     final = {f"{name}_final": snapshots[name][-1] if reached else np.nan for name in metrics}
     not_judged = [
-        f"{name}: {why.reason}" for name, why in outcomes.not_judged.items() if name in FAILURES and not why.cut_short
+        f"{name}: {why.reason}"
+        for name, why in outcomes.not_judged.items()
+        if name in FAILURES and not (why.cut_short or why.impossible)
     ]
     return {
         **_labels(point),

@@ -144,7 +144,7 @@ def test_methods_of_one_learning_rate_each_are_compared_at_their_own(collected):
     assert list(tests["settings"]) == [0]
     assert list(table["rank"]) == [1, 1]
     found = answer(made)
-    assert found.use == "No method comes first, since no two of them could be tested against one another."
+    assert found.text == "No method comes first, since no two of them could be tested against one another."
     assert found.sure == "adam was run at no setting of it."
 
 
@@ -159,7 +159,7 @@ def test_every_data_set_has_a_ranking_and_an_answer(collected):
 def test_of_one_method_is_told_what_its_runs_showed(collected):
     table, tests = ranked(made := study(collected, {"a": {ONE: runs("fc")}}))
     assert (len(table), len(tests)) == (1, 0)
-    assert answer(made).use.startswith("a is the only method that was run: 1 of 2 runs (2 seeds) are healthy (50%,")
+    assert answer(made).text.startswith("a is the only method that was run: 1 of 2 runs (2 seeds) are healthy (50%,")
     assert answer(made).sure == ""
 
 
@@ -168,7 +168,7 @@ def test_of_one_method_is_told_what_its_runs_showed(collected):
 
 def test_a_method_that_is_shown_to_be_best_is_the_one_to_use(collected):
     found = answer(study(collected, {"a": {ONE: runs("f" * 12)}, "b": {ONE: runs("c" * 12)}}))
-    assert found.use == (
+    assert found.text == (
         "a is the one to use: 12 of 12 runs (12 seeds) are healthy (100%, 95% interval 76% to 100%), and the median"
         " Fréchet distance is 6.5 (95% interval 3 to 10)."
     )
@@ -182,7 +182,7 @@ def test_an_open_order_says_how_many_runs_would_tell(collected):
     made = study(collected, {"a": {ONE: runs("f" * 10)}, "b": {ONE: runs("f" * 8, "cc")}})
     found = answer(made)
     needed = int(ranking_tests(made)["needed"][0])
-    assert found.use.startswith("No method is shown to be the best; a comes first: 10 of 10 runs (10 seeds) are")
+    assert found.text.startswith("No method is shown to be the best; a comes first: 10 of 10 runs (10 seeds) are")
     assert found.sure == (
         f"b is not told apart from it, and may be the better one. If the shares are as seen, about {needed} runs of"
         f" each ({needed - 10} more), by their healthy runs, would tell it from b."
@@ -226,7 +226,7 @@ def test_a_method_is_said_to_be_perhaps_better_where_that_is_worth_naming(collec
 
 def test_a_method_without_a_healthy_run_is_not_said_to_be_perhaps_better(collected):
     found = answer(study(collected, {"a": {ONE: runs("fff", "c" * 9)}, "b": {ONE: runs("c" * 3, "n" * 9)}}))
-    assert found.use.startswith("No method is shown to be the best; a comes first")
+    assert found.text.startswith("No method is shown to be the best; a comes first")
     assert found.sure.startswith("b is not told apart from it. No run of b is healthy. If the shares are as seen, ")
 
 
@@ -239,10 +239,28 @@ def test_with_seeds_in_place_of_runs_the_first_sentence_says_what_is_left(collec
     assert (row["pairs"], row["seeds"], row["first_seeds"], row["second_seeds"]) == (15, 5, 5, 0)
     assert (row["healthy_p"], row["seeds_p"]) == (2 / 2**15, 2 / 2**5)
     found = answer(made)
-    assert "15 of 15 runs (5 seeds at 3 settings) are healthy" in found.use
+    assert found.use == "a is the one to use"
+    assert found.shown.startswith("15 of 15 runs (5 seeds at 3 settings) are healthy")
+    assert "and the median Fréchet distance over all 3 settings is 3 (95%" in found.shown
     assert found.sure.endswith(
-        "with seeds in place of runs, it has more healthy runs in 5 of 5 (sign test, p = 0.062, not adjusted)."
+        "with seeds in place of runs, it has more healthy runs in 5 of 5 (sign test, p = 0.062, the least that 5 seeds"
+        " can give, not adjusted)."
     )
+
+
+def test_a_p_value_that_more_seeds_of_the_same_kind_would_not_lower_is_not_the_least(collected):
+    """Of six seeds, one is even: two to the power of -4 is not two to the power of -5."""
+    settings = [(100, 0.1), (100, 0.2), (100, 0.3)]
+    good, bad = (dict.fromkeys(settings, runs(letters)) for letters in ("ffffff", "fccccc"))
+    found = answer(study(collected, {"a": good, "b": bad}))
+    assert "it has more healthy runs in 5 of 6 (sign test, p = 0.062, not adjusted)." in found.sure
+
+
+def test_of_few_runs_the_scores_are_given_in_place_of_a_median(collected):
+    found = answer(study(collected, {"a": {ONE: runs("ffc")}, "b": {ONE: runs("ccc")}}))
+    assert found.shown.endswith(", and the runs that did not fail score 1 and 2 in Fréchet distance")
+    found = answer(study(collected, {"a": {ONE: runs("fff")}, "b": {ONE: runs("ccc")}}))
+    assert found.shown.endswith(", and the runs score 1, 2 and 3 in Fréchet distance")
 
 
 def test_methods_are_also_shown_at_the_best_rate_of_each(collected):
@@ -250,7 +268,7 @@ def test_methods_are_also_shown_at_the_best_rate_of_each(collected):
     fast = {(100, 0.001): runs("f" * 12), (100, 0.1): runs("c" * 12)}
     slow = {(100, 0.001): runs("f" * 11, "c"), (100, 0.1): runs("f" * 12)}
     found = answer(study(collected, {"fast": fast, "slow": slow}))
-    assert found.use.startswith("slow is the one to use: 23 of 24 runs (12 seeds at 2 settings) are healthy")
+    assert found.text.startswith("slow is the one to use: 23 of 24 runs (12 seeds at 2 settings) are healthy")
     ends = "slow 12 of 12 at 0.1, an end of its rates; fast 12 of 12 at 0.001, an end of its rates."
     assert f"Healthy at the best rate of each: {ends} These rates were chosen by" in found.cautions[0]
 
@@ -281,8 +299,8 @@ def test_methods_that_differ_in_several_parts_at_once_are_said_to(collected):
 
 def test_where_no_run_is_healthy_none_is_recommended(collected):
     found = answer(study(collected, {"a": {ONE: runs("c" * 12, value=1.0)}, "b": {ONE: runs("c" * 12, value=20.0)}}))
-    assert found.use.startswith("No run of any method is healthy; a comes first: 0 of 12 runs (12 seeds) are")
-    assert found.use.endswith("and 12 failed, so that there is no median Fréchet distance.")
+    assert found.text.startswith("No run of any method is healthy; a comes first: 0 of 12 runs (12 seeds) are")
+    assert found.text.endswith("and 12 failed, so that there is no median Fréchet distance.")
 
 
 def test_a_first_method_without_healthy_runs_is_not_said_to_stand_for_all(collected):
@@ -290,10 +308,10 @@ def test_a_first_method_without_healthy_runs_is_not_said_to_stand_for_all(collec
     made = {"a": {ONE: runs("n" * 12)}, "b": {ONE: runs("f" + "c" * 11, value=20.0)}}
     start = "No run of a, which comes first, is healthy, so that it is not one to use, while "
     found = answer(study(collected, made))
-    assert found.use.startswith(start + "some of b are: 0 of 12 runs (12 seeds) are")
+    assert found.text.startswith(start + "some of b are: 0 of 12 runs (12 seeds) are")
     assert found.sure.startswith("It is shown to be better than the other method, by scores")
     found = answer(study(collected, made | {"b": {ONE: runs("u" + "c" * 11, value=20.0)}}))
-    assert found.use.startswith(start + "of some of b that is not known: 0 of 12 runs (12 seeds) are")
+    assert found.text.startswith(start + "of some of b that is not known: 0 of 12 runs (12 seeds) are")
 
 
 def test_runs_that_do_not_differ_are_said_not_to(collected):
@@ -305,7 +323,7 @@ def test_runs_that_do_not_differ_are_said_not_to(collected):
 def test_what_is_not_known_is_said_and_does_not_recommend(collected):
     made = study(collected, {"a": {ONE: runs("u" * 12)}, "b": {ONE: runs("u" * 12, value=20.0)}})
     found = answer(made)
-    assert found.use.startswith(
+    assert found.text.startswith(
         "No method is shown to be the best; a comes first: 0 of 12 runs (12 seeds) are healthy, and of 12 it is not"
         " known (95% interval 0% to"
     )
@@ -320,7 +338,7 @@ def test_a_recommendation_names_what_speaks_against_it(collected):
         {"safe": {ONE: runs("f" * 40, value=100.0)}, "risky": {ONE: runs("f" * 31, "n" * 9)}},
     )
     found = answer(made)
-    assert found.use.startswith("safe is the one to use")
+    assert found.text.startswith("safe is the one to use")
     (caution,) = found.cautions
     assert caution.startswith("A run of risky scores better than one of safe with a probability of 100% (95% interval")
     seldom = answer(study(collected, {"a": {ONE: runs("ffff", "c" * 6)}, "b": {ONE: runs("c" * 10)}}))
@@ -379,7 +397,7 @@ def test_methods_with_other_shares_of_their_runs_at_the_settings_are_said_to_hav
     assert (row["healthy_difference"], row["healthy_test"]) == (0, "Mantel and Haenszel's exact test")
     assert pd.isna(row["better"])
     found = answer(made)
-    assert found.use.startswith("No method is shown to be the best; many comes first")
+    assert found.text.startswith("No method is shown to be the best; many comes first")
     told = "many and few have different shares of their runs at the settings of both: "
     assert [each for each in found.cautions if each.startswith(told)]
     even = answer(study(collected, {"few": {each: runs("fc") for each in few}, "many": many | {ONE: runs("c" * 10)}}))

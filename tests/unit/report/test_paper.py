@@ -110,6 +110,30 @@ def test_a_row_of_the_ranking_says_what_its_numbers_say(collected, shown):
     assert (last["chance"], last["apart"]) == ("", "")
 
 
+def test_the_median_over_several_settings_is_said_to_be_one(collected, shown):
+    assert shown["hints"] == ["over all settings", "lower is better"]
+    few = collected_example.only(collected, collected.runs["learning_rate"] == 0.001)
+    few = collected_example.only(few, few.runs["n_train"].isin([400, 5000]))
+    assert [each["hints"] for each in rankings(few)] == [["lower is better"]] * 2
+    assert "over all" not in "".join(each["text"] for each in rankings(few))
+
+
+def test_training_times_are_shown_where_all_runs_were_trained_on_one_device(collected, tmp_path):
+    def shown_of(runs: pd.DataFrame) -> tuple[bool, str, int]:
+        made = dataclasses.replace(collected, runs=runs)
+        html.render(made, collected_example.study(), tmp_path, [], tmp_path / "report.html")
+        first = rankings(made)[0]
+        page = (tmp_path / "report.html").read_text()
+        return first["timed"], first["rows"][0]["time"], page.count("Training time<small>median of a run</small>")
+
+    seconds = np.where(collected.runs["method"] == "digits-dcgan", 300.0, 20.0)
+    alike = collected.runs.assign(train_seconds=seconds, device="cpu", processor="one", threads=1)
+    assert shown_of(alike) == (True, "5.0 min" if rankings(collected)[0]["first"] == "digits-dcgan" else "20.0 s", 2)
+    other = alike.assign(processor=np.where(collected.runs["dataset"] == "digits", alike["run"], "one"))
+    timed, _, heads = shown_of(other)
+    assert (timed, heads) == (False, 1), "the other data set was trained on one device"
+
+
 def test_runs_are_counted_with_their_failures(collected):
     few = collected.runs.head(4).assign(outcome=["converged", "collapsed", "converged", "converged"])
     assert counted(few) == "4 runs, of which 1 failed (25%, 95% Wilson interval 5% to 70%)"
@@ -199,7 +223,7 @@ def test_hostile_words_are_texts_in_latex(collected, tmp_path):
         assert "\\input" not in tex
         assert not re.search(r"(?<!\\)\{/etc", tex)
     heads = re.search(r"\\toprule\n(.*) \\\\\n", (tmp_path / "ranking.tex").read_text())[1]
-    assert f"Median {plain} (lower is better)" in read_back(heads)
+    assert f"Median {plain} (over all settings, lower is better)" in read_back(heads)
 
 
 def test_runs_without_a_metric_are_ranked_by_health_alone(collected):
@@ -212,7 +236,7 @@ def test_runs_without_a_metric_are_ranked_by_health_alone(collected):
     )
     shown, _ = rankings(bare)
     assert shown["metric"] == ""
-    assert "median" not in shown["use"]
+    assert "median" not in shown["text"]
     table, _ = paper_tables(bare, collected_example.study())["ranking"]
     assert all(len(row) == len(table.heads) for row in table.rows)
     assert table.heads[-1] == "Significantly different from the next"

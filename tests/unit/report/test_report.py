@@ -175,14 +175,14 @@ def test_findings_carry_the_numbers_of_the_table(collected):
         " 300) and 1 collapsed (first failure, of any kind, at step 400)." in texts(few, "failures")
     )
     method = texts(few, "method")
-    assert "Best median Fréchet distance (lower is better): 3 (2 to 4 over 2 seeds)" in method
+    assert "Best median Fréchet distance (lower is better): 2 and 4 (2 seeds)" in method
     assert "at learning rate 0.0002; worst: no median, since 2 of 2 runs failed, at" in method
     axis = texts(few, "axis")
     assert "Failures by learning rate: 0 of 2 at 0.0002 and 2 of 2 at 0.005." in axis
     assert (
         "These runs do not tell 0.0002 and 0.005 apart: the shares differ by 100 percentage points (95% interval -35"
-        " to 100; McNemar's exact test on 2 pairs of runs: p = 0.5). If the shares are as seen, about 6 such pairs"
-        " (4 more) would." in axis
+        " to 100; McNemar's exact test on 2 pairs of runs: p = 0.5, the least that 2 pairs can give). If the shares are"
+        " as seen, about 6 such pairs (4 more) would." in axis
     )
     assert "generator" not in axis
     assert "training examples" not in axis
@@ -196,12 +196,12 @@ def test_findings_carry_the_numbers_of_the_table(collected):
 
 def test_a_setting_does_not_win_by_losing_its_bad_runs(collected):
     few = tiny(collected, ["converged", "converged", "diverged", "converged"], [5.0, 6.0, np.nan, 1.0])
-    assert "Best median Fréchet distance (lower is better): 5.5" in texts(few, "method")
+    assert "Best median Fréchet distance (lower is better): 5 and 6 (2 seeds)" in texts(few, "method")
 
 
 def test_what_a_run_scored_before_it_diverged_is_not_its_result(collected):
     few = tiny(collected, ["converged", "converged", "diverged", "diverged"], [5.0, 6.0, 1.0, 1.0])
-    assert "Best median Fréchet distance (lower is better): 5.5" in texts(few, "method")
+    assert "Best median Fréchet distance (lower is better): 5 and 6 (2 seeds)" in texts(few, "method")
     assert "the best final value of 2 runs not seen to fail is 5 (" in texts(few, "reference")
 
 
@@ -209,7 +209,7 @@ def test_a_setting_does_not_win_by_the_scores_of_failed_runs(collected):
     """A generator that collapsed on good examples may score better than one that has learned them all."""
     few = tiny(collected, ["converged", "converged", "collapsed", "unstable"], [5.0, 6.0, 1.0, 0.8])
     method = texts(few, "method")
-    assert "Best median Fréchet distance (lower is better): 5.5 (5 to 6 over 2 seeds), at" in method
+    assert "Best median Fréchet distance (lower is better): 5 and 6 (2 seeds), at" in method
     assert "worst: no median, since 2 of 2 runs failed, at" in method
     table = settings_table(few)
     assert list(table["fd_failed_or_missing"]) == [0, 2]
@@ -256,12 +256,12 @@ def grid(collected: Collected, values: dict[tuple[int, float], list[float]], fai
 def test_medians_of_settings_are_told_apart_by_both_axes(collected):
     few = grid(collected, {(100, 0.1): [7.0, 8.0, 90.0], (100, 0.2): [3.0] * 3, (400, 0.1): [1.0, 2.0, 50.0]})
     method = texts(few, "method")
-    assert "(lower is better): 2 (1 to 50 over 3 seeds), at 400 training examples, learning rate 0.1;" in method
-    assert "worst: 8 (7 to 90 over 3 seeds), at 100 training examples, learning rate 0.1." in method
+    assert "(lower is better): 1, 2 and 50 (3 seeds), at 400 training examples, learning rate 0.1;" in method
+    assert "worst: 7, 8 and 90 (3 seeds), at 100 training examples, learning rate 0.1." in method
     # Seeds reach over 83, 0 and 49; medians from 2 to 8.
     reach = texts(few, "seeds")
-    assert "over the seeds of one setting differs by 49 in the median over settings and by 83 in the widest" in reach
-    assert "(100 training examples, learning rate 0.1), while the medians of 3 settings reach over 6 (2 to 8)." in reach
+    assert "over the seeds of one setting differs by 0, 49 and 83 (the most at 100 training examples," in reach
+    assert "learning rate 0.1), while the medians of 3 settings reach over 6 (2 to 8)." in reach
     assert "are not in the differences" not in reach
 
 
@@ -274,7 +274,7 @@ def test_settings_differ_by_the_generator_s_learning_rate(collected):
     assert list(table["runs"]) == [3, 3]
     assert list(table["fd_median"]) == [8.0, 2.0]
     method = texts(few, "method")
-    assert "(lower is better): 2 (1 to 3 over 3 seeds), at generator learning rate 0.05;" in method
+    assert "(lower is better): 1, 2 and 3 (3 seeds), at generator learning rate 0.05;" in method
     words = [words for _, words, mine in settings_of(few.runs) if len(mine)]
     assert words == ["rate 0.1", "rate 0.1 / 0.05"]
     assert varying(table) == ["generator_learning_rate"]
@@ -301,8 +301,8 @@ def test_runs_without_a_value_are_named_wherever_seeds_are_summed_up(collected):
 def test_settings_that_tie_have_no_best_one(collected):
     one = texts(grid(collected, {(100, 0.1): [7.0, 8.0, 9.0]}), "method")
     tied = texts(grid(collected, {(100, 0.1): [8.0, 8.0], (100, 0.2): [8.0, 8.0]}), "method")
-    assert "Median Fréchet distance (lower is better): 8 (7 to 9 over 3 seeds)." in one
-    assert "Median Fréchet distance (lower is better): 8 (8 over 2 seeds)." in tied
+    assert "Median Fréchet distance (lower is better): 7, 8 and 9 (3 seeds)." in one
+    assert "Median Fréchet distance (lower is better): 8 (2 seeds)." in tied
     assert "Best" not in one + tied
 
 
@@ -311,7 +311,7 @@ def test_failure_rates_of_an_axis_are_told_apart_where_their_intervals_are(colle
     assert "0 of 10 at 0.1 and 10 of 10 at 0.2." in apart
     assert (
         "More runs fail at 0.2 than at 0.1: by 100 percentage points (95% interval 52 to 100; McNemar's exact test on"
-        " 10 pairs of runs: p = 0.002)." in apart
+        " 10 pairs of runs: p = 0.002, the least that 10 pairs can give)." in apart
     )
     even = texts(grid(collected, {(100, 0.1): [1.0] * 2, (400, 0.1): [1.0] * 2}), "axis")
     assert even.startswith("Failures by training examples: 0 of 2 at 100 and 0 of 2 at 400.")

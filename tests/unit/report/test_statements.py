@@ -34,7 +34,7 @@ from ganbench.analysis.columns import (
 from ganbench.analysis.findings import findings, setting_words
 from ganbench.analysis.settings import settings_table
 from ganbench.claims.decisions import decide
-from ganbench.core.formatting import format_number
+from ganbench.core.formatting import format_median
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report import tables
 from ganbench.report.figures import draw
@@ -99,6 +99,16 @@ def said(collected: Collected, kind: str) -> str:
     return " ".join(each.text for each in findings(collected) if each.kind == kind)
 
 
+def middle(collected: Collected, row: pd.Series) -> str:
+    """The median of a setting as text, or fewer than four values of runs that did not fail."""
+    runs = collected.runs[
+        (collected.runs[["n_train", "learning_rate"]] == row[["n_train", "learning_rate"]]).all(axis=1)
+    ]
+    values = [value for value, how in zip(runs["d_final"], runs["outcome"], strict=True) if how not in FAILURES]
+    values = sorted(value for value in values if np.isfinite(value))
+    return format_median(row["d_median"], values)
+
+
 def order(medians: pd.Series, best: str) -> tuple[pd.Series, pd.Series]:
     """Which of the printed medians are the best ones and the worst ones; none at all is worse than any."""
     signed = medians.fillna(-np.inf if best == "high" else np.inf)
@@ -116,25 +126,25 @@ def test_the_best_setting_in_words_is_the_best_in_the_table(collected):
     table, info = settings_table(collected), collected.metrics["d"]
     text, medians = said(collected, "method"), table["d_median"]
     best, worst = order(medians, info.best)
+    middles = table.apply(lambda row: middle(collected, row), axis=1)
     if not np.isfinite(collected.runs["d_final"]).any():
         assert "No run has a value of any metric." in text
     elif medians.isna().all():
         assert re.search(r"In every setting half of the runs or more failed( or have no value)?, so that there", text)
     elif best.all():
-        assert f" Median {TITLE} ({info.best}er is better): {format_number(medians.iloc[0])} (" in text
+        assert f" Median {TITLE} ({info.best}er is better): {middles.iloc[0]} (" in text
     else:
         several = "" if medians.isna().sum() < 2 else f" none in {medians.isna().sum()} of {len(table)} settings:"
         found = re.search(
-            rf"Best median .*?: (\S+) \(.*?\), at (.+);(?:{several} half of their .*$"
-            r"| worst: (no median|\S+)[ ,].*, at (.+)\.$)",
+            rf"Best median .*?: ([^(]+) \(.*?\), at (.+);(?:{several} half of their .*$"
+            r"| worst: (no median|[^(]+) ?[(,].*, at (.+)\.$)",
             text,
         )
         words = table.apply(lambda row: setting_words(row, table), axis=1)
-        assert found[1] == format_number(medians[best].iloc[0])
+        assert found[1] in set(middles[best])
         assert found[2] in set(words[best])
         if not several:
-            lowest = medians[worst].iloc[0]
-            assert found[3] == ("no median" if np.isnan(lowest) else format_number(lowest))
+            assert found[3].strip() in ({"no median"} if np.isnan(medians[worst].iloc[0]) else set(middles[worst]))
             assert found[4] in set(words[worst])
     marked = pd.Series([row["cells"][0]["best"] for row in value_rows(table, ["d"], collected)])
     assert list(marked) == list(best & (not best.all())), "what the report prints in bold"
@@ -194,12 +204,30 @@ def _rate(row: pd.Series) -> str:
 
 
 def test_with_two_seeds_the_better_median_is_the_best():
-    # The upper middle values are 3 and 4, the medians 2.5 and 2.
+    # The upper middle values are 3 and 4, the medians 2.5 and 2; two values are given in place of each.
     collected = study([[[(2.0, "converged"), (3.0, "converged")], [(0.0, "converged"), (4.0, "converged")]]], "low")
     assert (
-        "Best median Distance (lower is better): 2 (0 to 4 over 2 seeds), at learning rate 0.002; worst: 2.5"
+        "Best median Distance (lower is better): 0 and 4 (2 seeds), at learning rate 0.002; worst: 2 and 3 (2 seeds)"
         in said(collected, "method")
     )
+
+
+def test_fewer_than_four_values_are_given_in_place_of_their_median():
+    """A failed run counts as worse than any, whatever it scored, and is none of the values."""
+    good, bad = "converged", "collapsed"
+    three = [(8.0, good), (2.0, good), (1.0, bad)]
+    four = [(8.0, good), (2.0, good), (3.0, good), (4.0, good)]
+    lost = [(8.0, good), (1.0, bad), (1.0, bad)]
+    collected = study([[three, four, lost]], "low")
+    rows = [row["cells"][0] for row in value_rows(settings_table(collected), ["d"], collected)]
+    assert [(cell["median"], cell["range"]) for cell in rows] == [
+        ("2 and 8", "1 to 8"),
+        ("3.5", "2 to 8"),
+        ("–", "1 to 8"),
+    ]
+    alike = study([[[(8.0, good), (2.0, good)], [(5.0, good), (5.0, good), (5.0, good)]]], "high")
+    rows = [row["cells"][0] for row in value_rows(settings_table(alike), ["d"], alike)]
+    assert [(cell["median"], cell["range"]) for cell in rows] == [("2 and 8", ""), ("5", "")]
 
 
 # What was not measured ------------------------------------------------------------------------------------------------
@@ -243,7 +271,8 @@ def test_tables_leave_what_was_not_measured_empty(unmeasured, tmp_path):
 def test_the_report_shows_dashes_and_says_why(unmeasured, tmp_path):
     render(unmeasured, collected_example.study(), tmp_path, [], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
-    assert page.count("A dash means that collapsed was not judged: the metric mode_coverage was not evaluated.") == 3
+    assert page.count("A dash means that a failure was not judged, of which the") == 3
+    assert page.count("the metric mode_coverage was not evaluated") == 1, "once, not for every method"
     rows = re.findall(r"<tr><th scope=\"row\" class=\"n axis\">.*?</tr>", page)
     assert any('<td class="n quiet">–</td>' in row for row in rows)
 

@@ -509,6 +509,7 @@ def test_outcomes_of_games_are_of_their_own_kind(study):
     assert list(toys.loc[("simultaneous", 1.0), "outcome"]) == ["unstable", "unstable"]
     assert toys.loc[("simultaneous", 1.0), "outcome_step"].between(1, STEPS).all()
     assert (toys.loc["alternating", "outcome"] == "cycling").all(), "alternating steps below 2 stay"
+    assert not toys["failures_not_judged"].str.contains("collapsed").any(), "which a game without data cannot have"
 
 
 def test_every_run_has_one_primary_outcome_and_all_reasons(study):
