@@ -272,7 +272,7 @@ def test_the_report_shows_dashes_and_says_why(unmeasured, tmp_path):
     render(unmeasured, collected_example.study(), tmp_path, [], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert page.count("A dash means that a failure was not judged, of which the") == 3
-    assert page.count("the metric mode_coverage was not evaluated") == 1, "once, not for every method"
+    assert page.count("collapsed (the metric mode_coverage was not evaluated)") == 1, "once, not for every method"
     rows = re.findall(r"<tr><th scope=\"row\" class=\"n axis\">.*?</tr>", page)
     assert any('<td class="n quiet">–</td>' in row for row in rows)
 
