@@ -217,7 +217,7 @@ def _run(game: str, method: str, rate: float, seed: int) -> dict:
         "outcome_why": "the parameters ran off" if away else f"all {STEPS} steps",
         "outcomes_judged": "diverged, unstable, cycling, still-improving, converged",
         "mode_forgetting": None,
-        "failures_not_judged": "; ".join(f"{name}: none of a game" for name in ("discriminator-won", "collapsed")),
+        "failures_not_judged": "",
         "architecture_width": None,
         "train_batch_size": None,
         "steps": STEPS,

@@ -346,7 +346,8 @@ def test_experiments_show_numbers_by_setting(collected):
     [
         ([1, 2, 3, np.inf], "2.5", "1 to ∞"),
         ([-np.inf, 1, 2, 3], "1.5", "-∞ to 3"),
-        ([1, np.inf, np.inf, np.nan], "∞", "1 to ∞"),
+        ([1, np.inf, np.inf, np.inf], "∞", "1 to ∞"),
+        ([np.inf, 1, np.inf, np.nan], "1, ∞ and ∞", ""),
         ([-np.inf, np.inf], "–", "-∞ to ∞"),
         ([np.inf, np.inf], "∞", ""),
     ],
