@@ -67,18 +67,18 @@ def snapshot_steps(steps: int, count: int, spacing: str, every: int | None = Non
     return tuple(sorted({round(step) for step in spaced}))
 
 
-def look_steps(steps: int, after: float, every: float) -> tuple[int, ...]:
-    """The steps after which one looks at a run in training, to stop it if it fails.
+def check_steps(steps: int, start_from: float, check_interval: float) -> tuple[int, ...]:
+    """The steps after which a run in training is checked, to stop it if it fails.
 
     Args:
         steps: number of training steps.
-        after: share of the steps at the first look.
-        every: share of the steps from one look to the next.
+        start_from: share of the steps at the first check.
+        check_interval: share of the steps from one check to the next.
 
     Returns:
         Steps before the last one, in their order. Each is the next multiple of `CHUNK`.
     """
-    shares = after + every * np.arange(np.ceil((1 - after) / every))
+    shares = start_from + check_interval * np.arange(np.ceil((1 - start_from) / check_interval))
     chunks = {-(-round(share * steps) // CHUNK) for share in shares}
     return tuple(CHUNK * each for each in sorted(chunks) if 0 < CHUNK * each < steps)
 

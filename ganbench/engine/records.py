@@ -20,10 +20,10 @@ class EarlyStop(Protocol):
     whatever pack it is, and whether or not training was interrupted.
 
     Attributes:
-        looks: the steps after which it is asked, multiples of `CHUNK`.
+        checks: the steps after which it is asked, multiples of `CHUNK`.
     """
 
-    looks: Collection[int]
+    checks: Collection[int]
 
     def __call__(self, curves: Tree, /) -> Reason | None:
         """Decide on one run.

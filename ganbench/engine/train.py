@@ -175,7 +175,7 @@ def train(
             if runs[k].alive:
                 record_steps(runs[k], record[:, index])
         start += len(rows)
-        if stop is not None and start in stop.looks:
+        if stop is not None and start in stop.checks:
             stop_runs(stop, store, runs, alive_rows(), partial(snapshot, dynamics, variables), start)
         alive = list(alive_rows())
 

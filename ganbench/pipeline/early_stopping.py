@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from ganbench.core import registry
 from ganbench.core.formatting import format_percent, plural
-from ganbench.core.recorder import look_steps
+from ganbench.core.recorder import check_steps
 from ganbench.core.registry import PACKAGE
 from ganbench.core.source_digests import sources_digest
 from ganbench.pipeline.execution.edits import refuse_edited
 from ganbench.pipeline.tasks import ComponentConfig, StopConfig, TrainTask
-from ganbench.study.early_stop import THRESHOLDS
+from ganbench.study.early_stopping import THRESHOLDS
 from ganbench.study.grid import Run
 from ganbench.study.sections import Outcome
 
 if TYPE_CHECKING:
-    from ganbench.analysis.early_stop import StopRule
+    from ganbench.analysis.early_stopping import StopRule
 
 
 def stop_config(run: Run, outcome: Outcome) -> StopConfig | None:
@@ -30,7 +30,7 @@ def stop_config(run: Run, outcome: Outcome) -> StopConfig | None:
         run: The run.
         outcome: The study's section `outcome`.
     """
-    option = run.training.get("stop_early")
+    option = run.training.get("early_stopping")
     if option is None:
         return None
     outcomes = tuple(option["outcomes"])
@@ -52,14 +52,14 @@ def stop_rule(stop: StopConfig | None, train: dict[str, Any], configs: dict[str,
     if stop is None:
         return None
     refuse_edited(stop.sources, _sources(stop.outcomes), "the sources of the rule that stops runs early")
-    from ganbench.analysis.early_stop import StopRule  # imported late: pandas takes long to import
+    from ganbench.analysis.early_stopping import StopRule  # imported late: pandas takes long to import
 
-    option = train["stop_early"]
+    option = train["early_stopping"]
     objective = registry.find("objective", configs["objective"].name)
     return StopRule(
         outcomes=stop.outcomes,
-        looks=look_steps(train["steps"], option["after"], option["every"]),
-        in_a_row=option["looks"],
+        checks=check_steps(train["steps"], option["start_from"], option["check_interval"]),
+        patience=option["patience"],
         settings=Outcome.model_validate(stop.thresholds),
         probabilities=objective.constants["probability"],
     )
@@ -69,10 +69,11 @@ def in_words(task: TrainTask) -> str | None:
     """When the runs of a task are stopped early, as a clause; None if they are not."""
     if task.stop is None:
         return None
-    option = task.train["stop_early"]
+    option = task.train["early_stopping"]
     return (
-        f"may be stopped early: for {' or '.join(task.stop.outcomes)}, once {plural(option['looks'], 'look')} in a row "
-        f"show it, from {format_percent(option['after'])} of the steps on at every {format_percent(option['every'])}"
+        f"may be stopped early: for {' or '.join(task.stop.outcomes)}, once {plural(option['patience'], 'check')} in a "
+        f"row show it, from {format_percent(option['start_from'])} of the steps on at every "
+        f"{format_percent(option['check_interval'])}"
     )
 
 
@@ -80,4 +81,4 @@ def _sources(outcomes: Sequence[str]) -> str:
     """The digest of the sources of the rule and of its detectors, whose files have the names of the outcomes."""
     detectors = [f"{outcome.replace('-', '_')}.py" for outcome in outcomes]
     folder = PACKAGE / "analysis"
-    return sources_digest(folder / "early_stop.py", *(folder / "outcomes" / name for name in detectors))
+    return sources_digest(folder / "early_stopping.py", *(folder / "outcomes" / name for name in detectors))

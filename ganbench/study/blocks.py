@@ -16,7 +16,7 @@ from pydantic import (
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import CHOICES
-from ganbench.study.early_stop import StopEarly
+from ganbench.study.early_stopping import EarlyStopping
 from ganbench.study.value_types import (
     ChoiceAxis,
     Count,
@@ -93,7 +93,7 @@ class Train(Section):
     curve_bins: Count = 200
     """Number of bins of steps in which losses and norms are kept as minimum, mean and maximum; `snapshots.every` sets
     another."""
-    stop_early: StopEarly | None = None
+    early_stopping: EarlyStopping | None = None
     """When runs end before their last step; null for never."""
 
 

@@ -147,8 +147,8 @@ def used_options(train: Train, *, batches: bool) -> dict[str, Any]:
         train: The options of a run.
         batches: Whether its game has a data set.
     """
-    unused = {name for name in ("epochs", "images", "subset_seed", "stop_early") if getattr(train, name) is None}
-    unused |= set(() if batches else (*OF_BATCHES, "stop_early"))
+    unused = {name for name in ("epochs", "images", "subset_seed", "early_stopping") if getattr(train, name) is None}
+    unused |= set(() if batches else (*OF_BATCHES, "early_stopping"))
     return {name: value for name, value in train.model_dump(mode="json").items() if name not in unused}
 
 

@@ -77,7 +77,7 @@ class Detector(ABC):
             The findings; none where the outcomes were looked for and not seen.
         """
 
-    def look(self, run: RunEvidence) -> Sequence[Finding]:
+    def check_curves(self, run: RunEvidence) -> Sequence[Finding]:
         """Find outcomes of a run in training that trains networks on data. A detector overrides this method if its
         outcomes show in the recorded series, whatever the metrics will be.
 

@@ -122,7 +122,7 @@ class RunEvidence:
     @cached_property
     def series(self) -> dict[str, Series]:
         """The recorded series by name, all cut before the first bin in which a value of any is not finite."""
-        # As arrays, since a run in training is looked at again and again, and pandas would take most of the time.
+        # As arrays, since a run in training is checked again and again, and pandas would take most of the time.
         names = np.asarray(self.curves["series"])
         columns = [np.asarray(self.curves[name]) for name in ("first_step", "last_step", "min", "mean", "max")]
         finite = np.isfinite(np.stack(columns[2:]).astype(np.float64)).all(axis=0)

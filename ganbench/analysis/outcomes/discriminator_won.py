@@ -57,7 +57,7 @@ class DiscriminatorWon(Detector):
         clearest, onset = max(found, key=lambda each: each.confidence), min(each.onset for each in found)
         return (Finding(clearest.outcome, onset, clearest.evidence + text, trust * clearest.confidence),)
 
-    def look(self, run: RunEvidence) -> Sequence[Finding]:
+    def check_curves(self, run: RunEvidence) -> Sequence[Finding]:
         """A generator without gradients is found. A discriminator that is sure is not: of few training examples it is,
         and the generator may learn all the same, which no series shows."""
         recorded = {"real_output", "fake_output"} <= run.series.keys()

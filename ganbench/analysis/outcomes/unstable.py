@@ -45,7 +45,7 @@ class Unstable(Detector):
         losses = _losses(run)
         if not losses:
             return NotJudged("no loss was recorded")
-        found = self.look(run)
+        found = self.check_curves(run)
         if found or run.cut_short:
             return found
         for player, series in losses.items():
@@ -53,7 +53,7 @@ class Unstable(Detector):
                 return NotJudged(f"the {player}'s loss has {len(series.mean)} bins of steps, and spikes need {needed}")
         return ()
 
-    def look(self, run: RunEvidence) -> Sequence[Finding]:
+    def check_curves(self, run: RunEvidence) -> Sequence[Finding]:
         found = [each for player, series in _losses(run).items() for each in _of_loss(run, player, series)]
         return [max(found, key=lambda each: each.confidence)] if found else ()
 

@@ -2,8 +2,8 @@
 
 Two runs have the same trajectory if nothing but the number of steps, the snapshots and the bins of the curves tells
 them apart. The longer goes on from the last state of the shorter if that has kept all of its snapshots up to there, and
-has the same bins. At a longer run one looks at other steps: it goes on from no run that was stopped early, nor from one
-that would have been at the looks of the longer one. Then it trains from the start, and may be stopped there.
+has the same bins. A longer run is checked at other steps: it goes on from no run that was stopped early, nor from one
+that would have been at the checks of the longer one. Then it trains from the start, and may be stopped there.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _fault(about: Tree, task: TrainTask, member: PackMember, versions: Mapping[s
     """Why a run cannot go on from a finished one, as a clause; None if it can."""
     shorter, longer, steps = about["train"], task.train, about["steps"]
     if about["stopped"]:
-        return "they were stopped early, and at longer runs one looks at other steps"
+        return "they were stopped early, and longer runs are checked at other steps"
     if not about["kept"]:
         return "their last state was not kept, as it is with train.snapshots.every"
     due = {step for step in snapshot_steps(longer["steps"], **longer["snapshots"]) if step <= steps}
@@ -151,7 +151,7 @@ def _fault(about: Tree, task: TrainTask, member: PackMember, versions: Mapping[s
             return f"their {name} was {about[name]}, and is {versions[name]} now"
     stop = stop_rule(task.stop, longer, task.groups[member.group].components)
     if stop is not None and stop.stops(about["curves"]()):
-        return "at longer runs one looks at other steps, at which they would have been stopped"
+        return "longer runs are checked at other steps, at which they would have been stopped"
     return None
 
 

@@ -1,4 +1,4 @@
-"""The option `train.stop_early`: for which outcomes runs end before their last step, and when one looks at them."""
+"""The option `train.early_stopping`: for which outcomes runs end before their last step, and when they are checked."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def _some(outcomes: tuple[str, ...]) -> tuple[str, ...]:
     return outcomes
 
 
-class StopEarly(Section):
-    """When a run ends before its last step: once its recorded series show it to fail at several looks in a row. It is
+class EarlyStopping(Section):
+    """When a run ends before its last step: once its recorded series show it to fail at several checks in a row. It is
     judged by what was recorded until then, and has no final value. Games without data train to their end."""
 
     outcomes: Annotated[tuple[Stoppable, ...], AfterValidator(_some), AfterValidator(distinct), SOME]
     """The outcomes for which a run is stopped; the others need metrics, which are computed after training. For
     discriminator-won the generator must be without gradients: a discriminator that is merely sure may know few examples
     by heart, while the generator learns."""
-    after: Annotated[Fraction, Field(gt=0, lt=1)] = 0.25
-    """The share of the steps after which one looks first."""
-    every: Annotated[Fraction, Field(ge=0.001)] = 0.1
-    """The share of the steps between two looks."""
-    looks: Count = 2
-    """The number of looks in a row at which an outcome must hold, so that no transient ends a run."""
+    start_from: Annotated[Fraction, Field(gt=0, lt=1)] = 0.25
+    """The share of the steps after which a run is checked first."""
+    check_interval: Annotated[Fraction, Field(ge=0.001)] = 0.1
+    """The share of the steps between two checks."""
+    patience: Count = 2
+    """The number of checks in a row at which an outcome must hold, so that no transient ends a run."""

@@ -12,15 +12,15 @@ import pytest
 from made_up_runs import BENIGN, BINS, FIRST, KINDS, LAST, STEPS, make
 
 from ganbench.analysis.curves import curve_columns
-from ganbench.analysis.early_stop import StopRule
+from ganbench.analysis.early_stopping import StopRule
 from ganbench.analysis.outcome import classify_run
 from ganbench.analysis.outcome_catalogue import catalogue, detectors
 from ganbench.analysis.outcomes import Detector, Finding, RunEvidence
-from ganbench.core.recorder import Recorder, look_steps
-from ganbench.study.early_stop import THRESHOLDS, StopEarly
+from ganbench.core.recorder import Recorder, check_steps
+from ganbench.study.early_stopping import THRESHOLDS, EarlyStopping
 from ganbench.study.sections import Outcome
 
-LOOKS = look_steps(STEPS, 0.25, 0.1)
+CHECKS = check_steps(STEPS, 0.25, 0.1)
 SEEDS = range(3)
 # By kind of a made-up run, the outcome for which it is stopped.
 SEEN = {
@@ -31,11 +31,11 @@ SEEN = {
 }
 
 
-def rule(*, looks: int = 2, probabilities: bool = True, settings: Outcome | None = None) -> StopRule:
+def rule(*, patience: int = 2, probabilities: bool = True, settings: Outcome | None = None) -> StopRule:
     return StopRule(
         outcomes=("unstable", "discriminator-won"),
-        looks=LOOKS,
-        in_a_row=looks,
+        checks=CHECKS,
+        patience=patience,
         settings=settings or Outcome(),
         probabilities=probabilities,
     )
@@ -57,11 +57,11 @@ def curves(run: RunEvidence, step: int) -> dict:
 VALUES = ("min", "mean", "max")
 
 
-def stopped(run: RunEvidence, looks: int = 2) -> tuple[int, Finding] | None:
+def stopped(run: RunEvidence, patience: int = 2) -> tuple[int, Finding] | None:
     """When and for what a run is stopped."""
-    decide = rule(looks=looks, probabilities=run.probabilities)
-    found = ((look, decide(curves(run, look))) for look in LOOKS)
-    return next(((look, finding) for look, finding in found if finding is not None), None)
+    decide = rule(patience=patience, probabilities=run.probabilities)
+    found = ((check, decide(curves(run, check))) for check in CHECKS)
+    return next(((check, finding) for check, finding in found if finding is not None), None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -90,30 +90,30 @@ def changed(**series: np.ndarray) -> RunEvidence:
 
 
 @pytest.mark.parametrize(
-    ("looks", "lasting", "stops"), [(1, 0.08, True), (2, 0.08, False), (2, 0.15, True), (3, 0.15, False)]
+    ("patience", "lasting", "stops"), [(1, 0.08, True), (2, 0.08, False), (2, 0.15, True), (3, 0.15, False)]
 )
-def test_a_transient_ends_no_run(looks, lasting, stops):
+def test_a_transient_ends_no_run(patience, lasting, stops):
     """A loss a thousandfold for a share of training, after which it is what it was."""
     run = changed(discriminator_loss=np.where((made_up.AT > 0.3) & (0.3 + lasting >= made_up.AT), 1000.0, 1.0))
-    assert (stopped(run, looks) is not None) == stops
+    assert (stopped(run, patience) is not None) == stops
 
 
-def test_a_run_is_stopped_at_the_second_look_that_finds_it_and_dated_by_its_onset():
+def test_a_run_is_stopped_at_the_second_check_that_finds_it_and_dated_by_its_onset():
     run = changed(discriminator_loss=np.where(made_up.AT > 0.3, 5000.0, 1.0))
     step, finding = stopped(run)
-    assert step == LOOKS[2], "the first look finds nothing yet"
+    assert step == CHECKS[2], "the first check finds nothing yet"
     assert finding.outcome == "unstable"
     assert finding.onset == FIRST[np.argmax(made_up.AT > 0.3)]
     assert "discriminator's loss" in finding.evidence
 
 
-def test_one_does_not_look_before_the_first_look_or_between_two():
+def test_a_run_is_not_stopped_before_the_first_check_or_between_two():
     run = changed(discriminator_loss=np.where(made_up.AT > 0.05, 5000.0, 1.0))
-    decide = rule(looks=1)
-    assert decide(curves(run, LOOKS[0])).outcome == "unstable"
-    assert decide(curves(run, LOOKS[0] - 25)) is None
-    assert decide(curves(run, LOOKS[0] + 25)) is None
-    assert rule(looks=2)(curves(run, LOOKS[0])) is None, "nobody looked before"
+    decide = rule(patience=1)
+    assert decide(curves(run, CHECKS[0])).outcome == "unstable"
+    assert decide(curves(run, CHECKS[0] - 25)) is None
+    assert decide(curves(run, CHECKS[0] + 25)) is None
+    assert rule(patience=2)(curves(run, CHECKS[0])) is None, "there was no check before"
 
 
 def test_a_sure_discriminator_stops_no_run_and_a_starved_generator_does():
@@ -127,17 +127,17 @@ def test_a_sure_discriminator_stops_no_run_and_a_starved_generator_does():
 
 
 @pytest.mark.parametrize("chunks", [(25,), (40, 10), (1000,)])
-def test_a_look_finds_again_what_it_found(chunks):
-    """Later steps change nothing of it, in whatever parts they were recorded, with bins that no look ends with."""
+def test_a_check_finds_again_what_it_found(chunks):
+    """Later steps change nothing of it, in whatever parts they were recorded, with bins that no check ends with."""
     steps, bins = 1000, 90
     values = np.random.default_rng(3).lognormal(0, 0.2, (steps, 5))
     values[300:, 0] *= 500
     series = ("discriminator_loss", "generator_loss", "real_output", "fake_output", "generator_gradient_norm")
     recorder, seen = Recorder(steps, bins, series), {}
     at, turn = 0, 0
-    decide = StopRule(outcomes=("unstable",), looks=(400, 500), in_a_row=2, settings=Outcome(), probabilities=False)
+    decide = StopRule(outcomes=("unstable",), checks=(400, 500), patience=2, settings=Outcome(), probabilities=False)
     while at < steps:
-        end = min(at + chunks[turn % len(chunks)], *(look for look in (400, 500, steps) if look > at))
+        end = min(at + chunks[turn % len(chunks)], *(check for check in (400, 500, steps) if check > at))
         recorder.add(values[at:end])
         at, turn = end, turn + 1
         seen[at] = recorder.curves()
@@ -173,21 +173,21 @@ class _Watched:
 
 
 def test_the_outcomes_that_a_study_may_stop_for_are_those_that_detectors_see_in_training():
-    looking = [each for each in detectors() if type(each).look is not Detector.look]
-    names = {info.name for each in looking for info in each.outcomes}
-    offered = get_args(get_args(StopEarly.model_fields["outcomes"].annotation)[0])
+    checking = [each for each in detectors() if type(each).check_curves is not Detector.check_curves]
+    names = {info.name for each in checking for info in each.outcomes}
+    offered = get_args(get_args(EarlyStopping.model_fields["outcomes"].annotation)[0])
     assert names == {*offered} == THRESHOLDS.keys()
     assert list(offered) == [name for name in catalogue() if name in names], "the most severe first"
-    for each in looking:  # the files whose sources are in a run's digest
+    for each in checking:  # the files whose sources are in a run's digest
         assert inspect.getfile(type(each)).endswith(f"/{each.outcomes[0].name.replace('-', '_')}.py")
 
 
-def test_looks_read_no_threshold_but_those_of_the_digest():
+def test_checks_read_no_threshold_but_those_of_the_digest():
     for each in detectors():
         for kind in ("healthy", *SEEN):
             watched = _Watched()
             run = make(kind, 0)
-            list(each.look(RunEvidence(**vars(run) | {"settings": watched})))
+            list(each.check_curves(RunEvidence(**vars(run) | {"settings": watched})))
             expected = {name for info in each.outcomes for name in THRESHOLDS.get(info.name, ())}
             assert watched.read <= expected, type(each)
 
@@ -195,7 +195,7 @@ def test_looks_read_no_threshold_but_those_of_the_digest():
 def test_thresholds_of_the_study_decide():
     run = changed(discriminator_loss=np.where(made_up.AT > 0.3, 60.0, 1.0) * (1 + 0.3 * np.sin(np.arange(BINS))))
     strict = Outcome(loss_growth=20.0)
-    assert rule(settings=strict)(curves(run, LOOKS[4])).outcome == "unstable"
+    assert rule(settings=strict)(curves(run, CHECKS[4])).outcome == "unstable"
 
 
 # What became of a stopped run -----------------------------------------------------------------------------------------

@@ -15,44 +15,44 @@ from ganbench.study.sections import Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class StopRule:
-    """Stops a run for the first outcome that holds at several looks in a row.
+    """Stops a run for the first outcome that holds at several checks in a row.
 
-    An answer is a function of the curves alone. A look sees the bins that ended before it, which later steps do not
-    change: whatever it found, the curves of later steps show again. So nothing is kept from look to look, and a run
-    that goes on from a checkpoint is stopped where it would have been.
+    An answer is a function of the curves alone. A check sees the bins that ended before it, which later steps do not
+    change: whatever it found, the curves of later steps show again. So nothing is kept from check to check, and a
+    run that goes on from a checkpoint is stopped where it would have been.
 
     Attributes:
         outcomes: the outcomes for which a run is stopped; of several that hold, the first one counts.
-        looks: the steps after which one looks.
-        in_a_row: the number of looks in a row at which an outcome must hold.
+        checks: the steps after which it checks a run.
+        patience: the number of checks in a row at which an outcome must hold.
         settings: the thresholds.
         probabilities: whether the recorded outputs are probabilities of being real, and not scores of a critic.
     """
 
     outcomes: tuple[str, ...]
-    looks: tuple[int, ...]
-    in_a_row: int
+    checks: tuple[int, ...]
+    patience: int
     settings: Outcome
     probabilities: bool
 
     def __call__(self, curves: Tree) -> Finding | None:
-        """Judge a run after one of the looks.
+        """Judge a run after one of the checks.
 
         Args:
-            curves: its curves up to the step of the look, as a `Recorder` gives them.
+            curves: its curves up to the step of the check, as a `Recorder` gives them.
 
         Returns:
-            What it is stopped for, as the last look found it; None if it goes on.
+            What it is stopped for, as the last check found it; None if it goes on.
         """
         return self.after(int(curves["last_step"][-1]), curves)
 
     def stops(self, curves: Tree) -> bool:
-        """Whether a run would have been stopped at any look so far.
+        """Whether a run would have been stopped at any check so far.
 
         Args:
             curves: its curves, as a `Recorder` gives them.
         """
-        return any(self.after(look, curves) for look in self.looks if look <= curves["last_step"][-1])
+        return any(self.after(check, curves) for check in self.checks if check <= curves["last_step"][-1])
 
     def after(self, step: int, curves: Tree) -> Finding | None:
         """Judge a run after a step, as `__call__` does or did there.
@@ -61,20 +61,20 @@ class StopRule:
             step: the step.
             curves: its curves up to the step or a later one, as a `Recorder` gives them.
         """
-        looks = [look for look in self.looks if look <= step]
-        if step not in looks or len(looks) < self.in_a_row:
+        checks = [check for check in self.checks if check <= step]
+        if step not in checks or len(checks) < self.patience:
             return None
         found = self._found(curves, step)
         held = set(found)
-        for look in reversed(looks[-self.in_a_row : -1]):
+        for check in reversed(checks[-self.patience : -1]):
             if not held:
                 return None
-            held &= set(self._found(curves, look))
+            held &= set(self._found(curves, check))
         return next((found[name] for name in self.outcomes if name in held), None)
 
-    def _found(self, curves: Tree, look: int) -> dict[str, Finding]:
-        """The findings of a look, by outcome."""
-        count = int(np.searchsorted(curves["last_step"], look))  # the bin that ends at the look may have further steps
+    def _found(self, curves: Tree, check: int) -> dict[str, Finding]:
+        """The findings of a check, by outcome."""
+        count = int(np.searchsorted(curves["last_step"], check))  # the bin that ends at it may have further steps
         if not count:
             return {}
         bins = ("first_step", "last_step", "min", "mean", "max")
@@ -90,5 +90,5 @@ class StopRule:
             modes=0,
             probabilities=self.probabilities,
         )
-        findings = [finding for detector in detectors() for finding in detector.look(run)]
+        findings = [finding for detector in detectors() for finding in detector.check_curves(run)]
         return {finding.outcome: finding for finding in findings if finding.outcome in self.outcomes}

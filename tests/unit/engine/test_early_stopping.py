@@ -14,7 +14,7 @@ from building import CPU, every_step, gan, part, players, toy, training
 from stored import flat
 
 from ganbench.core import result_files
-from ganbench.core.recorder import look_steps
+from ganbench.core.recorder import check_steps
 from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.records import Reason
 from ganbench.engine.train import train
@@ -33,7 +33,7 @@ class Rule:
     """Stops a run by its curves, at the end of every chunk."""
 
     fails: Callable[[dict], bool]
-    looks: tuple[int, ...] = tuple(range(CHUNK, STEPS, CHUNK))
+    checks: tuple[int, ...] = tuple(range(CHUNK, STEPS, CHUNK))
 
     def __call__(self, curves: dict) -> Reason | None:
         return ("far-off", 1, "it is far off", 0.5) if self.fails(curves) else None
@@ -57,7 +57,7 @@ def assert_same(one: dict, other: dict) -> None:
         np.testing.assert_array_equal(value, other[name], err_msg=name, strict=isinstance(value, np.ndarray))
 
 
-def test_runs_are_stopped_at_the_look_after_they_have_gone_too_far():
+def test_runs_are_stopped_at_the_check_after_they_have_gone_too_far():
     assert STOPPED.count(None) == 3
     assert len({*STOPPED}) == 3
     free = train(GAME, EACH_STEP, players(*RATES), device=CPU)
@@ -173,7 +173,7 @@ def test_diagnostics_leave_the_snapshot_of_the_stop_out():
 
 
 @pytest.mark.parametrize(
-    ("steps", "after", "every", "looks"),
+    ("steps", "start_from", "check_interval", "checks"),
     [
         (1000, 0.25, 0.1, [250, 350, 450, 550, 650, 750, 850, 950]),
         (1000, 0.3, 0.2, [300, 500, 700, 900]),
@@ -183,5 +183,5 @@ def test_diagnostics_leave_the_snapshot_of_the_stop_out():
         (1000, 0.9, 1.0, [900]),
     ],
 )
-def test_looks_are_at_ends_of_chunks_before_the_last_step(steps, after, every, looks):
-    assert list(look_steps(steps, after, every)) == looks
+def test_checks_are_at_ends_of_chunks_before_the_last_step(steps, start_from, check_interval, checks):
+    assert list(check_steps(steps, start_from, check_interval)) == checks

@@ -1,4 +1,4 @@
-"""The option `stop_early`: what it accepts, and which digests depend on it."""
+"""The option `early_stopping`: what it accepts, and which digests depend on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def digests(study: dict[str, Any]) -> dict[str, str]:
 
 
 def stopping(option: Any = STOP, **outcome: Any) -> dict[str, Any]:
-    return changed("train", "stop_early", option) | {"outcome": outcome}
+    return changed("train", "early_stopping", option) | {"outcome": outcome}
 
 
 @pytest.mark.parametrize(
@@ -32,27 +32,32 @@ def stopping(option: Any = STOP, **outcome: Any) -> dict[str, Any]:
         ({"outcomes": []}, "outcomes: must name 'unstable' or 'discriminator-won', but is empty"),
         ({"outcomes": ["unstable", "unstable"]}, "outcomes: has unstable more than once"),
         ({}, "outcomes: is missing"),
-        (["unstable"], "must be a mapping with keys outcomes, after, every, looks"),
-        ({**STOP, "after": 1.0}, "after: must be less than 1"),
-        ({**STOP, "every": 0}, r"every: must be greater than or equal to 0.001 \(received 0\)"),
-        ({**STOP, "looks": 0}, "looks: must be greater than or equal to 1"),
+        (["unstable"], "must be a mapping with keys outcomes, start_from, check_interval, patience"),
+        ({**STOP, "start_from": 1.0}, "start_from: must be less than 1"),
+        ({**STOP, "check_interval": 0}, r"check_interval: must be greater than or equal to 0.001 \(received 0\)"),
+        ({**STOP, "patience": 0}, "patience: must be greater than or equal to 1"),
     ],
 )
 def test_faults_are_refused_with_what_would_be_valid(option, fault):
-    with pytest.raises(GanbenchError, match=rf"train\.stop_early.*{fault}"):
+    with pytest.raises(GanbenchError, match=rf"train\.early_stopping.*{fault}"):
         parse(stopping(option), origin="study.yaml")
 
 
 def test_a_study_without_it_has_no_trace_of_it():
     """So the digests are those of before."""
     run = plan(BASE).grid.runs[0]
-    assert "stop_early" not in run.config["train"]
-    assert digests(changed("train", "stop_early", None)) == digests(BASE)
+    assert "early_stopping" not in run.config["train"]
+    assert digests(changed("train", "early_stopping", None)) == digests(BASE)
 
 
 def test_runs_that_may_be_stopped_are_others():
     known = digests(BASE)
-    for other in (STOP, {**STOP, "looks": 3}, {**STOP, "after": 0.5}, {"outcomes": ["unstable", "discriminator-won"]}):
+    for other in (
+        STOP,
+        {**STOP, "patience": 3},
+        {**STOP, "start_from": 0.5},
+        {"outcomes": ["unstable", "discriminator-won"]},
+    ):
         mine = digests(stopping(other))
         assert not {*mine.values()} & {*known.values()}
         known |= {f"{name} {other}": value for name, value in mine.items()}
@@ -71,7 +76,7 @@ def test_only_the_thresholds_of_its_outcomes_train_runs_again():
 
 
 def test_games_without_data_train_to_their_end():
-    study = TOYS | {"train": {"steps": 20, "stop_early": STOP}}
+    study = TOYS | {"train": {"steps": 20, "early_stopping": STOP}}
     before, after = (Plan(parse(each, origin="s")) for each in (TOYS, study))
     toys = [run.id for run in before.grid.runs if run.choice("dataset") is None]
     assert [after.digests.train[name] for name in toys] == [before.digests.train[name] for name in toys]
@@ -81,8 +86,8 @@ def test_games_without_data_train_to_their_end():
 
 def test_a_block_may_stop_in_its_own_way_or_not_at_all():
     study = stopping()
-    study["grid"][0]["train"] = {"stop_early": None}
-    study["grid"][1]["train"] = {"stop_early": {"looks": 3}}
-    stops = {run.choice("dataset").name: run.train.stop_early for run in plan(study).grid.runs}
+    study["grid"][0]["train"] = {"early_stopping": None}
+    study["grid"][1]["train"] = {"early_stopping": {"patience": 3}}
+    stops = {run.choice("dataset").name: run.train.early_stopping for run in plan(study).grid.runs}
     assert stops["digits"] is None
-    assert (stops["ring8"].outcomes, stops["ring8"].looks) == (("unstable",), 3)
+    assert (stops["ring8"].outcomes, stops["ring8"].patience) == (("unstable",), 3)

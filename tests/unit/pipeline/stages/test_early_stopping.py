@@ -47,7 +47,7 @@ CPU = ExecutionSettings(device="cpu")
 
 
 def plan(place: Path, steps: int = STEPS, stop: Any = STOP, **sections: Any) -> Plan:
-    train = {"steps": steps, "batch_size": 32, "stop_early": stop} | sections.pop("train", {})
+    train = {"steps": steps, "batch_size": 32, "early_stopping": stop} | sections.pop("train", {})
     grid = [RING | CRITIC, RING | HEALTHY]
     study = {"study": "s", "results": str(place), "grid": grid, "train": train, "outcome": GROWTH}
     found = Plan(parse(study | {"evaluate": {"samples": 200}} | sections, origin="s"))
@@ -150,14 +150,14 @@ def test_a_job_finds_the_rule_in_its_file(finished):
 def test_every_column_is_documented(collected, tmp_path):
     tables.write(collected, tmp_path)
     runs = pd.read_csv(tmp_path / "runs.csv")
-    assert set(runs["train_stop_early_outcomes"]) == {'["discriminator-won", "unstable"]'}
+    assert set(runs["train_early_stopping_outcomes"]) == {'["discriminator-won", "unstable"]'}
     assert runs["stopped_step"].notna().sum() == 2
     assert "`stopped_for`" in (tmp_path / TABLE_NOTES).read_text()
 
 
 def test_the_check_says_which_runs_may_be_stopped(finished):
     assert list(check._stopped(finished)) == [
-        "4 runs may be stopped early: for discriminator-won or unstable, once 2 looks in a row show it, from 25% of"
+        "4 runs may be stopped early: for discriminator-won or unstable, once 2 checks in a row show it, from 25% of"
         " the steps on at every 10%"
     ]
 
@@ -209,17 +209,21 @@ class AfterChunks(StopRequest):
 
 @pytest.mark.cluster
 def test_more_steps_train_the_difference_only_of_runs_that_a_longer_training_would_not_have_stopped(tmp_path):
-    """One looks once, after a quarter of the steps: at 50 of 200, where one critic is stopped, and at 100 of 400, where
-    both would be. So both train from the start, and are what they would have been in one go."""
-    how = {"stop": STOP | {"every": 1.0, "looks": 1}, "train": {"snapshots": {"every": 100}}, "pack": {"fuse": "never"}}
+    """Runs are checked once, after a quarter of the steps: at 50 of 200, where one critic is stopped, and at 100 of
+    400, where both would be. So both train from the start, and are what they would have been in one go."""
+    how = {
+        "stop": STOP | {"check_interval": 1.0, "patience": 1},
+        "train": {"snapshots": {"every": 100}},
+        "pack": {"fuse": "never"},
+    }
     short = trained(work(plan(tmp_path, 200, **how), "prepare", "train"))
     assert [tree["stopped"] and tree["stopped"][0] for tree in short.values()] == [None, 50, None, None]
     longer = plan(tmp_path, 400, **how)
     assert sorted(check._continued(longer, check._trained(longer))) == [
-        "1 run to train from the start, though 200 steps of each are finished: at longer runs one looks at other "
+        "1 run to train from the start, though 200 steps of each are finished: longer runs are checked at other "
         "steps, at which they would have been stopped",
-        "1 run to train from the start, though 200 steps of each are finished: they were stopped early, and at longer "
-        "runs one looks at other steps",
+        "1 run to train from the start, though 200 steps of each are finished: they were stopped early, and longer "
+        "runs are checked at other steps",
         "2 runs to go on from step 200, where finished runs of fewer steps ended",
     ]
     again = trained(work(longer, "train"))
