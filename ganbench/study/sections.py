@@ -69,10 +69,10 @@ class Machine(Section):
     """Device of training; 'auto' is a GPU where one is available."""
     checkpoint_seconds: Annotated[Duration, Field(le=31_536_000)] = 60.0
     """Seconds between two checkpoints of a pack; more where checkpoints would cost over 1% of its time."""
-    longest_minutes: Count | None = None
-    """The longest time that a job may ask a cluster for, in minutes; longer work continues in the next job."""
-    most_memory_mb: Annotated[Count, Field(ge=MIN_MEMORY_MB)] | None = None
-    """The most main memory that a job may ask a cluster for, in MB; the libraries of a process take 500."""
+    max_runtime: Count | None = None
+    """Maximum run time that a job may request from a cluster, in minutes; longer work continues in the next job."""
+    max_mem_mb: Annotated[Count, Field(ge=MIN_MEMORY_MB)] | None = None
+    """Maximum main memory that a job may request from a cluster, in MB; the libraries of a process take 500."""
 
 
 class Inception(Section):

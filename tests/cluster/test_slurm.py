@@ -121,7 +121,7 @@ def on_cluster(*arguments: str, **machine: Any) -> tuple[str, ...]:
         arguments: of one's own.
         machine: settings of the study's machine.
     """
-    machine = {"device": "auto", "most_memory_mb": MEMORY_MB, "checkpoint_seconds": 0} | machine
+    machine = {"device": "auto", "max_mem_mb": MEMORY_MB, "checkpoint_seconds": 0} | machine
     settings = ", ".join(f"{name}: {value}" for name, value in machine.items())
     profile = ("--workflow-profile", "workflow/profiles/slurm", "--config", f"machine={{{settings}}}")
     return *profile, "--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10", *arguments
@@ -291,7 +291,7 @@ def test_what_stops_jobs_changes_no_result(laptop: Callable[[], Project], cluste
     with (
         looking_on(limited) as seen_limited,
         looking_on(project) as seen,
-        limited.running(*on_cluster(pack, "--retries", "100", longest_minutes=1)) as unattended,
+        limited.running(*on_cluster(pack, "--retries", "100", max_runtime=1)) as unattended,
     ):
         wait_for(lambda: in_training(cluster, limited), "training that takes long", unattended, every=0.2)
         [stays] = in_training(cluster, limited)  # the other node goes, while packs train on both

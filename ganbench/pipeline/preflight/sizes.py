@@ -111,7 +111,7 @@ def memory_of(plan: Plan, *, here: bool = True) -> int:
         plan: The study's plan.
         here: Whether jobs will run on this machine.
     """
-    most = plan.study.machine.most_memory_mb
+    most = plan.study.machine.max_mem_mb
     if not here:
         return 2**63 if most is None else most * 2**20
     return machine_memory()

@@ -61,8 +61,8 @@ def request(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: in
     memory = (BASE_MB["gpu" if gpu else "cpu"] + needed) * memory_factor(ends)
     return ResourceRequest(
         gpu,
-        _rounded(memory, ROUNDED_MB, machine.most_memory_mb),
-        _rounded(minutes, ROUNDED_MINUTES, machine.longest_minutes),
+        _rounded(memory, ROUNDED_MB, machine.max_mem_mb),
+        _rounded(minutes, ROUNDED_MINUTES, machine.max_runtime),
     )
 
 
@@ -79,12 +79,12 @@ def attempts(plan: Plan, estimates: Mapping[str, Estimate]) -> int:
         plan: The study's plan.
         estimates: The estimates, by method.
     """
-    longest = plan.study.machine.longest_minutes
-    if longest is None:
+    max_runtime = plan.study.machine.max_runtime
+    if max_runtime is None:
         return 0
     most = max(_minutes(plan, job, estimates) for stage in RESUMED for job in plan.jobs(stage).values())
     # Each attempt loses some of its time at its start and its end.
-    return ATTEMPTS + ceil(SAFETY * most / max(longest - 2, 0.5 * longest))
+    return ATTEMPTS + ceil(SAFETY * most / max(max_runtime - 2, 0.5 * max_runtime))
 
 
 def _minutes(plan: Plan, job: Job, estimates: Mapping[str, Estimate]) -> float:

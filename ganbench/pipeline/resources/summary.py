@@ -129,6 +129,6 @@ def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) ->
     needed = requests.attempts(plan, known)
     if needed > cluster.retries:
         out.print(
-            f"Note: the slowest pack may take up to {plural(needed, 'job')} of {plan.study.machine.longest_minutes} "
-            f"minutes; set `retries: {needed}` in the profile, or a longer machine.longest_minutes."
+            f"Note: the slowest pack may take up to {plural(needed, 'job')} of {plan.study.machine.max_runtime} "
+            f"minutes; set `retries: {needed}` in the profile, or a larger machine.max_runtime."
         )

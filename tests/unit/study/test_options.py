@@ -105,7 +105,7 @@ FAULTS = {
     "pack axes": (("pack", "axes", ["seed", "seed"]), r"pack\.axes: has seed more than once"),
     "rates": (("grid", 1, "learning_rate", ["1e-3", 0.001]), r"has 0\.001 more than once"),
     "a rate that float32 lacks": (("grid", 1, "learning_rate", 1e-60), r"learning_rate\[0\]: must be greater"),
-    "memory": (("machine", "most_memory_mb", 1), r"most_memory_mb: must be .* 500 \(received 1\)"),
+    "memory": (("machine", "max_mem_mb", 1), r"max_mem_mb: must be .* 500 \(received 1\)"),
     "endless seconds": (("machine", "checkpoint_seconds", math.inf), "checkpoint_seconds: must be a finite number"),
     "samples_kept": (
         ("evaluate", {"samples": 20, "samples_kept": 21}),

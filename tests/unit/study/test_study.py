@@ -1016,7 +1016,7 @@ def test_a_style_sheet_counts_by_its_bytes(tmp_path):
 
 def test_where_jobs_run_is_not_told_to_them():
     """A study that moves from a laptop to a cluster goes on with what it has."""
-    for change in [("checkpoint_seconds", 1), ("device", "cuda"), ("longest_minutes", 7), ("most_memory_mb", 1000)]:
+    for change in [("checkpoint_seconds", 1), ("device", "cuda"), ("max_runtime", 7), ("max_mem_mb", 1000)]:
         moved = plan(changed("machine", *change))
         for stage in ("train", "evaluate", "collect", "report"):
             here = plan(BASE).jobs(stage)

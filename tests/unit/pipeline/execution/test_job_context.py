@@ -329,7 +329,7 @@ def test_who_was_short_of_time_asks_for_more_unless_it_goes_on_where_it_was(tmp_
 
 
 def test_nobody_asks_for_more_than_the_cluster_gives(tmp_path):
-    found = plan(tmp_path, longest_minutes=7, most_memory_mb=1550)
+    found = plan(tmp_path, max_runtime=7, max_mem_mb=1550)
     (train,) = found.train.values()
     known = {"digits-fc": estimate(seconds=36000.0)}
     ends(found, train, *[end(OUT_OF_MEMORY)] * 9)
@@ -341,7 +341,7 @@ def test_nobody_asks_for_more_than_the_cluster_gives(tmp_path):
 def test_work_on_packs_is_tried_as_often_as_its_time_takes(tmp_path, work):
     known = {"digits-fc": estimate(**{work: 3600.0})}
     assert attempts(plan(tmp_path), known) == 0
-    short, long = (attempts(plan(tmp_path, longest_minutes=minutes), known) for minutes in (10, 100))
+    short, long = (attempts(plan(tmp_path, max_runtime=minutes), known) for minutes in (10, 100))
     assert short >= 120 * requests.SAFETY / 10
     assert requests.ATTEMPTS < long < short
 

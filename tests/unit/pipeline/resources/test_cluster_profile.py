@@ -26,8 +26,8 @@ STUDY = {
     "grid": [{"game": "bilinear", "optimizer": "sgd", "learning_rate": 0.1, "seed": [0, 1]}],
     "train": {"steps": 60},
 }
-MACHINE = {"longest_minutes": 240, "most_memory_mb": 64000, "device": "auto"}
-CONFIG = {"machine": {"longest_minutes": 240}, "results": "there"}
+MACHINE = {"max_runtime": 240, "max_mem_mb": 64000, "device": "auto"}
+CONFIG = {"machine": {"max_runtime": 240}, "results": "there"}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ CONFIG = {"machine": {"longest_minutes": 240}, "results": "there"}
         ("slurm", Profile("slurm", "100", 10, {"machine": MACHINE})),
         (
             "kubernetes",
-            Profile("kubernetes-shared", "100", 3, {"machine": {"most_memory_mb": 64000, "device": "auto"}}),
+            Profile("kubernetes-shared", "100", 3, {"machine": {"max_mem_mb": 64000, "device": "auto"}}),
         ),
     ],
 )
@@ -50,8 +50,8 @@ def test_the_shipped_profiles(name, expected):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("config: {machine: {longest_minutes: 240}, results: there}", CONFIG),
-        ('config: ["machine={longest_minutes: 240}", results=there]', CONFIG),
+        ("config: {machine: {max_runtime: 240}, results: there}", CONFIG),
+        ('config: ["machine={max_runtime: 240}", results=there]', CONFIG),
         ("config: results=there", {"results": "there"}),
         ("executor: slurm", {}),
     ],
@@ -111,7 +111,7 @@ def shown(plan: Plan, profile: Profile) -> str:
 
 
 def test_the_table_of_requests_names_each_stage_and_says_what_retries_do(tmp_path, monkeypatch):
-    plan = Plan(parse(STUDY | {"results": str(tmp_path), "machine": MACHINE | {"longest_minutes": 20}}, origin="study"))
+    plan = Plan(parse(STUDY | {"results": str(tmp_path), "machine": MACHINE | {"max_runtime": 20}}, origin="study"))
     text = shown(plan, Profile("slurm", "100", 10, {}))
     (train,) = plan.jobs("train").values()
     asked = requests.request(plan, train, {})
