@@ -23,7 +23,7 @@ from ganbench.analysis.statistics.interactions import (
     contrast_interval,
     interaction_test,
     largest_contrast,
-    least_p_value,
+    min_p_value,
 )
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted
 from ganbench.core.formatting import format_number
@@ -159,7 +159,7 @@ def _row(collected: Collected, found: Crossing) -> dict[str, object]:
     row: dict[str, object] = {"dataset": found.dataset, "first": found.axes[0], "second": found.axes[1]}
     blocks = len(runs) // (found.shape[0] * found.shape[1])
     row |= {"first_values": found.shape[0], "second_values": found.shape[1], "blocks": blocks}
-    row["least_p"] = least_p_value(blocks)
+    row["least_p"] = min_p_value(blocks)
     row |= {"runs": len(runs), "failed": int(failed(runs).sum()), "undetermined": int(undetermined(runs).sum())}
     if not row["undetermined"]:
         row |= _failures(found, blocks)

@@ -7,12 +7,12 @@ from itertools import count
 
 from ganbench.analysis.axis_interactions import interactions_table
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.statistics.interactions import least_p_value
+from ganbench.analysis.statistics.interactions import min_p_value
 from ganbench.analysis.statistics.multiplicity import LEVEL
 from ganbench.analysis.working_regions import axis_words
 from ganbench.core.formatting import format_p_value, format_points, plural
 
-MIN_BLOCKS = next(blocks for blocks in count(1) if least_p_value(blocks) <= LEVEL)  # with which anything is decided
+MIN_BLOCKS = next(blocks for blocks in count(1) if min_p_value(blocks) <= LEVEL)  # with which anything is decided
 
 
 def interaction_sentences(collected: Collected) -> Iterator[str]:

@@ -56,7 +56,7 @@ class _Comparison:
         if self.value == limit:
             return at_the_limit("difference")
         paired = self.difference.pairs > 0
-        runs = runs_for_mean(self.value - limit, self.difference.deviation, paired=paired, level=level)
+        runs = runs_for_mean(self.value - limit, self.difference.std, paired=paired, level=level)
         words = enough(runs, self.least, "pairs" if paired else "runs of each")
         return f"{words} would decide it, if means and spreads are as seen"
 

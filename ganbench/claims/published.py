@@ -60,7 +60,7 @@ class Ours:
     value: float
     low: float
     high: float
-    error: float = math.nan  # standard error of the mean; 0 where all runs have one value
+    standard_error: float = math.nan  # of the mean; 0 where all runs have one value
 
 
 def summarise(values: np.ndarray, statistic: Statistic = "mean") -> Ours:
@@ -85,9 +85,9 @@ def summarise(values: np.ndarray, statistic: Statistic = "mean") -> Ours:
             return Ours("mean", mean, math.nan, math.nan)
         if (values == values[0]).all():
             return Ours("mean", float(values[0]), math.nan, math.nan, 0.0)
-        error = float(values.std(ddof=1)) / count**0.5
-        reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
-        return Ours("mean", mean, mean - reach, mean + reach, error)
+        standard_error = float(values.std(ddof=1)) / count**0.5
+        reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * standard_error
+        return Ours("mean", mean, mean - reach, mean + reach, standard_error)
     lowest, highest = (np.where(np.isfinite(values), values, end) for end in (-np.inf, np.inf))
     low, high = median_interval(lowest)[0], median_interval(highest)[1]
     if math.isinf(low) and math.isinf(high):  # which would hold any published value
@@ -122,7 +122,7 @@ def published_table(collected: Collected, published: Sequence[Published]) -> pd.
             "errors_apart": _errors_apart(ours, each),
             "errors_allowed": _errors_allowed(ours, len(values), each),
         }
-        row["comparison"] = _comparison(row, equal=ours.error == 0)
+        row["comparison"] = _comparison(row, equal=ours.standard_error == 0)
         rows.append(row | {"text": _sentence(row)})
     kinds = {"published_runs": "Int64", "inside": "boolean", "error": float}
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(kinds)
@@ -146,7 +146,7 @@ def subject(each: Published) -> dict[str, Any]:
 def _errors_apart(ours: Ours, published: Published) -> float:
     """The difference of both means in standard errors of it, NaN where that is not known."""
     theirs = published.standard_error
-    both = math.nan if theirs is None else math.hypot(ours.error, theirs)
+    both = math.nan if theirs is None else math.hypot(ours.standard_error, theirs)
     return (ours.value - published.value) / both if both > 0 else math.nan
 
 
@@ -155,13 +155,13 @@ def _errors_allowed(ours: Ours, runs: int, published: Published) -> float:
     not known.
     """
     theirs = published.standard_error
-    if theirs is None or not ours.error + theirs > 0:
+    if theirs is None or not ours.standard_error + theirs > 0:
         return math.nan
-    of_ours = ours.error**4 / (runs - 1) if runs > 1 else 0.0
+    of_ours = ours.standard_error**4 / (runs - 1) if runs > 1 else 0.0
     of_theirs = theirs**4 / (published.runs - 1) if published.runs and published.runs > 1 else 0.0
     unsure = of_ours + of_theirs
-    degrees = (ours.error**2 + theirs**2) ** 2 / unsure if unsure else math.inf
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))
+    df = (ours.standard_error**2 + theirs**2) ** 2 / unsure if unsure else math.inf
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, df))
 
 
 def _comparison(row: dict, *, equal: bool) -> str:

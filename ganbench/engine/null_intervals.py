@@ -36,9 +36,9 @@ def sd_and_reach(values: np.ndarray, together: int | None = None) -> tuple[np.nd
     """
     draws = len(values)
     groups = np.split(values, range(together or draws, draws, together or draws))
-    freedom = draws - len(groups)
+    df = draws - len(groups)
     with np.errstate(invalid="ignore"):
         squares = sum(((group - group.mean(axis=0)) ** 2).sum(axis=0) for group in groups)
-    sd = np.sqrt(squares / freedom)
-    error = sum(sqrt(len(group)) for group in groups) / draws
-    return sd, stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * sd * sqrt(1 + error**2)
+    sd = np.sqrt(squares / df)
+    standard_error = sum(sqrt(len(group)) for group in groups) / draws  # of the mean, in units of sd
+    return sd, stats.t.ppf((1 + CONFIDENCE) / 2, df) * sd * sqrt(1 + standard_error**2)

@@ -68,8 +68,8 @@ def interaction_test(blocks: np.ndarray, generator: np.random.Generator) -> floa
     return extreme / len(signs) if exact else (extreme + 1) / (SAMPLED + 1)
 
 
-def least_p_value(blocks: int) -> float:
-    """The least p-value that `interaction_test` gives for so many blocks, whatever they show."""
+def min_p_value(blocks: int) -> float:
+    """The smallest p-value that `interaction_test` gives for so many blocks, whatever they show."""
     return 0.5 ** (blocks - 1) if blocks <= MAX_EXACT else 1 / (SAMPLED + 1)
 
 

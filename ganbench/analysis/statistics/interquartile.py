@@ -61,11 +61,11 @@ def interquartile_mean_interval(
 ) -> tuple[float, float]:
     """Studentised interval of an interquartile mean.
 
-    The bounds are the estimate less a quantile of (estimate - truth) / error, times the error. With g values cut from
-    either end and h = n - 2 g kept, the error is that of the winsorised sample, in which each cut value is replaced by
-    its nearest kept one: its standard deviation times sqrt((n - 1) / (h (h - 1))). Below `BOOTSTRAPPED` values the
-    quantiles are those of Student's distribution with h - 1 degrees of freedom, and from there on those of the same
-    ratio in resamples of the values, which follow the values' skewness.
+    The bounds are the estimate less a quantile of (estimate - truth) / standard error, times the standard error. With g
+    values cut from either end and h = n - 2 g kept, the standard error is that of the winsorised sample, in which each
+    cut value is replaced by its nearest kept one: its standard deviation times sqrt((n - 1) / (h (h - 1))). Below
+    `BOOTSTRAPPED` values the quantiles are those of Student's distribution with h - 1 degrees of freedom, and from
+    there on those of the same ratio in resamples of the values, which follow the values' skewness.
 
     Sources: J. W. Tukey and D. H. McLaughlin (1963), "Less vulnerable confidence and significance procedures for
     location based on a single sample", Sankhya A 25; P. Hall (1988), "Theoretical comparison of bootstrap confidence
@@ -83,22 +83,23 @@ def interquartile_mean_interval(
     count, tail = len(values), (1 - confidence) / 2
     if count < 2:
         return float("nan"), float("nan")
-    middle, error = (float(each) for each in _mean_and_error(values))
-    if count < BOOTSTRAPPED or error == 0:
-        reach = float(stats.t.ppf(1 - tail, count - 2 * (count // 4) - 1)) * error
+    middle, standard_error = (float(each) for each in _mean_and_standard_error(values))
+    if count < BOOTSTRAPPED or standard_error == 0:
+        reach = float(stats.t.ppf(1 - tail, count - 2 * (count // 4) - 1)) * standard_error
         return middle - reach, middle + reach
     rows = max(1, DRAWN // count)
     parts = [min(rows, resamples - start) for start in range(0, resamples, rows)]
-    found = [_mean_and_error(values[generator.integers(count, size=(size, count))]) for size in parts]
-    means, errors = (np.concatenate(each) for each in zip(*found, strict=True))
+    found = [_mean_and_standard_error(values[generator.integers(count, size=(size, count))]) for size in parts]
+    means, standard_errors = (np.concatenate(each) for each in zip(*found, strict=True))
     off = means - middle
     # A resample whose middle half is one value is infinitely far off, or not at all.
-    ratios = np.sort(np.divide(off, errors, out=np.where(off == 0, 0.0, np.copysign(np.inf, off)), where=errors > 0))
+    infinite = np.where(off == 0, 0.0, np.copysign(np.inf, off))
+    ratios = np.sort(np.divide(off, standard_errors, out=infinite, where=standard_errors > 0))
     rank = round(tail * (resamples + 1))
-    return middle - float(ratios[-rank]) * error, middle - float(ratios[rank - 1]) * error
+    return middle - float(ratios[-rank]) * standard_error, middle - float(ratios[rank - 1]) * standard_error
 
 
-def _mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _mean_and_standard_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Interquartile mean over the last axis, and its standard error."""
     count = values.shape[-1]
     cut = count // 4

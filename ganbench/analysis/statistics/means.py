@@ -33,15 +33,15 @@ class MeanDifference:
     """The mean of one group minus the mean of another, with all that intervals and tests of it need."""
 
     value: float
-    error: float  # standard error
-    freedom: float  # degrees of freedom
-    deviation: float  # standard deviation of a pair's difference, or sqrt(sd^2 + sd^2) of two independent runs
-    least_p: float  # the smallest p-value that a permutation test of as many runs could have
+    standard_error: float
+    df: float  # degrees of freedom
+    std: float  # standard deviation of a pair's difference, or sqrt(sd^2 + sd^2) of two independent runs
+    min_p_value: float  # the smallest p-value that a permutation test of as many runs could have
     pairs: int  # number of pairs; 0 where the groups are independent
 
     def interval(self, *, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """The lower and the upper bound."""
-        reach = float(stats.t.ppf((1 + confidence) / 2, self.freedom)) * self.error if self.error else 0.0
+        reach = float(stats.t.ppf((1 + confidence) / 2, self.df)) * self.standard_error if self.standard_error else 0.0
         return self.value - reach, self.value + reach
 
     def p_value(self, limit: float = 0.0) -> float:
@@ -52,10 +52,10 @@ class MeanDifference:
         """
         if self.value == limit:
             return 1.0
-        if not self.error:
-            return self.least_p
-        found = 2 * float(stats.t.sf(abs(self.value - limit) / self.error, self.freedom))
-        return max(found, self.least_p)
+        if not self.standard_error:
+            return self.min_p_value
+        found = 2 * float(stats.t.sf(abs(self.value - limit) / self.standard_error, self.df))
+        return max(found, self.min_p_value)
 
 
 def paired_mean_difference(first: np.ndarray, second: np.ndarray) -> MeanDifference:
@@ -71,10 +71,8 @@ def paired_mean_difference(first: np.ndarray, second: np.ndarray) -> MeanDiffere
     """
     differences = np.asarray(first, dtype=np.float64) - second
     count = len(differences)
-    deviation = float(differences.std(ddof=1))
-    return MeanDifference(
-        float(differences.mean()), deviation / sqrt(count), count - 1, deviation, 2.0 ** (1 - count), count
-    )
+    std = float(differences.std(ddof=1))
+    return MeanDifference(float(differences.mean()), std / sqrt(count), count - 1, std, 2.0 ** (1 - count), count)
 
 
 def independent_mean_difference(first: np.ndarray, second: np.ndarray) -> MeanDifference:
@@ -90,12 +88,13 @@ def independent_mean_difference(first: np.ndarray, second: np.ndarray) -> MeanDi
     """
     groups = [np.asarray(group, dtype=np.float64) for group in (first, second)]
     shares = [float(group.var(ddof=1)) / len(group) for group in groups]
-    error = sqrt(sum(shares))
-    freedom = (
+    standard_error = sqrt(sum(shares))
+    df = (
         sum(shares) ** 2 / sum(share**2 / (len(group) - 1) for share, group in zip(shares, groups, strict=True))
-        if error
+        if standard_error
         else float(sum(map(len, groups)) - 2)
     )
-    deviation = sqrt(sum(float(group.var(ddof=1)) for group in groups))
-    least_p = min(1.0, 2 / comb(sum(map(len, groups)), len(groups[0])))
-    return MeanDifference(float(groups[0].mean() - groups[1].mean()), error, freedom, deviation, least_p, 0)
+    std = sqrt(sum(float(group.var(ddof=1)) for group in groups))
+    min_p_value = min(1.0, 2 / comb(sum(map(len, groups)), len(groups[0])))
+    value = float(groups[0].mean() - groups[1].mean())
+    return MeanDifference(value, standard_error, df, std, min_p_value, 0)

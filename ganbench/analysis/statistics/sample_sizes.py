@@ -104,7 +104,7 @@ def pairs_for_two_rates(
 
 
 def runs_for_mean(
-    difference: float, deviation: float, *, paired: bool, level: float = LEVEL, power: float = POWER
+    difference: float, std: float, *, paired: bool, level: float = LEVEL, power: float = POWER
 ) -> int | None:
     """Number of pairs, or of runs of either group, with which a t test tells a difference of means from a limit.
 
@@ -115,7 +115,7 @@ def runs_for_mean(
 
     Args:
         difference: The true difference of the means, less the limit.
-        deviation: `MeanDifference.deviation`: the standard deviation of the difference of two runs.
+        std: `MeanDifference.std`: the standard deviation of the difference of two runs.
         paired: Whether runs come in pairs.
         level, power: As for `runs_for_rate`.
 
@@ -126,12 +126,12 @@ def runs_for_mean(
         return None
 
     def reached(runs: int) -> bool:
-        freedom = runs - 1 if paired else 2 * (runs - 1)
-        least_p = 2.0 ** (1 - runs) if paired else 2 / comb(2 * runs, runs)
-        if least_p > level or deviation == 0:
-            return least_p <= level
-        shift = abs(difference) / deviation * sqrt(runs)
-        return float(stats.nct.sf(stats.t.isf(level / 2, freedom), freedom, shift)) >= power
+        df = runs - 1 if paired else 2 * (runs - 1)
+        min_p_value = 2.0 ** (1 - runs) if paired else 2 / comb(2 * runs, runs)
+        if min_p_value > level or std == 0:
+            return min_p_value <= level
+        shift = abs(difference) / std * sqrt(runs)
+        return float(stats.nct.sf(stats.t.isf(level / 2, df), df, shift)) >= power
 
     return _smallest(reached, 2)
 

@@ -145,7 +145,7 @@ def test_kid_is_the_double_sum_over_pairs(size):
     assert KID().score(look(x), KID().reference(look(y), look(y)))["kid"] == pytest.approx(expected, rel=1e-12)
 
 
-def _mean_and_error(values: list[float]) -> tuple[float, float]:
+def _mean_and_standard_error(values: list[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values) / sqrt(len(values)))
 
 
@@ -155,9 +155,9 @@ def test_kid_of_one_distribution_is_zero_on_average_and_so_at_times_negative():
     random = np.random.default_rng(0)
     signs = random.choice([-1.0, 1.0], size=(4000, 2, 20, 1))
     values = [unbiased_mmd2(one, sums(other))[0] for one, other in signs]
-    mean, error = _mean_and_error(values)
-    assert error < 0.02
-    assert abs(mean) < 4 * error
+    mean, standard_error = _mean_and_standard_error(values)
+    assert standard_error < 0.02
+    assert abs(mean) < 4 * standard_error
     assert 0.3 < np.mean(np.array(values) < 0) < 0.9
 
 
@@ -167,10 +167,10 @@ def test_kid_of_shifted_normals_has_the_known_mean():
     (m^3 + 3m)^2 for N(0, 1) and N(m, 1)."""
     random, m = np.random.default_rng(1), 0.5
     values = [unbiased_mmd2(random.normal(size=(50, 1)), sums(random.normal(m, size=(80, 1))))[0] for _ in range(3000)]
-    mean, error = _mean_and_error(values)
+    mean, standard_error = _mean_and_standard_error(values)
     expected = 3 * m**2 + 3 * m**4 + (m**3 + 3 * m) ** 2
-    assert error < 0.05 * expected
-    assert mean == pytest.approx(expected, abs=4 * error)
+    assert standard_error < 0.05 * expected
+    assert mean == pytest.approx(expected, abs=4 * standard_error)
 
 
 def test_kid_overlooks_what_moments_up_to_the_third_do_not_show():

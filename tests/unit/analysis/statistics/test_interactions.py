@@ -12,7 +12,7 @@ from ganbench.analysis.statistics.interactions import (
     contrast_interval,
     interaction_test,
     largest_contrast,
-    least_p_value,
+    min_p_value,
 )
 from ganbench.analysis.statistics.rates import wilson
 
@@ -47,9 +47,9 @@ def test_two_by_two_is_the_sign_flip_test_of_scipy():
 
 
 @pytest.mark.parametrize("blocks", [2, 5, 6, 20])
-def test_the_least_p_value_is_that_of_blocks_that_all_agree(blocks):
+def test_the_smallest_p_value_is_that_of_blocks_that_all_agree(blocks):
     agreeing = np.tile([[1.0, 0.0], [0.0, 1.0]], (blocks, 1, 1))
-    assert interaction_test(agreeing, generator()) == pytest.approx(least_p_value(blocks), abs=1e-4)
+    assert interaction_test(agreeing, generator()) == pytest.approx(min_p_value(blocks), abs=1e-4)
 
 
 def test_many_blocks_are_sampled():

@@ -101,8 +101,8 @@ def barnard_power(first: float, second: float, runs: int) -> float:
 @pytest.mark.parametrize(("difference", "deviations"), [(1.5, (1.0, 1.0)), (1.0, (0.3, 1.2))])
 @pytest.mark.parametrize("paired", [True, False])
 def test_means_are_told_apart_by_as_many_runs(difference, deviations, paired):
-    deviation = math.hypot(*deviations)
-    runs = runs_for_mean(difference, deviation, paired=paired)
+    std = math.hypot(*deviations)
+    runs = runs_for_mean(difference, std, paired=paired)
     compare = paired_mean_difference if paired else independent_mean_difference
     generator = np.random.default_rng(0)
     first, second = (
