@@ -33,7 +33,7 @@ from ganbench.core.random_streams import stream
 
 RADII, ANGLES = 8, 32
 DRAWS = 999  # relabellings of a null
-ROUNDING = 1e-9
+ATOL = 1e-9  # of shares that agree
 
 
 def polar_grid() -> np.ndarray:
@@ -137,7 +137,7 @@ def _pair(one: np.ndarray, other: np.ndarray, symmetries: np.ndarray, names: np.
 
 def _p_values(agreement: np.ndarray) -> np.ndarray:
     """P-values (K,) of the first column of agreements, (K, 1 + draws), of which the others are the null."""
-    return (agreement >= agreement[:, :1] - ROUNDING).mean(axis=1)
+    return (agreement >= agreement[:, :1] - ATOL).mean(axis=1)
 
 
 def similarities(features: np.ndarray, symmetries: np.ndarray, best: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

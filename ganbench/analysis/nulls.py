@@ -10,7 +10,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.noise import tells_noise
 
-ROUNDING = 1e-9  # of the larger bound: a null without spread is one number, which sums may miss in their last digits
+RTOL = 1e-9  # of the larger bound: a null without spread is one number, which sums may miss in their last digits
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class NullInterval:
 
     def contains(self, value: float) -> bool:
         """Whether a value is one that real data have in this metric; NaN is not."""
-        room = ROUNDING * max(abs(self.low), abs(self.high))
+        room = RTOL * max(abs(self.low), abs(self.high))
         return self.low - room <= value <= self.high + room
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ganbench.data import DataSpec
 
 MIN_SIDE, MAX_SIDE = 4, 7  # side of the innermost feature map of networks that double
-ROUNDING = 1e-6  # of the ends of a range
+ATOL = 1e-6  # of the ends of a range
 DOUBLED = f"square images whose side is 4, 5, 6 or 7 times a power of two, of at least {2 * MIN_SIDE} pixels"
 
 
@@ -102,7 +102,7 @@ def range_caution(data: DataSpec, output: str) -> str | None:
         output: the function that the generator ends in.
     """
     low, high = data.limits
-    if output != "sigmoid" or (low >= -ROUNDING and high <= 1 + ROUNDING):
+    if output != "sigmoid" or (low >= -ATOL and high <= 1 + ATOL):
         return None
     return (
         f"the generator ends in sigmoid, whose outputs lie in (0, 1), and so do not reach the data's range "

@@ -21,7 +21,7 @@ from ganbench.nn.network import Network, disturbed
 from ganbench.nn.sample import NAMES, named_outputs
 
 MAX_LATENT = 1_000_000
-ROUNDING = 1e-9  # tolerance for equal results in double precision, relative to the largest value
+RTOL = 1e-9  # tolerance for equal results in double precision, relative to the largest value
 
 
 def latent_fault(architecture: Any) -> str | None:
@@ -237,7 +237,7 @@ def _precision_fault(
         return None
     for values, own in zip(outputs(slice(0, 2)), alone, strict=True):
         apart = (values - own).abs().max()
-        if apart > ROUNDING * own.abs().max():
+        if apart > RTOL * own.abs().max():
             return f"gives outputs for two members at once that differ from those of each alone by {apart:.2g}"
     return None
 

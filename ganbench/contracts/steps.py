@@ -20,7 +20,7 @@ from ganbench.regularizers import Discriminator, Noise, Regularizer
 
 CPU = torch.device("cpu")
 STEPS = 2  # the second step starts from a state that is not the initial one
-ROUNDING = 1e-6  # tolerance after two steps, relative to the largest value of the same quantity
+RTOL = 1e-6  # tolerance after two steps, relative to the largest value of the same quantity
 RATE = 1e-3  # learning rate at which no training step diverges
 
 
@@ -91,7 +91,7 @@ def mixes_examples(game: Adversarial, members: Sequence[Member]) -> bool:
     match = Match(replace(game, regularizer=probe), members, CPU, torch.float64)
     players = {player: disturbed(theta) for player, theta in match.init().items()}
     match.loss("discriminator", players, match.draw(0, 1)[0])
-    return not probe.found <= ROUNDING
+    return not probe.found <= RTOL
 
 
 def dynamics_fault(game: Game, training: Training, members: Sequence[Member]) -> str | None:
@@ -169,7 +169,7 @@ def _apart(one: Tree, other: Tree) -> str | None:
     for column, name in enumerate(one["curves"]["series"]):
         pairs[name] = (one["curves"]["mean"][:, column], other["curves"]["mean"][:, column])
     for name, (a, b) in pairs.items():
-        if a.shape != b.shape or not np.allclose(a, b, rtol=0, atol=ROUNDING * _size(a), equal_nan=True):
+        if a.shape != b.shape or not np.allclose(a, b, rtol=0, atol=RTOL * _size(a), equal_nan=True):
             return name
     return None
 

@@ -15,7 +15,7 @@ from typing import Any
 from ganbench.core.escaping import short_repr
 
 BEST = ("low", "high", "none")
-ROUNDING = 1e-6  # tolerance for values beyond a bound
+ATOL = 1e-6  # tolerance for values beyond a bound
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,9 @@ def values_fault(columns: Mapping[str, MetricInfo], values: Any, *, absent: bool
             continue
         if isnan(value):
             return f"gives NaN for its column {name!r}, though all examples are finite"
-        if info.lower is not None and value < info.lower - ROUNDING:
+        if info.lower is not None and value < info.lower - ATOL:
             return f"gives {value:g} for its column {name!r}, below its lower bound {info.lower:g}"
-        if info.upper is not None and value > info.upper + ROUNDING:
+        if info.upper is not None and value > info.upper + ATOL:
             return f"gives {value:g} for its column {name!r}, above its upper bound {info.upper:g}"
     return None
 

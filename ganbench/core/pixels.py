@@ -14,7 +14,7 @@ import numpy as np
 
 HALF = 127.5  # of the range of a byte: v stands for v / HALF - 1, computed in single precision
 MEAN = STD = 0.5  # with which networks see the numbers that judges see
-ROUNDING = 1e-6  # of the ends of a range
+ATOL = 1e-6  # of the ends of a range
 
 Numbers = TypeVar("Numbers")  # an array or a tensor
 
@@ -43,7 +43,7 @@ def limits(mean: float, std: float) -> tuple[float, float]:
 
 def within_one(mean: float, std: float) -> bool:
     """Whether all numbers that networks see lie in [-1, 1], but for rounding."""
-    return all(abs(end) <= 1 + ROUNDING for end in limits(mean, std))
+    return all(abs(end) <= 1 + ATOL for end in limits(mean, std))
 
 
 def shown(numbers: Numbers, mean: float, std: float) -> Numbers:

@@ -36,7 +36,7 @@ from ganbench.engine.scoring import score_of
 from ganbench.judges import JudgedExamples, concatenated
 
 WORSE = {"low": 1, "high": -1, "none": 0}  # the sign of a change for the worse, by the better end
-ROUNDING = 1e-9  # of a value, in sums of it
+RTOL = 1e-9  # of a value, in sums of it
 ENOUGH = 2  # held-out examples per sample, from which parts of them are drawn
 
 
@@ -228,7 +228,7 @@ class _CrossFitted:
         *splits, alike, whole = scored.transpose(1, 0, 2)
         worse = np.array([WORSE[info.best] for info in metric.columns.values()])
         with np.errstate(invalid="ignore"):  # infinite values have no difference
-            told_apart = worse * (whole - alike.mean(axis=0)) > sd_and_reach(alike)[1] + ROUNDING * abs(whole)
+            told_apart = worse * (whole - alike.mean(axis=0)) > sd_and_reach(alike)[1] + RTOL * abs(whole)
             values = self._carried_on(*splits, metric.proportional) if self._scale < 1 else splits[0]
             return values + np.where(told_apart, whole - alike, 0.0)
 

@@ -28,7 +28,7 @@ from ganbench.engine.tracing import Trace, Untraceable, trace
 from ganbench.games import Batch, Buffers, LearningRates, Match, Players
 
 LOGGER = logging.getLogger("ganbench")
-ROUNDING = 1e-2  # norm of a difference, by the norm of the tensor, beyond which a program is another one
+RTOL = 1e-2  # norm of a difference, by the norm of the tensor, beyond which a program is another one
 
 
 class Variables(NamedTuple):
@@ -151,7 +151,7 @@ class Executor:
         """Take up a form; the trace as it is if the form gives something else than an eager step."""
         self._take_up(form, leaves)
         checked = self._compared or self.execution.form == TRACED  # the trace itself is compared by `_repeats`
-        if not checked and not _equal(self._replay(leaves), self._flat(expected), ROUNDING):
+        if not checked and not _equal(self._replay(leaves), self._flat(expected), RTOL):
             self._fall_back(TRACED, f"a step {form} gives something else")
             self._take_up(TRACED, leaves)
         self._compared = True
@@ -161,9 +161,9 @@ class Executor:
 
     def _repeats(self, leaves: list[Tensor], expected: Result) -> bool:
         """Whether the trace gives what an eager step does; if it does not, steps stay eager."""
-        exact = 0.0 if self._device.type == "cpu" else ROUNDING
+        rtol = 0.0 if self._device.type == "cpu" else RTOL
         try:
-            same = _equal(replays.Replay(self._trace)(leaves), self._flat(expected), exact)
+            same = _equal(replays.Replay(self._trace)(leaves), self._flat(expected), rtol)
             why = None if same else "its trace gives something else in the next step"
         except Exception as error:
             if out_of_memory(error):
@@ -233,18 +233,18 @@ def _line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def _equal(found: Sequence[Tensor], expected: Sequence[Tensor], rounding: float) -> bool:
+def _equal(found: Sequence[Tensor], expected: Sequence[Tensor], rtol: float) -> bool:
     """Whether tensors are equal; NaN equals NaN.
 
     Args:
         found, expected: the tensors.
-        rounding: the largest norm of a difference, as a share of the norm of what is expected; 0 for equal numbers.
+        rtol: the largest norm of a difference, as a share of the norm of what is expected; 0 for equal numbers.
     """
     for one, other in zip(found, expected, strict=True):
-        finite = one.isfinite() & other.isfinite() if rounding else torch.zeros_like(one, dtype=torch.bool)
+        finite = one.isfinite() & other.isfinite() if rtol else torch.zeros_like(one, dtype=torch.bool)
         if not torch.allclose(one[~finite], other[~finite], rtol=0, atol=0, equal_nan=True):
             return False
         a, b = one[finite].double(), other[finite].double()
-        if (a - b).norm() > rounding * b.norm():
+        if (a - b).norm() > rtol * b.norm():
             return False
     return True

@@ -11,7 +11,7 @@ from ganbench.core.tree import Tree
 from ganbench.judges import judge_stored
 
 MAX_EXAMPLES = 10_000  # training examples that the spread is measured on
-ROUNDING = 1e-9  # of a feature's size: less than that is no spread
+RTOL = 1e-9  # of a feature's size: less than that is no spread
 
 
 def unscaled(features: int) -> Tree:
@@ -45,5 +45,5 @@ def with_standard(judge: Any, state: Tree, train: np.ndarray, *, together: bool 
     mean = features.mean(axis=0)
     # A feature that is the same for all training examples, such as the output of a dead unit, keeps its scale. Rounding
     # gives it a spread that is not quite 0.
-    varies = spread > ROUNDING * (abs(mean) + spread.max())
+    varies = spread > RTOL * (abs(mean) + spread.max())
     return state | {"mean": mean, "scale": np.where(varies, spread, 1.0)}

@@ -23,7 +23,7 @@ from ganbench.numerics.trajectories import Trajectories
 
 HORIZON = 64  # steps within which a change must show
 SMALL = 1e-3  # how large a change is
-ROUNDING = 1e-12
+RTOL = 1e-12  # of the largest number of the states
 
 Key = tuple[str, str]  # owner and name of a tensor of the states
 
@@ -225,7 +225,7 @@ def _differs(rows: Tensor) -> Tensor:
     """Which rows (r, n) differ from the first one by more than rounding; (r,)."""
     rows = rows.double()
     gap, scale = (rows - rows[:1]).abs().amax(1), rows.abs().amax()
-    return (~(gap <= ROUNDING * scale)).cpu()
+    return (~(gap <= RTOL * scale)).cpu()
 
 
 def repeat_members(state: TrainingState, copies: int) -> TrainingState:

@@ -23,7 +23,7 @@ ASKED = ("statement", "question", "scale", "kind", "selection", "quantity", "ask
 NUMBERS = ("runs", "missing", "value", "low", "high", "p_value")
 # Of a test's largest number: what another kind of processor may change where no training amplifies it, see
 # docs/reproducibility.md. Numbers that are nearly 0, as distances from a closed form, differ by rounding.
-ELSEWHERE, ROUNDING = 1e-4, 1e-12
+RTOL, ATOL = 1e-4, 1e-12
 TINY = np.finfo(float).tiny
 
 
@@ -72,7 +72,7 @@ def faults(record: Record, claim: str, tables: Path) -> list[str]:
     """What differs between a claim's record and its rerun, in words.
 
     Both must ask the same of as many runs. On one kind of processor all numbers, and the sentences made of them, must
-    be the same. Elsewhere, those of games without data must agree to `ELSEWHERE`; networks are other runs of the same
+    be the same. Elsewhere, those of games without data must agree to `RTOL`; networks are other runs of the same
     method there, so no verdict may turn round, and 95% intervals of shares and means must overlap.
     """
     before = record.table[record.table["claim"] == claim].set_index("test")
@@ -119,20 +119,20 @@ def _same(was: pd.Series, here: pd.Series) -> list[str]:
 
 
 def _close(was: pd.Series, here: pd.Series) -> list[str]:
-    """Differences beyond `ELSEWHERE` of a test's largest number, or beyond rounding where all are nearly 0.
+    """Differences beyond `RTOL` of a test's largest number, or beyond rounding where all are nearly 0.
 
     A statistic t that is off by a share e changes ln p, about -t^2 / 2, by the share 2 e; ten times that is granted.
     """
     sizes = np.abs(was[["value", "low", "high"]].to_numpy(float))
     largest = sizes[np.isfinite(sizes)].max(initial=0.0)
-    within = max(ELSEWHERE * largest, ROUNDING)
+    within = max(RTOL * largest, ATOL)
     found = _numbers(was, here, ("runs", "missing"), lambda one, other: one == other)
     found += _numbers(was, here, ("value", "low", "high"), lambda one, other: abs(one - other) <= within)
     logs = {name: each["p_value"] for name, each in (("one", was), ("other", here))}
     if np.isnan(logs["one"]) and np.isnan(logs["other"]):
         return found
     one, other = (np.log(max(each, TINY)) for each in logs.values())
-    near = abs(one - other) <= 20 * ELSEWHERE * max(1.0, abs(one))  # NaN is not
+    near = abs(one - other) <= 20 * RTOL * max(1.0, abs(one))  # NaN is not
     return found + ([] if near else [f"p_value is {here['p_value']!r}, and {was['p_value']!r} in the record"])
 
 

@@ -16,7 +16,7 @@ from ganbench.analysis.statistics.rates import CONFIDENCE, wilson
 
 MAX_EXACT = 13  # blocks of which all 2^12 patterns of signs that differ are tried; of more, a sample of them
 SAMPLED = 9_999
-ROUNDING = 1e-9  # of the statistic: patterns of signs that are ties by arithmetic must not be decided by rounding
+RTOL = 1e-9  # of the statistic: patterns of signs that are ties by arithmetic must not be decided by rounding
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ def interaction_test(blocks: np.ndarray, generator: np.random.Generator) -> floa
         raise ValueError(f"expected finite values of shape (S, R, C), R and C at least 2, got shape {blocks.shape}")
     rows, columns = blocks.mean(axis=2, keepdims=True), blocks.mean(axis=1, keepdims=True)
     residuals = (blocks - rows - columns + blocks.mean(axis=(1, 2), keepdims=True)).reshape(len(blocks), -1)
-    residuals[abs(residuals) < ROUNDING * max(1.0, abs(blocks).max())] = 0.0
+    residuals[abs(residuals) < RTOL * max(1.0, abs(blocks).max())] = 0.0
     if not residuals.any():
         return float("nan")
     seen = (residuals.sum(axis=0) ** 2).sum()
     exact = len(blocks) <= MAX_EXACT
     signs = _all_signs(len(blocks)) if exact else generator.choice([-1.0, 1.0], size=(SAMPLED, len(blocks)))
-    extreme = int((((signs @ residuals) ** 2).sum(axis=1) >= seen * (1 - ROUNDING)).sum())
+    extreme = int((((signs @ residuals) ** 2).sum(axis=1) >= seen * (1 - RTOL)).sum())
     return extreme / len(signs) if exact else (extreme + 1) / (SAMPLED + 1)
 
 

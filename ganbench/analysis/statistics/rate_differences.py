@@ -19,7 +19,7 @@ from scipy import stats
 from ganbench.analysis.statistics.rates import CONFIDENCE, wilson, wilson_bounds
 
 Count = tuple[int, int]  # of the runs with an event, and of all runs
-ROUNDING = 1e-9  # difference of counts that is none
+ATOL = 1e-9  # difference of counts that is none
 
 # The tests by name: of pairs, of independent runs, and of these within strata.
 PAIRED, INDEPENDENT, STRATIFIED = "McNemar's exact test", "Barnard's test", "Mantel and Haenszel's exact test"
@@ -131,7 +131,7 @@ def _dealt_anew(strata: Sequence[tuple[Count, Count]]) -> float:
         least, expected = least + int(possible[0]), expected + Fraction(events * n, n + m)
     away = np.abs(np.arange(least, least + len(probabilities)) - float(expected))
     seen = abs(sum(first for (first, _), _ in strata) - float(expected))
-    return min(1.0, float(probabilities[away >= seen - ROUNDING].sum()))
+    return min(1.0, float(probabilities[away >= seen - ATOL].sum()))
 
 
 def paired_difference(

@@ -18,7 +18,7 @@ from scipy import stats
 from ganbench.analysis.statistics.rates import CONFIDENCE
 
 EXACT = 20_000  # ways to deal runs to groups, up to which all are tried
-ROUNDING = 1e-9  # relative difference that is none
+RTOL = 1e-9  # relative difference that is none
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def log_rank(
     if np.isnan(found) or math.prod(map(_ways, sizes)) > most:
         return float(found)
     dealt = ((*part, _dealings(size)) for (*part, _), size in zip(parts, sizes, strict=True))
-    return float(np.mean(_chi_squared(dealt, len(names)) <= found * (1 + ROUNDING)))  # NaN is no smaller
+    return float(np.mean(_chi_squared(dealt, len(names)) <= found * (1 + RTOL)))  # NaN is no smaller
 
 
 def _chi_squared(parts: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], groups: int) -> np.ndarray:
@@ -146,7 +146,7 @@ def _chi_squared(parts: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], gro
         surplus = (surplus[:, None] + mine).reshape(-1, groups - 1)
         covariance = (covariance[:, None] + its).reshape(-1, groups - 1, groups - 1)
     values, vectors = np.linalg.eigh(covariance)
-    told = values > ROUNDING * values[:, -1:]  # the surplus has no part along the others
+    told = values > RTOL * values[:, -1:]  # the surplus has no part along the others
     along = np.einsum("rk,rkl->rl", surplus, vectors)
     statistic = np.divide(along**2, values, out=np.zeros_like(values), where=told).sum(axis=1)
     rank = told.sum(axis=1)

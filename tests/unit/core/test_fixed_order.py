@@ -13,7 +13,7 @@ from processors import AS_IT_IS, blas_kernels
 
 from ganbench.core.deterministic_linalg import MAX_FEATURES, eigh, matmul, norm, orthonormal
 
-ROUNDING = np.finfo(float).eps
+EPSILON = np.finfo(float).eps
 
 
 def symmetric(n: int, kind: str, seed: int) -> np.ndarray:
@@ -45,9 +45,9 @@ def test_eigenvalues_are_lapack_s(n, kind, seed):
     matrix = symmetric(n, kind, seed)
     scale = max(np.abs(matrix).max(), 1e-300)
     values, vectors = eigh(matrix)
-    np.testing.assert_allclose(values / scale, np.linalg.eigvalsh(matrix) / scale, atol=20 * n * ROUNDING)
-    np.testing.assert_allclose(vectors.T @ vectors, np.eye(n), atol=20 * n * ROUNDING)
-    np.testing.assert_allclose((vectors * values) @ vectors.T / scale, matrix / scale, atol=40 * n * ROUNDING)
+    np.testing.assert_allclose(values / scale, np.linalg.eigvalsh(matrix) / scale, atol=20 * n * EPSILON)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(n), atol=20 * n * EPSILON)
+    np.testing.assert_allclose((vectors * values) @ vectors.T / scale, matrix / scale, atol=40 * n * EPSILON)
 
 
 def test_eigenvalues_of_any_size_of_numbers():
