@@ -12,7 +12,14 @@ import pandas as pd
 
 from ganbench.analysis.statistics.multiplicity import LEVEL, level_of_next
 from ganbench.claims.mean_tests import difference, ordering, plan_means
-from ganbench.claims.run_tests import bound, closed_form, null_hypothesis, plan_proportion, proportion
+from ganbench.claims.run_tests import (
+    bound,
+    closed_form,
+    null_hypothesis,
+    plan_proportion,
+    proportion,
+    unconfirmable_proportion,
+)
 from ganbench.claims.test_results import Effort, TestStatistics
 from ganbench.study.claim_tests import (
     Bound,
@@ -36,16 +43,20 @@ class Procedure:
         plan: Of a statistical kind whose tests state an effect: takes a test, the seeds of the runs of every group, and
             the level of the test in both directions; returns the runs present, and those with which it would be
             decided, with 80% power, if the effect is as stated.
+        unconfirmable: Of a kind that too few runs may keep from being confirmed whatever they show: takes a test, the
+            number of its runs and that of the study's statistical tests; returns why no result could confirm it, or
+            None.
     """
 
     decide: Callable[..., TestStatistics]
     plan: Callable[..., Effort] | None = None
+    unconfirmable: Callable[..., str | None] | None = None
 
 
 PROCEDURES: dict[type[ClaimTest], Procedure] = {
     ClosedForm: Procedure(closed_form),
     Bound: Procedure(bound),
-    Proportion: Procedure(proportion, plan_proportion),
+    Proportion: Procedure(proportion, plan_proportion, unconfirmable_proportion),
     NullHypothesis: Procedure(null_hypothesis),
     Difference: Procedure(difference, plan_means),
     Ordering: Procedure(ordering, plan_means),

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ganbench.analysis.statistics.multiplicity import bonferroni
+from ganbench.analysis.statistics.multiplicity import bonferroni, level_of_next
 from ganbench.analysis.statistics.rates import exact_interval, rate_test
-from ganbench.analysis.statistics.sample_sizes import at_the_limit, enough, runs_for_rate
+from ganbench.analysis.statistics.sample_sizes import MAX_RUNS, at_the_limit, enough, runs_for_rate
 from ganbench.claims.test_results import Effort, RunGroup, TestStatistics, useless
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import format_number, format_range, plural
@@ -180,3 +180,28 @@ def plan_proportion(test: Proportion, seeds: Sequence[pd.Series], level: float) 
     (runs,) = seeds
     needed = None if test.expected is None else runs_for_rate(test.expected, test.limit, level=level)
     return Effort(len(runs), "runs", "a share", test.expected, needed, "" if test.among is None else test.among.text)
+
+
+def unconfirmable_proportion(test: Proportion, runs: int, tests: int) -> str | None:
+    """Why no result could confirm a proportion, beside the other tests of its study; None if some result could.
+
+    That all runs agree confirms it most easily, and at the largest level where all other tests are decided.
+
+    Args:
+        test: The test.
+        runs: The number of runs that it selects.
+        tests: The number of statistical tests of the study, itself among them.
+    """
+    rare = test.at_least is None
+    best = 0.0 if rare else 1.0
+    if test.limit == best:
+        return "no number of runs can confirm this share; use 'bound' for that"
+    level = level_of_next(tests, tests - 1)
+    if min(rate_test(int(best * runs), runs, test.limit)) <= level:
+        return None
+    needed = runs_for_rate(best, test.limit, level=level)
+    asked = f"at_{'most' if rare else 'least'} {test.limit:g}"
+    by = f"more than {MAX_RUNS:,} runs" if needed is None else f"{needed:,} runs or more"
+    beside = f" (adjusted for the {tests} such tests of the study)" if tests > 1 else ""
+    some = f" at most, those of them with {test.among} other than 0" if test.among is not None else ""
+    return f"{asked} can be confirmed by {by}{beside}, but the test is about {runs:,}{some}; add seeds, or ask for less"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from math import ceil, inf, log
+from math import inf
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, create_model, model_validator
@@ -104,15 +104,6 @@ class ClaimTest(Section, ABC):
     def condition(self) -> str:
         """What is asked of the quantity, in words."""
 
-    def unconfirmable(self, runs: int, tests: int) -> str | None:
-        """Why no result could confirm the test; None if some result could.
-
-        Args:
-            runs: The number of runs that it is about.
-            tests: The number of statistical tests of the study, itself among them if it is one.
-        """
-        return None
-
     def _exactly_one(self, *keys: str) -> None:
         given = [key for key in keys if getattr(self, key) is not None]
         if len(given) != 1:
@@ -196,25 +187,6 @@ class Proportion(ThresholdTest):
         side = "at least" if self.at_most is None else "at most"
         among = "" if self.among is None else f" of the runs with {self.among} other than 0"
         return f"{super().condition} in a share of {side} {format_number(self.limit)}{among}"
-
-    def unconfirmable(self, runs: int, tests: int) -> str | None:
-        """Why no result could confirm the proportion: it allows no exception, or has too few runs."""
-        share = self.at_least if self.at_most is None else 1 - self.at_most
-        if share >= 1:
-            return "no number of runs can confirm this share; use 'bound' for that"
-        # The exact test of n successes among n runs has the p-value 2 share^n. Adjusted for m tests that are all
-        # decided, it is (1 + 1/2 + ... + 1/m) times as large, and must be at most 0.05.
-        level = 0.05 / sum(1 / number for number in range(1, tests + 1))
-        least = ceil(log(level / 2) / log(share) * (1 - 1e-12)) if share > 0 else 1
-        if runs >= least:
-            return None
-        asked = f"at_least {self.at_least:g}" if self.at_most is None else f"at_most {self.at_most:g}"
-        beside = f" (adjusted for the {tests} such tests of the study)" if tests > 1 else ""
-        some = f" at most, those of them with {self.among} other than 0" if self.among is not None else ""
-        return (
-            f"{asked} can be confirmed by {least} runs or more{beside}, but the test is about {runs}{some}; add seeds, "
-            "or ask for less"
-        )
 
     @model_validator(mode="after")
     def _one_proportion(self) -> Proportion:

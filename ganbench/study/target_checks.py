@@ -34,8 +34,7 @@ def validate_targets(
 
     Raises:
         GanbenchError: A selector matches no run, a claim or a published number needs a measurement that no experiment
-            of the study makes or an option that no run has, no result could confirm a test, or an expression is finite
-            in no run.
+            of the study makes or an option that no run has, or an expression is finite in no run.
     """
     numbers = {name for known in variables for name in known if name not in NUMBERS}
     for experiment in experiments:
@@ -49,7 +48,6 @@ def validate_targets(
     for where, selector in wanted:
         if not selector.study and not any(matches(selector, point) for point in points):
             raise GanbenchError(f"{where}: no run of the grid matches {selector}. {_unmatched(selector, points)}")
-    statistical = sum(each.test.statistical for claim in claims for each in claim.tests)
     by_name = {each.name: each for each in experiments}
     for claim in claims:
         for option in sorted(option_names(claim) - numbers):
@@ -58,7 +56,7 @@ def validate_targets(
             names = {name for name in test.variables if "." in name}
             at = (f"claims.{claim.id}", f"claims.{claim.id}.{test.kind}")
             _check_measured(names, list(test.selectors()), at, by_name, points)
-            _check_decidable(at[1], test, points, variables, statistical)
+            _check_finite(at[1], test, points, variables)
     for index, each in enumerate(published):
         at = f"published[{index}]"
         for option in sorted(plain_names(each.quantity.names) - numbers):
@@ -113,14 +111,10 @@ def _check_measured(
                 raise GanbenchError(f"{location}: {name} does not measure all of {selector}; not {first}.")
 
 
-def _check_decidable(
-    location: str,
-    test: ClaimTest,
-    points: Sequence[Mapping[str, Any]],
-    variables: Sequence[Mapping[str, float]],
-    statistical: int,
+def _check_finite(
+    location: str, test: ClaimTest, points: Sequence[Mapping[str, Any]], variables: Sequence[Mapping[str, float]]
 ) -> None:
-    """Refuse a test that no result of its runs could confirm, beside the other statistical tests of the study."""
+    """Refuse a test with an expression, of numbers known before the runs, that is finite in none of its runs."""
     if test.where.study:
         return
     chosen = [selector for _, selector in test.selectors()]
@@ -132,5 +126,3 @@ def _check_decidable(
             raise GanbenchError(
                 f"{location}.{key}: {value.text!r} has no finite value in any of the runs that it tests."
             )
-    if fault := test.unconfirmable(len(runs), statistical):
-        raise GanbenchError(f"{location}: {fault}.")

@@ -88,9 +88,12 @@ def check(
         The estimates of all methods.
 
     Raises:
-        GanbenchError: The trial finds a fault, the tracking address cannot be written to, weights or files of data sets
-            are missing or wrong, or the disk has too little room.
+        GanbenchError: No result could confirm a test of a claim, the trial finds a fault, the tracking address cannot
+            be written to, weights or files of data sets are missing or wrong, or the disk has too little room.
     """
+    from ganbench.pipeline.preflight.planned_tests import refuse_unconfirmable  # late: pandas takes long to import
+
+    refuse_unconfirmable(plan)
     if here:
         check_tracking_uri(plan.study.tracking_uri, to_be_made=plan.folder)
     archives.provide(plan.needed_archives, plan.folder / archives.VERIFIED)  # the trial loads the data sets

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from rich.table import Table
 
-from ganbench.claims.procedures import efforts
+from ganbench.claims.procedures import PROCEDURES, efforts
+from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import plural
 from ganbench.pipeline.plan import Plan
 from ganbench.study.claim_tests import ClaimTest
@@ -37,3 +38,19 @@ def planned_tests(plan: Plan) -> Table | None:
     for claim, test, effort in rows:
         table.add_row(claim.id, test.kind, test.quantity.text, effort.runs, str(effort))
     return table
+
+
+def refuse_unconfirmable(plan: Plan) -> None:
+    """Refuse tests that no result could confirm, since their runs are too few beside the study's other tests.
+
+    Raises:
+        GanbenchError: A test is refused.
+    """
+    points = [run.point for run in plan.grid.runs]
+    tests = [(claim, each.test) for claim in plan.study.claims for each in claim.tests]
+    statistical = sum(test.statistical for _, test in tests)
+    for claim, test in tests:
+        if reason := PROCEDURES[type(test)].unconfirmable:
+            runs = sum(matches(test.where, point) for point in points)
+            if fault := reason(test, runs, statistical):
+                raise GanbenchError(f"claims.{claim.id}.{test.kind}: {fault}.")

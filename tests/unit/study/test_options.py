@@ -138,36 +138,6 @@ def of_claim(**kind):
             "has no finite value in any of the runs",
         ),
         (
-            of_claim(
-                proportion={"where": {"game": "dirac"}, "quantity": "outcome.failed", "above": 0.5, "at_least": 0.9}
-            ),
-            "at_least 0.9 can be confirmed by 36 runs or more, but the test is about 2",
-        ),
-        (
-            of_claim(
-                proportion={
-                    **{"where": {"game": "dirac"}, "quantity": "outcome.diverged", "above": 0.5, "at_least": 0.9},
-                    "among": "outcome.failed",
-                }
-            ),
-            "but the test is about 2 at most, those of them with outcome.failed other than 0; add seeds",
-        ),
-        (  # 2 * 0.9^39 * (1 + 1/2) < 0.05 < 2 * 0.9^38 * (1 + 1/2)
-            {
-                "id": "X",
-                "statement": "x",
-                "tests": [
-                    {"proportion": {"where": {"game": "dirac"}, "quantity": "outcome.failed", "above": 0.5, **share}}
-                    for share in ({"at_least": 0.9}, {"at_least": 0.1})
-                ],
-            },
-            r"at_least 0.9 can be confirmed by 39 runs or more \(adjusted for the 2 such tests of the study\), but",
-        ),
-        (
-            of_claim(proportion={"where": {"game": "dirac"}, "quantity": "outcome.failed", "above": 0.5, "at_most": 0}),
-            "no number of runs can confirm this share",
-        ),
-        (
             of_claim(bound={"where": {"seed": [0, 0]}, "quantity": "path.growth", "above": 0}),
             "seed has a value more than once",
         ),

@@ -32,8 +32,9 @@ from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.check import _too_few_bins
+from ganbench.pipeline.preflight.check import check as check_study
 from ganbench.pipeline.preflight.claimed_outcomes import critics, recorded, refuse_unrecorded, unmeasured, unseen
-from ganbench.pipeline.preflight.planned_tests import planned_tests
+from ganbench.pipeline.preflight.planned_tests import planned_tests, refuse_unconfirmable
 from ganbench.pipeline.preflight.trial import try_study as check
 from ganbench.pipeline.stages import run
 from ganbench.study.choices import parse_choice
@@ -368,6 +369,41 @@ def test_the_statistical_tests_of_a_study_are_tabled_with_their_runs_before_thes
         ("B2", "proportion", "10 runs", "no effect is stated"),
     ]
     assert planned_tests(toys(tmp_path, {"game": "bilinear", "learning_rate": 0.1, "seed": 0})) is None
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        (
+            [{"at_least": 0.9}],
+            "claims.A1.proportion: at_least 0.9 can be confirmed by 36 runs or more, but the test is",
+        ),
+        ([{"at_most": 0.1}], "at_most 0.1 can be confirmed by 36 runs or more, but the test is about 35; add seeds"),
+        (
+            [{"at_least": 0.9, "among": "outcome.failed"}],
+            "but the test is about 35 at most, those of them with outcome.failed other than 0; add seeds",
+        ),
+        (  # 2 * 0.9^39 * (1 + 1/2) < 0.05 < 2 * 0.9^38 * (1 + 1/2)
+            [{"at_least": 0.9}, {"at_least": 0.1}],
+            "at_least 0.9 can be confirmed by 39 runs or more (adjusted for the 2 such tests of the study), but",
+        ),
+        ([{"at_least": 0.9999}], "at_least 0.9999 can be confirmed by more than 10,000 runs, but the test is about 35"),
+        ([{"at_least": 1}], "no number of runs can confirm this share; use 'bound' for that"),
+        ([{"at_most": 0}], "no number of runs can confirm this share; use 'bound' for that"),
+    ],
+)
+def test_a_share_that_no_result_of_its_runs_could_confirm_is_refused_before_the_trial(tmp_path, shares, message):
+    tests = [{"proportion": {"quantity": "outcome.diverged", "above": 0.5, **share}} for share in shares]
+    claims = [{"id": "A1", "statement": "So.", "tests": tests}]
+    found = toys(tmp_path, {"game": "bilinear", "seed": [*range(35)]}, claims=claims)
+    with pytest.raises(GanbenchError, match=re.escape(message)):
+        check_study(found)
+
+
+def test_a_share_that_all_runs_together_confirm_is_not_refused(tmp_path):
+    tests = [{"proportion": {"quantity": "outcome.diverged", "above": 0.5, "at_least": 0.9}}]
+    claims = [{"id": "A1", "statement": "So.", "tests": tests}]
+    refuse_unconfirmable(toys(tmp_path, {"game": "bilinear", "seed": [*range(36)]}, claims=claims))
 
 
 def test_a_claim_about_a_series_of_games_that_have_none_is_refused(tmp_path):
