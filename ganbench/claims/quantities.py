@@ -101,18 +101,13 @@ class Quantities:
             case _ if name in NUMERIC:
                 return self._of_runs(name).to_dict()
             case _:
-                return self._option(COLUMNS.get(name, name)).to_dict()
+                return self._of_runs(COLUMNS.get(name, name)).to_dict()
 
     def _of_runs(self, column: str) -> pd.Series:
+        """A column of numbers, NaN in runs that lack it, and where an option is text."""
         if column not in self._runs:
             return pd.Series(math.nan, index=self._runs.index)
-        return pd.to_numeric(self._runs[column]).astype("float64")
-
-    def _option(self, name: str) -> pd.Series:
-        """A numeric option in each run; NaN where the option is text, or where the run's components lack it."""
-        if name not in self._runs:
-            return pd.Series(math.nan, index=self._runs.index)
-        return pd.to_numeric(self._runs[name], errors="coerce").astype("float64")
+        return pd.to_numeric(self._runs[column], errors="coerce").astype("float64")
 
     def _outcome(self, what: str) -> Mapping[str, float]:
         outcomes = {name.replace("-", "_"): name for name in OUTCOMES}
