@@ -28,8 +28,8 @@ from ganbench.core.random_streams import stream_seed
 from ganbench.data import DataSpec
 from ganbench.engine.components import build_component
 from ganbench.engine.modules import resize_buffers
-from ganbench.games.gan import initial_module, trial_inputs
-from ganbench.pipeline.snapshots import PLAYERS, Snapshot, find
+from ganbench.games.gan import GAN, initial_module, trial_inputs
+from ganbench.pipeline.snapshots import Snapshot, find
 
 MODEL, SAMPLE, PROGRAM = "model.json", "sample.py", "generator.pt2"
 EXAMPLES = 4  # in the batch that the program is traced with; its batches may have any size
@@ -105,7 +105,7 @@ def write_snapshot(snapshot: Snapshot, path: Path) -> None:
         GanbenchError: the folder cannot be written.
     """
     architecture = snapshot.run.choice("architecture")
-    modules = {player: snapshot.module(player) for player in PLAYERS}
+    modules = {player: snapshot.module(player) for player in GAN.players}
     try:
         path.mkdir(parents=True, exist_ok=True)
         (path / MODEL).unlink(missing_ok=True)  # written last: an export that has it is complete

@@ -15,13 +15,11 @@ from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.engine.modules import trained_module
-from ganbench.games.gan import player_buffers
+from ganbench.games.gan import GAN, player_buffers
 from ganbench.pipeline.execution.result_cache import group_of
 from ganbench.pipeline.plan import Plan
 from ganbench.study.grid import Run
 from ganbench.study.schema import load
-
-PLAYERS = ("generator", "discriminator")
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ def find(study: Path, run: str, step: int | None = None, averaged: bool = False,
         if averaged and "average" not in group:
             raise GanbenchError(f"run {run} keeps no average of its parameters; `train: {{ema_decay: 0.999}}` does.")
         parameters = result_files.descend(group, "average") if averaged else snapshots
-        players = {player: result_files.descend(parameters, player)[index] for player in PLAYERS}
+        players = {player: result_files.descend(parameters, player)[index] for player in GAN.players}
         kept = result_files.read_tree(result_files.descend(group, "buffers"))
     buffers = {name: values[index] for name, values in kept.items()}
     metrics = _metrics(plan, chosen, steps[index])

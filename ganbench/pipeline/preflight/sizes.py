@@ -21,7 +21,7 @@ from ganbench.engine import fusing
 from ganbench.engine.sampler import BATCH
 from ganbench.engine.train import CHUNK, Training
 from ganbench.games import Game
-from ganbench.games.gan import initial_module, trial_inputs
+from ganbench.games.gan import GAN, initial_module, trial_inputs
 from ganbench.pipeline.execution.memory import machine_memory, most_held
 from ganbench.pipeline.plan import Plan
 from ganbench.study.grid import Run
@@ -75,9 +75,7 @@ def needed(study: Study, run: Run) -> dict[str, int]:
     train, evaluate = run.train, study.evaluate
     number = 2 * SINGLE if train.precision == "float64" else SINGLE
     part = train.batch_size // train.accumulation_steps  # as many examples pass a network together
-    counted = {
-        player: _counted(architecture, player, data, part > LARGE_BATCH) for player in ("generator", "discriminator")
-    }
+    counted = {player: _counted(architecture, player, data, part > LARGE_BATCH) for player in GAN.players}
     parameters = sum(size for size, _ in counted.values())
     # One snapshot waits to be written; a diagnosis reads all.
     kept = len(snapshot_steps(train.steps, **train.snapshots.model_dump())) if study.diagnose else 1
@@ -142,7 +140,7 @@ def parameter_count(run: Run) -> int:
         made, data = architecture.build(), dataset.build().spec
     except GanbenchError:  # which the trial reports
         return 0
-    return sum(_counted(made, player, data, run=False)[0] for player in ("generator", "discriminator"))
+    return sum(_counted(made, player, data, run=False)[0] for player in GAN.players)
 
 
 def _counted(architecture: Any, player: str, data: DataSpec, run: bool) -> tuple[int, int]:
