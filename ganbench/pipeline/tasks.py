@@ -194,7 +194,7 @@ class TrackTask:
     study: str
     uri: str | None  # as in the study; None for the store beside the results
     sources: str
-    store: Path
+    tracking_uri: str = field(metadata=IN_NO_DIGEST)  # of the store; `uri` decides it, but for where the results lie
     collected: Path
     file: Path  # the study's file; empty if the study was not read from one file
     data: dict[str, str]  # digests of the prepared data, by the name of the data set in the tables
@@ -203,11 +203,6 @@ class TrackTask:
     results: Path  # the folder that holds the study's folder of results
     models: tuple[str, ...] = ()  # places of the runs of each method whose generators are logged
     pictures: int = 0  # most runs whose samples are drawn
-
-    @property
-    def tracking_uri(self) -> str:
-        """The address of the MLflow store."""
-        return self.uri or f"sqlite:///{self.store}"
 
     @property
     def database(self) -> Path | None:

@@ -71,14 +71,9 @@ class Study(Section):
         return self.train.merged(block.train)
 
     @property
-    def store(self) -> Path:
-        """The SQLite file of the MLflow view, which `track.uri` replaces where it is given."""
-        return self.results / "mlflow.db"
-
-    @property
     def tracking_uri(self) -> str:
-        """The address of the MLflow view: `track.uri`, or that of `store`."""
-        return self.track.uri or f"sqlite:///{self.store}"
+        """The address of the MLflow view: `track.uri`, or that of an SQLite file beside the studies' results."""
+        return self.track.uri or f"sqlite:///{self.results / 'mlflow.db'}"
 
     def resolved(self) -> dict[str, Any]:
         """Convert the whole study, with every default filled in, to values that JSON can hold."""

@@ -102,7 +102,7 @@ def track_job(grid: Grid, file: Path | None, prepare: Jobs, collect: Job, report
         study.study,
         track.uri,
         sources_of("track"),
-        study.store,
+        study.tracking_uri,
         collect.path.parent,
         file or Path(),
         {str(run.point["dataset"]): prepare[dataset_of(run)].digest for run in grid.runs if run.choice("dataset")},
