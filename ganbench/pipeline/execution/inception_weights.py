@@ -68,5 +68,4 @@ def verify(path: Path, sha256: str, expected_path: Path | None = None) -> None:
 
 
 def _remedy(path: Path, sha256: str) -> str:
-    name = URL.rsplit("/", 1)[-1]
-    return f"Put the file {name} of pytorch-fid's releases, whose SHA-256 begins with {sha256}, at {path}."
+    return f"Put the file {WEIGHTS} of pytorch-fid's releases, whose SHA-256 begins with {sha256}, at {path}."
