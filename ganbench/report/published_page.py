@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from ganbench.claims.staleness import other_numbers
 from ganbench.core.formatting import format_number, format_range, plural
 from ganbench.report.markdown import cell, code, runs_section, table
 from ganbench.report.verdict_records import Record
@@ -28,7 +29,8 @@ def page(records: Sequence[Record], studies: Mapping[str, Study]) -> str:
 
     Args:
         records: The records of the tables `published` of studies.
-        studies: Studies by the paths of their files; those with published numbers and without a record wait.
+        studies: Studies by the paths of their files: how a record differs from its study is said, and those with
+            published numbers and without a record wait.
     """
     rows = [row for record in records for row in record.table.to_dict("records")]
     known = [row["inside"] for row in rows if not pd.isna(row["inside"])]
@@ -40,6 +42,9 @@ def page(records: Sequence[Record], studies: Mapping[str, Study]) -> str:
     parts = ["# Published numbers, and ours\n", f"{counts}.\n", NOTE]
     for record in records:
         parts.append(f"## {record.run.title or record.run.study}\n")
+        study = studies.get(record.run.file)
+        if study and (changes := other_numbers(record.table, study.published)):
+            parts.append(f"The study has changed since: {cell('; '.join(changes))}.\n")
         parts.append(table(HEAD, [_row(row) for row in record.table.to_dict("records")]) + "\n")
         lines = [line.strip().removeprefix("- ") for line in record.run.protocol.splitlines() if line.strip()]
         parts += ["\n".join(f"- {cell(line)}" for line in lines) + "\n"] if lines else []

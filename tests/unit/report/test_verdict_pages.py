@@ -304,6 +304,17 @@ def test_published_numbers_have_ours_and_the_protocol_beside_them():
     ]
 
 
+def test_published_numbers_that_a_study_has_changed_since_its_record_are_told():
+    record = next(each for each in read_records(ROOT / PUBLISHED) if each.run.study == "dirac")
+    study = load(ROOT / record.run.file)
+    first, *others = study.published
+    changed = first.model_copy(update={"label": "Another", "source": "Another"})
+    now = study.model_copy(update={"published": [changed, *others]})
+    told = [published_page.page([record], {record.run.file: each}) for each in (study, now)]
+    assert "The study has changed since" not in told[0]
+    assert "The study has changed since: published number 1: label is 'Another', and was" in told[1]
+
+
 def test_the_page_reads_nothing_itself(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert page(Record(run(), table({"claim": "A1"}))).count("| **A1** |") == 1
