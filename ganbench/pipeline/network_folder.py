@@ -29,7 +29,7 @@ from ganbench.data import DataSpec
 from ganbench.engine.components import build_component
 from ganbench.engine.modules import resize_buffers
 from ganbench.games.gan import GAN, initial_module, trial_inputs
-from ganbench.pipeline.snapshots import Snapshot, find
+from ganbench.pipeline.snapshots import Snapshot
 
 MODEL, SAMPLE, PROGRAM = "model.json", "sample.py", "generator.pt2"
 EXAMPLES = 4  # in the batch that the program is traced with; its batches may have any size
@@ -61,41 +61,6 @@ if examples.ndim == 4:
 else:
     np.savetxt(folder / "samples.csv", examples, delimiter=",")
 '''
-
-
-def write(
-    study: Path | str,
-    run: str,
-    *,
-    step: int | None = None,
-    averaged: bool = False,
-    folder: Path | str | None = None,
-    force: bool = False,
-) -> Path:
-    """Write the networks of a trained run.
-
-    Args:
-        study: path of the study's file.
-        run: the run's id, as in the tables.
-        step: the snapshot; the last one by default.
-        averaged: whether to take the moving average of the parameters (`ema_decay`) in their place.
-        folder: the folder to write; by default `export/<run>-step<step>` in the study's results, and
-            `export/<run>-step<step>-averaged` for averages.
-        force: whether to replace an earlier export.
-
-    Returns:
-        The folder.
-
-    Raises:
-        GanbenchError: see `generator`; or the folder has an export already, or cannot be written.
-    """
-    snapshot = find(Path(study), run, step, averaged)
-    name = f"{run}-step{snapshot.step}{'-averaged' if averaged else ''}"
-    path = Path(folder or snapshot.plan.folder / "export" / name)
-    if (path / MODEL).exists() and not force:
-        raise GanbenchError(f"{path} has an export already; --force replaces it.")
-    write_snapshot(snapshot, path)
-    return path
 
 
 def write_snapshot(snapshot: Snapshot, path: Path) -> None:

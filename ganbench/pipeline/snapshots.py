@@ -56,39 +56,18 @@ class Snapshot:
         return trained_module(architecture, player, self.data, self.players[player], buffers)
 
 
-def generator(study: Path | str, run: str, step: int | None = None, *, averaged: bool = False) -> nn.Module:
-    """The generator of a trained run, from latent points (batch, latent_size) to examples (batch, *example).
+def find(study: Path, run: str, step: int | None = None, averaged: bool = False, plan: Plan | None = None) -> Snapshot:
+    """The snapshot of a run.
 
     Args:
         study: path of the study's file.
         run: the run's id, as in the tables.
         step: the snapshot; the last one by default.
         averaged: whether to take the moving average of the parameters (`ema_decay`) in their place.
-
-    Returns:
-        The module, in single precision and in evaluation mode.
+        plan: the plan of the study, where that is made already.
 
     Raises:
-        GanbenchError: an unknown run, one without networks, one that is not trained, the last snapshot of one that has
-            diverged or was stopped early, a step without a snapshot, or a run without averages.
-    """
-    return find(Path(study), run, step, averaged).module("generator")
-
-
-def discriminator(study: Path | str, run: str, step: int | None = None, *, averaged: bool = False) -> nn.Module:
-    """The discriminator of a trained run, from examples (batch, *example) to logits (batch,); see `generator`."""
-    return find(Path(study), run, step, averaged).module("discriminator")
-
-
-def find(study: Path, run: str, step: int | None = None, averaged: bool = False, plan: Plan | None = None) -> Snapshot:
-    """The snapshot of a run; see `generator`.
-
-    Args:
-        study: path of the study's file.
-        run: the run's id.
-        step: the snapshot; the last one by default.
-        averaged: whether to take the moving average of the parameters.
-        plan: the plan of the study, where that is made already.
+        GanbenchError: an unknown run, or one without such a snapshot.
     """
     plan = plan or Plan(load(study))
     chosen = find_run(plan, run)
