@@ -46,12 +46,13 @@ import torch
 from torchvision.utils import save_image
 
 from ganbench.export import load
+from ganbench.games.gan import balanced_labels
 
 folder = Path(__file__).parent
 model, generator = json.loads((folder / "model.json").read_text()), load(folder)
 inputs = [torch.randn(64, model["latent_size"], generator=torch.Generator().manual_seed(model["latent_seed"]))]
 if "generator" in model["conditional"]:
-    inputs.append(torch.arange(64) % model["data"]["modes"])  # labels
+    inputs.append(balanced_labels(64, model["data"]["modes"]))
 with torch.no_grad():  # in batches of training's size, by which a layer may normalise
     parts = zip(*(x.split(model["batch_size"]) for x in inputs))
     examples = torch.cat([generator(*part) for part in parts])
