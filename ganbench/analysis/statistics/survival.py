@@ -184,7 +184,7 @@ def _dealings(sizes: tuple[int, ...]) -> np.ndarray:
     others[np.arange(len(first))[:, None], 0, first] = False
     labels = np.zeros((len(first), len(rest), runs), dtype=np.int8)
     labels[np.broadcast_to(others, labels.shape)] = np.tile(rest.ravel(), len(first))
-    return labels.reshape(-1, runs)
+    return labels.reshape(len(first) * len(rest), runs)  # of 0 runs too, where the last groups are not in a stratum
 
 
 def _checked(steps: np.ndarray, failed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -178,6 +178,16 @@ def test_runs_are_dealt_within_their_strata():
     assert log_rank(steps, failed, groups, strata, most=35) == log_rank(steps, failed, groups, strata, most=0)
 
 
+def test_a_stratum_need_not_have_runs_of_every_group():
+    """Of three groups the second or the last two are missing in the other stratum, which then tells nothing."""
+    steps, failed, groups = [1, 2, 3, 4, 5, 6], [True] * 6, ["a", "b", "c", "a", "b", "c"]
+    alone = log_rank(np.array(steps), np.array(failed), np.array(groups))
+    for other in (["a", "a"], ["c", "c"], ["b", "b"]):
+        more = [*groups, *other], [*steps, 1, 9], [*failed, True, True], [0] * 6 + [1] * 2
+        labels, when, which, strata = map(np.array, more)
+        assert log_rank(when, which, labels, strata) == pytest.approx(alone)
+
+
 def test_permutations_are_those_of_scipy():
     generator = np.random.default_rng(6)
     steps, failed = generator.integers(1, 9, 9), generator.random(9) < 0.7
