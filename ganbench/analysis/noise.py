@@ -24,7 +24,9 @@ def tells_noise(info: MetricInfo, null: tuple[float, float] | None, noise: float
         return None
     low, high = null
     beyond = MIN_WIDTHS * (high - low)
-    return noise - high > beyond if info.best == "low" else low - noise > beyond and noise <= MAX_NOISE_SHARE * low
+    if info.best == "low":
+        return bool(noise - high > beyond)  # NumPy's False is not `False`, by which `leading` tells it from None
+    return bool(low - noise > beyond and noise <= MAX_NOISE_SHARE * low)
 
 
 def leading(told: Mapping[str, bool | None]) -> str | None:

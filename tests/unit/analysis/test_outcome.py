@@ -603,6 +603,8 @@ def test_a_metric_that_does_not_tell_noise_from_real_data_is_passed_over():
     assert found(replace(run, nulls=nulls)).keys() == {"converged"}, "noise was not measured"
     text = found(replace(run, nulls=nulls, noise=noise))["not-learned-yet"].evidence
     assert text.startswith("modes_fair 2 (outside its null) at the end, 0.8 of the untrained generator's distance and")
+    single = {name: np.float64(value) for name, value in noise.items()}
+    assert "not-learned-yet" in found(replace(run, nulls=nulls, noise=single)), "NumPy's numbers are numbers"
     few = noise | {"modes_fair": 6.0}
     assert found(replace(run, nulls=nulls, noise=few)).keys() == {"converged"}, "neither tells, and the first leads"
 
