@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import failed
+from ganbench.analysis.methods import failed, not_learned
 from ganbench.analysis.statistics.medians import median, median_interval
 from ganbench.analysis.statistics.rates import CONFIDENCE
 from ganbench.claims.quantities import Quantities
@@ -27,6 +27,7 @@ COLUMNS = {
     "quantity": "number of each run",
     "runs": "number of runs selected",
     "failed": "number of these that failed; their values count like those of others",
+    "not_learned": "number of these that neither failed nor had learned by their end; their values count too",
     "missing": "number of these without a finite value, since they diverged or were stopped early",
     "statistic": "mean or median, as the published value is; median too where runs have no finite value, so that the"
     " mean of the others would flatter: each of these runs is counted as the smallest of all and as the largest of all",
@@ -49,6 +50,7 @@ COLUMNS = {
     "comparison": "what follows, in words; two means agree if they are at most that many standard errors apart",
     "text": "the same as a sentence",
 }
+USELESS = {"failed": "failed", "not_learned": "had not learned", "missing": "without a value"}
 DIGITS = 4  # of values in sentences and in the report, as many as tables of publications have
 
 
@@ -99,11 +101,10 @@ def published_table(collected: Collected, published: Sequence[Published]) -> pd.
     """Tabulate the study's own numbers beside published ones: one row each, with the columns `COLUMNS`."""
     quantities = Quantities(collected)
     runs = collected.runs.set_index("run")
-    bad = failed(runs)
     rows = []
     for index, each in enumerate(published, 1):
         selected = quantities.selected(each.where).index
-        values = quantities.values(each.quantity, selected)
+        values, mine = quantities.values(each.quantity, selected), runs.loc[selected]
         ours = summarise(values, each.statistic)
         like = ours.statistic == each.statistic
         inside = ours.low <= each.value <= ours.high if like and ours.low < ours.high else None
@@ -111,7 +112,8 @@ def published_table(collected: Collected, published: Sequence[Published]) -> pd.
             "number": index,
             **subject(each),
             "runs": len(selected),
-            "failed": int(bad.reindex(selected, fill_value=False).sum()),
+            "failed": int(failed(mine).sum()),
+            "not_learned": int(not_learned(mine).sum()),
             "missing": int((~np.isfinite(values)).sum()),
             "statistic": ours.statistic,
             "ours": ours.value,
@@ -188,12 +190,18 @@ def _comparison(row: dict, *, equal: bool) -> str:
     return f"{text}; {agrees}: {format_number(apart)} standard errors apart, {allowed} allowed"
 
 
+def useless_words(row: Mapping[str, Any]) -> str:
+    """Count the runs in a row of the table that hardly stand for a trained network: "3 failed, 2 had not learned".
+
+    A count that the row lacks, as a table that was written before the column was, is left out.
+    """
+    counts = {name: row.get(name) for name in USELESS}
+    return ", ".join(f"{count:.0f} {USELESS[name]}" for name, count in counts.items() if pd.notna(count) and count)
+
+
 def _sentence(row: dict) -> str:
     """Ours, theirs and the difference in words."""
-    runs = plural(row["runs"], "run")
-    counted = f"{runs}, {row['failed']} of them failed" if row["failed"] else runs
-    if row["missing"]:
-        counted += f" and {row['missing']} without a value, counted either way"
+    counted = ", ".join(filter(None, (plural(row["runs"], "run"), useless_words(row))))
     interval = "" if math.isnan(row["low"]) else f"95% interval {format_range(row['low'], row['high'], DIGITS)}, "
     theirs = format_number(row["published"], DIGITS)
     if row["error"] is not None:
@@ -237,7 +245,7 @@ def _row(row: dict) -> dict:
     return {
         **{name: row[name] for name in ("label", "source", "selection", "quantity", "text")},
         "runs": format_number(row["runs"]),
-        "lost": ", ".join(f"{row[name]} {words}" for name, words in LOST.items() if row[name]),
+        "useless": useless_words(row),
         "ours": _ours(row),
         "interval": format_range(row["low"], row["high"], DIGITS) if known else "",
         "published": format_number(row["published"], DIGITS),
@@ -245,5 +253,3 @@ def _row(row: dict) -> dict:
         "comparison": row["comparison"],
     }
 
-
-LOST = {"failed": "failed", "missing": "without a value"}

@@ -183,7 +183,7 @@ def _published(collected: Collected, study: dict, runs: str) -> Iterator[PaperTa
             "Runs": lambda row: row["label"],
             "Quantity": lambda row: row["quantity"],
             "Ours": lambda row: _cell(row["ours"], row["interval"]),
-            "Number of runs": lambda row: _cell(f"{row['runs']}", row["lost"]),
+            "Number of runs": lambda row: _cell(f"{row['runs']}", row["useless"]),
             "Published": lambda row: _cell(row["published"], row["error"]),
             "Comparison": lambda row: row["comparison"],
             "In words": lambda row: row["text"],

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from ganbench.claims.published import useless_words
 from ganbench.claims.staleness import other_numbers
 from ganbench.core.formatting import format_number, format_range, plural
 from ganbench.report.markdown import cell, code, runs_section, table
@@ -67,9 +68,7 @@ def _row(row: dict) -> tuple[str, ...]:
     ours = [] if math.isnan(row["ours"]) else [format_number(row["ours"], DIGITS)]
     ours += [] if math.isnan(row["low"]) else [format_range(row["low"], row["high"], DIGITS)]
     ours = ("median " if row["statistic"] == "median" else "") + ", ".join(ours)
-    ours += f" ({plural(row['runs'], 'run')}"
-    ours += f", {row['failed']} failed" if row["failed"] else ""
-    ours += f", {row['missing']} without a value)" if row["missing"] else ")"
+    ours += f" ({', '.join(filter(None, (plural(row['runs'], 'run'), useless_words(row))))})"
     theirs = format_number(row["published"], DIGITS)
     errors = [] if pd.isna(row["error"]) else [f"{row['error_kind']} {format_number(row['error'])}"]
     errors += [] if pd.isna(row["published_runs"]) else [plural(int(row["published_runs"]), "run")]

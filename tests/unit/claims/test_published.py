@@ -55,10 +55,13 @@ def test_runs_without_a_value_count_either_way_in_a_median():
     assert np.isnan((many.low, many.high)).all(), "most runs are lost, and nothing is known of the median"
 
 
-def test_failed_runs_keep_their_values_and_are_counted():
-    found = row(VALUES, outcome="collapsed")
-    assert (found["failed"], found["missing"], found["ours"]) == (10, 0, 7.0)
-    assert found["text"].startswith("7 (95% interval 6.416 to 7.584, 10 runs, 10 of them failed) against 7.5 published")
+def test_runs_that_failed_or_had_not_learned_keep_their_values_and_are_counted():
+    found = row(VALUES, outcome=["collapsed"] * 3 + ["not-learned-yet"] * 2 + ["converged"] * 4 + ["undetermined"])
+    assert (found["failed"], found["not_learned"], found["missing"], found["ours"]) == (3, 2, 0, 7.0)
+    assert "10 runs, 3 failed, 2 had not learned) against 7.5 published" in found["text"]
+    plain = row(VALUES)
+    assert (plain["failed"], plain["not_learned"]) == (0, 0)
+    assert "10 runs) against 7.5 published" in plain["text"]
 
 
 @pytest.mark.parametrize(("value", "inside"), [(7.5, True), (7.6, False), (6.3, False)])
@@ -171,5 +174,5 @@ def test_the_report_shows_the_protocol_line_by_line():
     study = {"published": [entry().model_dump(mode="json")], "protocol": "- Fewer steps.\n\n  Other nets.\n"}
     found = render_published(collected([NAN] * 3), study)
     assert found["protocol"] == ["Fewer steps.", "Other nets."]
-    assert (found["rows"][0]["ours"], found["rows"][0]["lost"]) == ("a median", "3 without a value")
+    assert (found["rows"][0]["ours"], found["rows"][0]["useless"]) == ("a median", "3 without a value")
     assert render_published(collected(VALUES), {"published": [], "protocol": "x"}) is None

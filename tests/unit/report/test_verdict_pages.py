@@ -289,14 +289,14 @@ def test_published_numbers_have_ours_and_the_protocol_beside_them():
     given = {"label": "SGD", "quantity": "final.modes", "runs": 10, "failed": 3, "missing": 0, "statistic": "mean"}
     given |= {"published_statistic": "mean", "comparison": "so | so"}
     values = {"ours": 7.0, "low": 6.5, "high": 7.5, "published": 8.0, "error": 0.1, "error_kind": "standard error"}
-    one = {**given, **values, "inside": False, "source": "A paper, table 1"}
+    one = {**given, **values, "not_learned": 4, "inside": False, "source": "A paper, table 1"}
     lost = {**given, "statistic": "median", "missing": 9, "published": 1.0, "inside": None, "source": "B"}
     made = pd.DataFrame([one, lost], columns=list(PUBLISHED_COLUMNS))
     waiting = load(ROOT / "config/studies/published/pacgan-ring.yaml")
     studies = {"done.yaml": waiting, "pacgan-ring.yaml": waiting, "lab.yaml": load(ROOT / "config/studies/lab.yaml")}
     text = published_page.page([Record(run("done", protocol="- Fewer *steps*.\n"), made)], studies)
     assert "2 published numbers in 1 study: our interval holds 0 and not 1; 1 without an interval of ours." in text
-    assert r"| SGD | final.modes | 7, 6.5 to 7.5 (10 runs, 3 failed) | 8 (standard error 0.1) | so \| so |" in text
+    assert r"| SGD | final.modes | 7, 6.5 to 7.5 (10 runs, 3 failed, 4 had not learned) | 8 (standard error 0.1) | so \| so |" in text
     assert "| median (10 runs, 3 failed, 9 without a value) | 1 |" in text
     assert r"- Fewer \*steps\*." in text
     assert [line for line in text.splitlines() if ".yaml`" in line] == [
