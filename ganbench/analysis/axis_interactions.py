@@ -70,10 +70,10 @@ class Crossing:
     """The runs of two axes that are crossed.
 
     Attributes:
-        dataset: The data set.
-        axes: The two axes.
-        values: The values of each, rising where they are numbers; R and C of them.
-        runs: Rows of the table of runs, one per block and cell, in this order: B times R times C.
+        dataset: the data set.
+        axes: the two axes.
+        values: the values of each, rising where they are numbers; R and C of them.
+        runs: rows of the table of runs, one per block and cell, in this order: B times R times C.
         shape: R and C.
     """
 

@@ -90,7 +90,7 @@ class Collected:
         """Read the collected results that `write` wrote into a folder.
 
         Raises:
-            GanbenchError: A file is damaged.
+            GanbenchError: a file is damaged.
         """
         known = checksums.read_sums(folder / checksums.FILE_NAME)
         tables = {name: _table(folder / f"{name}.parquet", known) for name in TABLES}
@@ -154,9 +154,9 @@ def write(folder: Path, tables: Mapping[str, pd.DataFrame], infos: Mapping[str, 
     """Write tables and descriptions for `Collected.read`, beside the samples and arrays already in the folder.
 
     Args:
-        folder: The folder to write into.
-        tables: The tables by name.
-        infos: The mappings `metrics` and `quantities`: by column, the fields of its `MetricInfo`.
+        folder: the folder to write into.
+        tables: the tables by name.
+        infos: the mappings `metrics` and `quantities`: by column, the fields of its `MetricInfo`.
     """
     for name in INFOS:
         with atomic_write(folder / f"{name}.json") as new:

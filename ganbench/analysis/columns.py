@@ -98,8 +98,8 @@ def option_columns(columns: Iterable[str], metrics: Iterable[str]) -> dict[str, 
     """Describe the columns of `runs` that hold options, named `<prefix>_<name>` by the prefixes of `OPTIONS`.
 
     Args:
-        columns: All columns of the table.
-        metrics: The metrics whose final values are among the columns.
+        columns: all columns of the table.
+        metrics: the metrics whose final values are among the columns.
 
     Returns:
         By column, its description.

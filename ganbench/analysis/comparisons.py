@@ -104,7 +104,7 @@ def adjusted_table(pairs: Sequence[tuple[dict[str, object], dict[str, object], R
     """Tabulate comparisons, with p-values that are adjusted together.
 
     Args:
-        pairs: By comparison, the columns that name it, and what `compare_pair` found.
+        pairs: by comparison, the columns that name it, and what `compare_pair` found.
 
     Returns:
         One row per comparison with the columns `COLUMNS`.
@@ -151,10 +151,10 @@ def improvement(
     """The probability that a run of the first method beats one of the second, of runs at the settings of both.
 
     Args:
-        both: The runs of each method.
-        metric: The metric by which a run beats another.
-        info: What the metric is.
-        within: The columns in which runs of one setting agree.
+        both: the runs of each method.
+        metric: the metric by which a run beats another.
+        info: what the metric is.
+        within: the columns in which runs of one setting agree.
     """
     mine, others = (losses_by_setting(runs, metric, info, within) for runs in both)
     return probability_of_improvement(list(mine.values()), [others[key] for key in mine])

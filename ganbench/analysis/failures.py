@@ -28,8 +28,8 @@ def overall(runs: pd.DataFrame, *, when: bool) -> str:
     """Tell how many runs failed and how, and for how many this is not known.
 
     Args:
-        runs: Rows of the table of runs.
-        when: Whether to give the steps at which runs first failed.
+        runs: rows of the table of runs.
+        when: whether to give the steps at which runs first failed.
     """
     rate = failure_rate(runs)
     if not rate.unknown:
@@ -162,7 +162,7 @@ def over_seeds(table: pd.DataFrame) -> Iterator[str]:
     """Tell in how many settings all seeds failed, none failed, or only some failed.
 
     Args:
-        table: Rows of the table of settings.
+        table: rows of the table of settings.
     """
     repeated = table[table["runs"] > 1]
     if repeated.empty:

@@ -57,7 +57,7 @@ def findings(collected: Collected) -> list[Statement]:
     The findings cover the runs that train networks on data. For other games only the mixed origins of runs are noted.
 
     Raises:
-        ValueError: A run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
+        ValueError: a run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
     """
     if collected.runs.empty:
         return [Statement("The study has no runs.", "caution", warning=True)]
@@ -141,10 +141,10 @@ def _seeds(row: pd.Series, of: pd.DataFrame, metric: str, info: MetricInfo) -> s
     of these failed.
 
     Args:
-        row: The setting's row of the table of settings.
-        of: The runs of its method.
-        metric: The metric.
-        info: What it is.
+        row: the setting's row of the table of settings.
+        of: the runs of its method.
+        metric: the metric.
+        info: what it is.
     """
     runs, values = int(row["runs"]), int(row[f"{metric}_values"])
     bad = int(row[f"{metric}_failed_or_missing"])
@@ -201,10 +201,10 @@ def _forgotten(
     """State how many runs lost their improvement.
 
     Args:
-        collected: The collected results of the study.
-        runs: The rows of the table of runs that the statement covers.
-        lost: The rows of the table `forgetting` for these runs.
-        method: The method of the runs; None for the whole study.
+        collected: the collected results of the study.
+        runs: the rows of the table of runs that the statement covers.
+        lost: the rows of the table `forgetting` for these runs.
+        method: the method of the runs; None for the whole study.
     """
     untold = len(runs) - len(lost)
     if lost.empty:

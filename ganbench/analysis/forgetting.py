@@ -26,7 +26,7 @@ def improvement_lost(losses: np.ndarray) -> float:
     one threshold serves metrics of any scale.
 
     Args:
-        losses: A metric over a run's snapshots, smaller is better, infinite where a value is missing, shape (S,).
+        losses: a metric over a run's snapshots, smaller is better, infinite where a value is missing, shape (S,).
 
     Returns:
         The share; NaN where no snapshot is better than the first.

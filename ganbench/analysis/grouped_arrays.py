@@ -14,9 +14,9 @@ def grouped_arrays(
     """Split columns of a table by the values of others, in one pass over the table.
 
     Args:
-        table: The table.
-        keys: Names of the columns whose values make the groups; rows that lack one of them are left out.
-        columns: Names of the columns that are returned.
+        table: the table.
+        keys: names of the columns whose values make the groups; rows that lack one of them are left out.
+        columns: names of the columns that are returned.
 
     Returns:
         By the values of `keys`, in the order in which they first occur, the columns by name, each of shape (rows of the

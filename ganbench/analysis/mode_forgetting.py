@@ -20,10 +20,10 @@ def mode_columns(steps: np.ndarray, shares: np.ndarray, real: np.ndarray) -> dic
     before training count as no earlier ones, since a judge may be sure of the class of noise.
 
     Args:
-        steps: Steps of the snapshots, ascending, shape (S,).
-        shares: Shares of all generated examples, and of the confident ones, on each mode, shape (S, 2, modes); NaN
+        steps: steps of the snapshots, ascending, shape (S,).
+        shares: shares of all generated examples, and of the confident ones, on each mode, shape (S, 2, modes); NaN
             where no example could be judged.
-        real: Shares of the modes in the real training examples, shape (modes,).
+        real: shares of the modes in the real training examples, shape (modes,).
 
     Returns:
         The columns `MODES` but `run`, one row per snapshot and mode; none for more than `MAX_MODES` modes, or for 0.
@@ -50,8 +50,8 @@ def mean_forgetting(modes: Mapping[str, ArrayLike], step: int) -> float:
     """Average the forgetting of a run at one snapshot over the modes.
 
     Args:
-        modes: The rows of the run, as of `mode_columns`.
-        step: The step of the snapshot.
+        modes: the rows of the run, as of `mode_columns`.
+        step: the step of the snapshot.
 
     Returns:
         The mean, between -1 and 1; NaN for a run without this snapshot or without an earlier one of training.

@@ -36,8 +36,8 @@ def paired_runs(
     """The runs of two groups, the partners of pairs in the same rows; None unless every run has exactly one partner.
 
     Args:
-        first, second: Rows of the table of runs.
-        by: The columns in which the two runs of a pair agree.
+        first, second: rows of the table of runs.
+        by: the columns in which the two runs of a pair agree.
     """
     places = [{key: place for place, key in enumerate(keys(runs, by))} for runs in (first, second)]
     if not len(places[0]) == len(first) == len(second) == len(places[1]) or places[0].keys() != places[1].keys():
@@ -49,8 +49,8 @@ def at_common(first: pd.DataFrame, second: pd.DataFrame, within: Sequence[str]) 
     """The runs of each of two groups at the settings that both were run at; two empty tables where there are none.
 
     Args:
-        first, second: Rows of the table of runs.
-        within: The columns in which runs of one setting agree.
+        first, second: rows of the table of runs.
+        within: the columns in which runs of one setting agree.
     """
     settings = [keys(runs, within) for runs in (first, second)]
     common = set(settings[0]) & set(settings[1])
@@ -63,8 +63,8 @@ def evenly_spread(first: pd.DataFrame, second: pd.DataFrame, within: Sequence[st
     Only then are the shares of all of their runs those of one mixture of settings.
 
     Args:
-        first, second: Rows of the table of runs.
-        within: The columns in which runs of one setting agree.
+        first, second: rows of the table of runs.
+        within: the columns in which runs of one setting agree.
     """
     mine, others = Counter(keys(first, within)), Counter(keys(second, within))
     return all(mine[key] * len(second) == others[key] * len(first) for key in mine | others)
@@ -76,7 +76,7 @@ def compare_failures(
     """Compare the failure rates of two groups of runs.
 
     Args:
-        first, second, within, confidence: As for `compare_shares`.
+        first, second, within, confidence: as for `compare_shares`.
 
     Returns:
         The first rate minus the second; None where it is not known of every run whether it failed.
@@ -102,16 +102,16 @@ def compare_shares(
     evidence than it is where its luck is the same at all of them.
 
     Args:
-        first, second: Rows of the table of runs, at least one each, see `at_common`.
-        within: The columns in which runs of one setting agree.
-        event: Whether each run ended so, such as `ganbench.analysis.methods.failed`.
-        confidence: The coverage of the interval, in (0, 1).
+        first, second: rows of the table of runs, at least one each, see `at_common`.
+        within: the columns in which runs of one setting agree.
+        event: whether each run ended so, such as `ganbench.analysis.methods.failed`.
+        confidence: the coverage of the interval, in (0, 1).
 
     Returns:
         The first share minus the second; None where it is not known of every run how it ended.
 
     Raises:
-        ValueError: There are no partners, and a setting has runs of one group alone.
+        ValueError: there are no partners, and a setting has runs of one group alone.
     """
     if undetermined(first).any() or undetermined(second).any():
         return None
@@ -137,8 +137,8 @@ def difference_columns(way: str, share: str) -> dict[str, str]:
     """The columns of a difference in a table of pairs of methods, with what they hold.
 
     Args:
-        way: What their names begin with.
-        share: What is compared.
+        way: what their names begin with.
+        share: what is compared.
     """
     return {
         f"{way}_difference": f"{share} of the first method less that of the second; by {STRATIFIED}, the mean of these"
@@ -172,10 +172,10 @@ def paired_p_value(p_value: float, pairs: int, one: str = "pair", *, tests: int 
     """The p-value of an exact test of pairs in words, with whether it is the least that so many can give.
 
     Args:
-        p_value: The p-value.
-        pairs: The number of pairs; 0 where runs are independent, of which the least one is not told.
-        one: The noun of a pair, such as "seed".
-        tests: The number of tests of which this is the most striking, by which the p-value is multiplied.
+        p_value: the p-value.
+        pairs: the number of pairs; 0 where runs are independent, of which the least one is not told.
+        one: the noun of a pair, such as "seed".
+        tests: the number of tests of which this is the most striking, by which the p-value is multiplied.
     """
     least = bonferroni(2.0 ** (1 - pairs), tests) if pairs else 0.0
     return format_p_value(bonferroni(p_value, tests), least=least, of=plural(pairs, one))
@@ -185,8 +185,8 @@ def difference_in_words(difference: RateDifference, *, tests: int = 1) -> str:
     """The difference with its interval and its test: "40 percentage points (95% interval 12 to 68; ...)".
 
     Args:
-        difference: The difference, whose interval allows for the number of tests.
-        tests: The number of differences of which this is the most striking; its p-value is multiplied by it.
+        difference: the difference, whose interval allows for the number of tests.
+        tests: the number of differences of which this is the most striking; its p-value is multiplied by it.
     """
     low, high = format_points(difference.low), format_points(difference.high)
     interval = f"95% interval {low} to {high}{f' for all {tests} pairs together' if tests > 1 else ''}"
@@ -201,8 +201,8 @@ def runs_needed(difference: RateDifference, *, level: float = LEVEL) -> int | No
     Within settings, they are the weighted shares; where these differ among settings, fewer runs may do.
 
     Args:
-        difference: The difference of the rates.
-        level: The level of the test.
+        difference: the difference of the rates.
+        level: the level of the test.
 
     Returns:
         The number; None where it is larger than anybody trains, or where the rates are equal.
@@ -217,9 +217,9 @@ def effort_in_words(needed: int | None, *, pairs: int, runs: int) -> str:
     """The number of runs that would tell two rates apart, as a sentence.
 
     Args:
-        needed: The number of pairs, or of runs of each; None where it is larger than anybody trains.
-        pairs: The number of pairs that were compared; 0 where runs are independent.
-        runs: The number of runs of the smaller group.
+        needed: the number of pairs, or of runs of each; None where it is larger than anybody trains.
+        pairs: the number of pairs that were compared; 0 where runs are independent.
+        runs: the number of runs of the smaller group.
     """
     words = enough(needed, pairs, "such pairs") if pairs else enough(needed, runs, "runs of each")
     return f" If the shares are as seen, {words} would."

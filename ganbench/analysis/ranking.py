@@ -68,8 +68,8 @@ def ranking(collected: Collected, tests: pd.DataFrame) -> pd.DataFrame:
     discovery rate for the tests in place of their familywise error.
 
     Args:
-        collected: The study's results.
-        tests: What `ganbench.analysis.ranking_tests.ranking_tests` returned for them.
+        collected: the study's results.
+        tests: what `ganbench.analysis.ranking_tests.ranking_tests` returned for them.
 
     Returns:
         One row per method with the columns `COLUMNS`, by data set in the order of the table of runs, then by place.
@@ -100,8 +100,8 @@ def chance(row: pd.Series, first: bool) -> tuple[float, float, float]:
     """The probability that a run of one method of a pair beats one of the other, with the bounds of its interval.
 
     Args:
-        row: The row of the pair in the table of tests.
-        first: Whether the method is the first of the pair.
+        row: the row of the pair in the table of tests.
+        first: whether the method is the first of the pair.
     """
     value, low, high = (float(row[name]) for name in ("improvement", "improvement_low", "improvement_high"))
     return (value, low, high) if first else (1 - value, 1 - high, 1 - low)

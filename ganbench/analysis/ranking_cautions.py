@@ -27,9 +27,9 @@ def cautions(collected: Collected, rows: pd.DataFrame, pairs: dict[str, tuple[pd
     """What limits the answer for a data set.
 
     Args:
-        collected: The study's results.
-        rows: The data set's rows of the ranking, see `ganbench.analysis.ranking.ranking`.
-        pairs: By other method, the row of its test against the first, and whether the first is the first in it.
+        collected: the study's results.
+        rows: the data set's rows of the ranking, see `ganbench.analysis.ranking.ranking`.
+        pairs: by other method, the row of its test against the first, and whether the first is the first in it.
     """
     yield from _blind_to_noise(collected, rows.iloc[0])
     yield from _near_noise(collected, rows.iloc[0])

@@ -35,11 +35,11 @@ class Answer:
     """The answer to the question which method of a data set to use.
 
     Attributes:
-        dataset: The data set.
-        use: The method to use.
-        shown: What its runs showed; empty where no method comes first.
-        sure: Whether others could be the better ones, and how many runs would tell.
-        cautions: What limits the answer.
+        dataset: the data set.
+        use: the method to use.
+        shown: what its runs showed; empty where no method comes first.
+        sure: whether others could be the better ones, and how many runs would tell.
+        cautions: what limits the answer.
     """
 
     dataset: str
@@ -58,9 +58,9 @@ def answers(collected: Collected, table: pd.DataFrame, tests: pd.DataFrame) -> l
     """Answer the question for every data set; where it has one method, only what its runs showed.
 
     Args:
-        collected: The study's results.
-        table: The ranking, see `ganbench.analysis.ranking.ranking`.
-        tests: The tests of its pairs.
+        collected: the study's results.
+        table: the ranking, see `ganbench.analysis.ranking.ranking`.
+        tests: the tests of its pairs.
     """
     found = []
     for dataset, rows in table.groupby("dataset", sort=False):
@@ -167,9 +167,9 @@ def _sure(ranked: pd.DataFrame, pairs: dict[str, tuple[pd.Series, bool]], tests:
     """Whether the first method is told apart from the others, and what would tell it apart.
 
     Args:
-        ranked: The data set's rows of the ranking.
-        pairs: By other method, the row of its test against the first, and whether the first is the first in it.
-        tests: The number of tests by which p-values are adjusted.
+        ranked: the data set's rows of the ranking.
+        pairs: by other method, the row of its test against the first, and whether the first is the first in it.
+        tests: the number of tests by which p-values are adjusted.
     """
     best = ranked["method"].iloc[0]
     rows = {name: row for name, (row, _) in pairs.items() if tested(row)}
@@ -222,8 +222,8 @@ def _untold(untold: dict[str, tuple[pd.Series, bool]], useless: list[str]) -> It
     """Which methods the first is not told apart from, and which of these may be better by what is worth naming.
 
     Args:
-        untold: By method, the row of its test against the first, and whether the first is the first in it.
-        useless: Those without a healthy run, while the first has some.
+        untold: by method, the row of its test against the first, and whether the first is the first in it.
+        useless: those without a healthy run, while the first has some.
     """
     few: dict[str, list[str]] = {}
     maybe, others = [], []
@@ -249,8 +249,8 @@ def _may_be_better(row: pd.Series, first: bool) -> bool:
     """Whether the intervals of a pair hold a difference worth naming in favour of the method that is not at the head.
 
     Args:
-        row: The row of the pair in the table of tests.
-        first: Whether the method at the head is the first of the pair.
+        row: the row of the pair in the table of tests.
+        first: whether the method at the head is the first of the pair.
     """
     _, low, _ = chance(row, first)
     share = -row["healthy_low"] if first else row["healthy_high"]

@@ -73,8 +73,8 @@ def _apart(groups: Sequence[WorkingRegion], known: Sequence[int]) -> str:
     number of groups.
 
     Args:
-        groups: All groups.
-        known: The places of those whose width is known, the widest first.
+        groups: all groups.
+        known: the places of those whose width is known, the widest first.
     """
     if len(known) < 2:
         return ""

@@ -20,9 +20,9 @@ def options_of(run: Run, evaluate: Evaluate, outcome: Outcome) -> dict[str, Any]
     """Collect a run's options by the names of their columns: `<family>_<option>`, `train_<option>` and so on.
 
     Args:
-        run: The run.
-        evaluate: The study's section `evaluate`; unused for runs without an architecture.
-        outcome: The study's section `outcome`.
+        run: the run.
+        evaluate: the study's section `evaluate`; unused for runs without an architecture.
+        outcome: the study's section `outcome`.
     """
     options = run.flat_options | flatten_options("outcome", outcome.model_dump())
     del options["train_steps"]  # the table has it as the column `steps`
@@ -45,8 +45,8 @@ def runs_table(runs: list[dict[str, Any]], metrics: dict[str, MetricInfo]) -> pd
     Lists become JSON. Where the values of an option have several types, all values that are not text become JSON.
 
     Args:
-        runs: The rows, each by the names of its columns.
-        metrics: The metrics whose final values are among the columns.
+        runs: the rows, each by the names of its columns.
+        metrics: the metrics whose final values are among the columns.
     """
     options = list(option_columns(dict.fromkeys(name for run in runs for name in run), metrics))
     table = pd.DataFrame(runs, columns=[*RUNS, *options, *(f"{name}_final" for name in metrics)])

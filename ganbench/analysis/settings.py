@@ -85,7 +85,7 @@ def settings_table(collected: Collected) -> pd.DataFrame:
         table of runs, then by number of training examples and learning rates.
 
     Raises:
-        ValueError: A run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
+        ValueError: a run has an outcome that `ganbench.analysis.columns.OUTCOMES` does not name.
     """
     if "settings" not in collected.derived:  # the bootstrap of many runs takes seconds
         collected.derived["settings"] = _settings_table(collected)

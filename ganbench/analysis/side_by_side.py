@@ -43,14 +43,14 @@ class Side:
     """A study among those that are compared.
 
     Attributes:
-        name: The study's name, unique among the studies.
-        title: Its title; may be empty.
-        file: The path of its file.
-        collected: Its results.
-        components: By method, the signature of each family's component.
-        training: By run, the options of training.
-        judges: By data set's signature, the digest of its judge's options, sources and data.
-        metrics: By column, the signature of the metric that it belongs to.
+        name: the study's name, unique among the studies.
+        title: its title; may be empty.
+        file: the path of its file.
+        collected: its results.
+        components: by method, the signature of each family's component.
+        training: by run, the options of training.
+        judges: by data set's signature, the digest of its judge's options, sources and data.
+        metrics: by column, the signature of the metric that it belongs to.
     """
 
     name: str
@@ -152,10 +152,10 @@ def _rows(
     """The names whose values differ between studies, with the values of each.
 
     Args:
-        kind: What they are of.
-        sides: By study, the values by name.
-        without: Names that do not count.
-        shared: Whether only names count that several studies have.
+        kind: what they are of.
+        sides: by study, the values by name.
+        without: names that do not count.
+        shared: whether only names count that several studies have.
     """
     found = []
     for name in dict.fromkeys(name for side in sides for name in side if name not in without):

@@ -60,9 +60,9 @@ def incomparable(one: Side, other: Side, runs: Sequence[pd.DataFrame], dataset: 
     for: what was looked for in the others alone has to be the same.
 
     Args:
-        one, other: The studies.
-        runs: The runs of each.
-        dataset: The signature of their data set; None for games without one.
+        one, other: the studies.
+        runs: the runs of each.
+        dataset: the signature of their data set; None for games without one.
     """
     thresholds = [
         {name: values for name, values in side.column_values("outcome_").items() if name not in NO_THRESHOLDS}

@@ -57,13 +57,13 @@ class WorkingRegion:
     """One group of runs along one axis.
 
     Attributes:
-        dataset: The data set.
-        axis: The column of the axis.
-        group: What was run along it.
-        values: The values of the axis, rising, shape (V,).
-        rates: The share of healthy runs at every value.
-        runs: Rows of the table of runs at these values.
-        left_out: The number of runs at values of zero.
+        dataset: the data set.
+        axis: the column of the axis.
+        group: what was run along it.
+        values: the values of the axis, rising, shape (V,).
+        rates: the share of healthy runs at every value.
+        runs: rows of the table of runs at these values.
+        left_out: the number of runs at values of zero.
     """
 
     dataset: str

@@ -29,9 +29,9 @@ def curve_quantity(how: str, series: str, curves: pd.DataFrame, runs: pd.DataFra
 
     Args:
         how: `early`, `late`, `median`, `lowest` or `highest`.
-        series: The name of the series.
-        curves: The table `curves`.
-        runs: The table `runs`, indexed by the runs' identifiers.
+        series: the name of the series.
+        curves: the table `curves`.
+        runs: the table `runs`, indexed by the runs' identifiers.
 
     Returns:
         By run, the number; NaN where no bin is left. Runs without the series are left out.

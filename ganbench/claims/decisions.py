@@ -47,7 +47,7 @@ def decide(collected: Collected, claims: Sequence[Claim]) -> list[Decision]:
     """Decide every claim.
 
     Raises:
-        GanbenchError: A claim names an unknown outcome, or the best value of a metric that has no better end.
+        GanbenchError: a claim names an unknown outcome, or the best value of a metric that has no better end.
     """
     quantities = Quantities(collected)
     tests = [[_result(quantities, tagged.test) for tagged in claim.tests] for claim in claims]

@@ -20,10 +20,10 @@ def lift(events: Sequence[Interval], others: Sequence[Interval], cells: np.ndarr
     events of both kinds begin and end with cells, so that some distances between them cannot occur.
 
     Args:
-        events: First and last steps of the events.
-        others: Those of the events of the other kind.
-        cells: First and last steps of the stretches that the events are made of, (cells, 2): bins, or snapshots.
-        gap: The largest distance in steps.
+        events: first and last steps of the events.
+        others: those of the events of the other kind.
+        cells: first and last steps of the stretches that the events are made of, (cells, 2): bins, or snapshots.
+        gap: the largest distance in steps.
 
     Returns:
         The ratio; NaN without events of either kind, where there is nothing to compare.

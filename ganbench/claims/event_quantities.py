@@ -54,17 +54,17 @@ def event_quantity(
 
     Args:
         source: `events` or `lift`.
-        what: The rest of the name.
-        events: The table `events`.
-        runs: The table `runs`, indexed by the runs' identifiers.
-        curves: The table `curves`, whose bins events may lie at.
-        snapshots: The table `snapshots`, which events may lie at.
+        what: the rest of the name.
+        events: the table `events`.
+        runs: the table `runs`, indexed by the runs' identifiers.
+        curves: the table `curves`, whose bins events may lie at.
+        snapshots: the table `snapshots`, which events may lie at.
 
     Returns:
         By run, the number.
 
     Raises:
-        GanbenchError: The name is not known.
+        GanbenchError: the name is not known.
     """
     valid = PARTS if source == "events" else PAIRS
     if what not in valid:

@@ -110,9 +110,9 @@ def difference(test: Difference, first: RunGroup, second: RunGroup) -> TestStati
     """Test whether the difference of two means lies on the required side of the limit.
 
     Args:
-        test: The test, which holds the limit and its side.
-        first: The runs whose mean is the minuend.
-        second: The runs whose mean is subtracted.
+        test: the test, which holds the limit and its side.
+        first: the runs whose mean is the minuend.
+        second: the runs whose mean is subtracted.
 
     Returns:
         What the test says if its p-value is small enough, with the difference of means and its interval.
@@ -141,8 +141,8 @@ def ordering(test: Ordering, *groups: RunGroup) -> TestStatistics:
     so that the p-value of that is the smallest one of a step down, times the number of steps.
 
     Args:
-        test: The test.
-        groups: Two groups or more, the smallest expected mean first.
+        test: the test.
+        groups: two groups or more, the smallest expected mean first.
 
     Returns:
         What the test says if its p-value is small enough, with the step whose interval has the least lower bound.
@@ -171,9 +171,9 @@ def plan_means(test: MeanTest, seeds: Sequence[pd.Series], level: float) -> Effo
     An ordering is confirmed if every step is: each of its n steps is given the power 1 - 0.2 / n.
 
     Args:
-        test: The test.
-        seeds: The seeds of the runs of every group that it selects.
-        level: The level of the test, in both directions.
+        test: the test.
+        seeds: the seeds of the runs of every group that it selects.
+        level: the level of the test, in both directions.
 
     Returns:
         The runs present and needed.

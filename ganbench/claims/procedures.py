@@ -39,11 +39,11 @@ class Procedure:
     """What is done with tests of one kind.
 
     Attributes:
-        decide: Takes a test and the groups of runs that it selects, one or more runs each; returns its statistics.
-        plan: Of a statistical kind whose tests state an effect: takes a test, the seeds of the runs of every group, and
+        decide: takes a test and the groups of runs that it selects, one or more runs each; returns its statistics.
+        plan: of a statistical kind whose tests state an effect: takes a test, the seeds of the runs of every group, and
             the level of the test in both directions; returns the runs present, and those with which it would be
             decided, with 80% power, if the effect is as stated.
-        unconfirmable: Of a kind that too few runs may keep from being confirmed whatever they show: takes a test, the
+        unconfirmable: of a kind that too few runs may keep from being confirmed whatever they show: takes a test, the
             number of its runs and that of the study's statistical tests; returns why no result could confirm it, or
             None.
     """
@@ -67,8 +67,8 @@ def efforts(tests: Sequence[ClaimTest], seeds: Seeds) -> list[Effort | None]:
     """Count the runs with which each of a study's tests would be decided, as the first of all that are.
 
     Args:
-        tests: All tests of the study.
-        seeds: Gives the seeds of the runs of every group that a test selects.
+        tests: all tests of the study.
+        seeds: gives the seeds of the runs of every group that a test selects.
 
     Returns:
         By test, the runs present and needed; None for tests that check every run, which need no number of them, and for

@@ -75,8 +75,8 @@ def summarise(values: np.ndarray, statistic: Statistic = "mean") -> Ours:
     alone: the lower bound counts the runs without a value as smaller than any, the upper bound as larger.
 
     Args:
-        values: The values, NaN or infinite where a run has none, shape (runs,).
-        statistic: What is published, a mean or a median.
+        values: the values, NaN or infinite where a run has none, shape (runs,).
+        statistic: what is published, a mean or a median.
     """
     if np.isfinite(values).all():
         if statistic == "median":
@@ -170,8 +170,8 @@ def _comparison(row: dict, *, equal: bool) -> str:
     """Whether both numbers agree, in words.
 
     Args:
-        row: The row of the table so far.
-        equal: Whether all runs have one value.
+        row: the row of the table so far.
+        equal: whether all runs have one value.
     """
     if row["statistic"] != row["published_statistic"]:
         return f"not compared: ours is a {row['statistic']}, theirs a {row['published_statistic']}"
@@ -224,8 +224,8 @@ def render_published(collected: Collected, study: dict) -> dict | None:
     """Render the published numbers of a study for the report.
 
     Args:
-        collected: The collected results of the study.
-        study: The resolved configuration of the study.
+        collected: the collected results of the study.
+        study: the resolved configuration of the study.
 
     Returns:
         The lines of the protocol and a row per number; None if the study names none.
@@ -252,4 +252,3 @@ def _row(row: dict) -> dict:
         "error": ", ".join(filter(None, (error, theirs))),
         "comparison": row["comparison"],
     }
-

@@ -30,7 +30,7 @@ class Quantities:
     that a test is decided only where the missing numbers cannot change its verdict.
 
     Args:
-        collected: The collected results of the study.
+        collected: the collected results of the study.
     """
 
     def __init__(self, collected: Collected) -> None:
@@ -53,8 +53,8 @@ class Quantities:
         """Evaluate an expression in every run.
 
         Args:
-            expression: The expression to evaluate.
-            runs: The identifiers of the runs.
+            expression: the expression to evaluate.
+            runs: the identifiers of the runs.
 
         Returns:
             The values, NaN where a run has none, shape (runs,).

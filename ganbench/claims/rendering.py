@@ -22,8 +22,8 @@ def render_claims(collected: Collected, study: dict) -> dict | None:
     """Render the claims of a study for the report.
 
     Args:
-        collected: The collected results of the study.
-        study: The resolved configuration of the study.
+        collected: the collected results of the study.
+        study: the resolved configuration of the study.
 
     Returns:
         The number of claims, the counts of verdicts by scale and a row per claim; None if the study has no claims.

@@ -53,12 +53,12 @@ def _result_over_runs(
     """Decide a test that must hold in every run; all arrays have shape (runs,).
 
     Args:
-        test: The test to decide.
-        group: The runs that the test selects.
-        wanted: The value that the quantity is compared with.
-        holds: Whether the test holds in each run.
-        margin: The distance of each run from failing the test; orders the runs from worst to best.
-        known: Whether each run has all numbers that the test needs.
+        test: the test to decide.
+        group: the runs that the test selects.
+        wanted: the value that the quantity is compared with.
+        holds: whether the test holds in each run.
+        margin: the distance of each run from failing the test; orders the runs from worst to best.
+        known: whether each run has all numbers that the test needs.
     """
     total, missing = len(known), int((~known).sum())
     one, many = ("measurement of the study holds", "") if test.where.study else ("run holds", "runs hold")
@@ -142,7 +142,7 @@ def null_hypothesis(test: NullHypothesis, group: RunGroup) -> TestStatistics:
     """Refute the hypothesis in all runs by their smallest p-value, times their number (Bonferroni), or leave it open.
 
     Raises:
-        GanbenchError: A run's quantity is no p-value.
+        GanbenchError: a run's quantity is no p-value.
     """
     values, total = group.values, len(group.values)
     for run, value in zip(group.runs.index, values, strict=True):
@@ -170,9 +170,9 @@ def plan_proportion(test: Proportion, seeds: Sequence[pd.Series], level: float) 
     """Count the runs with which a proportion would be decided, with 80% power, if it is as stated.
 
     Args:
-        test: The test.
-        seeds: The seeds of the runs that it selects, alone in a sequence.
-        level: The level of the test, in both directions.
+        test: the test.
+        seeds: the seeds of the runs that it selects, alone in a sequence.
+        level: the level of the test, in both directions.
 
     Returns:
         The runs present and needed.
@@ -188,9 +188,9 @@ def unconfirmable_proportion(test: Proportion, runs: int, tests: int) -> str | N
     That all runs agree confirms it most easily, and at the largest level where all other tests are decided.
 
     Args:
-        test: The test.
-        runs: The number of runs that it selects.
-        tests: The number of statistical tests of the study, itself among them.
+        test: the test.
+        runs: the number of runs that it selects.
+        tests: the number of statistical tests of the study, itself among them.
     """
     rare = test.at_least is None
     best = 0.0 if rare else 1.0

@@ -71,12 +71,12 @@ class Effort:
     """The runs that a statistical test has, and those with which it would be decided.
 
     Attributes:
-        present: Number of runs, of pairs, or of runs of the smallest group.
-        unit: What is counted: `runs`, `pairs` or `runs of each`.
-        effect: What is expected, in words: a share, or a difference of means.
-        expected: The effect stated; None where none is.
-        needed: Number that finds the effect with 80% power; None where it exceeds 10,000, or where no effect is stated.
-        among: The number that must differ from 0 in a run that counts, where only some do: `present` is the most then.
+        present: number of runs, of pairs, or of runs of the smallest group.
+        unit: what is counted: `runs`, `pairs` or `runs of each`.
+        effect: what is expected, in words: a share, or a difference of means.
+        expected: the effect stated; None where none is.
+        needed: number that finds the effect with 80% power; None where it exceeds 10,000, or where no effect is stated.
+        among: the number that must differ from 0 in a run that counts, where only some do: `present` is the most then.
     """
 
     present: int

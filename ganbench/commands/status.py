@@ -81,9 +81,9 @@ def page(now: StudyStatus, study: str, rows: int | None) -> Iterator[RenderableT
     """The parts of a status that are shown on a terminal.
 
     Args:
-        now: The status.
-        study: The study's file, as commands name it.
-        rows: The number of jobs to show in each state; None for all.
+        now: the status.
+        study: the study's file, as commands name it.
+        rows: the number of jobs to show in each state; None for all.
     """
     total = len(now.jobs)
     yield Text(f"{now.study}: {len(now.of(DONE)):,} of {plural(total, 'job')} done{_left(now)}. {_holder(now)}")

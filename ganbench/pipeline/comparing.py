@@ -21,14 +21,14 @@ def compare(studies: Sequence[Path | str], folder: Path | None = None) -> Path:
     """Write tables, figures and a report of several studies side by side.
 
     Args:
-        studies: The studies' files, or their names.
-        folder: The folder to write; by default `compare-<names>` beside the results of the first study.
+        studies: the studies' files, or their names.
+        folder: the folder to write; by default `compare-<names>` beside the results of the first study.
 
     Returns:
         The path of the report.
 
     Raises:
-        GanbenchError: Fewer than two studies, a study twice, two of one name, or a study without results.
+        GanbenchError: fewer than two studies, a study twice, two of one name, or a study without results.
     """
     files = [find_study(study) for study in studies]
     twice = [str(file) for file, count in Counter(file.resolve() for file in files).items() if count > 1]
@@ -45,9 +45,9 @@ def side(plan: Plan, file: Path | str, collected: Collected) -> Side:
     """A study as one side of a comparison.
 
     Args:
-        plan: The study's plan.
-        file: The study's file, for the report.
-        collected: The study's results.
+        plan: the study's plan.
+        file: the study's file, for the report.
+        collected: the study's results.
     """
     runs = {run.id: run for run in plan.grid.runs}
     metrics = plan.study.evaluate.metrics

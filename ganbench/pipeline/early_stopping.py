@@ -27,8 +27,8 @@ def stop_config(run: Run, outcome: Outcome) -> StopConfig | None:
     """How a run is stopped early; None for a run that is not.
 
     Args:
-        run: The run.
-        outcome: The study's section `outcome`.
+        run: the run.
+        outcome: the study's section `outcome`.
     """
     option = run.training.get("early_stopping")
     if option is None:
@@ -42,12 +42,12 @@ def stop_rule(stop: StopConfig | None, train: dict[str, Any], configs: dict[str,
     """The rule that stops runs early; None if no run is.
 
     Args:
-        stop: How they are stopped.
-        train: Their training options.
-        configs: Their components, by family.
+        stop: how they are stopped.
+        train: their training options.
+        configs: their components, by family.
 
     Raises:
-        GanbenchError: The rule's sources were edited after the job was planned.
+        GanbenchError: the rule's sources were edited after the job was planned.
     """
     if stop is None:
         return None

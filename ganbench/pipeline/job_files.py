@@ -22,8 +22,8 @@ def path_of(folder: Path, job: Job) -> Path:
     """The path of a job's file.
 
     Args:
-        folder: The folder of the study's results.
-        job: The job.
+        folder: the folder of the study's results.
+        job: the job.
     """
     return folder / FOLDER / job.stage / f"{job.stem}.json"
 
@@ -45,7 +45,7 @@ def read(path: Path) -> tuple[Job, ExecutionSettings]:
     """Read a job and its execution settings from the job's file.
 
     Raises:
-        GanbenchError: The file does not exist, or another version of ganbench wrote it.
+        GanbenchError: the file does not exist, or another version of ganbench wrote it.
     """
     try:
         content = json.loads(path.read_text())

@@ -28,7 +28,7 @@ def write(plan: Plan) -> Path:
         The path of the report.
 
     Raises:
-        GanbenchError: No pack is done yet, or another process is writing the partial report.
+        GanbenchError: no pack is done yet, or another process is writing the partial report.
     """
     one_thread()
     target = plan.folder / FOLDER

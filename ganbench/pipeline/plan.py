@@ -29,13 +29,13 @@ class Plan:
     """The runs, jobs and files of a study. It has an attribute for every stage, which is computed when it is asked for.
 
     Args:
-        study: The study.
-        file: The file that the study was read from; None if it was not read from one file.
-        grid: The runs and packs to plan for; by default, all of the study.
-        result_jobs: The jobs of data sets and packs, by stage; by default, all of the grid's.
+        study: the study.
+        file: the file that the study was read from; None if it was not read from one file.
+        grid: the runs and packs to plan for; by default, all of the study.
+        result_jobs: the jobs of data sets and packs, by stage; by default, all of the grid's.
 
     Raises:
-        GanbenchError: The grid is not valid, a judge fits no data set, or an experiment or a claim selects no run.
+        GanbenchError: the grid is not valid, a judge fits no data set, or an experiment or a claim selects no run.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Plan:
         """The archives that data sets are read from, by path. Those with an address can be fetched.
 
         Raises:
-            GanbenchError: Two data sets read different files from one path.
+            GanbenchError: two data sets read different files from one path.
         """
         return dataset_jobs.archives_by_path(self.grid.datasets.values())
 
@@ -174,7 +174,7 @@ class Plan:
         """The jobs that remain to do until the targets are done, in the order of the stages.
 
         Args:
-            targets: The jobs that are wanted.
+            targets: the jobs that are wanted.
 
         Returns:
             The targets that are not done, and all jobs that are not done and whose outputs these need.
@@ -194,7 +194,7 @@ def distinct_names(plans: Sequence[Plan]) -> list[str]:
     """The names of studies.
 
     Raises:
-        GanbenchError: Two studies have one name.
+        GanbenchError: two studies have one name.
     """
     names = [plan.study.study for plan in plans]
     if len(set(names)) < len(names):

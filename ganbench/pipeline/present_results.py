@@ -34,9 +34,9 @@ def part_of(whole: Plan, done: Callable[[Job], bool], folder: Path) -> Plan:
     """The plan of the packs whose outcomes are known: packs that are trained and, if they train on data, evaluated.
 
     Args:
-        whole: The plan of the study.
-        done: A function that tells whether a job is done.
-        folder: The folder for what is made of the results.
+        whole: the plan of the study.
+        done: a function that tells whether a job is done.
+        folder: the folder for what is made of the results.
     """
     known = {name for name in whole.grid.packs if all(map(done, jobs_behind_outcomes(whole, name)))}
     unknown = whole.grid.packs.keys() - known
@@ -68,9 +68,9 @@ class Present:
     """What is done of a study.
 
     Attributes:
-        whole: The plan of the study.
-        now: The study's status.
-        part: The plan of what is done.
+        whole: the plan of the study.
+        now: the study's status.
+        part: the plan of what is done.
     """
 
     whole: Plan
@@ -82,11 +82,11 @@ class Present:
         """Find what is done of a study.
 
         Args:
-            whole: The plan of the study.
-            folder: The folder for what is made of the results.
+            whole: the plan of the study.
+            folder: the folder for what is made of the results.
 
         Raises:
-            GanbenchError: No pack is done yet.
+            GanbenchError: no pack is done yet.
         """
         now = read_status(whole)
         states = {(each.job.stage, each.job.name): each.state for each in now.jobs}
@@ -148,11 +148,11 @@ def read(plan: Plan, study: Path) -> Collected:
     Results that are not collected are gathered in a temporary folder, which goes when the process ends.
 
     Args:
-        plan: The plan of the study.
-        study: The study's file, for messages.
+        plan: the plan of the study.
+        study: the study's file, for messages.
 
     Raises:
-        GanbenchError: The study has no results that fit its file and the sources, or a file is damaged.
+        GanbenchError: the study has no results that fit its file and the sources, or a file is damaged.
     """
     if plan.collect.done:
         return Collected.read(plan.collect.path.parent)

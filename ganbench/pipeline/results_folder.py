@@ -23,7 +23,7 @@ def prepare(plan: Plan) -> None:
     """Make the results folder if there is none, and verify its content.
 
     Raises:
-        GanbenchError: The folder cannot be written, holds results of another format, or holds damaged files.
+        GanbenchError: the folder cannot be written, holds results of another format, or holds damaged files.
     """
     create(plan)
     verify(plan)
@@ -33,7 +33,7 @@ def create(plan: Plan) -> None:
     """Make the results folder if there is none.
 
     Raises:
-        GanbenchError: The folder cannot be written.
+        GanbenchError: the folder cannot be written.
     """
     folder, mark = plan.folder, plan.folder / MARK
     try:
@@ -56,7 +56,7 @@ def verify(plan: Plan) -> None:
     """Verify that the study can go on from the content of its results folder. Changes nothing.
 
     Raises:
-        GanbenchError: The folder holds results of another format, or damaged or foreign files; or a study that this
+        GanbenchError: the folder holds results of another format, or damaged or foreign files; or a study that this
             one is compared with has no results.
     """
     folder, mark = plan.folder, plan.folder / MARK
@@ -87,7 +87,7 @@ def require_compared(plan: Plan) -> None:
     """Require the results of the studies that this one is compared with.
 
     Raises:
-        GanbenchError: One of them has none that fit its file and the sources, or the name of another.
+        GanbenchError: one of them has none that fit its file and the sources, or the name of another.
     """
     distinct_names([plan, *plan.compared.values()])
     for file, other in plan.compared.items():
@@ -122,11 +122,11 @@ def require_space(plan: Plan, needed: int) -> None:
     """Refuse a study whose results do not fit on the disk.
 
     Args:
-        plan: The study's plan.
-        needed: The bytes that the study needs.
+        plan: the study's plan.
+        needed: the bytes that the study needs.
 
     Raises:
-        GanbenchError: The disk has less free space than the study needs.
+        GanbenchError: the disk has less free space than the study needs.
     """
     left = shutil.disk_usage(plan.folder).free
     if left < needed:

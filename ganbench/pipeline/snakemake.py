@@ -56,18 +56,18 @@ def plan_of(config: dict[str, Any], origin: str, *, files: Iterable[str] = (), v
     """The plan of the study in a workflow's configuration.
 
     Args:
-        config: The study, as Snakemake read it.
-        origin: The name of the study's source in error messages.
-        files: The files that Snakemake read the study from. Snakemake keeps the last of duplicate keys and runs
+        config: the study, as Snakemake read it.
+        origin: the name of the study's source in error messages.
+        files: the files that Snakemake read the study from. Snakemake keeps the last of duplicate keys and runs
             templates, so the files are read again as strictly as `ganbench check` reads them.
-        verify: Whether to refuse damaged results, which would count as done, and to forget tracking whose store is
+        verify: whether to refuse damaged results, which would count as done, and to forget tracking whose store is
             lost. Jobs on a cluster parse the workflow again and need no verification.
 
     Returns:
         The plan.
 
     Raises:
-        SystemExit: The study is not valid, its results are damaged, or a file that is to be put there by hand is
+        SystemExit: the study is not valid, its results are damaged, or a file that is to be put there by hand is
             missing.
     """
     with _plain_errors():
@@ -89,15 +89,15 @@ def job_named(plan: Plan, stage: str, wildcards: Any) -> Job:
     """Find the job that a rule's wildcards `name` and `digest` stand for.
 
     Args:
-        plan: The study's plan.
-        stage: The stage.
-        wildcards: The wildcards; a stage that runs once per study has none.
+        plan: the study's plan.
+        stage: the stage.
+        wildcards: the wildcards; a stage that runs once per study has none.
 
     Returns:
         The job.
 
     Raises:
-        SystemExit: The job's digest is another one: a file was edited after the workflow was planned.
+        SystemExit: the job's digest is another one: a file was edited after the workflow was planned.
     """
     with _plain_errors():
         name = getattr(wildcards, "name", stage)
@@ -124,12 +124,12 @@ def before_first_job(plan: Plan, *, here: bool, parallel_jobs: int | None = None
     """Prepare a workflow before its first job: lock the results folder, write the job files and try the study.
 
     Args:
-        plan: The study's plan.
-        here: Whether the jobs run on this machine.
-        parallel_jobs: The number of jobs that may run at the same time.
+        plan: the study's plan.
+        here: whether the jobs run on this machine.
+        parallel_jobs: the number of jobs that may run at the same time.
 
     Raises:
-        SystemExit: The results folder is in use or cannot be written, or the trial of the study failed.
+        SystemExit: the results folder is in use or cannot be written, or the trial of the study failed.
     """
     with _plain_errors():
         results_folder.create(plan)

@@ -128,8 +128,8 @@ def read_status(plan: Plan, known: Known | None = None) -> StudyStatus:
     """Read the present status of a study.
 
     Args:
-        plan: The study's plan.
-        known: What earlier looks have read, to which this one adds; None for a single look.
+        plan: the study's plan.
+        known: what earlier looks have read, to which this one adds; None for a single look.
     """
     exists, known = listing(), known or Known()
     jobs = tuple(_job_status(plan, job, exists) for job in plan.all_jobs())

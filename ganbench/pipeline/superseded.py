@@ -57,7 +57,7 @@ def refuse_running(plan: Plan) -> None:
     """Refuse to remove anything while a job of the study runs, which may outlive its workflow.
 
     Raises:
-        GanbenchError: The journal of a job says that it is running.
+        GanbenchError: the journal of a job says that it is running.
     """
     for path in sorted((plan.folder / journal.FOLDER).glob("*/*.json")):
         entry = journal.read(path)

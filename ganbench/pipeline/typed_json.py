@@ -16,8 +16,8 @@ def encode(value: Any, *, paths: bool = True) -> Any:
     """Convert a dataclass, or a container of dataclasses, to JSON-able values.
 
     Args:
-        value: The value.
-        paths: Whether to keep the fields that hold a path, and those that are marked `IN_NO_DIGEST`.
+        value: the value.
+        paths: whether to keep the fields that hold a path, and those that are marked `IN_NO_DIGEST`.
 
     Returns:
         The JSON-able values: dataclasses as mappings of their fields, paths as text, tuples as lists.
@@ -37,15 +37,15 @@ def decode(kind: Any, value: Any) -> Any:
     """Convert JSON-able values made by `encode` back to a value of an annotated type.
 
     Args:
-        kind: The type: a dataclass, `Path`, `tuple[...]`, `list[...]`, `dict[str, ...]`, `X | None`, or a plain type. A
+        kind: the type: a dataclass, `Path`, `tuple[...]`, `list[...]`, `dict[str, ...]`, `X | None`, or a plain type. A
             type with a class method `decode` is converted by that method.
-        value: The JSON-able values.
+        value: the JSON-able values.
 
     Returns:
         The value.
 
     Raises:
-        TypeError: A field of a dataclass is missing or unknown.
+        TypeError: a field of a dataclass is missing or unknown.
     """
     if hasattr(kind, "decode"):
         return kind.decode(value)

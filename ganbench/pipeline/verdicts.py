@@ -42,13 +42,13 @@ def record(study: Path) -> list[Path]:
     """Write the records of a finished study.
 
     Args:
-        study: The study's file.
+        study: the study's file.
 
     Returns:
         The folders of the records: that of verdicts if the study has claims, that of published numbers if it names any.
 
     Raises:
-        GanbenchError: The study's tables are missing, or are older than its runs or claims; or a claim has the
+        GanbenchError: the study's tables are missing, or are older than its runs or claims; or a claim has the
             identifier of a listed one and another statement.
     """
     plan = Plan(load(study))
@@ -146,12 +146,12 @@ def run_all(studies: Sequence[Path], profile: Path, say: Say) -> None:
     one fails.
 
     Args:
-        studies: The studies' files.
-        profile: The profile of the workflow.
-        say: Called with each sentence about the progress.
+        studies: the studies' files.
+        profile: the profile of the workflow.
+        say: called with each sentence about the progress.
 
     Raises:
-        GanbenchError: A study failed; the message names it, with all others that did.
+        GanbenchError: a study failed; the message names it, with all others that did.
     """
     faults: dict[Path, str] = {}
     left: dict[Path, float] = {}
@@ -208,13 +208,13 @@ def _snakemake(study: Path, profile: Path, others: float, say: Say) -> None:
     """Run a study's workflow to its end, and say every `SAY_SECONDS` how much is done and how long the rest will take.
 
     Args:
-        study: The study's file.
-        profile: The profile of the workflow.
-        others: The seconds that the studies after it will take.
-        say: Called with each sentence.
+        study: the study's file.
+        profile: the profile of the workflow.
+        others: the seconds that the studies after it will take.
+        say: called with each sentence.
 
     Raises:
-        GanbenchError: The workflow ended with an error, which it has printed.
+        GanbenchError: the workflow ended with an error, which it has printed.
     """
     plan, known = Plan(load(study)), Known()
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", str(profile), "--configfile", str(study)]

@@ -42,8 +42,8 @@ def write(sides: Sequence[Side], folder: Path) -> Path:
     """Write the report, its tables as CSV with a page that explains their columns, and its figures.
 
     Args:
-        sides: The studies.
-        folder: The folder to write; created if missing.
+        sides: the studies.
+        folder: the folder to write; created if missing.
 
     Returns:
         The path of the report.

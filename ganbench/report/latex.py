@@ -38,10 +38,10 @@ def long_table(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str
     """A table as a `longtable` environment with rules of booktabs.
 
     Args:
-        heads: The texts above the columns.
-        rows: The texts of every row, as many as heads.
-        caption: What the table shows.
-        label: Its label, of letters, digits, hyphens and colons.
+        heads: the texts above the columns.
+        rows: the texts of every row, as many as heads.
+        caption: what the table shows.
+        label: its label, of letters, digits, hyphens and colons.
     """
     columns = [[row[index] for row in rows] for index in range(len(heads))]
     head = [r"\toprule", _row(heads), r"\midrule"]

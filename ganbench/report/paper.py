@@ -24,9 +24,9 @@ def write(collected: Collected, study: dict, folder: Path) -> None:
     all rows, with the method, data set or experiment in the first column.
 
     Args:
-        collected: The study's results.
-        study: Its resolved configuration.
-        folder: The folder to write; created if missing.
+        collected: the study's results.
+        study: its resolved configuration.
+        folder: the folder to write; created if missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     found = paper_tables(collected, study)

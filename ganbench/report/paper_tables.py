@@ -30,10 +30,10 @@ class PaperTable:
     """A table of texts.
 
     Attributes:
-        of: What it is of, such as a method; empty for the one table of a study.
-        caption: What it shows.
-        heads: The texts above its columns.
-        rows: The texts of every row.
+        of: what it is of, such as a method; empty for the one table of a study.
+        caption: what it shows.
+        heads: the texts above its columns.
+        rows: the texts of every row.
     """
 
     of: str

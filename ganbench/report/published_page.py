@@ -29,8 +29,8 @@ def page(records: Sequence[Record], studies: Mapping[str, Study]) -> str:
     """Write the page of published numbers as Markdown.
 
     Args:
-        records: The records of the tables `published` of studies.
-        studies: Studies by the paths of their files: how a record differs from its study is said, and those with
+        records: the records of the tables `published` of studies.
+        studies: studies by the paths of their files: how a record differs from its study is said, and those with
             published numbers and without a record wait.
     """
     rows = [row for record in records for row in record.table.to_dict("records")]

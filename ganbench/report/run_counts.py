@@ -24,7 +24,7 @@ def design(runs: pd.DataFrame) -> str:
     """What the runs of a study are: how many methods and seeds, on which data, with which networks, and for how long.
 
     Args:
-        runs: Rows of the table of runs, one at least.
+        runs: rows of the table of runs, one at least.
     """
     counts = f"{plural(len(runs), 'run')}: {plural(runs['method'].nunique(), 'method')},"
     parts = [f"{counts} {plural(runs['seed'].nunique(), 'seed')}"]
@@ -49,7 +49,7 @@ def counted(runs: pd.DataFrame) -> str:
     """Number of runs, and of those that failed, with the share's interval.
 
     Args:
-        runs: Rows of the table of runs.
+        runs: rows of the table of runs.
 
     Returns:
         "36 runs, of which 1 failed (3%, 95% Wilson interval 0% to 14%) and 4 had not learned", or without a share where

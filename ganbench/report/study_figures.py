@@ -40,8 +40,8 @@ def failures(settings: pd.DataFrame, names: Sequence[str]) -> Figure:
     """The failure rate of every setting that several studies have, with its interval.
 
     Args:
-        settings: The table of `ganbench.analysis.side_by_side.settings`.
-        names: The studies.
+        settings: the table of `ganbench.analysis.side_by_side.settings`.
+        names: the studies.
     """
     rows = labels(settings)
     if not rows:
@@ -67,10 +67,10 @@ def scores(sides: Sequence[Side], settings: pd.DataFrame, metric: str, info: Met
     """A metric at the end of every run of the settings that several studies have on a data set, and the medians.
 
     Args:
-        sides: The studies in which the metric is the same.
-        settings: The table of `ganbench.analysis.side_by_side.settings`, of these studies and the data set.
-        metric: The metric.
-        info: Its description.
+        sides: the studies in which the metric is the same.
+        settings: the table of `ganbench.analysis.side_by_side.settings`, of these studies and the data set.
+        metric: the metric.
+        info: its description.
     """
     rows, names = labels(settings), [side.name for side in sides]
     figure, axes = _canvas(rows)

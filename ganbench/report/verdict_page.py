@@ -36,11 +36,11 @@ class Verdict:
     """A study's verdict on a claim, as recorded, with what the study says of the claim now.
 
     Attributes:
-        tests: What each test asks, and its verdict.
-        numbers: The result of the test that decides.
-        note: The study's note on the claim.
-        exploratory: Whether the claim was asked after numbers of its runs had been seen.
-        outdated: Whether the study now asks otherwise, so that the verdict answers nothing that is asked.
+        tests: what each test asks, and its verdict.
+        numbers: the result of the test that decides.
+        note: the study's note on the claim.
+        exploratory: whether the claim was asked after numbers of its runs had been seen.
+        outdated: whether the study now asks otherwise, so that the verdict answers nothing that is asked.
     """
 
     claim: str
@@ -67,8 +67,8 @@ def verdicts(records: Sequence[Record], studies: Mapping[str, Sequence[Claim]]) 
     """All verdicts of studies, in the order of claims, then from the largest scale to the smallest.
 
     Args:
-        records: The records of the tables `claims` of studies.
-        studies: The claims of the studies as they are, by the paths of their files.
+        records: the records of the tables `claims` of studies.
+        studies: the claims of the studies as they are, by the paths of their files.
     """
     found = []
     for record in records:
@@ -102,9 +102,9 @@ def page(records: Sequence[Record], listed: ClaimList, studies: Mapping[str, Seq
     """Write the page of all verdicts as Markdown.
 
     Args:
-        records: The records of the tables `claims` of studies.
-        listed: All claims; those that no record decides are open.
-        studies: The claims of the studies as they are, by the paths of their files: notes are theirs, verdicts on what
+        records: the records of the tables `claims` of studies.
+        listed: all claims; those that no record decides are open.
+        studies: the claims of the studies as they are, by the paths of their files: notes are theirs, verdicts on what
             they no longer ask count for nothing, and those without a record wait.
     """
     found = verdicts(records, studies)

@@ -24,19 +24,19 @@ class StudyRun:
     """When, on what and at what cost a study was run.
 
     Attributes:
-        study: Name of the study.
-        title: Its title.
-        file: Path of its file from the folder of the project.
-        date: Day on which its last run was trained.
-        machine: Processors that trained and scored, with their kernels, in words.
-        versions: By name, the versions of Python and of the packages that compute, and the commit of the sources.
-        runs: Number of runs.
-        failed: Number of these that failed.
-        core_seconds: Time that all jobs have worked, in seconds, with those before them whose results they took over.
-        elapsed_seconds: Time in which a job worked, without that of earlier jobs.
-        pack_seconds: By pack, the time that its training, evaluation and diagnoses took; that of measurements of the
+        study: name of the study.
+        title: its title.
+        file: path of its file from the folder of the project.
+        date: day on which its last run was trained.
+        machine: processors that trained and scored, with their kernels, in words.
+        versions: by name, the versions of Python and of the packages that compute, and the commit of the sources.
+        runs: number of runs.
+        failed: number of these that failed.
+        core_seconds: time that all jobs have worked, in seconds, with those before them whose results they took over.
+        elapsed_seconds: time in which a job worked, without that of earlier jobs.
+        pack_seconds: by pack, the time that its training, evaluation and diagnoses took; that of measurements of the
             study itself under `study`.
-        protocol: How the study differs from the published one, a difference a line.
+        protocol: how the study differs from the published one, a difference a line.
     """
 
     study: str
@@ -74,7 +74,7 @@ def read_records(folder: Path) -> list[Record]:
     """Read all records of a folder, in the order of the studies' names.
 
     Raises:
-        GanbenchError: A record lacks one of its two files, or cannot be read.
+        GanbenchError: a record lacks one of its two files, or cannot be read.
     """
     names = sorted({path.stem for path in folder.glob("*.csv")} | {path.stem for path in folder.glob("*.json")})
     found = []

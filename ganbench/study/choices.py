@@ -119,12 +119,12 @@ def parse_choice(family: str, value: Any) -> Choice:
     """Read a choice as a study writes it.
 
     Args:
-        family: The family of the component.
-        value: The name of the component, or a mapping with its `name`, options and label. In a family whose components
+        family: the family of the component.
+        value: the name of the component, or a mapping with its `name`, options and label. In a family whose components
             combine also a signature, or a sum of several.
 
     Raises:
-        ValueError: The component or an option does not exist, or the label is malformed or the name of a component.
+        ValueError: the component or an option does not exist, or the label is malformed or the name of a component.
     """
     given = sum_as_mapping(family, value) or (dict(value) if isinstance(value, dict) else {"name": value})
     name = given.pop("name", None)
@@ -148,15 +148,15 @@ def sum_as_mapping(family: str, value: Any) -> dict[str, Any] | None:
     """Read a signature, `r1(gamma=10)`, or a sum of several, `r1(gamma=10) + r2`, as a mapping.
 
     Args:
-        family: The family of the components.
-        value: A choice as a study writes it.
+        family: the family of the components.
+        value: a choice as a study writes it.
 
     Returns:
         The mapping; that of a mapping whose `name` is a sum has its other keys too, such as `label`. None for any other
         value that is no text, and in families whose components do not combine.
 
     Raises:
-        ValueError: The text is no signature, or a part of the sum is empty.
+        ValueError: the text is no signature, or a part of the sum is empty.
     """
     combining = registry.combining(family)
     if combining is None:
@@ -182,8 +182,8 @@ def option_axes(family: str, value: Any) -> dict[str, list[Any]]:
     """Find the options of a choice that are lists of values, each of which makes a choice of its own.
 
     Args:
-        family: The family of the component.
-        value: A choice as a study writes it.
+        family: the family of the component.
+        value: a choice as a study writes it.
 
     Returns:
         The lists by option, those of the component's parts as `of[0].gamma`; empty for a choice that is not valid. An
@@ -209,14 +209,14 @@ def expand_choice(family: str, value: Any) -> list[Any]:
     """Expand a choice with lists of values of its options, such as `{name: adam, beta1: [0, 0.5]}`.
 
     Args:
-        family: The family of the component.
-        value: A choice as a study writes it.
+        family: the family of the component.
+        value: a choice as a study writes it.
 
     Returns:
         All combinations of the values, as choices that a study may write.
 
     Raises:
-        ValueError: A list is empty or repeats a value, or all combinations have one label.
+        ValueError: a list is empty or repeats a value, or all combinations have one label.
     """
     axes = option_axes(family, value)
     for name, values in axes.items():

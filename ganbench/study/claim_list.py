@@ -51,7 +51,7 @@ class ClaimList(Section):
         """Refuse claims of a study that have an identifier of this list and another statement.
 
         Raises:
-            GanbenchError: There is such a claim; the message has both statements.
+            GanbenchError: there is such a claim; the message has both statements.
         """
         known = {claim.id: " ".join(claim.statement.split()) for claim in self.claims}
         for claim in claims:
@@ -67,7 +67,7 @@ def load_list(path: Path = LIST) -> ClaimList:
     """Read the list of all claims.
 
     Raises:
-        GanbenchError: The file cannot be read, or is not valid.
+        GanbenchError: the file cannot be read, or is not valid.
     """
     try:
         return ClaimList.model_validate(read_yaml(path))

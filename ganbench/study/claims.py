@@ -64,7 +64,7 @@ def unique_ids(claims: Sequence[Any]) -> Sequence[Any]:
     """Return the claims if all of their ids differ.
 
     Raises:
-        ValueError: Several claims share an id; the message names it.
+        ValueError: several claims share an id; the message names it.
     """
     twice = [name for name, count in Counter(claim.id for claim in claims).items() if count > 1]
     if twice:

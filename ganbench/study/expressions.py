@@ -57,11 +57,11 @@ class Expression:
     """A formula over named numbers. Two expressions are equal if their texts are equal.
 
     Attributes:
-        text: The formula as written, without surrounding blanks.
-        names: The variables of the formula, without the constants pi and e. A dotted name (`path.growth`) is one name.
+        text: the formula as written, without surrounding blanks.
+        names: the variables of the formula, without the constants pi and e. A dotted name (`path.growth`) is one name.
 
     Raises:
-        GanbenchError: The text is not a valid formula; the message names the text and the part at fault.
+        GanbenchError: the text is not a valid formula; the message names the text and the part at fault.
     """
 
     text: str
@@ -93,7 +93,7 @@ class Expression:
         Infinity is a valid value of a variable: 1 / inf is 0. Finite numbers never give infinity: exp(1000) is NaN.
 
         Args:
-            variables: The values of the variables by name; a variable called pi or e replaces the constant.
+            variables: the values of the variables by name; a variable called pi or e replaces the constant.
 
         Returns:
             The value; NaN where a variable is missing or NaN, and where the result is not real.

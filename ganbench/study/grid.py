@@ -127,8 +127,8 @@ def flatten_options(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
     """Flatten nested options into one level of names, such as `train_snapshots_count`.
 
     Args:
-        prefix: The first part of every name.
-        options: The options; mappings among their values are flattened too.
+        prefix: the first part of every name.
+        options: the options; mappings among their values are flattened too.
     """
     found: dict[str, Any] = {}
     for name, value in options.items():
@@ -141,7 +141,7 @@ def expand(study: Study) -> tuple[Run, ...]:
     """Expand the grid into all runs of the study, in the order of its blocks.
 
     Raises:
-        GanbenchError: Two blocks contain the same run or give two methods the same name, two data sets have one name in
+        GanbenchError: two blocks contain the same run or give two methods the same name, two data sets have one name in
             files, a data set has too few examples, or the grid has more than `MAX_GRID` runs.
     """
     sizes = [_block_size(study, block) for block in study.grid]
@@ -186,7 +186,7 @@ def choice_names(study: Study) -> dict[Choice, str]:
     only where the study has the component with several values of them.
 
     Raises:
-        GanbenchError: Two choices would have the same name, or one choice has two labels.
+        GanbenchError: two choices would have the same name, or one choice has two labels.
     """
     names, labelled = {}, _labelled_choices(study).values()
     for family in CHOICES:
@@ -211,7 +211,7 @@ def _labelled_choices(study: Study) -> dict[Choice, Choice]:
     """Every choice of the grid, with the label that any of the blocks gives it.
 
     Raises:
-        GanbenchError: Two labels are given to one choice.
+        GanbenchError: two labels are given to one choice.
     """
     labelled: dict[Choice, Choice] = {}
     for choice in (choice for block in study.grid for family in CHOICES for choice in getattr(block, family) or ()):

@@ -14,14 +14,14 @@ def judge_of(chosen: Sequence[Choice] | None, dataset: Choice) -> Choice:
     """The judge of a data set.
 
     Args:
-        chosen: The judges that the study chooses, `evaluate.judge`; None if it chooses none.
-        dataset: The data set.
+        chosen: the judges that the study chooses, `evaluate.judge`; None if it chooses none.
+        dataset: the data set.
 
     Returns:
         The first chosen judge that fits the data; the data set's own if none does.
 
     Raises:
-        GanbenchError: The data set's own judge does not exist, or does not fit its data.
+        GanbenchError: the data set's own judge does not exist, or does not fit its data.
     """
     description = describe_dataset(dataset)
     for judge in chosen or ():
@@ -52,11 +52,11 @@ def validate_judges(chosen: Sequence[Choice] | None, datasets: Iterable[Choice])
     """Refuse judges that no data set of a study can have, and data sets without a judge that fits.
 
     Args:
-        chosen: The judges that the study chooses; None if it chooses none.
-        datasets: The data sets of the study.
+        chosen: the judges that the study chooses; None if it chooses none.
+        datasets: the data sets of the study.
 
     Raises:
-        GanbenchError: A chosen judge is no data set's, or a data set's own judge does not fit.
+        GanbenchError: a chosen judge is no data set's, or a data set's own judge does not fit.
     """
     taken = {dataset.signature: judge_of(chosen, dataset) for dataset in datasets}
     for judge in chosen or ():

@@ -28,7 +28,7 @@ def cut_name(name: str) -> str:
     """Cut a name that is too long for files; the digest of the whole name at its end tells it from others.
 
     Args:
-        name: The name, a slug; one of at most `MAX_NAME` characters stays as it is.
+        name: the name, a slug; one of at most `MAX_NAME` characters stays as it is.
     """
     if len(name) <= MAX_NAME:
         return name
@@ -44,10 +44,10 @@ def refuse_datasets_of_one_name(choices: Iterable[Choice]) -> None:
     """Refuse two data sets that would have one name in files, and so one file of prepared examples.
 
     Args:
-        choices: Different choices of the grid.
+        choices: different choices of the grid.
 
     Raises:
-        GanbenchError: Two data sets have one name.
+        GanbenchError: two data sets have one name.
     """
     called: dict[str, Choice] = {}
     for choice in choices:

@@ -110,11 +110,11 @@ def parse(data: Any, *, origin: str) -> Study:
     """Validate a study.
 
     Args:
-        data: The study as read from YAML.
-        origin: The name of the study in errors, such as the file's path.
+        data: the study as read from YAML.
+        origin: the name of the study in errors, such as the file's path.
 
     Raises:
-        GanbenchError: The study is not valid; the message has a line per fault: the key, the value received, what would
+        GanbenchError: the study is not valid; the message has a line per fault: the key, the value received, what would
             be valid.
     """
     if fault := data_fault(data):
@@ -129,11 +129,11 @@ def load(path: Path, *, over: Mapping[str, Any] | None = None) -> Study:
     """Read and validate a study file.
 
     Args:
-        path: The path of the study file.
-        over: Values that take precedence over those of the file, such as those of a cluster's profile.
+        path: the path of the study file.
+        over: values that take precedence over those of the file, such as those of a cluster's profile.
 
     Raises:
-        GanbenchError: The file cannot be read or is not a valid study.
+        GanbenchError: the file cannot be read or is not a valid study.
     """
     data = read_yaml(path)
     return parse(merge_values(data, over) if over and isinstance(data, dict) else data, origin=str(path))

@@ -53,8 +53,8 @@ def matches(selector: Selector, axes: Mapping[str, Any]) -> bool:
     """Whether a run is selected.
 
     Args:
-        selector: The values to match; the selector of the study matches no run.
-        axes: The run's values, as in the table of runs; an axis that the run lacks may be absent, None or NaN.
+        selector: the values to match; the selector of the study matches no run.
+        axes: the run's values, as in the table of runs; an axis that the run lacks may be absent, None or NaN.
     """
     return not selector.study and all(
         any(_matches(axis, value, axes.get(COLUMNS.get(axis, axis))) for value in values)
@@ -154,9 +154,9 @@ def custom_field(read: Any, write: Any, *types: str) -> tuple[Any, ...]:
     """Annotations with which pydantic reads, writes and describes a value of a custom type.
 
     Args:
-        read: The function that validates a value.
-        write: The function that serializes a value.
-        types: The JSON types that editors accept.
+        read: the function that validates a value.
+        write: the function that serializes a value.
+        types: the JSON types that editors accept.
     """
     schema = {"anyOf": [{"type": kind} for kind in types]}
     return PlainValidator(read), PlainSerializer(write), WithJsonSchema(schema)

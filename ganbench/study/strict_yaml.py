@@ -61,8 +61,8 @@ def describe_errors(error: ValidationError, prefix: str = "") -> Iterator[str]:
     """Describe every fault in a sentence: the key, what is valid, and the value received.
 
     Args:
-        error: The error of validation.
-        prefix: The key of the validated value in the study file.
+        error: the error of validation.
+        prefix: the key of the validated value in the study file.
     """
     told: dict[tuple[str, str], list[str]] = {}
     for fault in error.errors(include_url=False):
@@ -130,7 +130,7 @@ def read_yaml(path: Path) -> Any:
     """Read the data in a YAML or JSON file, and check them with `data_fault`.
 
     Raises:
-        GanbenchError: The file cannot be read, is too large or too deeply nested, or has aliases, tags, repeated keys
+        GanbenchError: the file cannot be read, is too large or too deeply nested, or has aliases, tags, repeated keys
             or templates.
     """
     try:

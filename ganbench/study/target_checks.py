@@ -26,14 +26,14 @@ def validate_targets(
     """Refuse experiments, claims and published numbers that the runs of a study cannot serve.
 
     Args:
-        experiments: The experiments of the study, with `name`, `where` and `diagnostic`.
-        claims: The claims of the study.
-        published: The published numbers that the study sets its own beside.
-        points: By run, the values that selectors match.
-        variables: By run, the numbers that are known before it starts: axes, steps, numeric options of its components.
+        experiments: the experiments of the study, with `name`, `where` and `diagnostic`.
+        claims: the claims of the study.
+        published: the published numbers that the study sets its own beside.
+        points: by run, the values that selectors match.
+        variables: by run, the numbers that are known before it starts: axes, steps, numeric options of its components.
 
     Raises:
-        GanbenchError: A selector matches no run, a claim or a published number needs a measurement that no experiment
+        GanbenchError: a selector matches no run, a claim or a published number needs a measurement that no experiment
             of the study makes or an option that no run has, or an expression is finite in no run.
     """
     numbers = {name for known in variables for name in known if name not in NUMBERS}
@@ -86,11 +86,11 @@ def _check_measured(
     """Refuse measurements of an experiment which does not measure all runs of a test.
 
     Args:
-        names: The dotted names of the measurements.
-        selectors: The selectors of the test, each with its location in the test.
-        at: The locations of what holds the test, and of the test.
-        experiments: The experiments of the study by name.
-        points: By run, the values that selectors match.
+        names: the dotted names of the measurements.
+        selectors: the selectors of the test, each with its location in the test.
+        at: the locations of what holds the test, and of the test.
+        experiments: the experiments of the study by name.
+        points: by run, the values that selectors match.
     """
     named = {name.partition(".")[0] for name in names}
     if named & set(PREFIXES) and any(selector.study for _, selector in selectors):

@@ -101,10 +101,10 @@ class TrainAxes(_Options):
         """Merge options into these.
 
         Args:
-            over: The options that take precedence, as a study writes them; a length replaces any other length.
+            over: the options that take precedence, as a study writes them; a length replaces any other length.
 
         Raises:
-            ValidationError: The options are not valid.
+            ValidationError: the options are not valid.
         """
         base = self.options()
         if any(over.get(name) is not None for name in LENGTHS):
@@ -115,7 +115,7 @@ class TrainAxes(_Options):
         """List the options of every run: all combinations of the values of the options.
 
         Args:
-            batches: Whether the game has a data set; otherwise the options of batches have their defaults.
+            batches: whether the game has a data set; otherwise the options of batches have their defaults.
         """
         unused = set() if batches else set(OF_BATCHES)
         written = {name: value for name, value in self.options().items() if name not in unused}
@@ -144,8 +144,8 @@ def used_options(train: Train, *, batches: bool) -> dict[str, Any]:
     """The options that a run has a use for, as values that JSON can hold; the caller must not change them.
 
     Args:
-        train: The options of a run.
-        batches: Whether its game has a data set.
+        train: the options of a run.
+        batches: whether its game has a data set.
     """
     unused = {name for name in ("epochs", "images", "subset_seed", "early_stopping") if getattr(train, name) is None}
     unused |= set(() if batches else (*OF_BATCHES, "early_stopping"))
@@ -167,11 +167,11 @@ def with_steps(train: Train, n_train: int | None) -> Train:
     """Resolve the length of training into a number of steps.
 
     Args:
-        train: The options of a run.
-        n_train: The run's number of training examples; None for a game without a data set.
+        train: the options of a run.
+        n_train: the run's number of training examples; None for a game without a data set.
 
     Raises:
-        GanbenchError: The game has no data set, or the number of steps is larger than a study may have.
+        GanbenchError: the game has no data set, or the number of steps is larger than a study may have.
     """
     length, every = length_of(train), train.snapshots.every
     if length == "steps":

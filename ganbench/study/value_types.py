@@ -33,8 +33,8 @@ def text_matching(pattern: str, words: str) -> Any:
     """Make the type of texts that match a pattern.
 
     Args:
-        pattern: The regular expression that the whole text must match.
-        words: The pattern in words, for the message on a text that does not match.
+        pattern: the regular expression that the whole text must match.
+        words: the pattern in words, for the message on a text that does not match.
     """
 
     def check(text: str) -> str:
@@ -56,7 +56,7 @@ def refuse_boolean(value: Any) -> Any:
     """Return a value that is not a truth value.
 
     Raises:
-        ValueError: The value is true or false.
+        ValueError: the value is true or false.
     """
     if isinstance(value, bool):
         raise ValueError(f"must be a number, but is the truth value {value}")
@@ -114,7 +114,7 @@ def distinct(values: Sequence[Any]) -> Sequence[Any]:
     """Return the values of a list if all of them differ.
 
     Raises:
-        ValueError: A value occurs more than once; the message names it.
+        ValueError: a value occurs more than once; the message names it.
     """
     counts = Counter(value.signature if isinstance(value, Choice) else value for value in values)
     twice = [str(value) for value, count in counts.items() if count > 1]
@@ -127,7 +127,7 @@ def check_axis(values: Sequence[Any]) -> list[Any]:
     """Return the values of an axis.
 
     Raises:
-        ValueError: There are no values, or a value occurs more than once.
+        ValueError: there are no values, or a value occurs more than once.
     """
     if not values:
         raise ValueError("is an empty axis: the grid would have no runs; give at least one value")
@@ -143,8 +143,8 @@ def merge_values(base: Any, over: Any) -> Any:
     """Merge two values as Snakemake merges configurations: mappings key by key, other values as a whole.
 
     Args:
-        base: The value to start from.
-        over: The value that takes precedence.
+        base: the value to start from.
+        over: the value that takes precedence.
     """
     if not (isinstance(base, dict) and isinstance(over, dict)):
         return over

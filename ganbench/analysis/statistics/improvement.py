@@ -57,12 +57,12 @@ def probability_of_improvement(
     variables", JASA 58, for means over all pairs.
 
     Args:
-        first, second: The losses of each method's runs, one array per setting, in the same order of settings; an array
+        first, second: the losses of each method's runs, one array per setting, in the same order of settings; an array
             has at least one value, infinite for a failed run, and no NaN.
-        confidence: The coverage of the interval, in (0, 1).
+        confidence: the coverage of the interval, in (0, 1).
 
     Raises:
-        ValueError: The methods have different numbers of settings, or none, or a setting has no runs.
+        ValueError: the methods have different numbers of settings, or none, or a setting has no runs.
     """
     pairs = list(zip(first, second, strict=True))
     if not pairs or not all(len(one) and len(two) for one, two in pairs):
@@ -91,9 +91,9 @@ def performance_profile(losses: Sequence[np.ndarray], thresholds: np.ndarray) ->
     Source: R. Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS.
 
     Args:
-        losses: The losses of a method's runs, one array per setting, each with at least one value; infinite for a
+        losses: the losses of a method's runs, one array per setting, each with at least one value; infinite for a
             failed run.
-        thresholds: Finite losses, shape (T,).
+        thresholds: finite losses, shape (T,).
 
     Returns:
         The shares, shape (T,).
@@ -110,9 +110,9 @@ def profile_interval(
     runs at a setting (see `probability_of_improvement`): the interval is Wilson's with M K runs.
 
     Args:
-        shares: What `performance_profile` returned, shape (T,).
-        losses: The losses that it was given.
-        confidence: The coverage at each threshold, in (0, 1).
+        shares: what `performance_profile` returned, shape (T,).
+        losses: the losses that it was given.
+        confidence: the coverage at each threshold, in (0, 1).
 
     Returns:
         The lower and the upper bounds, shapes (T,).

@@ -44,14 +44,14 @@ def interaction_test(blocks: np.ndarray, generator: np.random.Generator) -> floa
     Source: R. A. Fisher (1935), "The design of experiments", section 21, for the signs of one difference.
 
     Args:
-        blocks: The value of every cell in every block, shape (S, R, C), finite; R and C at least 2.
-        generator: Draws the patterns of signs where there are too many for all of them.
+        blocks: the value of every cell in every block, shape (S, R, C), finite; R and C at least 2.
+        generator: draws the patterns of signs where there are too many for all of them.
 
     Returns:
         The p-value; NaN where no block has any interaction, so that nothing can be told.
 
     Raises:
-        ValueError: The shape is another, or a value is not finite.
+        ValueError: the shape is another, or a value is not finite.
     """
     blocks = np.asarray(blocks, dtype=np.float64)
     if blocks.ndim != 3 or min(blocks.shape[1:]) < 2 or not len(blocks) or not np.isfinite(blocks).all():
@@ -83,7 +83,7 @@ def largest_contrast(means: np.ndarray) -> Contrast:
     """The largest difference of differences of any two rows and any two columns, the first of several alike.
 
     Args:
-        means: The mean of every cell, shape (R, C), R and C at least 2.
+        means: the mean of every cell, shape (R, C), R and C at least 2.
     """
     found = [
         Contrast((a, b), (c, d), float((means[b, d] - means[b, c]) - (means[a, d] - means[a, c])))
@@ -105,10 +105,10 @@ def contrast_interval(
     Medicine 27.
 
     Args:
-        counts: The count of the event in every cell, shape (R, C).
-        totals: The number of observations in every cell, shape (R, C), at least one each.
-        contrast: The contrast.
-        confidence: The coverage of the interval, in (0, 1).
+        counts: the count of the event in every cell, shape (R, C).
+        totals: the number of observations in every cell, shape (R, C), at least one each.
+        contrast: the contrast.
+        confidence: the coverage of the interval, in (0, 1).
 
     Returns:
         The bounds, within -2 and 2.

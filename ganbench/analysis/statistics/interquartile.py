@@ -50,8 +50,8 @@ def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
     Source: R. Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS.
 
     Args:
-        values: Finite numbers, at least one along `axis`.
-        axis: The axis to average over.
+        values: finite numbers, at least one along `axis`.
+        axis: the axis to average over.
     """
     return stats.trim_mean(values, proportiontocut=0.25, axis=axis)
 
@@ -72,10 +72,10 @@ def interquartile_mean_interval(
     intervals", Annals of Statistics 16.
 
     Args:
-        values: Finite numbers, shape (n,).
-        generator: The source of the resamples.
-        confidence: The coverage of the interval, in (0, 1).
-        resamples: The number of bootstrap samples.
+        values: finite numbers, shape (n,).
+        generator: the source of the resamples.
+        confidence: the coverage of the interval, in (0, 1).
+        resamples: the number of bootstrap samples.
 
     Returns:
         The lower and the upper bound; NaN for both where fewer than two values are given.
@@ -114,8 +114,8 @@ def spread(values: np.ndarray, generator: np.random.Generator) -> Spread:
     """Summarise a metric over the runs of a setting that have a value.
 
     Args:
-        values: The metric of every run, NaN or infinite where a run has no value, shape (runs,).
-        generator: The source of the bootstrap's resamples.
+        values: the metric of every run, NaN or infinite where a run has no value, shape (runs,).
+        generator: the source of the bootstrap's resamples.
     """
     values = np.asarray(values, dtype=np.float64)
     kept = values[np.isfinite(values)]

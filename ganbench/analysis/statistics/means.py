@@ -67,7 +67,7 @@ def paired_mean_difference(first: np.ndarray, second: np.ndarray) -> MeanDiffere
     Source: Student (1908), "The probable error of a mean", Biometrika 6.
 
     Args:
-        first, second: The finite values of each pair, both of shape (n,) with n of two or more.
+        first, second: the finite values of each pair, both of shape (n,) with n of two or more.
     """
     differences = np.asarray(first, dtype=np.float64) - second
     count = len(differences)
@@ -84,7 +84,7 @@ def independent_mean_difference(first: np.ndarray, second: np.ndarray) -> MeanDi
     are involved", Biometrika 34.
 
     Args:
-        first, second: The finite values of the groups, shapes (n,) and (m,), each of two or more.
+        first, second: the finite values of the groups, shapes (n,) and (m,), each of two or more.
     """
     groups = [np.asarray(group, dtype=np.float64) for group in (first, second)]
     shares = [float(group.var(ddof=1)) / len(group) for group in groups]

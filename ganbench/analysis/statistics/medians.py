@@ -32,8 +32,8 @@ def median_interval(values: np.ndarray, *, confidence: float = CONFIDENCE) -> tu
     populations of unknown distribution form", Annals of Mathematical Statistics 7.
 
     Args:
-        values: Numbers that are not NaN, shape (n,).
-        confidence: The least coverage of the interval, in (0, 1).
+        values: numbers that are not NaN, shape (n,).
+        confidence: the least coverage of the interval, in (0, 1).
 
     Returns:
         The lower and the upper bound; NaN for both where there are too few values for any interval.

@@ -25,7 +25,7 @@ def false_discovery_adjusted(p_values: Sequence[float]) -> np.ndarray:
     dependency", Annals of Statistics 29.
 
     Args:
-        p_values: The p-values of all tests that were made, shape (m,); NaN for tests without one, which are not
+        p_values: the p-values of all tests that were made, shape (m,); NaN for tests without one, which are not
             counted.
 
     Returns:
@@ -43,8 +43,8 @@ def level_of_next(tests: int, rejected: int) -> float:
     """The p-value at which one more test would be decided, where some of all tests are decided already.
 
     Args:
-        tests: The number of all tests, at least one.
-        rejected: The number of tests whose adjusted p-value is at most `LEVEL`, less than `tests`.
+        tests: the number of all tests, at least one.
+        rejected: the number of tests whose adjusted p-value is at most `LEVEL`, less than `tests`.
     """
     return LEVEL * (rejected + 1) / (tests * float(np.sum(1 / np.arange(1, tests + 1))))
 

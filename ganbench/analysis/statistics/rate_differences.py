@@ -60,8 +60,8 @@ def independent_difference(first: Count, second: Count, *, confidence: float = C
     estimation for the difference between independent proportions", Statistics in Medicine 17, method 10.
 
     Args:
-        first, second: The count of the event, and the number of runs, at least one.
-        confidence: The coverage of the interval, in (0, 1).
+        first, second: the count of the event, and the number of runs, at least one.
+        confidence: the coverage of the interval, in (0, 1).
     """
     rates = [wilson(*group, confidence=confidence) for group in (first, second)]
     one, two = rates
@@ -94,12 +94,12 @@ def stratified_difference(strata: Sequence[tuple[Count, Count]], *, confidence: 
     `independent_difference`.
 
     Args:
-        strata: By stratum, the count of the event and the number of runs, at least one, of the first and of the second
+        strata: by stratum, the count of the event and the number of runs, at least one, of the first and of the second
             group.
-        confidence: The coverage of the interval, in (0, 1).
+        confidence: the coverage of the interval, in (0, 1).
 
     Raises:
-        ValueError: There is no stratum, or one has no run of a group, or a count is not one of its runs.
+        ValueError: there is no stratum, or one has no run of a group, or a count is not one of its runs.
     """
     if not strata or not all(0 <= count <= total and total for pair in strata for count, total in pair):
         raise ValueError(f"expected strata with runs of both groups, and counts of these, but got {list(strata)}")
@@ -148,13 +148,13 @@ def paired_difference(
     difference of binomial proportions based on paired data", Journal of Educational and Behavioral Statistics 37.
 
     Args:
-        first_only: The number of pairs in which the event happened in the first run alone.
-        second_only: The number of pairs in which it happened in the second run alone.
-        pairs: The number of all pairs, at least one.
-        confidence: The coverage of the interval, in (0, 1).
+        first_only: the number of pairs in which the event happened in the first run alone.
+        second_only: the number of pairs in which it happened in the second run alone.
+        pairs: the number of all pairs, at least one.
+        confidence: the coverage of the interval, in (0, 1).
 
     Raises:
-        ValueError: There are fewer pairs than those that differ, or none.
+        ValueError: there are fewer pairs than those that differ, or none.
     """
     if not 0 <= first_only + second_only <= pairs or min(first_only, second_only) < 0 or pairs < 1:
         raise ValueError(f"expected at least one pair, but got {first_only} and {second_only} of {pairs} that differ")

@@ -38,14 +38,14 @@ def wilson(count: int, total: int, *, unknown: int = 0, confidence: float = CONF
     Source: E. B. Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22.
 
     Args:
-        count: The number of runs in which the event happened.
-        total: The number of runs; without runs, the interval is [0, 1].
-        unknown: The number of other runs for which the event is unknown. The lower bound counts them as runs without
+        count: the number of runs in which the event happened.
+        total: the number of runs; without runs, the interval is [0, 1].
+        unknown: the number of other runs for which the event is unknown. The lower bound counts them as runs without
             the event, and the upper bound as runs with it.
-        confidence: The coverage of the interval, in (0, 1).
+        confidence: the coverage of the interval, in (0, 1).
 
     Raises:
-        ValueError: A number is negative, or count and unknown together exceed total.
+        ValueError: a number is negative, or count and unknown together exceed total.
     """
     _check_counts(count, total, unknown)
     if total == 0:
@@ -61,9 +61,9 @@ def wilson_bounds(shares: np.ndarray, runs: float, confidence: float) -> tuple[n
     """The bounds of Wilson's interval of shares that vary as those of a number of runs do, which need not be whole.
 
     Args:
-        shares: The shares, shape (T,).
-        runs: The number of runs.
-        confidence: The coverage of each interval, in (0, 1).
+        shares: the shares, shape (T,).
+        runs: the number of runs.
+        confidence: the coverage of each interval, in (0, 1).
 
     Returns:
         The lower and the upper bounds, shapes (T,).
@@ -82,7 +82,7 @@ def exact_interval(count: int, total: int, *, unknown: int = 0, confidence: floa
     Source: C. J. Clopper and E. S. Pearson (1934), "The use of confidence or fiducial limits", Biometrika 26.
 
     Args:
-        count, total, unknown, confidence: As for `wilson`.
+        count, total, unknown, confidence: as for `wilson`.
 
     Returns:
         The lower and the upper bound; 0 and 1 without runs.
@@ -105,10 +105,10 @@ def rate_test(count: int, total: int, limit: float, *, unknown: int = 0) -> tupl
     direction's case weaker.
 
     Args:
-        count: The number of runs in which the event happened.
-        total: The number of runs.
-        limit: The rate to compare with, in [0, 1].
-        unknown: The number of other runs for which the event is unknown.
+        count: the number of runs in which the event happened.
+        total: the number of runs.
+        limit: the rate to compare with, in [0, 1].
+        unknown: the number of other runs for which the event is unknown.
 
     Returns:
         The p-values of "the rate exceeds the limit" and of "the rate is below the limit"; at most 1.

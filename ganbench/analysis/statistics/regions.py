@@ -27,15 +27,15 @@ def pieces_above(positions: np.ndarray, rates: np.ndarray, limit: float) -> tupl
     """The pieces in which a rate exceeds a limit, the rate being linear between neighbouring positions.
 
     Args:
-        positions: Rising numbers, shape (P,), two at least.
-        rates: The rate at every position, shape (P,).
-        limit: The limit.
+        positions: rising numbers, shape (P,), two at least.
+        rates: the rate at every position, shape (P,).
+        limit: the limit.
 
     Returns:
         The start and the end of every piece, rising. A rate that touches the limit does not exceed it.
 
     Raises:
-        ValueError: The shapes differ, or positions do not rise.
+        ValueError: the shapes differ, or positions do not rise.
     """
     positions, rates = np.asarray(positions, dtype=np.float64), np.asarray(rates, dtype=np.float64)
     if positions.shape != rates.shape or len(positions) < 2 or not (np.diff(positions) > 0).all():
@@ -82,15 +82,15 @@ def region_above(
     monotone function of parameters with simultaneous bounds.
 
     Args:
-        positions: Rising numbers, such as logarithms of learning rates, two at least.
-        counts: The number of observations with the event at every position.
-        totals: The number of observations at every position, one at least.
-        unknown: The number of observations at every position for which the event is unknown; None for zero.
-        limit: The limit, in [0, 1).
-        confidence: The coverage of the interval, in (0, 1).
+        positions: rising numbers, such as logarithms of learning rates, two at least.
+        counts: the number of observations with the event at every position.
+        totals: the number of observations at every position, one at least.
+        unknown: the number of observations at every position for which the event is unknown; None for zero.
+        limit: the limit, in [0, 1).
+        confidence: the coverage of the interval, in (0, 1).
 
     Raises:
-        ValueError: Numbers of positions and of counts differ, positions do not rise, or one has no observation.
+        ValueError: numbers of positions and of counts differ, positions do not rise, or one has no observation.
     """
     unknown = [0] * len(counts) if unknown is None else unknown
     if not len(positions) == len(counts) == len(totals) == len(unknown) or min(totals, default=0) < 1:
@@ -121,9 +121,9 @@ def observations_for_a_bound(positions: int, *, limit: float = 0.5, confidence: 
     that every interval is that from 0 to infinity, whatever was observed.
 
     Args:
-        positions: The number of positions.
-        limit: The limit, in (0, 1).
-        confidence: The coverage of the interval, in (0, 1).
+        positions: the number of positions.
+        limit: the limit, in (0, 1).
+        confidence: the coverage of the interval, in (0, 1).
     """
     level = 1 - (1 - confidence) / positions
     return next(

@@ -25,10 +25,10 @@ def runs_for_rate(share: float, limit: float, *, level: float = LEVEL, power: fl
     The power of an exact test rises in teeth of a saw; the number is the one from which on it stays above `power`.
 
     Args:
-        share: The true rate.
-        limit: The rate to compare with.
-        level: The level of the test, in both directions.
-        power: The probability with which the difference is to be found.
+        share: the true rate.
+        limit: the rate to compare with.
+        level: the level of the test, in both directions.
+        power: the probability with which the difference is to be found.
 
     Returns:
         The number of runs; None where it exceeds `MAX_RUNS`, or where rate and limit are equal.
@@ -56,8 +56,8 @@ def runs_for_two_rates(first: float, second: float, *, level: float = LEVEL, pow
     Source: J. L. Fleiss, B. Levin and M. C. Paik (2003), "Statistical methods for rates and proportions", section 4.2.
 
     Args:
-        first, second: The true rates.
-        level, power: As for `runs_for_rate`.
+        first, second: the true rates.
+        level, power: as for `runs_for_rate`.
 
     Returns:
         The number of runs of either group; None where it exceeds `MAX_RUNS`, or where the rates are equal.
@@ -81,9 +81,9 @@ def pairs_for_two_rates(
     The power is summed over the number of pairs that differ, and over the directions in which they do.
 
     Args:
-        first_only: The true share of pairs in which the event happens in the first run alone.
-        second_only: The same of the second run.
-        level, power: As for `runs_for_rate`.
+        first_only: the true share of pairs in which the event happens in the first run alone.
+        second_only: the same of the second run.
+        level, power: as for `runs_for_rate`.
 
     Returns:
         The number of pairs; None where it exceeds `MAX_RUNS`, or where the shares are equal.
@@ -114,10 +114,10 @@ def runs_for_mean(
     Source: J. Cohen (1988), "Statistical power analysis for the behavioral sciences", chapter 2.
 
     Args:
-        difference: The true difference of the means, less the limit.
+        difference: the true difference of the means, less the limit.
         std: `MeanDifference.std`: the standard deviation of the difference of two runs.
-        paired: Whether runs come in pairs.
-        level, power: As for `runs_for_rate`.
+        paired: whether runs come in pairs.
+        level, power: as for `runs_for_rate`.
 
     Returns:
         The number of pairs, or of runs of either group; None beyond `MAX_RUNS`, or where there is no difference.
@@ -140,9 +140,9 @@ def enough(runs: int | None, present: int, what: str) -> str:
     """The number of runs that would do, in words: "about 40 pairs (30 more)", or "more than 10,000 pairs".
 
     Args:
-        runs: The number; None where it exceeds `MAX_RUNS`.
-        present: The number that there are already.
-        what: What is counted, in the plural.
+        runs: the number; None where it exceeds `MAX_RUNS`.
+        present: the number that there are already.
+        what: what is counted, in the plural.
     """
     if runs is None:
         return f"more than {MAX_RUNS:,} {what}"

@@ -49,12 +49,12 @@ def kaplan_meier(steps: np.ndarray, failed: np.ndarray, *, confidence: float = C
     J. D. Kalbfleisch and R. L. Prentice (1980), "The statistical analysis of failure time data".
 
     Args:
-        steps: The step at which each run failed, or its last step, shape (runs,), at least one.
-        failed: Whether each run failed, shape (runs,).
-        confidence: The coverage of each interval, in (0, 1).
+        steps: the step at which each run failed, or its last step, shape (runs,), at least one.
+        failed: whether each run failed, shape (runs,).
+        confidence: the coverage of each interval, in (0, 1).
 
     Raises:
-        ValueError: There are no runs, or a step is negative or not finite.
+        ValueError: there are no runs, or a step is negative or not finite.
     """
     steps, failed = _checked(steps, failed)
     at = np.unique(np.append(steps, 0.0))
@@ -100,18 +100,18 @@ def log_rank(
     consideration", Cancer Chemotherapy Reports 50; R. Peto and J. Peto (1972), JRSS A 135, also for permutations.
 
     Args:
-        steps: The step at which each run failed, or its last step, shape (runs,).
-        failed: Whether each run failed, shape (runs,).
-        groups: The group of each run, shape (runs,).
-        strata: The stratum of each run, shape (runs,); None for one stratum.
-        most: The largest number of ways to deal the runs of which all are tried; beyond it, and for 0, the p-value is
+        steps: the step at which each run failed, or its last step, shape (runs,).
+        failed: whether each run failed, shape (runs,).
+        groups: the group of each run, shape (runs,).
+        strata: the stratum of each run, shape (runs,); None for one stratum.
+        most: the largest number of ways to deal the runs of which all are tried; beyond it, and for 0, the p-value is
             that of the chi-squared law.
 
     Returns:
         The p-value; NaN for fewer than two groups, and where no failure tells any two groups apart.
 
     Raises:
-        ValueError: There are no runs, or a step is negative or not finite.
+        ValueError: there are no runs, or a step is negative or not finite.
     """
     steps, failed = _checked(steps, failed)
     names, index = np.unique(np.asarray(groups), return_inverse=True)
@@ -133,9 +133,9 @@ def _chi_squared(parts: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], gro
     """The p-values of the chi-squared law for all combinations of the labels of each stratum, shape (combinations,).
 
     Args:
-        parts: By stratum, the runs' steps and whether they failed, shape (n,), and their groups by each of the ways to
+        parts: by stratum, the runs' steps and whether they failed, shape (n,), and their groups by each of the ways to
             deal them, shape (ways, n).
-        groups: The number of groups.
+        groups: the number of groups.
 
     Returns:
         The p-values, NaN where no failure tells any two groups apart.

@@ -19,7 +19,7 @@ def fetch(archive: Archive) -> None:
     """Download an archive if the file does not exist, and verify it.
 
     Raises:
-        GanbenchError: The file is to be put there by hand, the download failed, or the file has another checksum. The
+        GanbenchError: the file is to be put there by hand, the download failed, or the file has another checksum. The
             message says which file to put where.
     """
     path = Path(archive.path)
@@ -41,11 +41,11 @@ def provide(archives: Iterable[Archive], known: Path) -> None:
     not read again.
 
     Args:
-        archives: The archives.
-        known: The file that remembers which were verified. It is written where it can be.
+        archives: the archives.
+        known: the file that remembers which were verified. It is written where it can be.
 
     Raises:
-        GanbenchError: As of `fetch`.
+        GanbenchError: as of `fetch`.
     """
     remembered = RememberedFiles(known)
     for archive in archives:
@@ -62,11 +62,11 @@ def verify(archive: Archive, path: Path | None = None) -> None:
     """Refuse an archive with another checksum than the published one.
 
     Args:
-        archive: The archive.
-        path: The file to read, if it is not in its place yet.
+        archive: the archive.
+        path: the file to read, if it is not in its place yet.
 
     Raises:
-        GanbenchError: The file cannot be read, or has another checksum. The message says which file to put where.
+        GanbenchError: the file cannot be read, or has another checksum. The message says which file to put where.
     """
     kind = archive.kind.replace("-", "").lower()
     try:

@@ -43,12 +43,12 @@ class Checkpoint:
     device, or other reasons to fuse.
 
     Args:
-        folder: The folder of the pack's checkpoints.
-        members: The members of the subpack.
-        device: The device that the members train on.
+        folder: the folder of the pack's checkpoints.
+        members: the members of the subpack.
+        device: the device that the members train on.
 
     Attributes:
-        snapshots: The snapshots of the members.
+        snapshots: the snapshots of the members.
     """
 
     def __init__(self, folder: Path, members: Sequence[PackMember], device: torch.device) -> None:
@@ -81,7 +81,7 @@ class Checkpoint:
         """The checkpoints of the subpacks that result from splitting the members.
 
         Args:
-            sizes: The sizes of the subpacks.
+            sizes: the sizes of the subpacks.
 
         Returns:
             The checkpoints, in the order of the members.
@@ -94,7 +94,7 @@ class Checkpoint:
         """The step that each member has reached.
 
         Args:
-            steps: The number of steps of the whole training.
+            steps: the number of steps of the whole training.
 
         Returns:
             The steps by the members' digests.
@@ -110,7 +110,7 @@ class CheckpointSchedule:
     """Decides when a checkpoint is due and when to end a job, by how long chunks and checkpoints take.
 
     Args:
-        least: The least time between two checkpoints, in seconds; 0 for a checkpoint after every chunk.
+        least: the least time between two checkpoints, in seconds; 0 for a checkpoint after every chunk.
     """
 
     def __init__(self, least: float) -> None:
@@ -159,12 +159,12 @@ class CheckpointSchedule:
         """Write a checkpoint if one is due, and end the job if it has to stop. Call this between two chunks.
 
         Args:
-            stopping: The reasons to stop.
-            save: A function that writes the checkpoint.
-            then: What the message says will become of the work.
+            stopping: the reasons to stop.
+            save: a function that writes the checkpoint.
+            then: what the message says will become of the work.
 
         Raises:
-            Stopped: The job was told to end, or its time is over.
+            Stopped: the job was told to end, or its time is over.
         """
         why = stopping.reason(self.margin)
         if why or self.due:
@@ -180,17 +180,17 @@ def checkpointed(
     """Compute results, and save them in files for a later attempt: from time to time, and if the job ends early.
 
     Args:
-        batches: Lists of results that are computed together.
-        count: The number of all results.
-        kind: The stage.
-        resume: The folder of the files.
-        context: The job's context.
+        batches: lists of results that are computed together.
+        count: the number of all results.
+        kind: the stage.
+        resume: the folder of the files.
+        context: the job's context.
 
     Returns:
         The results that have not been saved in a file. Each notes its share of the time that its list took, in seconds.
 
     Raises:
-        Stopped: The job was told to end, or its time is over.
+        Stopped: the job was told to end, or its time is over.
     """
     schedule, fresh = CheckpointSchedule(context.settings.checkpoint_seconds), []
     began = time.monotonic()

@@ -35,10 +35,10 @@ class Shorter:
     """A finished run with the trajectory of a longer one.
 
     Attributes:
-        path: The file that holds it.
-        digest: Its digest.
-        steps: Its number of steps.
-        fault: Why the longer run cannot go on from it, as a clause; None if it can.
+        path: the file that holds it.
+        digest: its digest.
+        steps: its number of steps.
+        fault: why the longer run cannot go on from it, as a clause; None if it can.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class Shorter:
         """The group of the run's results, while the block lasts.
 
         Raises:
-            GanbenchError: The file is damaged.
+            GanbenchError: the file is damaged.
         """
         with result_files.open_file(self.path, "train") as file:
             yield group_of(file, self.digest)
@@ -60,7 +60,7 @@ class Shorter:
         """Read a part of the run's results.
 
         Raises:
-            GanbenchError: The file is damaged.
+            GanbenchError: the file is damaged.
         """
         with self.opened() as group:
             return result_files.read_tree(result_files.descend(group, name))
@@ -72,9 +72,9 @@ def shorter_runs(
     """Find finished runs that longer runs go on from, or would go on from but for a fault.
 
     Args:
-        folder: The folder of the results of training.
-        tasks: The tasks whose members are the longer runs.
-        versions: The device and the versions that they would train with; None if these are not known yet.
+        folder: the folder of the results of training.
+        tasks: the tasks whose members are the longer runs.
+        versions: the device and the versions that they would train with; None if these are not known yet.
 
     Returns:
         By digest of a longer run, the longest run that it can go on from; if there is none, the longest other one.

@@ -51,7 +51,7 @@ def timed_on(wanted: str, here: bool) -> torch.device:
 
     Args:
         wanted: "cpu", "cuda" or "auto".
-        here: Whether jobs will run on this machine; if not, steps are timed on the CPU.
+        here: whether jobs will run on this machine; if not, steps are timed on the CPU.
     """
     gpu = here and wanted != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if gpu else "cpu")
@@ -91,7 +91,7 @@ def assigned(visible: int) -> bool:
     A scheduler may assign parts of one GPU to several jobs, which must not wait for each other.
 
     Args:
-        visible: The number of GPUs that the job sees.
+        visible: the number of GPUs that the job sees.
     """
     scheduled = slurm.job_id() or "KUBERNETES_SERVICE_HOST" in os.environ
     return visible == 1 and bool(scheduled)
@@ -104,8 +104,8 @@ def acquire_free_gpu(names: Sequence[str], folder: Path) -> Iterator[int]:
     If `folder` can hold no locks, the first GPU is taken without a lock.
 
     Args:
-        names: The names of the GPUs.
-        folder: The folder of the locks.
+        names: the names of the GPUs.
+        folder: the folder of the locks.
 
     Yields:
         The index of the GPU in `names`.

@@ -23,13 +23,13 @@ def download(url: str, path: Path, what: str, verify: Callable[[Path], None]) ->
     """Download a file, which appears under its name once it is complete and verified.
 
     Args:
-        url: The address.
-        path: The file.
-        what: Its name in lines of progress.
-        verify: Called with the temporary file; raises an error of a file that must not be kept.
+        url: the address.
+        path: the file.
+        what: its name in lines of progress.
+        verify: called with the temporary file; raises an error of a file that must not be kept.
 
     Raises:
-        OSError: The download failed, or ended before the whole file had come.
+        OSError: the download failed, or ended before the whole file had come.
     """
     with atomic_write(path) as temporary:
         try:
@@ -46,7 +46,7 @@ def _copy(response: BinaryIO, file: BinaryIO, what: str, size: int) -> None:
     """Copy the server's response to a file and show progress; `size` is in bytes, 0 if unknown.
 
     Raises:
-        OSError: The response ended early.
+        OSError: the response ended early.
     """
     with progress(what, size / 1e6, "MB") as report:
         fetched = 0

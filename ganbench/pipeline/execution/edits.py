@@ -9,12 +9,12 @@ def refuse_edited(planned: str, found: str, what: str = "source files") -> None:
     """Refuse to compute, or to write, under a digest that covers other files than are there now.
 
     Args:
-        planned: The digest of the files when the job was planned.
-        found: Their digest now.
-        what: The files, in words.
+        planned: the digest of the files when the job was planned.
+        found: their digest now.
+        what: the files, in words.
 
     Raises:
-        GanbenchError: The digests differ.
+        GanbenchError: the digests differ.
     """
     if found != planned:
         raise GanbenchError(

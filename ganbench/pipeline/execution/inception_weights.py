@@ -18,11 +18,11 @@ def fetch(path: Path, sha256: str) -> None:
     """Download the weights if the file does not exist, and verify them.
 
     Args:
-        path: The file.
-        sha256: The first characters of the file's SHA-256.
+        path: the file.
+        sha256: the first characters of the file's SHA-256.
 
     Raises:
-        GanbenchError: The download failed, or the file has another SHA-256. The message says which file to put where.
+        GanbenchError: the download failed, or the file has another SHA-256. The message says which file to put where.
     """
     if not path.exists():
         try:
@@ -39,7 +39,7 @@ def provide(weights: InceptionWeights | None) -> None:
     """Verify the weights that a job uses, and have pytorch-fid find them, where torch.hub keeps downloads.
 
     Raises:
-        GanbenchError: The weights are not valid.
+        GanbenchError: the weights are not valid.
     """
     if weights is not None:
         verify(weights.path, weights.sha256)
@@ -50,12 +50,12 @@ def verify(path: Path, sha256: str, expected_path: Path | None = None) -> None:
     """Refuse weights whose SHA-256 does not begin with `sha256`.
 
     Args:
-        path: The file.
-        sha256: The first characters of the file's SHA-256.
-        expected_path: The path where the file belongs, if it is another one.
+        path: the file.
+        sha256: the first characters of the file's SHA-256.
+        expected_path: the path where the file belongs, if it is another one.
 
     Raises:
-        GanbenchError: The file cannot be read or has another SHA-256. The message says which file to put where.
+        GanbenchError: the file cannot be read or has another SHA-256. The message says which file to put where.
     """
     remedy = _remedy(expected_path or path, sha256)
     try:

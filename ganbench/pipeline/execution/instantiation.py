@@ -88,10 +88,10 @@ def build_game(
     """Build the game of a run.
 
     Args:
-        configs: The run's components, by family.
-        train: The training options.
-        given: The training examples and their labels. If None, a game with a data set gets one example of zeros.
-        device: The device of the game's tensors.
+        configs: the run's components, by family.
+        train: the training options.
+        given: the training examples and their labels. If None, a game with a data set gets one example of zeros.
+        device: the device of the game's tensors.
 
     Returns:
         The game.
@@ -119,14 +119,14 @@ def build_training(train: dict[str, Any], configs: dict[str, ComponentConfig]) -
     """Build the training of runs.
 
     Args:
-        train: The training options.
-        configs: The components of the runs, by family.
+        train: the training options.
+        configs: the components of the runs, by family.
 
     Returns:
         The training.
 
     Raises:
-        GanbenchError: Training is too short for its schedule.
+        GanbenchError: training is too short for its schedule.
     """
     schedule = build("schedule", configs["schedule"])
     if fault := schedule.fault(train["steps"]):
@@ -163,12 +163,12 @@ def verify(expected: str, configs: Iterable[tuple[str, ComponentConfig]], engine
     """Refuse to compute if source files were edited after the job was planned.
 
     Args:
-        expected: The digest of the sources when the job was planned.
-        configs: The components that the job uses, each with its family.
-        engine: The module of `ganbench/engine` that the job uses, if any.
+        expected: the digest of the sources when the job was planned.
+        configs: the components that the job uses, each with its family.
+        engine: the module of `ganbench/engine` that the job uses, if any.
 
     Raises:
-        GanbenchError: The sources have another digest.
+        GanbenchError: the sources have another digest.
     """
     infos = [
         info for family, config in configs for info in registry.find(family, config.name).with_parts(config.options)

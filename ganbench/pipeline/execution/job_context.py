@@ -23,9 +23,9 @@ class JobContext:
     """The context of a job.
 
     Args:
-        settings: The execution settings.
-        stopping: The reasons to stop.
-        journal: The journal to note progress in; None for no journal.
+        settings: the execution settings.
+        stopping: the reasons to stop.
+        journal: the journal to note progress in; None for no journal.
     """
 
     def __init__(
@@ -65,17 +65,17 @@ def job_context(
     """Provide the context of a job: lock the job, keep its journal, and end it in order on a signal.
 
     Args:
-        settings: The execution settings.
-        stage: The job's stage.
-        path: The job's first output, whose name carries its digest.
-        asked_mb: The memory requested from a scheduler, in MB; 0 if none was requested.
-        since: The Unix time when the job's process began; None for now, if one process runs several jobs.
+        settings: the execution settings.
+        stage: the job's stage.
+        path: the job's first output, whose name carries its digest.
+        asked_mb: the memory requested from a scheduler, in MB; 0 if none was requested.
+        since: the Unix time when the job's process began; None for now, if one process runs several jobs.
 
     Yields:
         The context; None if another process finished the job while this one waited.
 
     Raises:
-        Stopped: The job was told to end, or its time is over.
+        Stopped: the job was told to end, or its time is over.
     """
     entry = journal.path_of(Path(settings.folder), stage, path)
     waited = []

@@ -98,9 +98,9 @@ def path_of(folder: Path, stage: str, file: Path) -> Path:
     """The path of a job's entry.
 
     Args:
-        folder: The folder of the study's results.
-        stage: The job's stage.
-        file: The job's first output, whose name carries its digest.
+        folder: the folder of the study's results.
+        stage: the job's stage.
+        file: the job's first output, whose name carries its digest.
     """
     return folder / FOLDER / stage / f"{stem_of(file)}.json"
 
@@ -122,9 +122,9 @@ class Journal:
     """Writes a job's entry from a thread while the job runs.
 
     Args:
-        path: The path of the entry.
-        asked_mb: The memory requested from a scheduler, in MB; 0 if none was requested.
-        since: The Unix time when the job's process began; None for now.
+        path: the path of the entry.
+        asked_mb: the memory requested from a scheduler, in MB; 0 if none was requested.
+        since: the Unix time when the job's process began; None for now.
     """
 
     def __init__(self, path: Path, asked_mb: float = 0, since: float | None = None) -> None:
@@ -156,8 +156,8 @@ class Journal:
         """Stop the thread and write how the attempt ended.
 
         Args:
-            how: The way in which it ended, such as `FAILED`; None if the job is done.
-            cause: The cause, in words.
+            how: the way in which it ended, such as `FAILED`; None if the job is done.
+            cause: the cause, in words.
         """
         self._over.set()
         self._thread.join()

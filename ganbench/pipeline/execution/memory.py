@@ -25,7 +25,7 @@ def resident_growth(work: Callable[[], object]) -> int | None:
     Allocators keep memory that they could give back; they should be told to do so before.
 
     Args:
-        work: The work, which is done in any case.
+        work: the work, which is done in any case.
 
     Returns:
         The bytes; None where the system does not tell.
@@ -43,10 +43,10 @@ def process_memory(name: str) -> int:
     """A size of this process, in bytes.
 
     Args:
-        name: Its name in proc(5), such as `VmRSS`, the resident memory, or `VmHWM`, its peak.
+        name: its name in proc(5), such as `VmRSS`, the resident memory, or `VmHWM`, its peak.
 
     Raises:
-        OSError, ValueError: The system does not tell it.
+        OSError, ValueError: the system does not tell it.
     """
     for line in STATUS.read_text().splitlines():
         if line.startswith(f"{name}:"):

@@ -38,18 +38,18 @@ class PackTrainer:
     """Trains members of a pack that share their components.
 
     Args:
-        game: The game of the members.
-        training: The training of the members.
-        device: The device that the members train on.
-        folder: The folder of the checkpoints.
-        context: The job's context.
-        schedule: The schedule of the job's checkpoints.
-        report: Called after every chunk with the members of a subpack and the step that they have reached.
-        stream: The MLflow server that curves are sent to while members train.
-        axes: A function from a member to the values of the grid's axes, which are sent with its curves.
-        shorter: Finished runs that members go on from, by the members' digests.
-        stop: The rule that stops members early; None for none.
-        about: What is recorded of every member that this attempt finishes, such as the device and the versions. A
+        game: the game of the members.
+        training: the training of the members.
+        device: the device that the members train on.
+        folder: the folder of the checkpoints.
+        context: the job's context.
+        schedule: the schedule of the job's checkpoints.
+        report: called after every chunk with the members of a subpack and the step that they have reached.
+        stream: the MLflow server that curves are sent to while members train.
+        axes: a function from a member to the values of the grid's axes, which are sent with its curves.
+        shorter: finished runs that members go on from, by the members' digests.
+        stop: the rule that stops members early; None for none.
+        about: what is recorded of every member that this attempt finishes, such as the device and the versions. A
             member that an earlier attempt finished keeps that attempt's record.
     """
 
@@ -70,15 +70,15 @@ class PackTrainer:
         """Train members together if they fit into memory, otherwise in parts.
 
         Args:
-            members: The members.
-            measured: Whether the members are known to fit into memory together, by measurement.
+            members: the members.
+            measured: whether the members are known to fit into memory together, by measurement.
 
         Returns:
             The members with their results, in their order.
 
         Raises:
-            Stopped: The job was told to end, or its time is over.
-            GanbenchError: A single run does not fit into memory.
+            Stopped: the job was told to end, or its time is over.
+            GanbenchError: a single run does not fit into memory.
         """
         checkpoint = Checkpoint(self.folder, members, self.device)
         saved = checkpoint.read()
@@ -176,7 +176,7 @@ class PackTrainer:
             The sizes of the halves.
 
         Raises:
-            GanbenchError: The subpack has a single run.
+            GanbenchError: the subpack has a single run.
         """
         members, state = checkpoint.members, error.state
         sizes = subpacks.halved_sizes(len(members), state)

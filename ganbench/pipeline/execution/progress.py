@@ -25,10 +25,10 @@ def progress(what: str, total: float, unit: str, done: float = 0) -> Iterator[Pr
     """Show the progress of work.
 
     Args:
-        what: The name of the work.
-        total: The amount of work, in `unit`s.
-        unit: The unit of the amounts, plural: "run-steps".
-        done: The amount that was done before, which does not count for the rate.
+        what: the name of the work.
+        total: the amount of work, in `unit`s.
+        unit: the unit of the amounts, plural: "run-steps".
+        done: the amount that was done before, which does not count for the rate.
 
     Yields:
         A function to call with the amount done so far. It returns the rate in units per second: since the first report,

@@ -37,9 +37,9 @@ def write(path: Path, references: Sequence[Tree], scored: Scored) -> None:
     """Write the file.
 
     Args:
-        path: The file.
-        references: The reference of each metric that supports the data, in their order.
-        scored: What else is kept.
+        path: the file.
+        references: the reference of each metric that supports the data, in their order.
+        scored: what else is kept.
     """
     rows = zip(*map(astuple, scored.nulls.values()), strict=True)
     columns = dict(zip((each.name for each in fields(Null)), rows, strict=False))
@@ -57,7 +57,7 @@ def read_references(path: Path) -> list[Tree]:
     """Read the references, in the order of the metrics that support the data.
 
     Raises:
-        GanbenchError: The file is damaged.
+        GanbenchError: the file is damaged.
     """
     with result_files.open_file(path, KIND) as file:
         kept = result_files.read_tree(result_files.descend(file, "references"))
@@ -68,7 +68,7 @@ def read(path: Path) -> Scored:
     """Read all but the references.
 
     Raises:
-        GanbenchError: The file is damaged.
+        GanbenchError: the file is damaged.
     """
     with result_files.open_file(path, KIND) as file:
         table = result_files.read_tree(result_files.descend(file, "nulls"))

@@ -41,12 +41,12 @@ def complete(
     Results that a file of the stage holds already are copied; the others are computed.
 
     Args:
-        job: The job.
-        items: All items of the pack.
-        compute: A function of the items to compute and a folder that a later attempt reads. It writes the results of
+        job: the job.
+        items: all items of the pack.
+        compute: a function of the items to compute and a folder that a later attempt reads. It writes the results of
             each item to a file in the folder, or returns them.
-        context: The job's context.
-        about: A function from an item to its description in the file.
+        context: the job's context.
+        about: a function from an item to its description in the file.
     """
     path, kind = job.path, job.stage
     resume = path.parent / ".resume" / path.stem[:-DIGEST]
@@ -80,12 +80,12 @@ def write(
     """Write a pack's file.
 
     Args:
-        path: The file.
-        kind: The stage.
-        about: The description of each item by its digest, in the order of the pack. It may have changed after the
+        path: the file.
+        kind: the stage.
+        about: the description of each item by its digest, in the order of the pack. It may have changed after the
             item's result was computed.
-        cached: The files that hold results already, by digest.
-        computed: The other items with their results.
+        cached: the files that hold results already, by digest.
+        computed: the other items with their results.
     """
     with result_files.create_file(path, kind) as file:
         trajectories = [each.get("trajectory", "") for each in about.values()]
@@ -117,9 +117,9 @@ def save(folder: Path, kind: str, computed: Sequence[tuple[Item, Tree]]) -> None
     """Write results to a file of their own.
 
     Args:
-        folder: The folder of the file.
-        kind: The stage.
-        computed: The items with their results; the file is named after the first item.
+        folder: the folder of the file.
+        kind: the stage.
+        computed: the items with their results; the file is named after the first item.
     """
     with result_files.create_file(folder / f"{computed[0][0].digest[:12]}.h5", kind) as file:
         _save(file.create_group("runs"), computed)
@@ -146,7 +146,7 @@ def group_of(file: result_files.Group, digest: str) -> result_files.Group:
     """The group of a run, or an observation, in a file of a stage.
 
     Raises:
-        GanbenchError: The file does not hold it.
+        GanbenchError: the file does not hold it.
     """
     return _held(result_files.descend(file, "runs"), digest)
 

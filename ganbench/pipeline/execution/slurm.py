@@ -30,7 +30,7 @@ def seconds_of(text: str) -> float:
     """Convert a duration in Slurm's format, `[days-][[hours:]minutes:]seconds`, to seconds.
 
     Raises:
-        ValueError: The text has another format.
+        ValueError: the text has another format.
     """
     days, _, clock = text.rpartition("-")
     seconds = 0

@@ -39,12 +39,12 @@ class SnapshotFiles:
     """The snapshots of a subpack: a `SnapshotStore` whose references are names of files.
 
     Args:
-        folder: The folder of the pack's checkpoints. The subpacks of a pack find each other's files in it.
-        name: The name of the subpack, with which the names of its files begin.
-        digests: The digests of its members.
+        folder: the folder of the pack's checkpoints. The subpacks of a pack find each other's files in it.
+        name: the name of the subpack, with which the names of its files begin.
+        digests: the digests of its members.
 
     Attributes:
-        waiting_bytes: The bytes of the snapshots that wait in memory.
+        waiting_bytes: the bytes of the snapshots that wait in memory.
     """
 
     def __init__(self, folder: Path, name: str, digests: Sequence[str]) -> None:
@@ -69,7 +69,7 @@ class SnapshotFiles:
         """Write the snapshots that wait into a file.
 
         Raises:
-            GanbenchError: The disk is full, or the folder cannot be written.
+            GanbenchError: the disk is full, or the folder cannot be written.
         """
         if not self._waiting:
             return
@@ -90,8 +90,8 @@ class SnapshotFiles:
         """Copy the snapshots of the finished runs that the members go on from.
 
         Args:
-            finished: The finished run of each member.
-            wanted: The steps of the members' snapshots.
+            finished: the finished run of each member.
+            wanted: the steps of the members' snapshots.
 
         Returns:
             The references to the wanted ones, by step, of each member.
@@ -119,7 +119,7 @@ class SnapshotFiles:
         """Check that files are there and undamaged.
 
         Raises:
-            GanbenchError: A file is not.
+            GanbenchError: a file is not.
         """
         for path in sorted(self._folder / name for name in set(names)):
             _verify(path, path.stat().st_mtime_ns if path.exists() else 0)
@@ -128,11 +128,11 @@ class SnapshotFiles:
         """The result of a member with its snapshots, which stay in their files until they are written elsewhere.
 
         Args:
-            k: The index of the member.
-            result: Its result, of which `kept` names the files.
+            k: the index of the member.
+            result: its result, of which `kept` names the files.
 
         Raises:
-            GanbenchError: A file is missing or damaged.
+            GanbenchError: a file is missing or damaged.
         """
         kept = sorted((int(step), name) for step, name in result["kept"].items())
         pieces: list[tuple[Path, int, int]] = []  # a file with its first and last row
@@ -193,7 +193,7 @@ class _OpenFiles:
         """The snapshots of a run in a file, whose arrays are read from the file.
 
         Raises:
-            GanbenchError: The file is missing or damaged.
+            GanbenchError: the file is missing or damaged.
         """
         if path not in self._open:
             stack = ExitStack()
@@ -216,11 +216,11 @@ class _Snapshots(Rows):
     """An array of a run at its snapshots, in the files of these.
 
     Args:
-        files: The files that are open.
-        digest: The run's digest.
-        pieces: Each file with the range of its rows.
-        place: The array's kind and name.
-        like: The array in one of the files.
+        files: the files that are open.
+        digest: the run's digest.
+        pieces: each file with the range of its rows.
+        place: the array's kind and name.
+        like: the array in one of the files.
     """
 
     def __init__(

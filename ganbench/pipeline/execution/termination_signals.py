@@ -19,8 +19,8 @@ class Stopped(GanbenchError):
     """The job was stopped by a signal, or because its time is over.
 
     Args:
-        message: The message.
-        of_time: Whether the job ends for lack of time, so that its next attempt needs more of it.
+        message: the message.
+        of_time: whether the job ends for lack of time, so that its next attempt needs more of it.
     """
 
     def __init__(self, message: str, *, of_time: bool) -> None:
@@ -32,7 +32,7 @@ class StopRequest:
     """The reasons for a job to end: signals, and the end of the time that a scheduler gave it.
 
     Args:
-        end: The Unix time at which the job is killed; None for no limit.
+        end: the Unix time at which the job is killed; None for no limit.
     """
 
     def __init__(self, end: float | None = None) -> None:
@@ -64,7 +64,7 @@ class StopRequest:
         """The reason to end now; None if the job may go on.
 
         Args:
-            seconds: The time that the job may need until it has ended at its next opportunity.
+            seconds: the time that the job may need until it has ended at its next opportunity.
         """
         if self._signal is not None:
             return self._signal
@@ -76,8 +76,8 @@ class StopRequest:
         """The exception to end the job with. After this call, signals raise no exception.
 
         Args:
-            reason: The reason to end.
-            then: What the message says will become of the work.
+            reason: the reason to end.
+            then: what the message says will become of the work.
 
         Returns:
             The exception, for the caller to raise.

@@ -19,12 +19,12 @@ def file_job(
     """Make a job that writes one HDF5 file.
 
     Args:
-        folder: The folder of the study's results.
-        stage: The stage.
-        name: The job's name: the name of a data set or a pack, or `study`.
-        task: The task.
-        needs: The jobs whose files the job reads.
-        files: Other files that the job reads; the task has their checksums.
+        folder: the folder of the study's results.
+        stage: the stage.
+        name: the job's name: the name of a data set or a pack, or `study`.
+        task: the task.
+        needs: the jobs whose files the job reads.
+        files: other files that the job reads; the task has their checksums.
 
     Returns:
         The job.
@@ -40,12 +40,12 @@ def stamp_job(
     """Make a job that reads the collected tables, and writes files with plain names and a stamp for them.
 
     Args:
-        folder: The folder of the study's results.
-        stage: The stage.
-        task: The task.
-        collect: The job that collects the tables.
-        needs: Other jobs whose files the job reads.
-        outputs: The files with plain names.
+        folder: the folder of the study's results.
+        stage: the stage.
+        task: the task.
+        collect: the job that collects the tables.
+        needs: other jobs whose files the job reads.
+        outputs: the files with plain names.
 
     Returns:
         The job, whose first output is the stamp.

@@ -79,7 +79,7 @@ def archives_by_path(datasets: Iterable[Choice]) -> dict[Path, Archive]:
     """The archives that data sets are read from, by path. Those with an address can be fetched.
 
     Raises:
-        GanbenchError: Two data sets read different files from one path.
+        GanbenchError: two data sets read different files from one path.
     """
     found: dict[Path, tuple[Archive, Choice]] = {}
     for choice in datasets:

@@ -28,7 +28,7 @@ class RememberedFiles:
     """What was found out about files, remembered until their sizes or time stamps change.
 
     Args:
-        known: The file that remembers it: by path, the file's stamp and what was found. It is written where it can be.
+        known: the file that remembers it: by path, the file's stamp and what was found. It is written where it can be.
     """
 
     def __init__(self, known: Path) -> None:
@@ -39,9 +39,9 @@ class RememberedFiles:
         """What is remembered of a file; what `find` returns of one that is not known, or has changed.
 
         Args:
-            path: The file.
-            find: Reads the file, after it made one that is missing.
-            expected: What is remembered counts only if it is this; None for anything.
+            path: the file.
+            find: reads the file, after it made one that is missing.
+            expected: what is remembered counts only if it is this; None for anything.
         """
         stamp = self._stamp(path)  # before it is read: a file that changes meanwhile is read again
         known, value = self._before.get(path, ("", ""))
@@ -69,9 +69,9 @@ def data_digest(files: Sequence[str], archives: Sequence[Archive], known: Path) 
     """The digest of all that a data set reads.
 
     Args:
-        files: Its files.
-        archives: Its archives, which need not be there yet: their checksums stand for them.
-        known: As of `files_digest`.
+        files: its files.
+        archives: its archives, which need not be there yet: their checksums stand for them.
+        known: as of `files_digest`.
     """
     value = files_digest(files, known)
     return digest([value, *((Path(each.path).name, each.checksum) for each in archives)]) if archives else value
@@ -83,8 +83,8 @@ def files_digest(paths: Sequence[str], known: Path) -> str:
     Names are those below the files' common folder, wherever that lies: labels may be names of folders.
 
     Args:
-        paths: The files.
-        known: The file that remembers digests. It is written where it can be.
+        paths: the files.
+        known: the file that remembers digests. It is written where it can be.
     """
     if len(paths) < MIN_CACHED_FILES:
         return digest(_named(paths, [file_digest(Path(path)) for path in paths]))

@@ -34,7 +34,7 @@ class Grid:
         """All runs of a study, in packs.
 
         Raises:
-            GanbenchError: The grid is not valid, a judge fits no data set, or an experiment or a claim selects no run.
+            GanbenchError: the grid is not valid, a judge fits no data set, or an experiment or a claim selects no run.
         """
         runs = expand(study)
         packs = {pack.name: pack for pack in group_into_packs(study, runs)}
@@ -49,8 +49,8 @@ class Grid:
         """The runs of some packs, in the order of the whole grid.
 
         Args:
-            packs: The names of the packs.
-            folder: The folder for what is made of their results.
+            packs: the names of the packs.
+            folder: the folder for what is made of their results.
         """
         kept = {name: pack for name, pack in self.packs.items() if name in packs}
         ids = {run.id for pack in kept.values() for run in pack.runs}

@@ -21,9 +21,9 @@ class RunDigests:
     """The digests of a grid's runs.
 
     Args:
-        grid: The grid.
-        prepare: The jobs that prepare its data sets.
-        judge: The jobs that fit their judges.
+        grid: the grid.
+        prepare: the jobs that prepare its data sets.
+        judge: the jobs that fit their judges.
     """
 
     def __init__(self, grid: Grid, prepare: Jobs, judge: Jobs) -> None:

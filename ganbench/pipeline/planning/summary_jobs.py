@@ -29,8 +29,8 @@ def collect_job(grid: Grid, result_jobs: Mapping[str, Jobs]) -> Job:
     """The job that gathers results in a few tables.
 
     Args:
-        grid: The runs that the results are of.
-        result_jobs: The jobs of data sets and packs that make the results, by stage.
+        grid: the runs that the results are of.
+        result_jobs: the jobs of data sets and packs that make the results, by stage.
     """
     study, needs = grid.study, [job for jobs in result_jobs.values() for job in jobs.values()]
     asked = study.evaluate.model_dump(mode="json", include={"metrics"}), study.outcome.model_dump()
@@ -72,12 +72,12 @@ def report_job(
     """The job that writes the HTML report, and its tables as LaTeX and CSV.
 
     Args:
-        grid: The runs that the report is of.
-        file: The study's file.
-        result_jobs: The jobs of packs, among others, by stage.
-        collect: The job that collects the tables.
-        figures: The job that draws the figures.
-        compared: The jobs that collect the tables of the studies that a second report stands this one beside.
+        grid: the runs that the report is of.
+        file: the study's file.
+        result_jobs: the jobs of packs, among others, by stage.
+        collect: the job that collects the tables.
+        figures: the job that draws the figures.
+        compared: the jobs that collect the tables of the studies that a second report stands this one beside.
     """
     of_packs = [result_jobs[stage] for stage in OF_PACKS]
     task = ReportTask(

@@ -76,19 +76,19 @@ def check(
     """Try a study and write its estimates to the results folder.
 
     Args:
-        plan: The study's plan.
-        here: Whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
-        parallel_jobs: The number of jobs that will run at the same time; None for one per CPU of this machine.
-        remeasure: Whether to try and time again what has not changed since an earlier trial.
-        note: Called with each note for the study's author.
-        progress: Called with what is tried or timed, when that begins.
-        estimated: Called with the estimate of each method, once it has been timed.
+        plan: the study's plan.
+        here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
+        parallel_jobs: the number of jobs that will run at the same time; None for one per CPU of this machine.
+        remeasure: whether to try and time again what has not changed since an earlier trial.
+        note: called with each note for the study's author.
+        progress: called with what is tried or timed, when that begins.
+        estimated: called with the estimate of each method, once it has been timed.
 
     Returns:
         The estimates of all methods.
 
     Raises:
-        GanbenchError: No result could confirm a test of a claim, the trial finds a fault, the tracking address cannot
+        GanbenchError: no result could confirm a test of a claim, the trial finds a fault, the tracking address cannot
             be written to, weights or files of data sets are missing or wrong, or the disk has too little room.
     """
     from ganbench.pipeline.preflight.planned_tests import refuse_unconfirmable  # late: pandas takes long to import

@@ -29,8 +29,8 @@ def unseen(columns: Collection[str], modes: int) -> dict[str, str]:
     """What claims cannot name of runs that train networks on a data set.
 
     Args:
-        columns: The columns of the metrics that are evaluated on it.
-        modes: The number of modes that its judge tells apart.
+        columns: the columns of the metrics that are evaluated on it.
+        modes: the number of modes that its judge tells apart.
 
     Returns:
         By quantity, such as `outcome.memorising`, why it cannot be known and what helps, as the rest of a clause.
@@ -69,7 +69,7 @@ def unmeasured(columns: Mapping[str, MetricInfo]) -> dict[str, str]:
     """What claims cannot name of runs whose progress no metric measures, as for `unseen`.
 
     Args:
-        columns: The columns of the metrics that are evaluated on their data, with their meanings.
+        columns: the columns of the metrics that are evaluated on their data, with their meanings.
     """
     if any(info.best != "none" for info in columns.values()):
         return {}
@@ -81,8 +81,8 @@ def recorded(series: Collection[str], *, data: bool) -> set[str]:
     """The numbers of series and events that claims can name of a run.
 
     Args:
-        series: The series that the run records.
-        data: Whether it trains networks on data; other games have no events.
+        series: the series that the run records.
+        data: whether it trains networks on data; other games have no events.
     """
     return {f"{how}.{name}" for how in OF_CURVES for name in series} | (event_quantities.NAMES if data else set())
 
@@ -96,13 +96,13 @@ def refuse_unrecorded(
     """Refuse a test about a series or about events that none of the runs which it selects has.
 
     Args:
-        where: The location of the test in the study, such as `claims.A1`.
-        names: The numbers that it names.
-        selectors: Its groups of runs.
-        points: All runs, each with what it has, see `recorded`.
+        where: the location of the test in the study, such as `claims.A1`.
+        names: the numbers that it names.
+        selectors: its groups of runs.
+        points: all runs, each with what it has, see `recorded`.
 
     Raises:
-        GanbenchError: A group has no run with such a number.
+        GanbenchError: a group has no run with such a number.
     """
     asked = sorted(name for name in names if name.partition(".")[0] in (*OF_CURVES, *OF_EVENTS))
     for selector in selectors:
@@ -124,13 +124,13 @@ def refuse_unseen(
     """Refuse a test about outcomes or events that are not known of a run that it selects.
 
     Args:
-        where: The location of the test in the study, such as `claims.A1`.
-        names: The numbers that it names.
-        selectors: Its runs.
-        points: The runs that train networks on data, each with what cannot be named of it, see `unseen`.
+        where: the location of the test in the study, such as `claims.A1`.
+        names: the numbers that it names.
+        selectors: its runs.
+        points: the runs that train networks on data, each with what cannot be named of it, see `unseen`.
 
     Raises:
-        GanbenchError: The test names such an outcome or event.
+        GanbenchError: the test names such an outcome or event.
     """
     for point, hidden in points:
         lost = sorted(hidden.keys() & names)

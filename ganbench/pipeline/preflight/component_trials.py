@@ -26,7 +26,7 @@ class ComponentTrials:
     """Trials of components. A component is tried once, however many methods have it.
 
     Args:
-        say: Called with a message when a part begins, and for each note.
+        say: called with a message when a part begins, and for each note.
     """
 
     def __init__(self, say: Say) -> None:
@@ -43,14 +43,14 @@ class ComponentTrials:
         """Build a component.
 
         Args:
-            where: The place in the study.
-            choice: The component.
+            where: the place in the study.
+            choice: the component.
 
         Returns:
             The component's object.
 
         Raises:
-            GanbenchError: The component's file cannot be imported, or its class does not fit its family.
+            GanbenchError: the component's file cannot be imported, or its class does not fit its family.
         """
         with self.attempt(where, [choice]), world(1) as surroundings:
             made = choice.build()
@@ -68,14 +68,14 @@ class ComponentTrials:
         """Hold a component, or all components of a method together, to a contract.
 
         Args:
-            where: The place in the study.
-            choice: The component; None for a method, whose fault may lie in any component.
-            choices: The components that are at work.
-            fault: A function that returns the fault, or None.
-            size: The number of times the usual limit that it may take.
+            where: the place in the study.
+            choice: the component; None for a method, whose fault may lie in any component.
+            choices: the components that are at work.
+            fault: a function that returns the fault, or None.
+            size: the number of times the usual limit that it may take.
 
         Raises:
-            GanbenchError: There is a fault.
+            GanbenchError: there is a fault.
         """
         with self.attempt(where, choices, size=size):
             found = fault()
@@ -92,12 +92,12 @@ class ComponentTrials:
         """Raise an error if a component has a fault.
 
         Args:
-            where: The place in the study.
-            choice: The component.
-            fault: The fault; None for no fault.
+            where: the place in the study.
+            choice: the component.
+            fault: the fault; None for no fault.
 
         Raises:
-            GanbenchError: There is a fault.
+            GanbenchError: there is a fault.
         """
         if fault:
             raise GanbenchError(contract_message(f"{where}: {_named(choice)}", fault, CONTRACTS[choice.family]))
@@ -106,16 +106,16 @@ class ComponentTrials:
         """Ask a component whether it supports a data set or a game.
 
         Args:
-            where: The place in the study.
-            choice: The component.
-            made: The component's object.
-            asked: The specification of the data set, or the game.
+            where: the place in the study.
+            choice: the component.
+            made: the component's object.
+            asked: the specification of the data set, or the game.
 
         Returns:
             The reason why it does not; None if it does.
 
         Raises:
-            GanbenchError: The answer breaks the contract.
+            GanbenchError: the answer breaks the contract.
         """
         with self.attempt(where, [choice]):
             refusal = made.supports(asked)
@@ -128,13 +128,13 @@ class ComponentTrials:
         """Hold a component to its contract, and cut its trial short after `BRIEF_SECONDS`.
 
         Args:
-            where: The place in the study.
-            choice: The component.
-            fault: A function that returns the component's fault, or None.
-            declines: Whether the component may raise a `GanbenchError`, as a judge that has too few examples does.
+            where: the place in the study.
+            choice: the component.
+            fault: a function that returns the component's fault, or None.
+            declines: whether the component may raise a `GanbenchError`, as a judge that has too few examples does.
 
         Raises:
-            GanbenchError: There is a fault.
+            GanbenchError: there is a fault.
         """
         found = None
         with self.attempt(where, [choice]):
@@ -157,13 +157,13 @@ class ComponentTrials:
         """Turn any exception of components, and any excess of time, into an error that names file and line.
 
         Args:
-            where: The place in the study.
-            choices: The components that are at work.
-            seconds: The processor time that they may take, in seconds; None for no limit.
-            size: The number of times this limit that they may take.
+            where: the place in the study.
+            choices: the components that are at work.
+            seconds: the processor time that they may take, in seconds; None for no limit.
+            size: the number of times this limit that they may take.
 
         Raises:
-            GanbenchError: A component raised something, or did not end in time.
+            GanbenchError: a component raised something, or did not end in time.
         """
         seconds = None if seconds is None else seconds * size
         begun = f"{where}: {' + '.join(_named(choice) for choice in _suspects(choices))}"

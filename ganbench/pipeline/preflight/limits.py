@@ -23,11 +23,11 @@ def limited(seconds: float | None) -> Iterator[None]:
     """Limit the time of the block. Blocks may be nested; the time of an inner block does not count for the outer one.
 
     Args:
-        seconds: The limit of processor time. The limit of elapsed time is `WALL` times as long. None for no limit,
+        seconds: the limit of processor time. The limit of elapsed time is `WALL` times as long. None for no limit,
             neither of this block nor of those around it.
 
     Raises:
-        TooLong: The block took longer. It is raised at the line that the block has reached.
+        TooLong: the block took longer. It is raised at the line that the block has reached.
     """
 
     limit, elapsed = (0.0, 0.0) if seconds is None else (seconds, WALL * seconds)  # 0 stops a timer

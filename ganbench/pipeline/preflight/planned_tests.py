@@ -44,7 +44,7 @@ def refuse_unconfirmable(plan: Plan) -> None:
     """Refuse tests that no result could confirm, since their runs are too few beside the study's other tests.
 
     Raises:
-        GanbenchError: A test is refused.
+        GanbenchError: a test is refused.
     """
     points = [run.point for run in plan.grid.runs]
     tests = [(claim, each.test) for claim in plan.study.claims for each in claim.tests]

@@ -39,9 +39,9 @@ def memory_fault(study: Study, run: Run, available: int) -> str | None:
     """The reason why a run cannot fit into memory; None if it may fit.
 
     Args:
-        study: The study.
-        run: The run.
-        available: The bytes of memory that a job may take; see `memory_of`.
+        study: the study.
+        run: the run.
+        available: the bytes of memory that a job may take; see `memory_of`.
 
     Returns:
         A sentence with the memory needed, the memory available, the largest part of it and a remedy.
@@ -60,8 +60,8 @@ def needed(study: Study, run: Run) -> dict[str, int]:
     """The bytes that one run needs at least, by their use.
 
     Args:
-        study: The study.
-        run: The run.
+        study: the study.
+        run: the run.
 
     Returns:
         The bytes by a description of their use; empty for a game without networks.
@@ -106,8 +106,8 @@ def memory_of(plan: Plan, *, here: bool = True) -> int:
     """The bytes of memory that a job of the study may take, on this machine or on a cluster.
 
     Args:
-        plan: The study's plan.
-        here: Whether jobs will run on this machine.
+        plan: the study's plan.
+        here: whether jobs will run on this machine.
     """
     most = plan.study.machine.max_mem_mb
     if not here:
@@ -119,8 +119,8 @@ def trial_size(game: Game, training: Training) -> float:
     """The number of times the usual limit of time that a few training steps of a game may take: 1 for small networks.
 
     Args:
-        game: The game, with the batches of the trial.
-        training: The training.
+        game: the game, with the batches of the trial.
+        training: the training.
     """
     work = training.dynamics.gradients_per_step * fusing.forward_work(game)
     return max(1.0, fusing.parameters(game) / SMALL_PARAMETERS + work / SMALL_WORK)
@@ -131,7 +131,7 @@ def parameter_count(run: Run) -> int:
     where they cannot be built.
 
     Args:
-        run: The run, of components of the package.
+        run: the run, of components of the package.
     """
     architecture, dataset = run.choice("architecture"), run.choice("dataset")
     if not architecture or not dataset:

@@ -17,7 +17,7 @@ class StandIn:
     """A judge that needs no fitting.
 
     Args:
-        modes: The number of modes; 0 for a judge that tells none apart.
+        modes: the number of modes; 0 for a judge that tells none apart.
     """
 
     modes: int
@@ -31,8 +31,8 @@ class StandIn:
         """Judge examples: the features are the first values of each example, and modes are assigned in turn.
 
         Args:
-            state: Not used.
-            examples: The examples, of shape (N, *example).
+            state: not used.
+            examples: the examples, of shape (N, *example).
 
         Returns:
             The judged examples.

@@ -53,16 +53,16 @@ def try_study(
     """Try what the jobs will do, and time it.
 
     Args:
-        plan: The study's plan.
-        here: Whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
-        remeasure: Whether to time again what has not changed since an earlier trial.
-        say: Called with a message when a part begins, for each note, for each method, and once that has been timed.
+        plan: the study's plan.
+        here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
+        remeasure: whether to time again what has not changed since an earlier trial.
+        say: called with a message when a part begins, for each note, for each method, and once that has been timed.
 
     Returns:
         The estimates of all methods, and the timings of all other work.
 
     Raises:
-        GanbenchError: An architecture does not support a data set, a game cannot be played with its options, a
+        GanbenchError: an architecture does not support a data set, a game cannot be played with its options, a
             diagnostic cannot measure a game or does not measure what a claim needs, a metric supports no data set, a
             method does not fit into memory, the device does not exist or lacks a precision, or a component breaks its
             family's contract.
@@ -106,9 +106,9 @@ class Trial:
     """The trial of a study's components and methods. A component is tried once, however many methods have it.
 
     Args:
-        plan: The study's plan.
-        say: Called with a message when a part begins, and for each note.
-        memory: The bytes of memory that a job may take.
+        plan: the study's plan.
+        say: called with a message when a part begins, and for each note.
+        memory: the bytes of memory that a job may take.
     """
 
     def __init__(self, plan: Plan, say: Say, memory: int) -> None:
@@ -124,10 +124,10 @@ class Trial:
         """Try a method: its components, training steps, an evaluation and its diagnostics.
 
         Args:
-            runs: All runs of the method.
+            runs: all runs of the method.
 
         Raises:
-            GanbenchError: The method does not fit into memory, or has another fault.
+            GanbenchError: the method does not fit into memory, or has another fault.
         """
         run = runs[0]
         where = f"grid: {run.method}"

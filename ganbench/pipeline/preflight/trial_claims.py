@@ -27,12 +27,12 @@ def refuse_claims(plan: Plan, metrics: MetricTrials, diagnostics: DiagnosticTria
     """Refuse claims and published numbers about what is not measured.
 
     Args:
-        plan: The study's plan.
-        metrics: The trials of its metrics, all of which have been made.
-        diagnostics: Those of its diagnostics.
+        plan: the study's plan.
+        metrics: the trials of its metrics, all of which have been made.
+        diagnostics: those of its diagnostics.
 
     Raises:
-        GanbenchError: A claim or a published number is refused.
+        GanbenchError: a claim or a published number is refused.
     """
     outcomes = {f"outcome.{outcome.replace('-', '_')}" for outcome in (*OUTCOMES, "failed")}
     of_runs = [

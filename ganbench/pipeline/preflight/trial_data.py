@@ -31,11 +31,11 @@ class DataTrials:
     """The part of a trial that loads data.
 
     Attributes:
-        loaded: The examples of data sets that have been tried.
+        loaded: the examples of data sets that have been tried.
 
     Args:
-        plan: The study's plan.
-        components: The trials of components.
+        plan: the study's plan.
+        components: the trials of components.
     """
 
     def __init__(self, plan: Plan, components: ComponentTrials) -> None:

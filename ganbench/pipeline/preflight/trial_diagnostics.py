@@ -30,13 +30,13 @@ class DiagnosticTrials:
     """The part of a trial that diagnoses runs.
 
     Attributes:
-        measured: Names of the measurements by diagnostics that claims may use.
-        series: By method, the series that its runs record.
+        measured: names of the measurements by diagnostics that claims may use.
+        series: by method, the series that its runs record.
 
     Args:
-        plan: The study's plan.
-        components: The trials of components.
-        data: The trials of data sets.
+        plan: the study's plan.
+        components: the trials of components.
+        data: the trials of data sets.
     """
 
     def __init__(self, plan: Plan, components: ComponentTrials, data: DataTrials) -> None:
@@ -51,14 +51,14 @@ class DiagnosticTrials:
         """Measure a method with the experiments that select it.
 
         Args:
-            run: A run of the method.
-            game: The game.
-            training: The training.
-            members: The members that were trained.
-            trees: The results of training, in the order of the members.
+            run: a run of the method.
+            game: the game.
+            training: the training.
+            members: the members that were trained.
+            trees: the results of training, in the order of the members.
 
         Raises:
-            GanbenchError: A diagnostic breaks the contract.
+            GanbenchError: a diagnostic breaks the contract.
         """
         self.series[run.method] = tuple(trees[0]["curves"]["series"])
         for name, experiment in self.plan.grid.experiments.items():
@@ -94,7 +94,7 @@ class DiagnosticTrials:
         """Hold the columns of diagnostics to the contract, and refuse diagnostics that cannot measure their runs.
 
         Raises:
-            GanbenchError: A diagnostic is refused.
+            GanbenchError: a diagnostic is refused.
         """
         for name, experiment in self.plan.grid.experiments.items():
             made, choice, where = self._diagnostic(name, experiment), experiment.diagnostic, f"diagnose.{name}"

@@ -40,12 +40,12 @@ class MetricTrials:
     """The part of a trial that evaluates runs.
 
     Attributes:
-        measured: Names of the measurements by metrics that claims may use.
+        measured: names of the measurements by metrics that claims may use.
 
     Args:
-        plan: The study's plan.
-        components: The trials of components.
-        data: The trials of data sets.
+        plan: the study's plan.
+        components: the trials of components.
+        data: the trials of data sets.
     """
 
     def __init__(self, plan: Plan, components: ComponentTrials, data: DataTrials) -> None:
@@ -58,7 +58,7 @@ class MetricTrials:
         """Hold the metrics' columns to the contract: no two metrics may fill the same column.
 
         Raises:
-            GanbenchError: A metric breaks the contract, fills a column that is taken, or supports no data set.
+            GanbenchError: a metric breaks the contract, fills a column that is taken, or supports no data set.
         """
         if not self.plan.grid.gans:
             return
@@ -176,12 +176,12 @@ class MetricTrials:
         """Evaluate the snapshots of a run.
 
         Args:
-            run: The run.
-            data: The specification of its data set.
-            trees: The results of training; the first is evaluated.
+            run: the run.
+            data: the specification of its data set.
+            trees: the results of training; the first is evaluated.
 
         Raises:
-            GanbenchError: A metric breaks the contract, or the evaluation failed.
+            GanbenchError: a metric breaks the contract, or the evaluation failed.
         """
         dataset, choice = run.choice("dataset"), run.choice("architecture")
         scorer = self._scorer(dataset)

@@ -18,10 +18,10 @@ def serve(study: dict[str, Any], report: int, *, here: bool, remeasure: bool) ->
     """Try a study, report by messages, of which the last is `Passed` or `Failed`, and end the process.
 
     Args:
-        study: The resolved study.
-        report: The file descriptor to write to, since components may print to standard output and error.
-        here: Whether jobs will run on this machine.
-        remeasure: Whether to time again what has not changed since an earlier trial.
+        study: the resolved study.
+        report: the file descriptor to write to, since components may print to standard output and error.
+        here: whether jobs will run on this machine.
+        remeasure: whether to time again what has not changed since an earlier trial.
     """
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a component that reads standard input does not wait
     limit_memory()

@@ -38,8 +38,8 @@ class StepTrials:
     """The part of a trial that holds games and training steps to their contracts.
 
     Args:
-        components: The trials of components.
-        fused: Whether runs are computed together.
+        components: the trials of components.
+        fused: whether runs are computed together.
     """
 
     def __init__(self, components: ComponentTrials, *, fused: bool) -> None:
@@ -51,16 +51,16 @@ class StepTrials:
         """A method's game and its training for a few steps, held to their contracts.
 
         Args:
-            where: The method's place in the study.
-            run: A run of the method.
-            settings: The settings of training, with a small batch.
-            examples: A few training examples.
+            where: the method's place in the study.
+            run: a run of the method.
+            settings: the settings of training, with a small batch.
+            examples: a few training examples.
 
         Returns:
             The game and the training in the precision of the settings.
 
         Raises:
-            GanbenchError: A component breaks its contract, or the regularizer does not go with the networks.
+            GanbenchError: a component breaks its contract, or the regularizer does not go with the networks.
         """
         components = components_of(run)
 

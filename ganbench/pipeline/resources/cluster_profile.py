@@ -34,13 +34,13 @@ def read(path: Path) -> Profile:
     """Read a profile.
 
     Args:
-        path: The folder of the profile, or the file in it.
+        path: the folder of the profile, or the file in it.
 
     Returns:
         The profile.
 
     Raises:
-        GanbenchError: There is no profile at this path, or it is not valid.
+        GanbenchError: there is no profile at this path, or it is not valid.
     """
     found = next((file for file in (path, *(path / name for name in NAMES)) if file.is_file()), None)
     if found is None:

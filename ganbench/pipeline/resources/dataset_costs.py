@@ -42,15 +42,15 @@ class DatasetCosts:
     """What a data set of a study takes before any run is scored, from its examples and its judge, which is not trained.
 
     Attributes:
-        examples: The examples, prepared or newly loaded.
-        loading: Seconds of processor time for loading them.
-        slow: Whether the judge's network is too slow to be timed.
-        inception: Whether the Inception network judges examples, for the judge or for a metric.
+        examples: the examples, prepared or newly loaded.
+        loading: seconds of processor time for loading them.
+        slow: whether the judge's network is too slow to be timed.
+        inception: whether the Inception network judges examples, for the judge or for a metric.
 
     Args:
-        plan: The study's plan.
-        choice: The data set.
-        loaded: Its examples if they have been loaded already.
+        plan: the study's plan.
+        choice: the data set.
+        loaded: its examples if they have been loaded already.
     """
 
     def __init__(self, plan: Plan, choice: Choice, loaded: Loaded | None = None) -> None:

@@ -60,9 +60,9 @@ class Estimator:
     """Times a study's work on this machine.
 
     Args:
-        plan: The study's plan.
-        device: The device that its packs would compute on.
-        loaded: The examples of data sets that have been loaded already. Others are loaded when they are needed.
+        plan: the study's plan.
+        device: the device that its packs would compute on.
+        loaded: the examples of data sets that have been loaded already. Others are loaded when they are needed.
     """
 
     def __init__(self, plan: Plan, device: torch.device, loaded: Mapping[Choice, Loaded] | None = None) -> None:
@@ -75,7 +75,7 @@ class Estimator:
         """Time the work that no estimate of a method covers.
 
         Args:
-            known: Earlier timings, which are returned if nothing has changed.
+            known: earlier timings, which are returned if nothing has changed.
 
         Returns:
             The timings.
@@ -100,14 +100,14 @@ class Estimator:
         """Estimate what the runs of a method will take.
 
         Args:
-            runs: All runs of the method.
-            known: An earlier estimate, which is returned if nothing has changed.
+            runs: all runs of the method.
+            known: an earlier estimate, which is returned if nothing has changed.
 
         Returns:
             The estimate.
 
         Raises:
-            GanbenchError: The method's game cannot be played with its options.
+            GanbenchError: the method's game cannot be played with its options.
         """
         trained, scored = self._plan.digests.train, self._plan.digests.evaluate
         # Packs and fusing change no result, but they change the time.
@@ -158,7 +158,7 @@ class Estimator:
         `STEP_SECONDS` is returned, and memory is counted.
 
         Raises:
-            OutOfMemory: A single member does not fit into memory.
+            OutOfMemory: a single member does not fit into memory.
         """
         seconds: list[float] = []
         release(self._device)

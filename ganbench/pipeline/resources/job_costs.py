@@ -33,9 +33,9 @@ def memory_mb(job: Job, estimates: Mapping[str, Estimate], timings: Timings = NO
     """The memory of a job in MB, without the libraries' memory.
 
     Args:
-        job: The job.
-        estimates: The estimates, by method.
-        timings: The timings, which hold the memory of references.
+        job: the job.
+        estimates: the estimates, by method.
+        timings: the timings, which hold the memory of references.
     """
     if job.stage == "reference" and job.name in timings.reference_memory:
         return timings.reference_memory[job.name] / 2**20
@@ -62,10 +62,10 @@ def job_seconds(plan: Plan, job: Job, estimates: Mapping[str, Estimate], timings
     """The seconds of one core from the start of a job's process to its end.
 
     Args:
-        plan: The study's plan.
-        job: The job.
-        estimates: The estimates, by method.
-        timings: The timings of all other work.
+        plan: the study's plan.
+        job: the job.
+        estimates: the estimates, by method.
+        timings: the timings of all other work.
     """
     runs = [run for run in members_estimates(job, estimates) if run]
     summaries = {

@@ -49,10 +49,10 @@ def request(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: in
     """The request of a job's next attempt.
 
     Args:
-        plan: The study's plan.
-        job: The job.
-        estimates: The estimates, by method.
-        attempt: The number of the attempt in this workflow, from 1.
+        plan: the study's plan.
+        job: the job.
+        estimates: the estimates, by method.
+        attempt: the number of the attempt in this workflow, from 1.
     """
     machine, gpu = plan.study.machine, gpus(plan, job.stage)
     ends = ended_attempts(journal.read(journal.path_of(plan.folder, job.stage, job.path)), attempt)
@@ -76,8 +76,8 @@ def attempts(plan: Plan, estimates: Mapping[str, Estimate]) -> int:
     """The number of jobs that the slowest pack may need, with some to spare for failures; 0 without a time limit.
 
     Args:
-        plan: The study's plan.
-        estimates: The estimates, by method.
+        plan: the study's plan.
+        estimates: the estimates, by method.
     """
     max_runtime = plan.study.machine.max_runtime
     if max_runtime is None:
@@ -109,8 +109,8 @@ def totals(plan: Plan, estimates: Mapping[str, Estimate]) -> dict[str, dict[str,
     """The requests of the jobs that are still to do, by stage.
 
     Args:
-        plan: The study's plan.
-        estimates: The estimates, by method.
+        plan: the study's plan.
+        estimates: the estimates, by method.
 
     Returns:
         By stage: the number of jobs, the largest request of each kind, and the job-hours in all.

@@ -17,8 +17,8 @@ def ended_attempts(entry: Entry | None, attempt: int) -> Sequence[End]:
     """How a job's earlier attempts ended.
 
     Args:
-        entry: The journal's entry of the job.
-        attempt: The number of the next attempt in this workflow, from 1. From 2 on, a job that is running by its entry
+        entry: the journal's entry of the job.
+        attempt: the number of the next attempt in this workflow, from 1. From 2 on, a job that is running by its entry
             was started by this workflow and has been killed. At 1, it belongs to another workflow and goes on, unless
             its entry is silent.
     """

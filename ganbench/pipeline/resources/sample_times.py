@@ -26,11 +26,11 @@ def generating_seconds(
     """The seconds to generate the examples of one snapshot.
 
     Args:
-        sampler: The generator.
-        generator: The generator's parameters, (P,).
-        buffers: The generator's buffers by name.
-        samples: The number of examples to generate.
-        device: The device that generates them.
+        sampler: the generator.
+        generator: the generator's parameters, (P,).
+        buffers: the generator's buffers by name.
+        samples: the number of examples to generate.
+        device: the device that generates them.
     """
     return _seconds_of_samples(lambda count: sampler.examples(generator, buffers, 0, count), samples, device)
 
@@ -39,9 +39,9 @@ def scoring_seconds(scorer: Scorer, examples: np.ndarray, samples: int) -> float
     """The seconds to judge and score the examples of one snapshot, on the CPU.
 
     Args:
-        scorer: The judge and the metrics.
-        examples: Some examples (n, *shape), numbers as judges see them; taken in turn where more are scored.
-        samples: The number of examples to score.
+        scorer: the judge and the metrics.
+        examples: some examples (n, *shape), numbers as judges see them; taken in turn where more are scored.
+        samples: the number of examples to score.
     """
     return _seconds_of_samples(lambda count: scorer.score(np.resize(examples, (count, *examples.shape[1:]))), samples)
 

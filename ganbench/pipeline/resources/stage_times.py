@@ -24,8 +24,8 @@ def by_stage(seconds: Mapping[Path, float], jobs: Iterable[Job]) -> dict[str, tu
     """The number of jobs and the sum of their seconds, by stage that has jobs.
 
     Args:
-        seconds: The seconds of each job, by its first output.
-        jobs: The jobs.
+        seconds: the seconds of each job, by its first output.
+        jobs: the jobs.
     """
     found: dict[str, tuple[int, float]] = {}
     for job in jobs:
@@ -38,9 +38,9 @@ def elapsed(seconds: Mapping[Path, float], waiting: Iterable[Job], parallel_jobs
     """The seconds until all jobs are done, if each starts when its inputs exist and a place is free.
 
     Args:
-        seconds: The seconds of each job, by its first output.
-        waiting: The jobs to do.
-        parallel_jobs: The number of jobs that may run at the same time.
+        seconds: the seconds of each job, by its first output.
+        waiting: the jobs to do.
+        parallel_jobs: the number of jobs that may run at the same time.
     """
     jobs = sorted(waiting, key=lambda job: (job.stage not in OF_DATASETS, -len(getattr(job.task, "members", ()))))
     needs = {path: job.path for job in jobs for path in job.outputs}
@@ -69,8 +69,8 @@ def compared(plan: Plan, folder: Path) -> list[StageTime]:
     """Compare the estimated and the measured time of a study, stage by stage.
 
     Args:
-        plan: The study's plan.
-        folder: The folder of its results, with the estimates and the journal.
+        plan: the study's plan.
+        folder: the folder of its results, with the estimates and the journal.
 
     Returns:
         One row per stage that has been timed, and a last row for the study from start to end; empty if no stage has.
@@ -113,9 +113,9 @@ def seconds_left(
     jobs. A job of a pack that was stopped takes only its share that is left.
 
     Args:
-        plan: The study's plan.
-        unfinished: The jobs that are not done, each with its entry in the journal, if it has one.
-        known: The entries of jobs that were done before, by their first outputs; those of other jobs that are done are
+        plan: the study's plan.
+        unfinished: the jobs that are not done, each with its entry in the journal, if it has one.
+        known: the entries of jobs that were done before, by their first outputs; those of other jobs that are done are
             read, and put in here. None for none.
 
     Returns:

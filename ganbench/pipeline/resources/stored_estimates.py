@@ -50,8 +50,8 @@ class Timings:
         """The seconds of an observation of one run.
 
         Args:
-            experiment: The experiment.
-            method: The method of the run. If it was not timed, the mean over the methods that were is returned.
+            experiment: the experiment.
+            method: the method of the run. If it was not timed, the mean over the methods that were is returned.
         """
         known = self.observations.get(experiment) or {method: 0.0}
         return known.get(method, fmean(known.values()))

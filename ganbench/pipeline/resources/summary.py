@@ -25,7 +25,7 @@ class BreakingName:
     """A name in a cell of a table, which breaks after hyphens if it is too long.
 
     Args:
-        name: The name.
+        name: the name.
     """
 
     def __init__(self, name: str) -> None:
@@ -67,10 +67,10 @@ def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -
     The table has the number of jobs, the number that are to do, and the minutes of one core that these take.
 
     Args:
-        plan: The study's plan.
-        found: The estimates of all methods.
-        timings: The timings of all other work.
-        where: Where the jobs run, in words.
+        plan: the study's plan.
+        found: the estimates of all methods.
+        timings: the timings of all other work.
+        where: where the jobs run, in words.
     """
     known = {estimate.method: estimate for estimate in found}
     jobs = [job for stage in STAGES for job in plan.jobs(stage).values()]
@@ -100,10 +100,10 @@ def demand(out: Console, plan: Plan, found: list[Estimate], cluster: Profile) ->
     """Print what the jobs that are to do will request of a cluster, stage by stage.
 
     Args:
-        out: The console.
-        plan: The study's plan.
-        found: The estimates of all methods.
-        cluster: The profile of the cluster.
+        out: the console.
+        plan: the study's plan.
+        found: the estimates of all methods.
+        cluster: the profile of the cluster.
     """
     known = {estimate.method: estimate for estimate in found}
     rows = requests.totals(plan, known)

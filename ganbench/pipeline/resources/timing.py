@@ -75,10 +75,10 @@ def step_seconds(game: Game, training: Training, members: Sequence[Member], devi
     that are not all alike, see `Game.phase`.
 
     Args:
-        game: The game of the members.
-        training: The training of the members.
-        members: The members.
-        device: The device that the members train on.
+        game: the game of the members.
+        training: the training of the members.
+        members: the members.
+        device: the device that the members train on.
     """
     phases = Counter(game.phase(step) for step in range(min(training.steps, MAX_PHASED)))
     each = {phase: _phase_seconds(game.in_phase(phase), training, members, device) for phase in phases}
@@ -172,10 +172,10 @@ def reference_seconds(scorer: Scorer, few: Examples, count: int, samples: int) -
     that the two times make: that of metrics that compare all pairs is 2.
 
     Args:
-        scorer: The judge and the metrics.
-        few: Some of the real examples, which are timed.
-        count: The number of real examples that references are made of.
-        samples: The number of examples that are scored together.
+        scorer: the judge and the metrics.
+        few: some of the real examples, which are timed.
+        count: the number of real examples that references are made of.
+        samples: the number of examples that are scored together.
     """
     kept: list[tuple[JudgedExamples, JudgedExamples]] = []
     judging = seconds_of(lambda: kept.append(judged_real(scorer.judge, scorer.state, few)))
@@ -225,12 +225,12 @@ def observation_seconds(
     Timing ends after `OBSERVATION_SECONDS`; an observation that takes longer counts as `LONGER` times that.
 
     Args:
-        diagnostic: The diagnostic.
-        game: The game of the run.
-        training: The training of the run.
-        member: The run.
-        device: The device that the diagnostic computes on.
-        seen: What it sees of data, as arguments of `diagnose`: the examples `real`, and `judging`.
+        diagnostic: the diagnostic.
+        game: the game of the run.
+        training: the training of the run.
+        member: the run.
+        device: the device that the diagnostic computes on.
+        seen: what it sees of data, as arguments of `diagnose`: the examples `real`, and `judging`.
     """
     random, count = np.random.default_rng(0), len(training.snapshots)
     tree: dict[str, Any] = {"step": np.array(training.snapshots)}

@@ -18,7 +18,7 @@ def work_times(plan: Plan) -> dict[tuple[str, str], float]:
     of evaluation and diagnosis that were written before they had clocks count as far as the journal has them.
 
     Args:
-        plan: The plan of a study that is done.
+        plan: the plan of a study that is done.
     """
     found = {}
     for stage, clock in CLOCKS.items():

@@ -44,11 +44,11 @@ def run(job: Job, context: JobContext | None = None) -> None:
     """Run one job of a stage.
 
     Args:
-        job: The job.
-        context: The job's context; by default, one with the default settings and without a journal.
+        job: the job.
+        context: the job's context; by default, one with the default settings and without a journal.
 
     Raises:
-        GanbenchError: The stage failed, or its sources were edited after the job was planned.
+        GanbenchError: the stage failed, or its sources were edited after the job was planned.
     """
     from ganbench.pipeline.execution.job_context import JobContext
     from ganbench.pipeline.execution.processor import one_thread

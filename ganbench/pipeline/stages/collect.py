@@ -56,7 +56,7 @@ class Sections:
     """The sections of the study that outcomes and metrics depend on.
 
     Args:
-        task: The task.
+        task: the task.
     """
 
     def __init__(self, task: CollectTask) -> None:
@@ -72,9 +72,9 @@ def gather(task: CollectTask, folder: Path, context: JobContext) -> None:
     """Gather the results of jobs, which may be some of the study's jobs only.
 
     Args:
-        task: The task. Its jobs are done, and so are the jobs whose files these read.
-        folder: The folder to write the tables to.
-        context: The job's context.
+        task: the task. Its jobs are done, and so are the jobs whose files these read.
+        folder: the folder to write the tables to.
+        context: the job's context.
     """
     folder.mkdir(parents=True, exist_ok=True)
     sections = Sections(task)

@@ -54,7 +54,7 @@ class Comparisons:
         """The run, the quantity and its value of every comparison of two runs or more.
 
         Raises:
-            GanbenchError: A diagnostic's values are not those of its columns.
+            GanbenchError: a diagnostic's values are not those of its columns.
         """
         found = []
         for setting in self._settings.values():

@@ -69,9 +69,9 @@ def real_scores(task: CollectTask, metrics: dict[str, MetricInfo], real: h5py.Gr
     """Gather the nulls of metrics and the accuracies of judges.
 
     Args:
-        task: The task of `collect`.
-        metrics: The metrics by name.
-        real: The HDF5 group to write some held-out examples of each data set to.
+        task: the task of `collect`.
+        metrics: the metrics by name.
+        real: the HDF5 group to write some held-out examples of each data set to.
     """
     rows, nulls, judges, shares = [], [], {}, {}
     seen: dict[str, EvaluateTask] = {}
@@ -111,8 +111,8 @@ def measurements(task: CollectTask, arrays: Path) -> tuple[pd.DataFrame, dict[st
     """Gather the results of experiments.
 
     Args:
-        task: The task of `collect`.
-        arrays: The file to write the arrays of the results to.
+        task: the task of `collect`.
+        arrays: the file to write the arrays of the results to.
 
     Returns:
         The table of numbers, one row per run and number; the meanings of the numbers; and, by run, what the results

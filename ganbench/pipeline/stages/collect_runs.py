@@ -91,8 +91,8 @@ class Parts:
         """Add the rows of a run.
 
         Args:
-            run: The run.
-            columns: The columns of its rows by name, without `run`; texts as objects.
+            run: the run.
+            columns: the columns of its rows by name, without `run`; texts as objects.
         """
         self._parts.append(dict(columns))
         self._runs.append(run)
@@ -101,7 +101,7 @@ class Parts:
         """All rows, which leave the parts column by column: twice the rows of many thousand runs are gigabytes.
 
         Args:
-            names: The columns of the table, `run` among them.
+            names: the columns of the table, `run` among them.
         """
         runs = np.repeat(np.array(self._runs, dtype=object), [len(next(iter(part.values()))) for part in self._parts])
         columns = {}

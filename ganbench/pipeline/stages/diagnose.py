@@ -152,7 +152,7 @@ def _split_to_fit(
     """Measure all runs at once if they fit into memory together, otherwise in halves.
 
     Raises:
-        GanbenchError: A single run does not fit into memory.
+        GanbenchError: a single run does not fit into memory.
     """
     memory = OutOfMemoryGuard()
     with memory:

@@ -44,7 +44,7 @@ def scorer_of(task: EvaluateTask) -> Scorer:
     """Build the scorer of the task's data set, with its judge, its metrics and their references.
 
     Raises:
-        GanbenchError: The Inception weights are not valid, or a file cannot be read.
+        GanbenchError: the Inception weights are not valid, or a file cannot be read.
     """
     inception_weights.provide(task.weights)
     state, references = judge_state(task.fitted), reference_files.read_references(task.reference)

@@ -23,7 +23,7 @@ def run(job: Job, context: JobContext) -> None:
     """Fit a judge, hold it to its contract, and write its state.
 
     Raises:
-        GanbenchError: The judge breaks its contract.
+        GanbenchError: the judge breaks its contract.
     """
     task = job.task
     verify(task.sources, [("judge", task.judge)])

@@ -19,7 +19,7 @@ def run(job: Job, context: JobContext) -> None:
     """Load a data set, hold it to its contract, and write its examples.
 
     Raises:
-        GanbenchError: The data set breaks its contract, its files were edited after the job was planned, or an archive
+        GanbenchError: the data set breaks its contract, its files were edited after the job was planned, or an archive
             of it is missing or has another checksum.
     """
     task = job.task

@@ -32,7 +32,7 @@ def run(job: Job, context: JobContext) -> None:
     """Compute the references and nulls of a data set's metrics, and write them.
 
     Raises:
-        GanbenchError: The Inception weights are not valid, or a metric breaks its contract.
+        GanbenchError: the Inception weights are not valid, or a metric breaks its contract.
     """
     task = job.task
     used = [*(("metric", metric) for metric in task.metrics), ("judge", task.judge), ("dataset", task.dataset)]

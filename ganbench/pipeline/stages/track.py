@@ -89,21 +89,21 @@ def track(
     """Bring MLflow up to date with a study's collected results.
 
     Args:
-        collected: The study's collected results.
-        study: The name of the study, and of the MLflow experiment.
+        collected: the study's collected results.
+        study: the name of the study, and of the MLflow experiment.
         uri: `sqlite:///path/to/file.db` (pictures go to `path/to/file-artifacts`), or the http(s) address of a server.
-        origin: Where the study and its data come from.
-        page: The report of the study, which is logged too; None for none.
-        chosen: The runs whose generators are logged as models, with the reason; see `chosen_runs.standing_for`.
-        write: Writes the networks of a chosen run into a folder.
-        pictured: The runs whose samples are drawn; None for all.
-        report: Called as `report(done, total)` after every batch of runs.
+        origin: where the study and its data come from.
+        page: the report of the study, which is logged too; None for none.
+        chosen: the runs whose generators are logged as models, with the reason; see `chosen_runs.standing_for`.
+        write: writes the networks of a chosen run into a folder.
+        pictured: the runs whose samples are drawn; None for all.
+        report: called as `report(done, total)` after every batch of runs.
 
     Returns:
         The counts of MLflow runs, metric points and pictures.
 
     Raises:
-        GanbenchError: The store cannot be reached or written; the message names it and the remedy.
+        GanbenchError: the store cannot be reached or written; the message names it and the remedy.
     """
     database = sqlite_path(uri)
     # One writer at a time: two processes that create one SQLite store damage it, and two that write to one server would
@@ -148,10 +148,10 @@ def _write_networks(task: TrackTask, known: dict[str, Plan], run: str, folder: P
     """Write the last networks of a run into a folder.
 
     Args:
-        task: The task, which has the study as it runs: a workflow may have replaced values of the study's file.
-        known: Empty, or the plan of the study, which is kept here.
-        run: The name of the run.
-        folder: The folder.
+        task: the task, which has the study as it runs: a workflow may have replaced values of the study's file.
+        known: empty, or the plan of the study, which is kept here.
+        run: the name of the run.
+        folder: the folder.
     """
     from ganbench.pipeline.network_folder import write_snapshot  # imported late: importing torch takes seconds
     from ganbench.pipeline.snapshots import find

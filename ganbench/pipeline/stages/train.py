@@ -67,10 +67,10 @@ def train_new(
     """Train members group by group: the members of a group together if the group is fused, otherwise one by one.
 
     Args:
-        task: The task.
-        new: The members to train.
-        resume: The folder of the pack's checkpoints.
-        context: The job's context.
+        task: the task.
+        new: the members to train.
+        resume: the folder of the pack's checkpoints.
+        context: the job's context.
 
     Returns:
         The members with their results.

@@ -28,10 +28,10 @@ def draw_cells(
     speaks for nothing.
 
     Args:
-        axes: The panel.
-        cells: The runs of every cell, None where there are none, rows by columns.
-        columns: The words below the columns.
-        rows: The words beside the rows.
+        axes: the panel.
+        cells: the runs of every cell, None where there are none, rows by columns.
+        columns: the words below the columns.
+        rows: the words beside the rows.
     """
     rates = np.array([[np.nan if runs is None else failure_rate(runs).value for runs in row] for row in cells])
     labels = np.array([["" if runs is None else _counts(runs) for runs in row] for row in cells], dtype=object)
@@ -54,8 +54,8 @@ def draw_scale(figure: Figure, panels: np.ndarray) -> None:
     """Draw the scale of all panels: seaborn's colour bar would belong to one of them.
 
     Args:
-        figure: The figure.
-        panels: Its panels, the first of which has cells.
+        figure: the figure.
+        panels: its panels, the first of which has cells.
     """
     first = panels.ravel()[0]
     bar = figure.colorbar(first.collections[0], ax=panels.ravel().tolist(), shrink=0.8, aspect=25, pad=0.01)

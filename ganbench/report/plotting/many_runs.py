@@ -36,9 +36,9 @@ class Course:
     """The course of one run.
 
     Attributes:
-        name: The short name of the run within its setting.
-        x: Rising numbers, shape (P,).
-        y: The values there, NaN or infinite where there is none, shape (P,).
+        name: the short name of the run within its setting.
+        x: rising numbers, shape (P,).
+        y: the values there, NaN or infinite where there is none, shape (P,).
     """
 
     name: str
@@ -59,10 +59,10 @@ def draw_courses(axes: Axes, courses: Sequence[Course], single: Callable[[int], 
     number of runs.
 
     Args:
-        axes: The panel.
-        courses: The courses.
-        single: Draws one course, by its index.
-        colour: The colour of the median and of the bands.
+        axes: the panel.
+        courses: the courses.
+        single: draws one course, by its index.
+        colour: the colour of the median and of the bands.
     """
     if len(courses) <= MAX_SINGLE:
         for index in range(len(courses)):
@@ -100,13 +100,13 @@ def draw_values(
     Of many, a histogram lies on its side: its bars are divided by the outcomes of runs.
 
     Args:
-        axes: The panel, with the scale and limits of its y-axis.
-        at: The place.
-        reach: The distance to which marks may go on either side.
-        values: The numbers, shape (runs,); those that are not finite are left out, for the caller to count.
-        outcomes: The outcome of each run, shape (runs,).
-        names: The short name of each run.
-        single: Draws one run, from its place, its value and its outcome.
+        axes: the panel, with the scale and limits of its y-axis.
+        at: the place.
+        reach: the distance to which marks may go on either side.
+        values: the numbers, shape (runs,); those that are not finite are left out, for the caller to count.
+        outcomes: the outcome of each run, shape (runs,).
+        names: the short name of each run.
+        single: draws one run, from its place, its value and its outcome.
     """
     known = np.isfinite(values)
     if len(values) <= MAX_SINGLE:
@@ -152,13 +152,13 @@ def draw_spans(
     stands at the right of the row. So it is of few where spans are `counted`, since marks would hide one another.
 
     Args:
-        axes: The panel, over shares of training.
-        at: The place of the row on the y-axis; rows are 1 apart.
-        left, right: The ends of each span, in [0, 1], shape (spans,).
-        owners: The run of each span, shape (spans,).
-        runs: The number of all runs of the row.
-        colour: The colour of the row.
-        counted: Whether spans of several runs have the same ends, such as two snapshots.
+        axes: the panel, over shares of training.
+        at: the place of the row on the y-axis; rows are 1 apart.
+        left, right: the ends of each span, in [0, 1], shape (spans,).
+        owners: the run of each span, shape (spans,).
+        runs: the number of all runs of the row.
+        colour: the colour of the row.
+        counted: whether spans of several runs have the same ends, such as two snapshots.
     """
     style = {"color": colour, "linewidth": 0}
     if runs <= MAX_SINGLE and not counted:

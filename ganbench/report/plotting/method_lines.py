@@ -32,8 +32,8 @@ def data_panels(datasets: int, lines: int) -> tuple[Figure, np.ndarray]:
     """A figure with one panel per data set, two in a row, each with room for a legend below it.
 
     Args:
-        datasets: The number of panels.
-        lines: The largest number of entries of a legend.
+        datasets: the number of panels.
+        lines: the largest number of entries of a legend.
 
     Returns:
         The figure, and its panels of shape (datasets,).
@@ -51,11 +51,11 @@ def data_title(axes: Axes, dataset: str, test: str = "", **options: float) -> No
     """Title a panel with its data set, as `short_title` names it.
 
     Args:
-        axes: The panel.
-        dataset: The data set as tables show it, label and signature.
-        test: The result of a test of what the panel shows, at its right; a title that is too long to stand beside it
+        axes: the panel.
+        dataset: the data set as tables show it, label and signature.
+        test: the result of a test of what the panel shows, at its right; a title that is too long to stand beside it
             stands one line higher.
-        options: Further arguments of `Axes.set_title`.
+        options: further arguments of `Axes.set_title`.
     """
     name = short_title(dataset)
     above = "\n " if test and len(name) > NARROW_TITLE else ""
