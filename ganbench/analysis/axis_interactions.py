@@ -1,7 +1,7 @@
 """Pairs of grid axes: whether the effect of one on failures or on scores depends on the value of the other.
 
 Two questions are asked of every pair of axes of a data set: one of the shares of failed runs, one of the ranks of the
-final values of the leading metric. Runs that are alike in all other axes and in their seed are a block. Each question
+final values of the primary metric. Runs that are alike in all other axes and in their seed are a block. Each question
 is a family of tests of its own, whose p-values are adjusted together.
 """
 
@@ -41,7 +41,8 @@ COLUMNS = {
     "second_values": "number of values of the second axis",
     "blocks": "number of settings of the other axes and seeds that have a run at every combination of these values;"
     " only these count, and as independent",
-    "least_p": "the least p-value that so many blocks can have: above 0.05, they decide nothing, whatever they show",
+    "min_p_value": "the least p-value that so many blocks can have: above 0.05, they decide nothing, whatever they"
+    " show",
     "runs": "number of runs that count",
     "failed": "number of these that were seen to fail",
     "undetermined": "number of these of which it is not known whether they failed; then failures are not compared",
@@ -55,12 +56,13 @@ COLUMNS = {
     "failure_low": "lower bound of its 95% interval, for all such differences of the two axes together (Zou and"
     " Donner, Wilson), extended to 0 where the test does not reject it",
     "failure_high": "upper bound of it",
-    "failure_p": "p-value of equal changes at all values (signs of blocks' interactions turned); empty where no block"
-    " shows an interaction",
-    "failure_adjusted": "`failure_p`, adjusted for all p-values of this column (false discovery rate)",
+    "failure_p_value": "p-value of equal changes at all values (signs of blocks' interactions turned); empty where no"
+    " block shows an interaction",
+    "failure_p_value_adjusted": "`failure_p_value`, adjusted for all p-values of this column (false discovery rate)",
     "metric": "metric by which runs are ranked: the first one with a better end",
-    "rank_p": "p-value of equal changes of the mean rank of a run's final value, failed runs being worse than any",
-    "rank_adjusted": "`rank_p`, adjusted for all p-values of this column (false discovery rate)",
+    "rank_p_value": "p-value of equal changes of the mean rank of a run's final value, failed runs being worse than"
+    " any",
+    "rank_p_value_adjusted": "`rank_p_value`, adjusted for all p-values of this column (false discovery rate)",
 }
 COUNTS = ("first_values", "second_values", "blocks", "runs", "failed", "undetermined")
 
@@ -109,10 +111,10 @@ def interactions_table(collected: Collected) -> pd.DataFrame:
     """Test every two crossed axes of a data set: one row each with the columns `COLUMNS`."""
     table = pd.DataFrame([_row(collected, each) for each in crossings(collected)], columns=list(COLUMNS))
     for question in ("failure", "rank"):
-        p_values = table[f"{question}_p"].to_numpy(dtype=np.float64)
-        table[f"{question}_adjusted"] = false_discovery_adjusted(p_values)
+        p_values = table[f"{question}_p_value"].to_numpy(dtype=np.float64)
+        table[f"{question}_p_value_adjusted"] = false_discovery_adjusted(p_values)
     numbers = ["failure_at_from", "failure_at_to", "failure_difference", "failure_low", "failure_high"]
-    numbers += ["failure_p", "rank_p"]
+    numbers += ["failure_p_value", "rank_p_value"]
     return table.astype(dict.fromkeys(numbers, "float64") | dict.fromkeys(COUNTS, "int64"))
 
 
@@ -159,7 +161,7 @@ def _row(collected: Collected, found: Crossing) -> dict[str, object]:
     row: dict[str, object] = {"dataset": found.dataset, "first": found.axes[0], "second": found.axes[1]}
     blocks = len(runs) // (found.shape[0] * found.shape[1])
     row |= {"first_values": found.shape[0], "second_values": found.shape[1], "blocks": blocks}
-    row["least_p"] = min_p_value(blocks)
+    row["min_p_value"] = min_p_value(blocks)
     row |= {"runs": len(runs), "failed": int(failed(runs).sum()), "undetermined": int(undetermined(runs).sum())}
     if not row["undetermined"]:
         row |= _failures(found, blocks)
@@ -167,7 +169,7 @@ def _row(collected: Collected, found: Crossing) -> dict[str, object]:
     if metric is not None:
         ranks = stats.rankdata(final_losses(runs, metric, collected.metrics[metric])) / len(runs)
         row["metric"] = metric
-        row["rank_p"] = interaction_test(found.table(ranks), np.random.default_rng(SEED))
+        row["rank_p_value"] = interaction_test(found.table(ranks), np.random.default_rng(SEED))
     return row
 
 
@@ -185,5 +187,5 @@ def _failures(found: Crossing, blocks: int) -> dict[str, object]:
     return {
         **dict(zip(("first_from", "first_to", "second_from", "second_to"), names, strict=True)),
         **{"failure_at_from": before, "failure_at_to": after, "failure_difference": contrast.value},
-        **{"failure_low": low, "failure_high": high, "failure_p": p_value},
+        **{"failure_low": low, "failure_high": high, "failure_p_value": p_value},
     }

@@ -54,11 +54,11 @@ RUNS = {
     "method": "what is compared: the run's data set, architecture and whatever else the study varies, as a slug",
     "outcome": "what became of the run: the most severe of `outcomes`, or undetermined",
     "outcomes": "all outcomes that hold, the most severe first, separated by commas; `run_outcomes` has the evidence",
-    "outcome_step": "training step since which the outcome holds, or at which it was first seen",
-    "failed_step": "training step since which the first of all failures found holds; empty where none was found",
+    "outcome_onset": "training step since which the outcome holds, or at which it was first seen",
+    "failure_onset": "training step since which the first of all failures found holds; empty where none was found",
     "stopped_step": "training step after which the run was stopped early; empty where it was not",
     "stopped_for": "outcome for which the run was stopped early; empty where it was not",
-    "outcome_why": "the measurement that decided the outcome, in words with its numbers",
+    "outcome_evidence": "the measurement that decided the outcome, in words with its numbers",
     "outcomes_judged": "outcomes that were looked for in this run, separated by commas",
     "failures_not_judged": "failures that were not, each with the reason; without those that such a run cannot"
     " have, and those that its early end cut short",
@@ -138,7 +138,7 @@ REFERENCES = {
     "dataset": AXES["dataset"],
     "quantity": "name of a metric, or of a property of the data set's judge",
     "value": "its value on real data: of a metric the mean of its null, what a perfect generator would score",
-    "how": "which real examples were compared with which",
+    "sampling": "which real examples were compared with which",
 }
 
 NULLS = {
@@ -148,11 +148,11 @@ NULLS = {
     "examples": "number of real examples that were drawn from; empty where new ones were drawn from the distribution",
     "draws": "number of draws",
     "mean": "mean over the draws: what a perfect generator would score; empty where a draw has no finite value",
-    "sd": "standard deviation over the draws",
+    "std": "standard deviation over the draws",
     "low": "lower bound of the interval that one more draw would lie in with a probability of 95%; a value within it "
     "is one that real data have, in this metric",
     "high": "upper bound of that interval",
-    "how": "how real examples were drawn in place of generated ones",
+    "sampling": "how real examples were drawn in place of generated ones",
     "noise": "value of as many examples of noise: independent numbers with the means and variances of the real ones",
     "caution": "what limits the meaning of the metric at these sizes; empty where nothing does",
 }
@@ -177,15 +177,15 @@ RUN_OUTCOMES = {
 EVENTS = {
     "run": RUNS["run"],
     "kind": "what happened: " + "; ".join(f"{name}, {what}" for name, what in EVENT_KINDS.items()),
-    "of": "the series or metric that shows it",
+    "source": "the series or metric that shows it",
     "start": "first training step of the event, or the snapshot at which it was first seen",
     "end": "last training step of the event, or the last snapshot at which it was seen",
     "size": "its size, in the unit of its kind",
     "ended": "whether the record shows that it was over: the loss came back from a spike, later bins are without the"
     " saturation or rejection, a later snapshot has recovered from a relapse; empty for a mode hop, which is a change",
-    "held": "of a saturation or rejection, number of steps in bins in which its condition holds, without the gaps that"
-    " were joined; empty for other kinds",
-    "longest": "number of steps in the longest run of such bins without a gap; empty for other kinds",
+    "held_steps": "of a saturation or rejection, number of steps in bins in which its condition holds, without the gaps"
+    " that were joined; empty for other kinds",
+    "longest_steps": "number of steps in the longest run of such bins without a gap; empty for other kinds",
 }
 
 MODES = {
@@ -210,7 +210,7 @@ MISSING = {
     "pack": "pack in which the run is trained",
     "stage": "stage that it waits for",
     "state": "how that stage's job stands: waiting, running, silent, stopped or failed",
-    "why": "the same in words, with the cause where it failed",
+    "reason": "the same in words, with the cause where it failed",
 }
 
 UNDETERMINED = "undetermined"

@@ -26,9 +26,9 @@ def compared(collected: Collected) -> Iterator[str]:
     fails more often may be no other one where healthy runs tell two methods apart.
     """
     table, ranked = comparisons(collected), ranking_tests(collected)
-    tests = int(table[[f"{test}_p" for test in TESTS]].notna().to_numpy().sum())
+    tests = int(table[[f"{test}_p_value" for test in TESTS]].notna().to_numpy().sum())
     times = _times_to_failure(collected)
-    smallest = table[["failure_adjusted", "improvement_adjusted"]].min(axis=1)
+    smallest = table[["failure_p_value_adjusted", "improvement_p_value_adjusted"]].min(axis=1)
     for dataset, names in methods_by_dataset(collected):
         rows = table[(table["dataset"] == dataset) & (table["settings"] > 0)]
         if len(names) < 2 or rows.empty:
@@ -60,9 +60,9 @@ def _verdict(row: pd.Series, ranked: pd.DataFrame) -> str:
     way = told_apart_by(mine)
     if way is None:
         return "the ranking does not tell them apart"
-    p_value = format_p_value(mine[f"{way}_adjusted"])
+    p_value = format_p_value(mine[f"{way}_p_value_adjusted"])
     of = plural(tests_made(ranked), "test")
-    return f"by the ranking, {mine['better']} is the better one, by {mine['by']} (adjusted {p_value}, of {of})"
+    return f"by the ranking, {mine['better']} is the better one, by {mine['decided_by']} (adjusted {p_value}, of {of})"
 
 
 def _failures(row: pd.Series, tests: int) -> str:
@@ -72,12 +72,12 @@ def _failures(row: pd.Series, tests: int) -> str:
     if np.isnan(row["failure_difference"]):
         return f"{join_words(counts)} runs were seen to fail, and of {row['undetermined']} it is not known"
     test = row["failure_test"] + (f" on {plural(int(row['pairs']), 'pair')}" if row["pairs"] else "")
-    adjusted = f"adjusted {format_p_value(row['failure_adjusted'])}, of {plural(tests, 'test')}"
+    adjusted = f"adjusted {format_p_value(row['failure_p_value_adjusted'])}, of {plural(tests, 'test')}"
     return (
         f"{join_words(counts)} runs failed{more}, a difference of"
         f" {points_in_words(row['failure_difference'], row['failure_test'])} (95% interval"
         f" {format_points(row['failure_low'])} to {format_points(row['failure_high'])}; {test}:"
-        f" {paired_p_value(row['failure_p'], int(row['pairs']))}, {adjusted})"
+        f" {paired_p_value(row['failure_p_value'], int(row['pairs']))}, {adjusted})"
     )
 
 
@@ -89,13 +89,13 @@ def _scores(collected: Collected, row: pd.Series, tests: int) -> str:
     return (
         f"a run of the first has a better {collected.metrics[row['metric']].title} than one of the second, failed runs"
         f" being the worst{unknown}, with a probability of {format_percent(row['improvement'])} (95% interval"
-        f" {bounds}; adjusted {format_p_value(row['improvement_adjusted'])}, of {plural(tests, 'test')})"
+        f" {bounds}; adjusted {format_p_value(row['improvement_p_value_adjusted'])}, of {plural(tests, 'test')})"
     )
 
 
 def _effort(row: pd.Series) -> str:
     """How many runs would tell the failure rates apart, where these do not."""
-    if np.isnan(row["failure_difference"]) or row["failure_adjusted"] <= LEVEL:
+    if np.isnan(row["failure_difference"]) or row["failure_p_value_adjusted"] <= LEVEL:
         return ""
     if row["failure_difference"] == 0:
         return ""

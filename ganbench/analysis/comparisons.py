@@ -65,17 +65,17 @@ COLUMNS = {
     **difference_columns("failure", "failure rate"),
     "failure_needed": "number of pairs, or of runs of each method, that would tell the failure rates apart with a"
     " probability of 80%, if the shares are as seen; empty where they are told apart or equal, and above 10,000",
-    "log_rank_p": "p-value of equal times to failure (log-rank test within settings, of permutation where runs are"
-    " few); empty where no failure tells",
+    "log_rank_p_value": "p-value of equal times to failure (log-rank test within settings, of permutation where runs"
+    " are few); empty where no failure tells",
     "metric": "metric by which runs are compared: the first one with a better end",
     "improvement": "probability that a run of the first method has a better final value than a run of the second at the"
     " same setting, failed runs being worse than any, undetermined ones counting by their value; ties count half",
     "improvement_low": "lower bound of its 95% interval (Clopper and Pearson, with the number of settings times the"
     " least number of runs that one of the two methods has at a setting)",
     "improvement_high": "upper bound of its 95% interval",
-    "improvement_p": "p-value of a probability of 1/2 (binomial test with that number of runs)",
+    "improvement_p_value": "p-value of a probability of 1/2 (binomial test with that number of runs)",
     **{
-        f"{test}_adjusted": f"`{test}_p`, adjusted for all p-values of this table (false discovery rate)"
+        f"{test}_p_value_adjusted": f"`{test}_p_value`, adjusted for all p-values of this table (false discovery rate)"
         for test in TESTS
     },
 }
@@ -111,9 +111,9 @@ def adjusted_table(pairs: Sequence[tuple[dict[str, object], dict[str, object], R
     """
     table = pd.DataFrame([names | columns for names, columns, _ in pairs], columns=list(COLUMNS))
     table = table.astype({name: object if name in TEXTS else "float64" for name in COLUMNS})
-    p_values = table[[f"{test}_p" for test in TESTS]].to_numpy(dtype=np.float64)
+    p_values = table[[f"{test}_p_value" for test in TESTS]].to_numpy(dtype=np.float64)
     adjusted = false_discovery_adjusted(p_values.ravel())
-    table[[f"{test}_adjusted" for test in TESTS]] = adjusted.reshape(p_values.shape)
+    table[[f"{test}_p_value_adjusted" for test in TESTS]] = adjusted.reshape(p_values.shape)
     table["failure_needed"] = _needed(table, [difference for *_, difference in pairs], adjusted)
     return table.astype(dict.fromkeys(COUNTS, "Int64"))
 
@@ -123,7 +123,7 @@ def _needed(table: pd.DataFrame, differences: list[RateDifference | None], adjus
     tests, decided = int((~np.isnan(adjusted)).sum()), int((adjusted <= LEVEL).sum())
     needed = []
     for (_, row), difference in zip(table.iterrows(), differences, strict=True):
-        if difference is None or difference.value == 0 or row["failure_adjusted"] <= LEVEL:
+        if difference is None or difference.value == 0 or row["failure_p_value_adjusted"] <= LEVEL:
             needed.append(None)
         else:
             needed.append(runs_needed(difference, level=level_of_next(tests, decided)))
@@ -178,11 +178,11 @@ def compare_pair(collected: Collected, first: str, second: str) -> tuple[dict[st
     difference = compare_failures(*both, SETTING)
     if difference is not None:
         row |= difference_values("failure", difference)
-    row["log_rank_p"] = log_rank_within_settings(pd.concat(both))
+    row["log_rank_p_value"] = log_rank_within_settings(pd.concat(both))
     metric = headline(collected, first)
     if metric is not None:
         found = improvement(both, metric, collected.metrics[metric])
-        row |= {"metric": metric, "improvement": found.value, "improvement_p": found.p_value}
+        row |= {"metric": metric, "improvement": found.value, "improvement_p_value": found.p_value}
         row |= {"improvement_low": found.low, "improvement_high": found.high}
     return row, difference
 

@@ -35,23 +35,25 @@ class Event:
 
     Attributes:
         kind: one of `EVENT_KINDS`.
-        of: the series or metric that shows it.
+        source: the series or metric that shows it.
         start, end: its first and last step.
         size: its size, in the unit of the kind.
         ended: whether the record shows it to be over: a later bin without the condition of a stretch, a loss that is
             back where it was before a spike, a snapshot that has recovered from a relapse; None of kinds not `ENDING`.
-        held: number of steps in the bins of a stretch in which its condition holds; None of kinds not `STRETCHES`.
-        longest: number of steps in the longest run of such bins without another between them; None of the others.
+        held_steps: number of steps in the bins of a stretch in which its condition holds; None of kinds not
+            `STRETCHES`.
+        longest_steps: number of steps in the longest run of such bins without another between them; None of the
+            others.
     """
 
     kind: str
-    of: str
+    source: str
     start: int
     end: int
     size: float
     ended: bool | None = None
-    held: int | None = None
-    longest: int | None = None
+    held_steps: int | None = None
+    longest_steps: int | None = None
 
 
 def events_of(run: RunEvidence) -> list[Event]:
@@ -64,7 +66,7 @@ def events_of(run: RunEvidence) -> list[Event]:
     if not run.has_data:
         return []
     found = [*_spikes(run), *_saturations(run), *_rejections(run), *_relapses(run), *_hops(run)]
-    return sorted(found, key=lambda event: (event.start, event.end, event.kind, event.of))
+    return sorted(found, key=lambda event: (event.start, event.end, event.kind, event.source))
 
 
 def merge(intervals: list[tuple[int, int]], gap: float) -> list[tuple[int, int]]:

@@ -52,7 +52,7 @@ def _how(runs: pd.DataFrame, *, when: bool) -> str:
         mine = runs[runs["outcome"] == outcome]
         if mine.empty:
             continue
-        steps = mine["failed_step"].dropna()
+        steps = mine["failure_onset"].dropna()
         seen = f" (first failure, of any kind, at step {format_range(steps.min(), steps.max())})"
         parts.append(f"{len(mine)} {outcome}{seen if when and len(steps) else ''}")
     return join_words(parts)

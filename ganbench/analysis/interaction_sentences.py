@@ -21,9 +21,9 @@ def interaction_sentences(collected: Collected) -> Iterator[str]:
     table = interactions_table(collected)
     for row in table.to_dict("records"):
         parts = []
-        if row["failure_adjusted"] <= LEVEL:
+        if row["failure_p_value_adjusted"] <= LEVEL:
             parts.append(_failures(row))
-        if row["rank_adjusted"] <= LEVEL:
+        if row["rank_p_value_adjusted"] <= LEVEL:
             title, too = collected.metrics[row["metric"]].title, " too" if parts else ""
             parts.append(f"the ranks of {title} at the end show it{too} ({_p_values(row, 'rank')})")
         if parts:
@@ -33,12 +33,12 @@ def interaction_sentences(collected: Collected) -> Iterator[str]:
                 f" seeds with runs at all combinations of {row['first_values']} by {row['second_values']} values:"
                 f" {'; '.join(parts)}."
             )
-    for dataset, rows in table[table["least_p"] > LEVEL].groupby("dataset", sort=False):
+    for dataset, rows in table[table["min_p_value"] > LEVEL].groupby("dataset", sort=False):
         most = int(rows["blocks"].max())
         yield (
             f"{dataset}: whether the effect of one axis depends on another cannot be decided for"
             f" {plural(len(rows), 'pair')} of axes, whatever their runs show: {most} settings and seeds with runs at"
-            f" all combinations have {format_p_value(rows['least_p'].min())} at the least; {MIN_BLOCKS} could."
+            f" all combinations have {format_p_value(rows['min_p_value'].min())} at the least; {MIN_BLOCKS} could."
         )
 
 
@@ -53,5 +53,7 @@ def _failures(row: dict[str, object]) -> str:
 
 
 def _p_values(row: dict[str, object], question: str) -> str:
-    p_value = format_p_value(row[f"{question}_p"], least=row["least_p"], of=f"{row['blocks']} settings and seeds")
-    return f"signs of interactions turned: {p_value}, adjusted {format_p_value(row[f'{question}_adjusted'])}"
+    p_value = format_p_value(
+        row[f"{question}_p_value"], least=row["min_p_value"], of=f"{row['blocks']} settings and seeds"
+    )
+    return f"signs of interactions turned: {p_value}, adjusted {format_p_value(row[f'{question}_p_value_adjusted'])}"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES, HEALTHY, OUTCOMES, UNDETERMINED
-from ganbench.analysis.noise import leading
+from ganbench.analysis.noise import primary_metric
 from ganbench.analysis.nulls import noise_is_told
 from ganbench.analysis.statistics.medians import median, median_interval
 from ganbench.analysis.statistics.rates import Rate, wilson
@@ -67,7 +67,8 @@ def failure_times(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """
     found = failed(runs).to_numpy()
     steps, ended = (
-        pd.to_numeric(runs[name]).to_numpy(dtype=np.float64, na_value=np.nan) for name in ("failed_step", "steps_done")
+        pd.to_numeric(runs[name]).to_numpy(dtype=np.float64, na_value=np.nan)
+        for name in ("failure_onset", "steps_done")
     )
     return np.where(found & np.isfinite(steps), steps, ended), found
 
@@ -123,11 +124,10 @@ def measured_metrics(collected: Collected, method: str) -> list[str]:
 
 
 def headline(collected: Collected, method: str) -> str | None:
-    """Choose the metric that leads among those of a method with values and a better end, see `leading`; None without
-    any."""
+    """Choose the primary metric of a method among those with values and a better end; None without any."""
     dataset, infos = dataset_of(collected, method), collected.metrics
     names = [name for name in measured_metrics(collected, method) if infos[name].best != "none"]
-    return leading({name: noise_is_told(collected, dataset, name) for name in names})
+    return primary_metric({name: noise_is_told(collected, dataset, name) for name in names})
 
 
 def as_loss(values: np.ndarray, info: MetricInfo) -> np.ndarray:

@@ -33,7 +33,7 @@ class RunOutcomes:
     judged: tuple[str, ...]
 
     @property
-    def failed_step(self) -> int | None:
+    def failure_onset(self) -> int | None:
         """The step since which the first of all failures holds, whichever is the most severe; None without one."""
         infos = catalogue()
         onsets = [finding.onset for finding in self.findings if infos[finding.outcome].kind == "failure"]

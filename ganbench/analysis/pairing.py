@@ -147,7 +147,7 @@ def difference_columns(way: str, share: str) -> dict[str, str]:
         f"{way}_high": "upper bound of its 95% interval",
         f"{way}_test": f"test of no difference: {PAIRED} of pairs; where runs have no partners, {INDEPENDENT}, or"
         f" {STRATIFIED} within settings if the methods have different shares of their runs at them",
-        f"{way}_p": "p-value of this test",
+        f"{way}_p_value": "p-value of this test",
     }
 
 
@@ -159,7 +159,7 @@ def difference_values(way: str, difference: RateDifference) -> dict[str, object]
         f"{way}_low": difference.low,
         f"{way}_high": difference.high,
         f"{way}_test": difference.test,
-        f"{way}_p": difference.p_value,
+        f"{way}_p_value": difference.p_value,
     }
 
 

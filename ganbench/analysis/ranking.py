@@ -48,13 +48,13 @@ COLUMNS = {
     " same setting, failed runs being worse than any; empty without a setting in common",
     "next_low": "lower bound of its 95% interval",
     "next_high": "upper bound of its 95% interval",
-    "next_by": "what tells this method and the next apart; empty where nothing does",
-    "next_needed": "number of runs of each that would tell them apart, see `needed` in the table of tests",
+    "next_decided_by": "what tells this method and the next apart; empty where nothing does",
+    "next_runs_needed": "number of runs of each that would tell them apart, see `runs_needed` in the table of tests",
 }
-TEXTS = ("dataset", "method", "metric", "next", "next_by")
+TEXTS = ("dataset", "method", "metric", "next", "next_decided_by")
 COUNTS = (
     *("place", "rank", "rank_last", "settings", "seeds", "runs", "healthy", "failed", "not_learned", "undetermined"),
-    "next_needed",
+    "next_runs_needed",
 )
 
 
@@ -147,5 +147,5 @@ def _against(tests: pd.DataFrame, name: str, other: str) -> dict[str, object]:
     row, first = pair_of(tests, name, other)
     value, low, high = chance(row, first)
     found = {"next": other, "next_improvement": value, "next_low": low, "next_high": high}
-    needed = None if pd.isna(row["needed"]) else int(row["needed"])
-    return found | {"next_by": row["by"], "next_needed": needed}
+    needed = None if pd.isna(row["runs_needed"]) else int(row["runs_needed"])
+    return found | {"next_decided_by": row["decided_by"], "next_runs_needed": needed}

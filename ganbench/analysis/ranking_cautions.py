@@ -142,7 +142,7 @@ def _of_the_ranking(rows: pd.DataFrame, pairs: dict[str, tuple[pd.Series, bool]]
         yield f"Fewer than half of the runs of {best['method']} are healthy."
     for name, (row, first) in pairs.items():
         value, low, high = chance(row, first)
-        if row["improvement_adjusted"] <= LEVEL and value < 0.5:
+        if row["improvement_p_value_adjusted"] <= LEVEL and value < 0.5:
             yield (
                 f"A run of {name} scores better than one of {best['method']} with a probability of"
                 f" {format_percent(1 - value)} (95% interval {format_percent(1 - high)} to {format_percent(1 - low)}),"

@@ -120,26 +120,26 @@ def _interval(row: pd.Series) -> str:
 def effort_words(row: pd.Series) -> str:
     """How many runs of each method would tell a pair apart: "about 40 runs of each (28 more), by their scores"."""
     present = int(min(row["first_runs"], row["second_runs"]))
-    if pd.isna(row["needed"]):
+    if pd.isna(row["runs_needed"]):
         return enough(None, present, "runs of each")
-    by = {"score": "scores"}.get(row["needed_by"], row["needed_by"])
-    return f"{enough(int(row['needed']), present, 'runs of each')}, by their {by}"
+    by = {"score": "scores"}.get(row["runs_needed_by"], row["runs_needed_by"])
+    return f"{enough(int(row['runs_needed']), present, 'runs of each')}, by their {by}"
 
 
 def tested(row: pd.Series) -> bool:
     """Whether a pair was tested, in one way at least."""
-    return bool(pd.notna(row["healthy_p"]) or pd.notna(row["improvement_p"]))
+    return bool(pd.notna(row["healthy_p_value"]) or pd.notna(row["improvement_p_value"]))
 
 
 def undecidable(row: pd.Series) -> bool:
     """Whether no result of so few runs could tell a pair apart; adjusting p-values only raises them."""
-    return bool(row["least_p"] > LEVEL)
+    return bool(row["min_p_value"] > LEVEL)
 
 
 def few_words(row: pd.Series) -> str:
     """Why a pair is undecidable: "5 runs of each cannot tell them apart (least possible p = 0.063)"."""
     present = int(min(row["first_runs"], row["second_runs"]))
-    return f"{present} runs of each cannot tell them apart (least possible {format_p_value(row['least_p'])})"
+    return f"{present} runs of each cannot tell them apart (least possible {format_p_value(row['min_p_value'])})"
 
 
 def alike(row: pd.Series) -> bool:
@@ -200,7 +200,7 @@ def _told(told: dict[str, pd.Series], others: int, tests: int) -> Iterator[str]:
     which = f"{len(told)} of the {others} others" if others > 1 else "the other method"
     if len(told) == others > 1:
         which = "both other methods" if others == 2 else f"all {others} other methods"
-    p_value = max(row[f"{told_apart_by(row)}_adjusted"] for row in told.values())
+    p_value = max(row[f"{told_apart_by(row)}_p_value_adjusted"] for row in told.values())
     yield (
         f"It is shown to be better than {which}, by {_ways(list(told.values()))} (adjusted {format_p_value(p_value)}"
         f"{' at most' if len(told) > 1 else ''}, of {plural(tests, 'test')})."
@@ -264,7 +264,7 @@ def _ways(rows: list[pd.Series]) -> str:
 
 def _effort(untold: dict[str, pd.Series]) -> Iterator[str]:
     """How many runs would tell the first method from those that it is not told from."""
-    needed = {name: int(row["needed"]) for name, row in untold.items() if pd.notna(row["needed"])}
+    needed = {name: int(row["runs_needed"]) for name, row in untold.items() if pd.notna(row["runs_needed"])}
     equal = [name for name, row in untold.items() if alike(row)]
     far = [name for name in untold if name not in needed and name not in equal]
     if needed:

@@ -53,10 +53,14 @@ COLUMNS = {
     " same setting, failed runs being worse than any, undetermined ones counting by their value; ties count half",
     "improvement_low": "lower bound of its 95% interval (Clopper and Pearson)",
     "improvement_high": "upper bound of its 95% interval",
-    "improvement_p": "p-value of a probability of 1/2 (binomial test)",
-    **{f"{way}_adjusted": f"`{way}_p`, adjusted for all p-values of this table (false discovery rate)" for way in WAYS},
-    "least_p": "the least p-value that these tests could have given, if every run of one method were healthy and scored"
-    " better than any run of the other, none of which were: above 0.05, no result of so few runs tells the two apart",
+    "improvement_p_value": "p-value of a probability of 1/2 (binomial test)",
+    **{
+        f"{way}_p_value_adjusted": f"`{way}_p_value`, adjusted for all p-values of this table (false discovery rate)"
+        for way in WAYS
+    },
+    "min_p_value": "the least p-value that these tests could have given, if every run of one method were healthy and"
+    " scored better than any run of the other, none of which were: above 0.05, no result of so few runs tells the two"
+    " apart",
     "seeds": "number of seeds with pairs of runs at the settings of both; runs of one seed share random streams",
     "first_seeds": "number of these with more healthy runs of the first method",
     "second_seeds": "number of these with more healthy runs of the second method",
@@ -64,16 +68,16 @@ COLUMNS = {
     " and not what `better` rests on",
     "better": "the method that these runs show to be the better one: by the shares of healthy runs where their adjusted"
     " p-value is at most 0.05, otherwise by the scores where theirs is; empty where neither is",
-    "by": "what tells them apart: " + " or ".join(WAYS.values()),
-    "needed": "number of runs of each method that would tell them apart with a probability of 80%, if the shares are as"
-    " seen: the lesser of the numbers for healthy runs and for scores; empty where they are told apart, where no"
+    "decided_by": "what tells them apart: " + " or ".join(WAYS.values()),
+    "runs_needed": "number of runs of each method that would tell them apart with a probability of 80%, if the shares"
+    " are as seen: the lesser of the numbers for healthy runs and for scores; empty where they are told apart, where no"
     " difference is seen, and above 10,000",
-    "needed_by": "what would tell them apart with so many runs",
+    "runs_needed_by": "what would tell them apart with so many runs",
 }
-TEXTS = ("dataset", "first", "second", "healthy_test", "metric", "better", "by", "needed_by")
+TEXTS = ("dataset", "first", "second", "healthy_test", "metric", "better", "decided_by", "runs_needed_by")
 COUNTS = (
     *("settings", "first_runs", "first_healthy", "second_runs", "second_healthy", "pairs"),
-    *("seeds", "first_seeds", "second_seeds", "needed"),
+    *("seeds", "first_seeds", "second_seeds", "runs_needed"),
 )
 
 Found = tuple[RateDifference | None, Improvement | None]
@@ -93,29 +97,29 @@ def ranking_tests(collected: Collected) -> pd.DataFrame:
 
 def tests_made(table: pd.DataFrame) -> int:
     """The number of tests by whose number the p-values of a table are adjusted: those that have a p-value."""
-    return int(table[[f"{way}_p" for way in WAYS]].notna().to_numpy().sum())
+    return int(table[[f"{way}_p_value" for way in WAYS]].notna().to_numpy().sum())
 
 
 def _ranking_tests(collected: Collected) -> pd.DataFrame:
     pairs = [(pair, *_test(collected, pair["first"], pair["second"])) for pair in method_pairs(collected)]
     table = pd.DataFrame([names | columns for names, columns, _ in pairs], columns=list(COLUMNS))
     table = table.astype({name: object if name in (*TEXTS, "own_rates") else "float64" for name in COLUMNS})
-    p_values = table[[f"{way}_p" for way in WAYS]].to_numpy(dtype=np.float64)
+    p_values = table[[f"{way}_p_value" for way in WAYS]].to_numpy(dtype=np.float64)
     adjusted = false_discovery_adjusted(p_values.ravel())
-    table[[f"{way}_adjusted" for way in WAYS]] = adjusted.reshape(p_values.shape)
+    table[[f"{way}_p_value_adjusted" for way in WAYS]] = adjusted.reshape(p_values.shape)
     level = _level_of_next(adjusted)
     decided = [
         _verdict(row) | ({} if told_apart_by(row) else _effort(row, found, level))
         for row, (*_, found) in zip(table.to_dict("records"), pairs, strict=True)
     ]
-    last = ["better", "by", "needed", "needed_by"]
+    last = ["better", "decided_by", "runs_needed", "runs_needed_by"]
     table[last] = pd.DataFrame(decided, columns=last, index=table.index).astype(object)
-    return table.astype({"needed": "float64"}).astype(dict.fromkeys(COUNTS, "Int64") | {"own_rates": "boolean"})
+    return table.astype({"runs_needed": "float64"}).astype(dict.fromkeys(COUNTS, "Int64") | {"own_rates": "boolean"})
 
 
 def told_apart_by(row: dict[str, object]) -> str | None:
     """The test of a pair that tells its methods apart, the first of `WAYS` that does; None where neither does."""
-    return next((way for way in WAYS if row[f"{way}_adjusted"] <= LEVEL), None)
+    return next((way for way in WAYS if row[f"{way}_p_value_adjusted"] <= LEVEL), None)
 
 
 def _test(collected: Collected, first: str, second: str) -> tuple[dict[str, object], Found]:
@@ -139,10 +143,10 @@ def _test(collected: Collected, first: str, second: str) -> tuple[dict[str, obje
     metric = headline(collected, first)
     if metric is not None:
         better = improvement(both, metric, collected.metrics[metric], within)
-        row |= {"metric": metric, "improvement": better.value, "improvement_p": better.p_value}
+        row |= {"metric": metric, "improvement": better.value, "improvement_p_value": better.p_value}
         row |= {"improvement_low": better.low, "improvement_high": better.high}
         least.append(2 * 0.5**better.runs)
-    row["least_p"] = min([*least, 1.0]) if least else None
+    row["min_p_value"] = min([*least, 1.0]) if least else None
     return row | {"pairs": row.get("pairs", 0)}, (difference, better)
 
 
@@ -170,7 +174,7 @@ def _verdict(row: dict[str, object]) -> dict[str, object]:
     if way is None:
         return {}
     first = row["healthy_difference"] > 0 if way == "healthy" else row["improvement"] > 0.5
-    return {"better": row["first" if first else "second"], "by": WAYS[way]}
+    return {"better": row["first" if first else "second"], "decided_by": WAYS[way]}
 
 
 def _level_of_next(adjusted: np.ndarray) -> float:
@@ -191,4 +195,4 @@ def _effort(row: dict[str, object], found: Found, level: float) -> dict[str, obj
     if not known:
         return {}
     least = min(known, key=known.__getitem__)
-    return {"needed": known[least], "needed_by": WAYS[least]}
+    return {"runs_needed": known[least], "runs_needed_by": WAYS[least]}

@@ -50,7 +50,7 @@ def runs_table(runs: list[dict[str, Any]], metrics: dict[str, MetricInfo]) -> pd
     """
     options = list(option_columns(dict.fromkeys(name for run in runs for name in run), metrics))
     table = pd.DataFrame(runs, columns=[*RUNS, *options, *(f"{name}_final" for name in metrics)])
-    steps = ["failed_step", "stopped_step"]
+    steps = ["failure_onset", "stopped_step"]
     table[steps] = table[steps].astype("Int64")
     for name in options:
         values = [run.get(name) for run in runs]

@@ -20,7 +20,7 @@ from ganbench.core.registry import CHOICES
 
 ALWAYS = ("architecture",)  # the families that the text of every method with networks contains
 WITHOUT = ("none", "gan")  # choices that texts leave out
-NO_THRESHOLDS = ("outcome_step", "outcome_why")  # columns of runs that begin like those of thresholds
+NO_THRESHOLDS = ("outcome_onset", "outcome_evidence")  # columns of runs that begin like those of thresholds
 Key = tuple[tuple[str, str], ...]  # what a method is: by family, the signature of its component
 
 SETTINGS = {

@@ -83,7 +83,7 @@ def _settle(results: Sequence[TestResult]) -> list[TestResult]:
                 effort = result.effort(level_of_next(tests, rejected))
                 text += f"; {effort}" if effort else ""
                 result = replace(result, verdict="undecided")
-        settled.append(replace(result, adjusted_p=float(p_value), text=f"{text}; asked: {result.condition}"))
+        settled.append(replace(result, p_value_adjusted=float(p_value), text=f"{text}; asked: {result.condition}"))
     return settled
 
 
@@ -117,7 +117,7 @@ COLUMNS = {
     "high": "largest quantity, or upper bound of the 95% interval, which is not adjusted",
     "p_value": "p-value of a statistical test, in both directions, 1 where it could not be made; empty for"
     f" {join_words(_CHECKED)}, which check every run and have none",
-    "adjusted_p": "the same, adjusted for all statistical tests of the study (false discovery rate, Benjamini and"
+    "p_value_adjusted": "the same, adjusted for all statistical tests of the study (false discovery rate, Benjamini and"
     " Yekutieli): the test decides where it is at most 0.05",
     "asked": "what was asked",
     "text": "the same as a sentence",
@@ -154,5 +154,5 @@ def _result(quantities: Quantities, test: ClaimTest) -> TestResult:
     else:
         statistics = PROCEDURES[type(test)].decide(test, *groups)
     return TestResult(
-        runs=sum(len(group.runs) for group in groups), adjusted_p=math.nan, **subject(test), **vars(statistics)
+        runs=sum(len(group.runs) for group in groups), p_value_adjusted=math.nan, **subject(test), **vars(statistics)
     )

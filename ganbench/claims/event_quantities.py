@@ -87,7 +87,7 @@ def event_quantity(
 
 def _named(events: pd.DataFrame, name: str) -> pd.DataFrame:
     kind, of = KINDS[name]
-    return events[(events["kind"] == kind) & (True if of is None else events["of"] == of)]
+    return events[(events["kind"] == kind) & (True if of is None else events["source"] == of)]
 
 
 def _intervals(events: pd.DataFrame) -> list[Interval]:
@@ -99,9 +99,9 @@ def _part(ending: str, events: pd.DataFrame, steps: int) -> float:
         case "_ended":
             return float(events["ended"].sum())
         case "_longest":
-            return float(events["longest"].max()) if len(events) else 0.0
+            return float(events["longest_steps"].max()) if len(events) else 0.0
         case "_share":
-            return float(events["held"].sum() / steps) if steps else math.nan
+            return float(events["held_steps"].sum() / steps) if steps else math.nan
         case _:
             return float(len(events))
 

@@ -183,7 +183,7 @@ def plan_means(test: MeanTest, seeds: Sequence[pd.Series], level: float) -> Effo
     if test.expected is None:
         return Effort(present, unit, effect)
     power = 1 - (1 - POWER) / (len(seeds) - 1)
-    needed = runs_for_mean(test.expected - test.limit, test.deviation, paired=pairs, level=level, power=power)
+    needed = runs_for_mean(test.expected - test.limit, test.expected_std, paired=pairs, level=level, power=power)
     return Effort(present, unit, effect, test.expected, needed and max(needed, MIN_RUNS))
 
 

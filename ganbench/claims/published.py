@@ -40,12 +40,12 @@ COLUMNS = {
     "error": "published error",
     "error_kind": "what the published error is",
     "published_runs": "number of published runs; empty where it is not said",
-    "inside": "whether the published value lies in our interval; empty where there is none, or one of no width, and"
-    " where ours is a median and theirs a mean",
+    "in_interval": "whether the published value lies in our interval; empty where there is none, or one of no width,"
+    " and where ours is a median and theirs a mean",
     "difference": "our mean or median less the published value",
-    "errors_apart": "the same, over the standard error of the difference of both means, which is theirs alone where all"
+    "t_statistic": "the same, over the standard error of the difference of both means, which is theirs alone where all"
     " of our runs have one value; empty where a standard error does not follow from what is published",
-    "errors_allowed": "the most of them that two equal means are apart in 95% of all cases: the quantile of Student's"
+    "t_critical": "the most of them that two equal means are apart in 95% of all cases: the quantile of Student's"
     " distribution with Welch's degrees of freedom; a published error of an unknown number of runs counts as exact",
     "comparison": "what follows, in words; two means agree if they are at most that many standard errors apart",
     "text": "the same as a sentence",
@@ -119,14 +119,14 @@ def published_table(collected: Collected, published: Sequence[Published]) -> pd.
             "ours": ours.value,
             "low": ours.low,
             "high": ours.high,
-            "inside": inside,
+            "in_interval": inside,
             "difference": ours.value - each.value,
-            "errors_apart": _errors_apart(ours, each),
-            "errors_allowed": _errors_allowed(ours, len(values), each),
+            "t_statistic": _t_statistic(ours, each),
+            "t_critical": _t_critical(ours, len(values), each),
         }
         row["comparison"] = _comparison(row, equal=ours.standard_error == 0)
         rows.append(row | {"text": _sentence(row)})
-    kinds = {"published_runs": "Int64", "inside": "boolean", "error": float}
+    kinds = {"published_runs": "Int64", "in_interval": "boolean", "error": float}
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(kinds)
 
 
@@ -145,14 +145,14 @@ def subject(each: Published) -> dict[str, Any]:
     }
 
 
-def _errors_apart(ours: Ours, published: Published) -> float:
+def _t_statistic(ours: Ours, published: Published) -> float:
     """The difference of both means in standard errors of it, NaN where that is not known."""
     theirs = published.standard_error
     both = math.nan if theirs is None else math.hypot(ours.standard_error, theirs)
     return (ours.value - published.value) / both if both > 0 else math.nan
 
 
-def _errors_allowed(ours: Ours, runs: int, published: Published) -> float:
+def _t_critical(ours: Ours, runs: int, published: Published) -> float:
     """The 97.5% quantile of the difference of two equal means in standard errors of it (Welch 1947); NaN where it is
     not known.
     """
@@ -178,15 +178,15 @@ def _comparison(row: dict, *, equal: bool) -> str:
     if equal:
         text = f"all {row['runs']} runs have {format_number(row['ours'], DIGITS)}"
         text += ", as published" if not row["difference"] else ""
-    elif row["inside"] is None:
+    elif row["in_interval"] is None:
         text = "no interval of ours"
     else:
-        text = "our interval holds it" if row["inside"] else "outside our interval"
-    apart = abs(row["errors_apart"])
+        text = "our interval holds it" if row["in_interval"] else "outside our interval"
+    apart = abs(row["t_statistic"])
     if math.isnan(apart):
         return text
-    agrees = "agrees" if apart <= row["errors_allowed"] else "differs"
-    allowed = format_number(row["errors_allowed"])
+    agrees = "agrees" if apart <= row["t_critical"] else "differs"
+    allowed = format_number(row["t_critical"])
     return f"{text}; {agrees}: {format_number(apart)} standard errors apart, {allowed} allowed"
 
 

@@ -86,7 +86,7 @@ def _test(test: TestResult) -> dict:
         "value": format_number(test.value, 7),
         "limits": limits and (f"95% interval {limits}" if kind.statistical else f"over all runs {limits}"),
         "p_value": format_p_value(test.p_value) if kind.statistical else "–",
-        "adjusted": f"adjusted {format_p_value(test.adjusted_p)}" if kind.statistical else "",
+        "adjusted": f"adjusted {format_p_value(test.p_value_adjusted)}" if kind.statistical else "",
     }
 
 

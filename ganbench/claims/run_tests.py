@@ -20,13 +20,13 @@ from ganbench.study.claim_tests import Bound, ClaimTest, ClosedForm, NullHypothe
 
 def closed_form(test: ClosedForm, group: RunGroup) -> TestStatistics:
     """Decide whether the quantity equals an expression in every run, within the tolerance of the test."""
-    wanted, within = group.evaluate(test.equals), group.evaluate(test.within)
+    wanted, tolerance = group.evaluate(test.equals), group.evaluate(test.rtol if test.atol is None else test.atol)
     with np.errstate(invalid="ignore"):  # infinity minus infinity, or times 0
-        allowed = within * np.abs(wanted) if test.relative else within
+        allowed = tolerance * np.abs(wanted) if test.atol is None else tolerance
         off = np.where(group.values == wanted, 0.0, np.abs(group.values - wanted))
         margin = np.nan_to_num(allowed - off)  # orders the runs only; `holds` and `known` decide the test
     holds = (off == 0) | (np.isfinite(off) & (off <= allowed))
-    known = ~(np.isnan(group.values) | np.isnan(wanted) | np.isnan(within))
+    known = ~(np.isnan(group.values) | np.isnan(wanted) | np.isnan(tolerance))
     return _result_over_runs(test, group, wanted, holds, margin, known)
 
 

@@ -17,7 +17,7 @@ def export(
     averaged: Annotated[
         bool, typer.Option("--averaged", help="Take the moving average of the parameters in their place.")
     ] = False,
-    to: Annotated[
+    output: Annotated[
         Path | None, typer.Option(help="Folder to write; in the study's results, under export/, by default.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an export that is there.")] = False,
@@ -25,6 +25,6 @@ def export(
     """Write a trained run's networks in a folder of their own: weights, what they are, and a script that samples."""
     from ganbench.export import write
 
-    folder = write(study, run, step=step, averaged=averaged, folder=to, force=force)
+    folder = write(study, run, step=step, averaged=averaged, folder=output, force=force)
     for path in sorted(folder.iterdir()):
         out.print(str(path), soft_wrap=True, markup=False, emoji=False)

@@ -41,7 +41,7 @@ def play(
     n_train: Annotated[str | None, typer.Option(help="Number of training examples; 'all' by default.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Batch size, for games with a data set.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    out_file: Annotated[Path | None, typer.Option("--out", help="Table to write: .csv or .parquet.")] = None,
+    out_file: Annotated[Path | None, typer.Option("--output", help="Table to write: .csv or .parquet.")] = None,
     force: Force = False,
 ) -> None:
     """Play a game and write or show the path of both players."""
@@ -100,7 +100,7 @@ def field(
     regularizer: OptionalComponent = None,
     dataset: OptionalComponent = None,
     architecture: OptionalComponent = None,
-    out_file: Annotated[Path | None, typer.Option("--out", help="Picture to write: .png or .svg.")] = None,
+    out_file: Annotated[Path | None, typer.Option("--output", help="Picture to write: .png or .svg.")] = None,
     force: Force = False,
 ) -> None:
     """Draw the vector field of a game in a plane of two parameters, and find its fixed points."""

@@ -15,20 +15,20 @@ CONFIDENCE = 0.95
 def spread(values: np.ndarray, info: MetricInfo, together: int | None) -> dict[str, float]:
     """Mean, standard deviation and interval of draws, (draws,), the interval within the metric's bounds."""
     if not np.isfinite(values).all():
-        return dict.fromkeys(("mean", "sd", "low", "high"), float("nan"))
-    mean, sd, reach = float(values.mean()), *(float(each) for each in sd_and_reach(values, together))
+        return dict.fromkeys(("mean", "std", "low", "high"), float("nan"))
+    mean, std, reach = float(values.mean()), *(float(each) for each in std_and_reach(values, together))
     mean, low, high = np.clip((mean, mean - reach, mean + reach), info.lower, info.upper).tolist()
-    return {"mean": mean, "sd": sd, "low": low, "high": high}
+    return {"mean": mean, "std": std, "low": low, "high": high}
 
 
-def sd_and_reach(values: np.ndarray, together: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def std_and_reach(values: np.ndarray, together: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The standard deviation of draws, and half of the interval about their mean that new examples score in.
 
-    Draws that are independent of one another form a group; sd^2 is the mean variance within groups. A group of k draws
-    has a mean of variance sd^2 / k. Groups depend on one another, but whatever the dependence, the standard deviation
-    of a weighted mean is at most the weighted mean of the standard deviations: sd sum(sqrt(k)) / draws. With the new
-    examples' own sd^2, the interval is t sd sqrt(1 + (sum(sqrt(k)) / draws)^2), which for a single group is the usual
-    one of a new observation, t sd sqrt(1 + 1 / draws).
+    Draws that are independent of one another form a group; std^2 is the mean variance within groups. A group of k draws
+    has a mean of variance std^2 / k. Groups depend on one another, but whatever the dependence, the standard deviation
+    of a weighted mean is at most the weighted mean of the standard deviations: std sum(sqrt(k)) / draws. With the new
+    examples' own std^2, the interval is t std sqrt(1 + (sum(sqrt(k)) / draws)^2), which for a single group is the usual
+    one of a new observation, t std sqrt(1 + 1 / draws).
 
     Args:
         values: shape (draws, ...).
@@ -39,6 +39,6 @@ def sd_and_reach(values: np.ndarray, together: int | None = None) -> tuple[np.nd
     df = draws - len(groups)
     with np.errstate(invalid="ignore"):
         squares = sum(((group - group.mean(axis=0)) ** 2).sum(axis=0) for group in groups)
-    sd = np.sqrt(squares / df)
-    standard_error = sum(sqrt(len(group)) for group in groups) / draws  # of the mean, in units of sd
-    return sd, stats.t.ppf((1 + CONFIDENCE) / 2, df) * sd * sqrt(1 + standard_error**2)
+    std = np.sqrt(squares / df)
+    standard_error = sum(sqrt(len(group)) for group in groups) / draws  # of the mean, in units of std
+    return std, stats.t.ppf((1 + CONFIDENCE) / 2, df) * std * sqrt(1 + standard_error**2)

@@ -27,10 +27,10 @@ class Null:
         samples: number of examples scored in each draw.
         examples: number of real examples that were drawn from; None where new ones were drawn from the distribution.
         draws: number of draws.
-        mean, sd: mean and standard deviation over the draws, those of held-out examples within shuffles; NaN if the
+        mean, std: mean and standard deviation over the draws, those of held-out examples within shuffles; NaN if the
             metric has no finite value in one of them.
         low, high: bounds between which new examples of the distribution would score with a probability of 95%.
-        how: how the examples were drawn, in words.
+        sampling: how the examples were drawn, in words.
         noise: value of as many examples of noise; NaN if it has no finite one.
         caution: what limits the meaning of values of these sizes, as a clause; None if nothing does.
     """
@@ -39,10 +39,10 @@ class Null:
     examples: int | None
     draws: int
     mean: float
-    sd: float
+    std: float
     low: float
     high: float
-    how: str
+    sampling: str
     noise: float
     caution: str | None = None
 
@@ -83,7 +83,7 @@ def nulls(
             caution = metric.caution(samples, len(real.train), features)
         else:
             values, caution = np.full((1, len(metric.columns)), np.nan), f"no null, since in smaller splits {limit}"
-        about = {"samples": samples, "examples": way.examples, "draws": len(kept), "how": way.words(len(kept))}
+        about = {"samples": samples, "examples": way.examples, "draws": len(kept), "sampling": way.words(len(kept))}
         about["caution"] = caution
         as_noise = score_of(metric, noise, reference)
         for (name, info), column in zip(metric.columns.items(), values.T, strict=True):

@@ -31,7 +31,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ganbench.core.random_streams import stream
-from ganbench.engine.null_intervals import sd_and_reach
+from ganbench.engine.null_intervals import std_and_reach
 from ganbench.engine.scoring import score_of
 from ganbench.judges import JudgedExamples, concatenated
 
@@ -228,7 +228,7 @@ class _CrossFitted:
         *splits, alike, whole = scored.transpose(1, 0, 2)
         worse = np.array([WORSE[info.best] for info in metric.columns.values()])
         with np.errstate(invalid="ignore"):  # infinite values have no difference
-            told_apart = worse * (whole - alike.mean(axis=0)) > sd_and_reach(alike)[1] + RTOL * abs(whole)
+            told_apart = worse * (whole - alike.mean(axis=0)) > std_and_reach(alike)[1] + RTOL * abs(whole)
             values = self._carried_on(*splits, metric.proportional) if self._scale < 1 else splits[0]
             return values + np.where(told_apart, whole - alike, 0.0)
 

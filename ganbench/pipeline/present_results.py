@@ -121,7 +121,7 @@ class Present:
         for name, pack in plan.grid.packs.items():
             if name not in part.grid.packs:
                 lacking = _lacking([statuses[job.stage, job.name] for job in jobs_behind_outcomes(plan, name)])
-                about = {"pack": name, "stage": lacking.job.stage, "state": lacking.state, "why": _why(lacking)}
+                about = {"pack": name, "stage": lacking.job.stage, "state": lacking.state, "reason": _reason(lacking)}
                 rows += [{"run": run.id, **run.point, **about} for run in pack.runs]
         for name, job in plan.diagnose.items():
             for each in job.task.observations:
@@ -190,6 +190,6 @@ def _lacking(statuses: list[JobStatus]) -> JobStatus:
     return max((each for each in statuses if each.state != DONE), key=lambda each: STATES.index(each.state))
 
 
-def _why(status: JobStatus) -> str:
+def _reason(status: JobStatus) -> str:
     words = f"{status.job.stage} {status.state}"
     return f"{words}: {truncate(status.cause)}" if status.cause else words

@@ -29,7 +29,7 @@ from ganbench.report.plotting import style
 from ganbench.report.study_figures import failed_in_words, label
 from ganbench.report.tables import section
 
-P_VALUES, ADJUSTED = [f"{test}_p" for test in TESTS], [f"{test}_adjusted" for test in TESTS]
+P_VALUES, ADJUSTED = [f"{test}_p_value" for test in TESTS], [f"{test}_p_value_adjusted" for test in TESTS]
 MAX_NAMED = 12  # settings that a sentence names
 ABOUT = {
     "settings": "One row per study, method and setting, over all its runs, which differ in their seed alone.",
@@ -121,7 +121,7 @@ def _figures(sides: Sequence[Side], table: pd.DataFrame, figures: Figures) -> It
 
 
 def comparable(sides: Sequence[Side], dataset: str) -> tuple[list[Side], str | None]:
-    """The studies whose scores on a data set compare with those of the first that has it, and the leading metric.
+    """The studies whose scores on a data set compare with those of the first that has it, and the primary metric.
 
     Returns:
         The studies, and the column of the metric; None where no other study compares, or no metric is measured in all.
@@ -192,21 +192,21 @@ def _what_compares(sides: Sequence[Side]) -> Iterator[tuple[str, bool]]:
 def _difference(row: dict[str, Any], titles: Mapping[str, str]) -> str:
     """A pair of methods that tests tell apart."""
     parts = []
-    if row["failure_adjusted"] <= LEVEL:
+    if row["failure_p_value_adjusted"] <= LEVEL:
         low, high = format_points(row["failure_low"]), format_points(row["failure_high"])
         parts.append(
             f"{row['first_failed']} of {row['first_runs']} and {row['second_failed']} of {row['second_runs']} runs"
             f" failed, a difference of {points_in_words(row['failure_difference'], row['failure_test'])} (95% interval"
-            f" {low} to {high}; adjusted {format_p_value(row['failure_adjusted'])})"
+            f" {low} to {high}; adjusted {format_p_value(row['failure_p_value_adjusted'])})"
         )
-    if row["log_rank_adjusted"] <= LEVEL:
-        parts.append(f"the times to failure differ (adjusted {format_p_value(row['log_rank_adjusted'])})")
-    if row["improvement_adjusted"] <= LEVEL:
+    if row["log_rank_p_value_adjusted"] <= LEVEL:
+        parts.append(f"the times to failure differ (adjusted {format_p_value(row['log_rank_p_value_adjusted'])})")
+    if row["improvement_p_value_adjusted"] <= LEVEL:
         low, high = format_percent(row["improvement_low"]), format_percent(row["improvement_high"])
         parts.append(
             f"a run of the first has a better {titles[row['metric']]} with a probability of"
             f" {format_percent(row['improvement'])} (95% interval {low} to {high}; adjusted"
-            f" {format_p_value(row['improvement_adjusted'])})"
+            f" {format_p_value(row['improvement_p_value_adjusted'])})"
         )
     return f"{row['first']} against {row['second']}: {'; '.join(parts)}."
 
@@ -250,11 +250,11 @@ def _comparison(row: dict[str, Any], titles: Mapping[str, str]) -> dict[str, str
         if pd.isna(row["first_runs"])
         else f"{row['first_failed']} of {row['first_runs']} / {row['second_failed']} of {row['second_runs']}",
         "failure": number(row["failure_difference"], format_points),
-        "failure_p": number(row["failure_adjusted"], format_p_value),
+        "failure_p_value": number(row["failure_p_value_adjusted"], format_p_value),
         "failure_test": number(row["failure_test"], lambda test: test.partition("'s")[0]),  # its author
         "improvement": number(row["improvement"], format_percent),
         "failure_bounds": bounds("failure", format_points),
         "improvement_bounds": bounds("improvement", format_percent),
         "metric": "" if pd.isna(row["metric"]) else titles[row["metric"]],
-        "improvement_p": number(row["improvement_adjusted"], format_p_value),
+        "improvement_p_value": number(row["improvement_p_value_adjusted"], format_p_value),
     }

@@ -113,16 +113,16 @@ def _runs(
     figure: Figures,
     shown: Sequence[tuple[str, str | None]],
 ) -> dict:
-    """The table of runs, with outcomes and leading scores first, and what the page shows of each when it is opened."""
+    """The table of runs, with outcomes and primary scores first, and what the page shows of each when it is opened."""
     shown_runs, gans = listed(collected), collected.gans
     runs, table = shown_runs.runs, run_list(shown_runs.runs, len(shown_runs.runs))
-    leading = dict.fromkeys(filter(None, (headline(gans, name) for name in methods(gans))))
+    primary = dict.fromkeys(filter(None, (headline(gans, name) for name in methods(gans))))
     *settings, outcome, step, why, time, digest = range(len(table["heads"]))
     order = [outcome, step, *settings, why, time, digest]
     heads = [table["heads"][place] for place in order]
-    heads[2:2] = [collected.metrics[name].title for name in leading]
+    heads[2:2] = [collected.metrics[name].title for name in primary]
     rows = [[row[place] for place in order] for row in table["rows"]]
-    for name in reversed(leading):
+    for name in reversed(primary):
         for row, value in zip(rows, runs[f"{name}_final"].to_numpy(dtype=np.float64, na_value=np.nan), strict=True):
             row.insert(2, format_number(value))
     sections = {name: f"method-{number}" for number, name in enumerate(methods(gans), start=1)}

@@ -27,7 +27,7 @@ def missing_results(collected: Collected) -> dict | None:
         "methods": _methods(collected),
         "diagnostics": [(name, lacking, total) for name, (lacking, total) in missing.observations.items() if lacking],
         "ended": missing.ended,
-        "runs": list(runs[["run", "pack", "why"]].head(LISTED_RUNS).itertuples(index=False, name=None)),
+        "runs": list(runs[["run", "pack", "reason"]].head(LISTED_RUNS).itertuples(index=False, name=None)),
         "left": max(0, len(runs) - LISTED_RUNS),
     }
 

@@ -50,7 +50,7 @@ def references(collected: Collected) -> list[dict[str, str]]:
                 "quantity": collected.metrics[name].title if name in collected.metrics else name.replace("_", " "),
                 "value": format_number(row["value"]),
                 "range": format_range(null.low, null.high) if null is not None else "",
-                "how": row["how"],
+                "how": row["sampling"],
             }
         )
     return rows
@@ -109,7 +109,7 @@ def run_list(runs: pd.DataFrame, most: int = LISTED_RUNS) -> dict:
     """Runs with the axes that vary, how each ended and its digest; the first `most` of them."""
     axes = [axis for axis in AXES if axis == "seed" or runs[axis].nunique(dropna=False) > 1]
     heads = [*(axis.replace("_", " ") for axis in axes), "outcome", "at step", "why", "training time", "digest"]
-    told = [*axes, "outcome", "outcome_step", "outcome_why", "train_seconds", "digest"]
+    told = [*axes, "outcome", "outcome_onset", "outcome_evidence", "train_seconds", "digest"]
     rows = [
         [*map(_cell, setting), outcome, format_number(step), why, format_duration(seconds), digest]
         for *setting, outcome, step, why, seconds, digest in zip(

@@ -34,7 +34,7 @@ def page(records: Sequence[Record], studies: Mapping[str, Study]) -> str:
             published numbers and without a record wait.
     """
     rows = [row for record in records for row in record.table.to_dict("records")]
-    known = [row["inside"] for row in rows if not pd.isna(row["inside"])]
+    known = [row["in_interval"] for row in rows if not pd.isna(row["in_interval"])]
     counts = f"{plural(len(rows), 'published number')} in {plural(len(records), 'study', 'studies')}"
     if known:
         counts += f": our interval holds {sum(map(bool, known))} and not {len(known) - sum(map(bool, known))}"

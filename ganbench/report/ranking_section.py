@@ -89,15 +89,15 @@ def _row(collected: Collected, row: pd.Series, tests: pd.DataFrame) -> dict[str,
 
 def _apart(row: pd.Series, pair: pd.Series) -> dict[str, str]:
     """Whether a method and the next are told apart, and what would tell them."""
-    if pd.notna(row["next_by"]):
+    if pd.notna(row["next_decided_by"]):
         worse = "" if pair["better"] == row["method"] else ", the next one being better"
-        return {"apart": f"yes, by {row['next_by']}{worse}"}
+        return {"apart": f"yes, by {row['next_decided_by']}{worse}"}
     if pair["settings"] == 0:
         return {"apart": "no setting in common"}
-    if pd.isna(pair["healthy_p"]) and pd.isna(pair["improvement_p"]):
+    if pd.isna(pair["healthy_p_value"]) and pd.isna(pair["improvement_p_value"]):
         return {"apart": "not tested"}
     effort = [few_words(pair)] * undecidable(pair)
-    effort += [f"{effort_words(pair)}, would do"] * bool(pd.notna(row["next_needed"]))
+    effort += [f"{effort_words(pair)}, would do"] * bool(pd.notna(row["next_runs_needed"]))
     return {"apart": "no", "effort": "; ".join(effort)}
 
 

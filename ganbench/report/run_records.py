@@ -88,7 +88,7 @@ def records(collected: Collected, files: Mapping[str, Sequence[str]]) -> dict[st
     evidence: dict[str, list[dict]] = defaultdict(list)
     for row in holding[["run", "outcome", "onset", "evidence"]].to_dict("records"):
         evidence[row["run"]].append(row)
-    told = ["run", "method", "pack", "failures_not_judged", "dataset", "failed_step", "stopped_step"]
+    told = ["run", "method", "pack", "failures_not_judged", "dataset", "failure_onset", "stopped_step"]
     each = runs[told + [f"{name}_final" for name in metrics]].to_dict("records")
     every = []
     for run, own in zip(each, apart, strict=True):
@@ -102,7 +102,7 @@ def records(collected: Collected, files: Mapping[str, Sequence[str]]) -> dict[st
                 "pack": texts[run["pack"]],
                 "unjudged": texts[_text(run["failures_not_judged"]) or ""],
                 "data": int(not pd.isna(run["dataset"])),
-                "failed": _plain(run["failed_step"]),
+                "failed": _plain(run["failure_onset"]),
                 "stopped": _plain(run["stopped_step"]),
                 "apart": own,
                 "outcomes": outcomes,
@@ -166,7 +166,7 @@ def _plain(value: object) -> int | None:
 
 
 def _curves(collected: Collected, steps: _Places) -> tuple[list[str], dict[str, list[list]]]:
-    """Names of the series, and by run its curves: the losses of both players, and the leading metric of its method."""
+    """Names of the series, and by run its curves: the losses of both players, and the primary metric of its method."""
     runs = collected.runs
     most = int(np.clip(ALL_POINTS // max(1, len(runs)), MIN_POINTS, MAX_POINTS))
     names, found = _Places(), {}
@@ -182,11 +182,11 @@ def _curves(collected: Collected, steps: _Places) -> tuple[list[str], dict[str, 
 
 
 def _scored(collected: Collected) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
-    """Every run with snapshots, the leading metric of its method, and the steps and values of its snapshots."""
+    """Every run with snapshots, the primary metric of its method, and the steps and values of its snapshots."""
     gans = collected.gans
-    leading = {method: headline(gans, method) for method in methods(gans)}
+    primary = {method: headline(gans, method) for method in methods(gans)}
     snapshots = gans.snapshots.sort_values("step", kind="stable")
-    for method, metric in leading.items():
+    for method, metric in primary.items():
         if metric is not None:
             mine = snapshots[snapshots["method"] == method]
             for (run,), rows in grouped_arrays(mine, ["run"], ["step", metric]).items():

@@ -123,15 +123,21 @@ class ClosedForm(ClaimTest):
 
     equals: ExpressionField
     """The expected value of the quantity."""
-    within: ExpressionField
-    """The largest allowed distance from the expected value."""
-    relative: bool = False
-    """Whether `within` is a share of the expected value's size."""
+    atol: ExpressionField | None = None
+    """The largest allowed distance from the expected value; give either `atol` or `rtol`."""
+    rtol: ExpressionField | None = None
+    """The largest allowed distance, as a share of the expected value's size."""
 
     @property
     def condition(self) -> str:
         """The expected value with its tolerance, in words."""
-        return f"{self.equals} within {self.within}{' of its size' if self.relative else ''}"
+        tolerance = f"{self.rtol} of its size" if self.atol is None else self.atol
+        return f"{self.equals} within {tolerance}"
+
+    @model_validator(mode="after")
+    def _one_tolerance(self) -> ClosedForm:
+        self._exactly_one("atol", "rtol")
+        return self
 
 
 class ThresholdTest(ClaimTest):
@@ -218,15 +224,15 @@ class MeanTest(ClaimTest):
     statistical = True
 
     expected: Number | None = None
-    """The difference of means if the claim holds as claimed, of every step of an ordering; needs `deviation`. From
+    """The difference of means if the claim holds as claimed, of every step of an ordering; needs `expected_std`. From
     both follows how many runs decide the test with 80% power."""
-    deviation: Positive | None = None
+    expected_std: Positive | None = None
     """The standard deviation that is expected of the difference of two runs, or of a pair of equal seed."""
 
     def _check_expected(self, limit: float, *, larger: bool) -> None:
-        if (self.expected is None) != (self.deviation is None):
-            given = "deviation" if self.expected is None else "expected"
-            raise ValueError(f"must have both expected and deviation, or neither, but has {given} alone")
+        if (self.expected is None) != (self.expected_std is None):
+            given = "expected_std" if self.expected is None else "expected"
+            raise ValueError(f"must have both expected and expected_std, or neither, but has {given} alone")
         if self.expected is not None:
             _require_side(self.expected, limit, larger=larger)
 

@@ -215,7 +215,7 @@ class Track(Section):
     """A SQLite file, or the address of an MLflow server; unless given, mlflow.db in the folder of results. A server's
     user and password are MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment."""
     models: tuple[Literal["best", "median", "worst"], ...] = ("best", "median", "worst")
-    """Runs of each method whose generator is logged as a model, by their final value of the leading metric."""
+    """Runs of each method whose generator is logged as a model, by their final value of the primary metric."""
     pictures: Annotated[int, Field(ge=0)] = 200
     """Most runs whose samples are drawn. Of more, as many of each method are, evenly spread from the best to the
     worst."""

@@ -13,7 +13,7 @@ PLACES = {"best": 0.0, "median": 0.5, "worst": 1.0}  # the share of a method's r
 
 
 def standing_for(collected: Collected, places: Sequence[str]) -> dict[str, str]:
-    """Choose runs of every method by their places in the order of the method's leading metric, as reports count them.
+    """Choose runs of every method by their places in the order of the method's primary metric, as reports count them.
 
     Runs that failed come after all others, in the order of their values. Only runs with a final value have a place:
     others have no last networks. A metric without a better end gives no order.

@@ -93,8 +93,8 @@ class Origin:
 
     def _paragraphs(self, row: Mapping[str, Any]) -> list[str]:
         """What became of the run, with the evidence, and the command that trains it."""
-        since = "" if pd.isna(row["outcome_step"]) else f" since step {int(row['outcome_step']):,}"
-        why = "" if pd.isna(row["outcome_why"]) else f": {_plain(row['outcome_why'])}"
+        since = "" if pd.isna(row["outcome_onset"]) else f" since step {int(row['outcome_onset']):,}"
+        why = "" if pd.isna(row["outcome_evidence"]) else f": {_plain(row['outcome_evidence'])}"
         paragraphs = [f"{_plain(row['outcome'])}{since}{why}."]
         if not pd.isna(row["stopped_step"]):
             step, cause = int(row["stopped_step"]), _plain(row["stopped_for"])

@@ -85,7 +85,7 @@ def _views(collected: Collected) -> dict[str, tuple[str, dict[str, Any]]]:
     failed = common | {
         "searchFilter": f"{CURRENT} AND attributes.status = 'FAILED'",
         "groupBy": None,
-        "selectedColumns": ["attributes.`Description`", "tags.`outcome`", "tags.`failed_step`", *final, *varied],
+        "selectedColumns": ["attributes.`Description`", "tags.`outcome`", "tags.`failure_onset`", *final, *varied],
     }
     return {METHODS: ("Runs by method", methods), FAILED: ("Failed runs", failed)}
 

@@ -101,7 +101,7 @@ def collected(folder: Path, runs: dict[str, Recorder]) -> Collected:
     for name, recorder in runs.items():
         row = dict.fromkeys(RUNS, "text") | AXES_SHOWN | {"run": name, "outcome": "converged", "cuda": "", "tf32": ""}
         row |= dict.fromkeys(("stopped_step", "stopped_for", "mode_forgetting"))
-        rows.append(row | {"steps": STEPS, "steps_done": STEPS, "outcome_step": STEPS, "fused": True})
+        rows.append(row | {"steps": STEPS, "steps_done": STEPS, "outcome_onset": STEPS, "fused": True})
         rows[-1] |= {"trained_at": "2025-03-01T12:00:00+00:00", "train_seconds": 60.0}
         kept = recorder.curves()
         for column, series in enumerate(kept["series"]):

@@ -130,8 +130,8 @@ def test_params_tags_status_and_times(tmp_path, uri, study):
     assert len(ours.pop("ganbench.content")) == 64
     assert ours == {
         **{"ganbench.run": "grey-d0", "ganbench.complete": "true", "ganbench.infinite_left_out": "10"},
-        **{"outcome": "diverged", "outcomes": "text", "outcome_step": "30", "outcome_why": "text"},
-        "failed_step": "text",
+        **{"outcome": "diverged", "outcomes": "text", "outcome_onset": "30", "outcome_evidence": "text"},
+        "failure_onset": "text",
         **{"method": "of-grey", "pack": "text"},
         **{
             "steps_done": "30",

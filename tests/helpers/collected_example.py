@@ -143,10 +143,10 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
         "method": f"{dataset}-{architecture}",
         "outcome": str(outcome),
         "outcomes": str(outcome),
-        "outcome_step": step.get(outcome, STEPS),
-        "failed_step": None if outcome == "converged" else step.get(outcome, STEPS),
+        "outcome_onset": step.get(outcome, STEPS),
+        "failure_onset": None if outcome == "converged" else step.get(outcome, STEPS),
         **dict.fromkeys(("stopped_step", "stopped_for")),
-        "outcome_why": why[outcome],
+        "outcome_evidence": why[outcome],
         "outcomes_judged": ", ".join(catalogue()),
         "failures_not_judged": "",
         "architecture_width": 128 if architecture == "mlp" else None,
@@ -180,20 +180,29 @@ def _run(point: tuple, generator: np.random.Generator) -> dict:
 
 def _outcome(run: dict) -> dict:
     found = {"run": run["run"], "outcome": run["outcome"], "primary": True, "judged": True}
-    return found | {"onset": run["outcome_step"], "confidence": 0.8, "evidence": run["outcome_why"]}
+    return found | {"onset": run["outcome_onset"], "confidence": 0.8, "evidence": run["outcome_evidence"]}
 
 
 def _events(run: dict) -> list[dict]:
     """Saturation in a run that the discriminator won, and two spikes in every run that reached them."""
     found = []
     if run["outcome"] == "discriminator-won":
-        about = {"kind": "saturation", "of": "real_output, fake_output", "start": run["outcome_step"], "end": STEPS}
-        steps = STEPS - run["outcome_step"] + 1
-        found.append({"run": run["run"], **about, "size": 0.001, "ended": False, "held": steps, "longest": steps})
+        about = {
+            "kind": "saturation",
+            "source": "real_output, fake_output",
+            "start": run["outcome_onset"],
+            "end": STEPS,
+        }
+        steps = STEPS - run["outcome_onset"] + 1
+        found.append(
+            {"run": run["run"], **about, "size": 0.001, "ended": False, "held_steps": steps, "longest_steps": steps}
+        )
     for start in (600, 1200):
         if run["steps_done"] > start + 100:
-            about = {"kind": "spike", "of": "generator_loss", "start": start + 1, "end": start + 50}
-            found.append({"run": run["run"], **about, "size": 3.0, "ended": True, "held": None, "longest": None})
+            about = {"kind": "spike", "source": "generator_loss", "start": start + 1, "end": start + 50}
+            found.append(
+                {"run": run["run"], **about, "size": 3.0, "ended": True, "held_steps": None, "longest_steps": None}
+            )
     return found
 
 
@@ -238,7 +247,7 @@ def _curves(run: dict, generator: np.random.Generator) -> pd.DataFrame:
         mean = level + noise + 0.6 * np.exp(-last / 100)
         if run["outcome"] == "discriminator-won":
             sign = -0.9 if series == "discriminator_loss" else 6.0
-            mean = mean + sign / (1 + np.exp(-(last - run["outcome_step"]) / 80))
+            mean = mean + sign / (1 + np.exp(-(last - run["outcome_onset"]) / 80))
         if run["outcome"] == "diverged" and series != "real_output":
             mean = mean + np.exp(np.clip(30 - (run["steps_done"] - last) / 8, -50, 30))
         width = generator.uniform(0.1, 0.5, len(first))
@@ -285,10 +294,10 @@ def _nulls() -> pd.DataFrame:
             "metric": table["quantity"],
             **about,
             "mean": table["value"],
-            "sd": reach / 2,
+            "std": reach / 2,
             "low": table["value"] - reach,
             "high": table["value"] + reach,
-            "how": table["how"],
+            "sampling": table["sampling"],
             "noise": table["quantity"].map({"fd": 12.0, "modes": 6.0, "high_quality": 0.3}),
             "caution": None,
         }

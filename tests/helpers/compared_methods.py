@@ -15,7 +15,7 @@ def study(collected: Collected, methods: dict[str, dict[tuple[int, float], list[
     rows = [
         {**template, "run": f"{method}{setting}{seed}", "method": method, "seed": seed, "outcome": outcome}
         | {"n_train": setting[0], "learning_rate": setting[1], "fd_final": value, "steps_done": 2000}
-        | {"failed_step": 100 * (seed + 1) if outcome == "collapsed" else None}
+        | {"failure_onset": 100 * (seed + 1) if outcome == "collapsed" else None}
         for method, settings in methods.items()
         for setting, members in settings.items()
         for seed, (value, outcome) in enumerate(members)

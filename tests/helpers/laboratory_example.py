@@ -98,7 +98,7 @@ CLAIMS = [
         "source": "an essay",
         "statement": "Gradient descent diverges.",
         "tests": [
-            {"closed_form": {**PARTS, "equals": "sqrt(1 + learning_rate**2)", "within": 1e-9}},
+            {"closed_form": {**PARTS, "equals": "sqrt(1 + learning_rate**2)", "atol": 1e-9}},
             {"bound": {**PARTS, "quantity": "path.growth", "above": 1}},
         ],
     },
@@ -211,10 +211,10 @@ def _run(game: str, method: str, rate: float, seed: int) -> dict:
         "method": method,
         "outcome": "diverged" if away else "converged",
         "outcomes": "diverged" if away else "converged",
-        "outcome_step": 60 if away else STEPS,
-        "failed_step": 60 if away else None,
+        "outcome_onset": 60 if away else STEPS,
+        "failure_onset": 60 if away else None,
         **dict.fromkeys(("stopped_step", "stopped_for")),
-        "outcome_why": "the parameters ran off" if away else f"all {STEPS} steps",
+        "outcome_evidence": "the parameters ran off" if away else f"all {STEPS} steps",
         "outcomes_judged": "diverged, unstable, cycling, still-improving, converged",
         "mode_forgetting": None,
         "failures_not_judged": "",
@@ -255,7 +255,7 @@ def _observed(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict
     path = np.array([np.linalg.matrix_power(step, k) @ start for k in range(STEPS + 1)])
     lost = run["outcome"] == "diverged"
     if lost:
-        path[run["outcome_step"] :] = np.nan
+        path[run["outcome_onset"] :] = np.nan
     radius = np.hypot(*path.T)
     own = np.linalg.eigvals(np.array([[0, -1], [1, 0]]) - damping * np.eye(2))
     steps = np.linalg.eigvals(step)

@@ -36,7 +36,7 @@ def many_seeds(collected: Collected, seeds: int) -> Collected:
             at = np.array(STEPS) <= ended
             run = row | {"run": name, "method": "digits-net", "seed": seed, "outcome": outcome}
             run |= {"learning_rate": rate, "n_train": 100, "outcomes": outcome, "steps": STEPS[-1], "steps_done": ended}
-            run |= {"failed_step": None if outcome == "converged" else ended}
+            run |= {"failure_onset": None if outcome == "converged" else ended}
             runs.append(run | {"fd_final": np.nan if outcome == "diverged" else values[-1]})
             rows = {"run": name, "method": "digits-net", "dataset": "digits", "step": np.array(STEPS)[at]}
             snapshots.append(pd.DataFrame(rows | {"fd": values[at]}))

@@ -119,7 +119,7 @@ def claims(draw: st.DrawFn, index: int) -> dict[str, Any]:
             [
                 {"bound": {"quantity": quantity, "above": bound}},
                 {"proportion": {"quantity": quantity, "above": bound, "at_most": 0.5}},
-                {"closed_form": {"quantity": quantity, "equals": bound, "within": 0.1}},
+                {"closed_form": {"quantity": quantity, "equals": bound, "atol": 0.1}},
             ]
         )
     )

@@ -70,7 +70,7 @@ TOYS = {
                         "where": {"game": "bilinear", "dynamics": "simultaneous"},
                         "quantity": "path.step_ratio",
                         "equals": "sqrt(1 + learning_rate**2)",
-                        "within": 1e-9,
+                        "atol": 1e-9,
                     }
                 },
                 {"bound": {"where": "study", "quantity": "convolution.example_1", "above": 0}},

@@ -51,7 +51,7 @@ LABORATORY = {
                         "where": {"dynamics": "simultaneous"},
                         "quantity": "path.step_ratio",
                         "equals": "sqrt(1 + learning_rate**2)",
-                        "within": 1.0e-12,
+                        "atol": 1.0e-12,
                     }
                 }
             ],

@@ -53,7 +53,7 @@ def tiny_collected(folder: Path, *, digest: str = "d0") -> Collected:
             if shape is None:
                 axes |= dict.fromkeys(("dataset", "architecture", "objective", "regularizer", "n_train"))
             row = dict.fromkeys(RUNS, "text") | axes | {"run": f"{run}-{digest}", "method": f"of-{run}"}
-            row |= {"outcome": outcome, "outcome_step": 30, "steps": 40, "steps_done": 30, "fused": index == 0}
+            row |= {"outcome": outcome, "outcome_onset": 30, "steps": 40, "steps_done": 30, "fused": index == 0}
             row |= dict.fromkeys(("stopped_step", "stopped_for"))
             row |= {
                 "discriminator_parameters": 12,

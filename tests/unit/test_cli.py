@@ -245,8 +245,8 @@ def test_a_study_runs_stage_by_stage(study):
     assert (folder / "report.html").stat().st_size > 10_000
     runs = pd.read_parquet(folder / "tables" / "runs.parquet").set_index(["learning_rate", "seed"])
     assert list(runs.loc[1e9, "outcome"]) == ["diverged", "diverged"]
-    assert (runs.loc[1e9, "outcome_step"] >= 1).all()
-    assert runs.loc[1e9, "outcome_why"].str.contains("became").all()
+    assert (runs.loc[1e9, "outcome_onset"] >= 1).all()
+    assert runs.loc[1e9, "outcome_evidence"].str.contains("became").all()
     assert runs.loc[1e9, "fd_final"].isna().all(), "a run that diverged has no final score"
     assert (runs.loc[1e-3, "steps_done"] == 60).all()
     assert (runs.loc[1e9, "steps_done"] < 60).all()

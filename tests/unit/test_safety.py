@@ -743,14 +743,14 @@ def report(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("report")
     collected = collected_example.build(folder / "collected")
     few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
-    renamed = {name: words(name) for name in ("outcome_why", *ORIGINS)}
+    renamed = {name: words(name) for name in ("outcome_evidence", *ORIGINS)}
     runs = few.runs.assign(
         **renamed,
         objective=[words(f"objective {number % 2}") for number in range(len(few.runs))],
         digest=words("digest"),
     )
     info = dataclasses.replace(few.metrics["fd"], title=ATTACKS[0], what=words("meaning"))
-    references = few.references.assign(how=words("how"), dataset=words("data set"))
+    references = few.references.assign(sampling=words("how"), dataset=words("data set"))
     few = dataclasses.replace(few, runs=runs, references=references, metrics=few.metrics | {"fd": info})
     claims = [
         {"id": "A1", "source": words("source"), "statement": words("statement"), "note": words("note")}
@@ -785,7 +785,7 @@ def test_the_report_runs_and_loads_nothing_of_hostile_words(report):
 
 def test_the_report_shows_hostile_words_as_they_are(report):
     text = " ".join(" ".join(Loads(report).words).split())
-    places = ("title", "description", "source", "statement", "note", "how", "data set", "meaning", "outcome_why")
+    places = ("title", "description", "source", "statement", "note", "how", "data set", "meaning", "outcome_evidence")
     for place in (*places, "name", "device", "commit", "digest", "objective 0"):
         assert " ".join(words(place).split()) in text, place
 

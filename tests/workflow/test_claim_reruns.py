@@ -36,7 +36,7 @@ claims:
   - id: A1
     statement: It grows.
     tests:
-      - closed_form: {where: {dynamics: simultaneous}, quantity: path.step_ratio, equals: sqrt(1.01), within: 1e-12}
+      - closed_form: {where: {dynamics: simultaneous}, quantity: path.step_ratio, equals: sqrt(1.01), atol: 1e-12}
   - id: A4
     statement: It does not.
     tests:
@@ -46,7 +46,7 @@ claims:
   - id: A5
     statement: The optimum of a discriminator is one half.
     tests:
-      - closed_form: {where: study, quantity: logits.optimal_output, equals: 0.5, within: 1e-6}
+      - closed_form: {where: study, quantity: logits.optimal_output, equals: 0.5, atol: 1e-6}
 """
 
 

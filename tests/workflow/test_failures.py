@@ -85,9 +85,11 @@ def test_a_member_that_diverges_is_recorded_and_leaves_its_neighbours_alone(fini
     runs = pd.read_parquet(together.collected() / "runs.parquet")
     diverged = runs[runs["learning_rate"] == wild]
     assert list(diverged["outcome"]) == ["diverged"] * len(POINTS["seed"])
-    assert (diverged["steps_done"] == diverged["outcome_step"]).all()
-    assert diverged["outcome_step"].between(1, train["steps"] - 1).all()
-    assert diverged["outcome_why"].str.fullmatch(r"\w+ became (nan|-?inf)").all(), list(diverged["outcome_why"])
+    assert (diverged["steps_done"] == diverged["outcome_onset"]).all()
+    assert diverged["outcome_onset"].between(1, train["steps"] - 1).all()
+    assert diverged["outcome_evidence"].str.fullmatch(r"\w+ became (nan|-?inf)").all(), list(
+        diverged["outcome_evidence"]
+    )
     assert "diverged" not in set(runs.loc[runs["learning_rate"] == calm, "outcome"])
     for name in ("runs", "snapshots", "curves"):
         assert set(diverged["run"]) <= set(pd.read_parquet(together.collected() / f"{name}.parquet")["run"]), name

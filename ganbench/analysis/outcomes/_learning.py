@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ganbench.analysis.noise import leading, tells_noise
+from ganbench.analysis.noise import primary_metric, tells_noise
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.sections import Outcome
 
@@ -160,18 +160,18 @@ def progress_of(
     noise: Mapping[str, float],
     ended: bool = False,
 ) -> Progress | Unmeasured:
-    """The progress by the leading metric of those of which both the better end and its best value are known.
+    """The progress by the primary metric of those of which both the better end and its best value are known.
 
     A metric whose low end is best is a distance already, and values below 0, which an unbiased estimate may have, count
     as 0. Where the high end is best, the distance is that from the best value: the null's far end, the metric's upper
     bound, or for a number of modes the number that there are; values beyond it are as good, and count as 0 too. A
     metric by which the untrained generator is at no distance from real data is passed over, since nothing can be
-    learned by it, and so may be one that does not tell noise from real data, see `leading`. Noise is a measure where it
-    is told.
+    learned by it, and so may be one that does not tell noise from real data, see `primary_metric`. Noise is a measure
+    where it is told.
 
     Args:
         snapshots: the snapshots in the order of steps: a data frame, or its columns by name.
-        metrics: the metrics, the leading one first.
+        metrics: the metrics, the primary one first.
         nulls: by metric, the interval that real data score.
         modes: number of modes that the judge tells apart.
         noise: by metric, what noise scores.
@@ -206,7 +206,7 @@ def progress_of(
         measure = float(of_noise) if told[name] is not False and of_noise > 0 else None
         found[name] = Progress(name, steps, values[known], distances, info.best, null, real, noise=measure)
     if found:
-        return found[leading(told)]
+        return found[primary_metric(told)]
     if best_at_once is not None:
         return Unmeasured(f"the untrained generator has the best {best_at_once} that there is")
     return Unmeasured("no metric with a better end has values at the first and the last snapshot")

@@ -81,7 +81,7 @@ class RunEvidence:
         curves: the run's rows of the table `curves`: a data frame, or its columns by name.
         snapshots: its rows of the table `snapshots`, with `step` and the metrics' columns, in the order of steps: a
             data frame, or its columns by name.
-        metrics: the meanings of these columns, the leading metric first.
+        metrics: the meanings of these columns, the primary metric first.
         modes: number of modes that the judge tells apart, 0 if it tells none; None for a game without data.
         probabilities: whether the recorded outputs are probabilities of being real, and not scores of a critic.
         knows_noise: whether the judge is confident of real-looking examples alone; a classifier is not.
@@ -147,7 +147,7 @@ class RunEvidence:
 
     @cached_property
     def progress(self) -> Progress | Unmeasured:
-        """How far the leading metric has come from the untrained generator towards real data."""
+        """How far the primary metric has come from the untrained generator towards real data."""
         nulls = self.nulls or {}
         return progress_of(self.snapshots, self.metrics, nulls, self.modes, noise=self.noise, ended=self.cut_short)
 
@@ -155,7 +155,7 @@ class RunEvidence:
     def learned(self) -> np.ndarray | None:
         """At which snapshots the examples were good, (snapshots,) of bool; None where that was not measured.
 
-        Near to real data by the leading metric, or of high quality by a judge that knows noise when it sees it.
+        Near to real data by the primary metric, or of high quality by a judge that knows noise when it sees it.
         """
         known, good = False, np.zeros(len(self.snapshot_steps), dtype=bool)
         if isinstance(self.progress, Progress):

@@ -21,7 +21,7 @@ class Converged(Detector):
     outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
         OutcomeInfo(
             name="converged",
-            what="the examples came near to real ones and stayed there without getting much better, by the leading"
+            what="the examples came near to real ones and stayed there without getting much better, by the primary"
             " metric; or a game without data came to rest",
             kind="success",
             severity=10,

@@ -11,7 +11,7 @@ from ganbench.analysis.outcomes._run import dense_onset
 
 
 class ForgettingRelapsing(Detector):
-    """By the relapses of the leading metric, see `relapses`. A run that ends in one, still as far from its best as
+    """By the relapses of the primary metric, see `relapses`. A run that ends in one, still as far from its best as
     where one begins, has forgotten. One that came back from two or more has relapsed: what it ends with is chance. It
     may have forgotten too.
     """
@@ -19,13 +19,13 @@ class ForgettingRelapsing(Detector):
     outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
         OutcomeInfo(
             name="forgetting",
-            what="at the end the examples are far worse than they once were, by the leading metric",
+            what="at the end the examples are far worse than they once were, by the primary metric",
             kind="failure",
             severity=50,
         ),
         OutcomeInfo(
             name="relapsing",
-            what="the examples became far worse and recovered twice or more, by the leading metric",
+            what="the examples became far worse and recovered twice or more, by the primary metric",
             kind="failure",
             severity=45,
         ),

@@ -13,7 +13,7 @@ from ganbench.analysis.outcomes._learning import NO_HALF, Unmeasured
 
 class GeneratorWon(Detector):
     """At the equilibrium the discriminator cannot tell real from generated examples either. What tells a win from it
-    are the examples: here they are still as bad as the untrained generator's, by the leading metric, and get no
+    are the examples: here they are still as bad as the untrained generator's, by the primary metric, and get no
     better. Without such a metric this outcome is not judged.
 
     The discriminator is blind where the mean outputs on real and generated examples are within `won_output_gap` of one

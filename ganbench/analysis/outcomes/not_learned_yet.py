@@ -21,7 +21,7 @@ class NotLearnedYet(Detector):
         OutcomeInfo(
             name="not-learned-yet",
             what="within its steps the examples did not come to be much nearer to real ones than those of the untrained"
-            " generator, or nearer than noise, by the leading metric",
+            " generator, or nearer than noise, by the primary metric",
             kind="open",
             severity=20,
         ),

@@ -16,7 +16,7 @@ SETTLED = 1.15  # times as many modes as at half of training: a run that still f
 class PartialCollapse(Detector):
     """By the share of the modes that the examples fill, see `over_modes`: at most `partial_mode_share`, of a run that
     has not collapsed, whose examples have been good, and which neither fills further modes nor gets better by the
-    leading metric.
+    primary metric.
     """
 
     outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (

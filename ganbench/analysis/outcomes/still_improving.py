@@ -20,7 +20,7 @@ class StillImproving(Detector):
         OutcomeInfo(
             name="still-improving",
             what="the examples had come near to real ones and still got better in the second half of the steps, by the"
-            " leading metric; or the gradients of a game without data still fell",
+            " primary metric; or the gradients of a game without data still fell",
             kind="open",
             severity=15,
         ),

@@ -13,7 +13,7 @@ from ganbench.core.tree import Tree
 from ganbench.engine.nulls import Null
 
 KIND = "reference"
-NUMBERS = ("mean", "sd", "low", "high", "noise")  # fields of a null that may be NaN
+NUMBERS = ("mean", "std", "low", "high", "noise")  # fields of a null that may be NaN
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from ganbench.study.sections import Evaluate, Outcome
 
 EVENT_TYPES = {
     **{"start": int, "end": int, "size": float},
-    **{"ended": "boolean", "held": "Int64", "longest": "Int64"},  # which may be empty
+    **{"ended": "boolean", "held_steps": "Int64", "longest_steps": "Int64"},  # which may be empty
 }
 STATES = ("steps", "continued_from", "train_seconds", "trained_at", "pack", "fused", "execution")
 VERSIONS = (
@@ -211,10 +211,10 @@ def _run(
         **options_of(point, sections.evaluate, sections.outcome),
         "outcome": primary.outcome,
         "outcomes": ", ".join(finding.outcome for finding in outcomes.findings),
-        "outcome_step": primary.onset,
-        "failed_step": outcomes.failed_step,
+        "outcome_onset": primary.onset,
+        "failure_onset": outcomes.failure_onset,
         **dict(zip(("stopped_step", "stopped_for"), trained["stopped"] or (None, None), strict=False)),
-        "outcome_why": primary.evidence,
+        "outcome_evidence": primary.evidence,
         "outcomes_judged": ", ".join(outcomes.judged),
         "failures_not_judged": "; ".join(not_judged),
         "steps_done": trained["steps_done"],

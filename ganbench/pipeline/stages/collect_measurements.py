@@ -88,7 +88,7 @@ def real_scores(task: CollectTask, metrics: dict[str, MetricInfo], real: h5py.Gr
             if null := kept.nulls.get(base_of(name)):
                 nulls.append({"dataset": dataset, "metric": name, **asdict(null)})
                 if null.draws:  # none where the real examples are too few
-                    rows.append((dataset, name, null.mean, f"{null.how}, by {judge}"))
+                    rows.append((dataset, name, null.mean, f"{null.sampling}, by {judge}"))
         with result_files.open_file(evaluate.fitted, "judge") as file:
             fitted = {
                 name: result_files.read_tree(result_files.descend(file, name))

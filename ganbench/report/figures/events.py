@@ -77,7 +77,7 @@ def _counted(counts: pd.Series) -> str:
 def studies_of(collected: Collected) -> dict[str, EventStudy | None]:
     """By series of `STUDIED`, its event study around the spikes of the generator's loss, over all runs; None without
     such spikes."""
-    spikes = collected.events[(collected.events["kind"] == "spike") & (collected.events["of"] == AROUND)]
+    spikes = collected.events[(collected.events["kind"] == "spike") & (collected.events["source"] == AROUND)]
     rows = collected.curves.groupby("run").indices
     found: dict[str, tuple[list, list, list]] = {name: ([], [], []) for name in STUDIED}
     for run, mine in spikes.groupby("run"):

@@ -61,7 +61,7 @@ def draw(collected: Collected) -> Figure:
 
 def _words(outcome: str, run: pd.Series) -> str:
     """A run and since when its outcome holds."""
-    since = "" if pd.isna(run["outcome_step"]) else f", since step {run['outcome_step']:,}"
+    since = "" if pd.isna(run["outcome_onset"]) else f", since step {run['outcome_onset']:,}"
     return f"{outcome}: run {run['run']}{since}"
 
 
@@ -106,8 +106,8 @@ def _losses(axes: Axes, curves: pd.DataFrame, run: pd.Series) -> None:
         mine = curves[curves["series"] == series].sort_values("first_step")
         middle = (mine["first_step"] + mine["last_step"]).to_numpy() / 2
         axes.plot(middle, mine["mean"].to_numpy(dtype=np.float64), color=colour, linewidth=0.9)
-    if pd.notna(run["outcome_step"]):
-        axes.axvline(run["outcome_step"], color=OUTCOME_COLOURS[run["outcome"]], linewidth=1.4)
+    if pd.notna(run["outcome_onset"]):
+        axes.axvline(run["outcome_onset"], color=OUTCOME_COLOURS[run["outcome"]], linewidth=1.4)
     low, high = axes.get_ylim()
     if max(-low, high) > LINEAR:
         axes.set_yscale("symlog", linthresh=LINEAR, linscale=1.5)

@@ -42,7 +42,7 @@ def draw(collected: Collected) -> Figure:
     table, found = interactions_table(collected), list(crossings(collected))
     if not found:
         return nothing("No two axes were run with one another at two values each, all else being equal.")
-    p_values = table[["failure_adjusted", "rank_adjusted"]].min(axis=1)
+    p_values = table[["failure_p_value_adjusted", "rank_p_value_adjusted"]].min(axis=1)
     order = p_values.sort_values(kind="stable", na_position="last").index[:MAX_PANELS]
     columns = min(len(order), 2)
     rows = -(-len(order) // columns)
@@ -58,7 +58,7 @@ def draw(collected: Collected) -> Figure:
         draw_cells(axes, _cells(crossing), words[1], words[0])
         axes.set(xlabel=axis_words(crossing.axes[1]), ylabel=axis_words(crossing.axes[0]))
         tests = [
-            f"{title} {format_p_value(table.loc[index, f'{question}_adjusted'])}"
+            f"{title} {format_p_value(table.loc[index, f'{question}_p_value_adjusted'])}"
             for question, title in (("failure", "failures"), ("rank", "ranks"))
         ]
         data_title(axes, crossing.dataset, ", ".join(tests))

@@ -71,12 +71,12 @@ def draw(collected: Collected, method: str) -> Figure:
         count_failed(axes, mine)
         draw_failures(axes, mine)
         _curves(axes, mine, by_run)
-        bad = mine[mine["outcome"].isin(list(FAILURES)) & mine["failed_step"].notna()].sort_values("failed_step")
-        heights = _stacked(bad["failed_step"].to_numpy(dtype=np.float64), 0.02 * runs["steps"].max())
+        bad = mine[mine["outcome"].isin(list(FAILURES)) & mine["failure_onset"].notna()].sort_values("failure_onset")
+        heights = _stacked(bad["failure_onset"].to_numpy(dtype=np.float64), 0.02 * runs["steps"].max())
         for outcome in outcomes_present(bad["outcome"]):
             those = (bad["outcome"] == outcome).to_numpy()
             style = {"marker": "v", "color": OUTCOME_COLOURS[outcome]}
-            _mark(axes, bad.loc[those, "failed_step"], heights[those], **style)
+            _mark(axes, bad.loc[those, "failure_onset"], heights[those], **style)
         stopped = mine["stopped_step"].dropna()
         _mark(axes, stopped, np.zeros(len(stopped)), **STOPPED)
     panels[0, 0].set_xlim(0, runs["steps"].max())

@@ -37,7 +37,7 @@ FIGURE = FigureInfo(
         " both did are ties. The numbers above the panel are of all pairs. The dark bar is the 95% interval of the"
         " median over all pairs, failures included, and is not drawn where it is infinite or where there are fewer"
         " than six pairs. The pairs of methods with the most one-sided wins are shown, six at most of a data set;"
-        " methods are compared by the metric that leads the tables."
+        " methods are compared by the primary metric."
     ),
 )
 

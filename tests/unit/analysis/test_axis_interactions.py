@@ -34,9 +34,9 @@ def test_what_one_axis_does_at_one_value_of_another_is_found(made):
     (row,) = table.to_dict("records")
     assert (row["first"], row["second"], row["blocks"], row["runs"]) == ("regularizer", "learning_rate", 12, 48)
     assert (row["failure_at_from"], row["failure_at_to"], row["failure_difference"]) == (1, 0, -1)
-    assert row["failure_p"] == 2 / 2**12, "all twelve seeds show it"
+    assert row["failure_p_value"] == 2 / 2**12, "all twelve seeds show it"
     assert row["failure_low"] < -1 < row["failure_high"] < 0
-    assert row["rank_p"] < 0.01
+    assert row["rank_p_value"] < 0.01
     (text,) = interaction_sentences(made)
     assert "the effect of the learning rate depends on the regularizer, by 12 settings and seeds" in text
     assert "from 0.001 to 0.1 the percentage of failed runs changes by 100 at none and by 0 at r1" in text
@@ -47,8 +47,8 @@ def test_every_question_is_a_family_of_its_own(collected):
     table = interactions_table(collected)
     assert len(table) == 3
     for question in ("failure", "rank"):
-        adjusted = false_discovery_adjusted(table[f"{question}_p"])
-        assert table[f"{question}_adjusted"].to_list() == pytest.approx(adjusted.tolist())
+        adjusted = false_discovery_adjusted(table[f"{question}_p_value"])
+        assert table[f"{question}_p_value_adjusted"].to_list() == pytest.approx(adjusted.tolist())
     assert list(interaction_sentences(collected)) == [], "none is found"
 
 
@@ -59,7 +59,7 @@ def test_blocks_that_decide_nothing_whatever_they_show_are_said_to_be_too_few(co
         both = {"none": {LOW: runs("f" * seeds), HIGH: runs("c" * seeds)}, "r1": {LOW: runs("f" * seeds)}}
         both["r1"][HIGH] = runs("f" * seeds)
         made = with_regularizers(study(collected, both))
-        return interactions_table(made)["least_p"].item(), list(interaction_sentences(made))
+        return interactions_table(made)["min_p_value"].item(), list(interaction_sentences(made))
 
     least, (text,) = told(5)
     assert least == 1 / 16
@@ -80,7 +80,7 @@ def test_only_crossed_values_and_whole_blocks_count(collected):
     assert found.values == (("none", "r1"), (0.001, 0.1))
     assert found.runs["seed"].to_list() == [seed for seed in range(3) for _ in range(4)]
     table = interactions_table(mixed)
-    assert table["failure_p"].isna().all(), "no run failed"
+    assert table["failure_p_value"].isna().all(), "no run failed"
     alone = with_regularizers(study(collected, {"none": {LOW: runs("ff")}, "r1": {HIGH: runs("ff")}}))
     assert list(crossings(alone)) == []
     assert interactions_table(alone).empty
@@ -90,8 +90,8 @@ def test_failures_are_not_compared_where_some_are_not_known(made):
     unknown = made.runs["outcome"].mask(made.runs.index == 0, "undetermined")
     (row,) = interactions_table(dataclasses.replace(made, runs=made.runs.assign(outcome=unknown))).to_dict("records")
     assert row["undetermined"] == 1
-    assert row["failure_p"] != row["failure_p"], "empty"
-    assert row["rank_p"] <= 1
+    assert row["failure_p_value"] != row["failure_p_value"], "empty"
+    assert row["rank_p_value"] <= 1
 
 
 def test_the_figure_counts_failures_in_every_cell(made):

@@ -40,16 +40,16 @@ def test_only_settings_of_both_count_and_runs_are_paired(collected):
     assert list(table) == list(COLUMNS)
     assert (row["settings"], row["first_runs"], row["first_failed"], row["second_failed"]) == (2, 6, 1, 6)
     expected = paired_difference(0, 5, 6)
-    assert (row["pairs"], row["failure_difference"], row["failure_p"]) == (6, expected.value, expected.p_value)
+    assert (row["pairs"], row["failure_difference"], row["failure_p_value"]) == (6, expected.value, expected.p_value)
     assert (row["failure_low"], row["failure_high"]) == (expected.low, expected.high)
     # Failed runs are worse than any score, and equal among themselves: 9 of 9, and 6 + 3 / 2 of 9.
     assert row["improvement"] == pytest.approx((1 + 7.5 / 9) / 2)
     steps = np.array([2000, 2000, 2000, 2000, 2000, 300, 100, 200, 300, 100, 200, 300])
     failed = np.array([0, 0, 0, 0, 0, 1] + [1] * 6, dtype=bool)
     strata = np.repeat([0, 1, 0, 1], 3)
-    assert row["log_rank_p"] == pytest.approx(log_rank(steps, failed, np.repeat([0, 1], 6), strata))
-    p_values = [row[f"{test}_p"] for test in ("failure", "log_rank", "improvement")]
-    adjusted = [row[f"{test}_adjusted"] for test in ("failure", "log_rank", "improvement")]
+    assert row["log_rank_p_value"] == pytest.approx(log_rank(steps, failed, np.repeat([0, 1], 6), strata))
+    p_values = [row[f"{test}_p_value"] for test in ("failure", "log_rank", "improvement")]
+    adjusted = [row[f"{test}_p_value_adjusted"] for test in ("failure", "log_rank", "improvement")]
     assert adjusted == pytest.approx(false_discovery_adjusted(p_values).tolist())
 
 
@@ -57,7 +57,7 @@ def test_runs_without_partners_are_independent(collected):
     few = study(collected, {"a": {(100, 0.1): runs("ffff")}, "b": {(100, 0.1): runs("cc")}})
     (row,) = comparisons(few).to_dict("records")
     expected = independent_difference((0, 4), (2, 2))
-    assert (row["pairs"], row["failure_difference"], row["failure_p"]) == (0, -1, expected.p_value)
+    assert (row["pairs"], row["failure_difference"], row["failure_p_value"]) == (0, -1, expected.p_value)
 
 
 HARD, EASY = (100, 0.1), (1000, 0.1)  # settings at which all runs fail, and none
@@ -71,7 +71,7 @@ def test_runs_without_partners_are_compared_within_settings_of_which_methods_hav
     (row,) = comparisons(few).to_dict("records")
     assert independent_difference((2, 12), (10, 12)).p_value < 0.002
     assert (row["pairs"], row["failure_difference"], row["failure_test"]) == (0, 0, "Mantel and Haenszel's exact test")
-    assert row["failure_p"] == pytest.approx(1)
+    assert row["failure_p_value"] == pytest.approx(1)
     assert pd.isna(row["failure_needed"])
     sentence = next(compared(few))
     assert "2 of 12 and 10 of 12 runs failed, a difference of 0 percentage points within settings (95%" in sentence
@@ -85,9 +85,9 @@ def test_what_would_tell_shares_apart_within_settings_is_counted_from_the_weight
     )
     (row,) = comparisons(few).to_dict("records")
     expected = stratified_difference([((1, 2), (9, 10)), ((0, 10), (1, 2))])
-    assert (row["failure_difference"], row["failure_p"]) == (expected.value, expected.p_value)
+    assert (row["failure_difference"], row["failure_p_value"]) == (expected.value, expected.p_value)
     assert expected.value == pytest.approx(-(0.4 + 0.5) / 2)
-    p_values = [row[f"{test}_p"] for test in ("failure", "log_rank", "improvement")]
+    p_values = [row[f"{test}_p_value"] for test in ("failure", "log_rank", "improvement")]
     decided = int((false_discovery_adjusted(p_values) <= 0.05).sum())
     level = 0.05 * (decided + 1) / (3 * (1 + 1 / 2 + 1 / 3))
     assert row["failure_needed"] == runs_for_two_rates(*expected.rates, level=level)
@@ -97,7 +97,7 @@ def test_runs_of_one_mixture_of_settings_are_compared_together(collected):
     mixture = {"a": {HARD: runs("cccc"), EASY: runs("cfff")}, "b": {HARD: runs("cf"), EASY: runs("ff")}}
     (row,) = comparisons(study(collected, mixture)).to_dict("records")
     expected = independent_difference((5, 8), (1, 4))
-    assert (row["failure_test"], row["failure_p"]) == ("Barnard's test", expected.p_value)
+    assert (row["failure_test"], row["failure_p_value"]) == ("Barnard's test", expected.p_value)
 
 
 def test_the_levels_of_an_axis_are_compared_at_equal_values_of_the_others(collected):
@@ -123,7 +123,7 @@ def test_what_is_not_known_is_not_compared(collected):
     few = study(collected, {"a": {(100, 0.1): runs("ffu")}, "b": {(100, 0.1): runs("ccf")}})
     (row,) = comparisons(few).to_dict("records")
     assert (row["undetermined"], row["first_failed"], row["second_failed"]) == (1, 0, 2)
-    assert np.isnan(row["failure_p"])
+    assert np.isnan(row["failure_p_value"])
     assert pd.isna(row["pairs"])
     (sentence, *_) = compared(few)
     assert "0 of 3 and 2 of 3 runs were seen to fail, and of 1 it is not known" in sentence
@@ -187,7 +187,7 @@ def test_times_to_failure_are_adjusted_over_the_data_sets_of_a_report(collected)
     one = study(collected, {"a": {(100, 0.1): good}, "b": {(100, 0.1): worse}})
     chance = study(collected, {"a": {(100, 0.1): good}, "b": {(100, 0.1): good}})
     (row,) = comparisons(one).to_dict("records")
-    assert 0.01 < row["log_rank_p"] < 0.05
+    assert 0.01 < row["log_rank_p_value"] < 0.05
     (*_, alone) = compared(one)
     assert "differs between the 2 methods" in alone
     tables = [one.runs] + [

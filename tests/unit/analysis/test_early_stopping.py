@@ -212,7 +212,7 @@ def test_a_stopped_run_has_what_it_was_stopped_for_and_what_else_was_seen():
     }
     answer = classify_run(RunEvidence(**{name: getattr(whole, name) for name in whole.__dataclass_fields__} | ended))
     assert answer.primary == why
-    assert answer.failed_step == 700
+    assert answer.failure_onset == 700
     assert [finding.outcome for finding in answer.findings] == ["discriminator-won"], (
         "it has neither settled nor failed"
     )
@@ -228,4 +228,4 @@ def test_a_stopped_run_may_have_failed_in_other_ways_before():
     answer = classify_run(RunEvidence(**fields | {"stopped": why}))
     assert {"unstable", "collapsed"} <= {finding.outcome for finding in answer.findings}
     assert answer.primary == why, "the more severe"
-    assert answer.failed_step < 1500
+    assert answer.failure_onset < 1500

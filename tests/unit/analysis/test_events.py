@@ -82,7 +82,7 @@ def test_events_of_a_run_are_those_planted():
     assert all(0.9 <= hop.size <= 1 for hop in hops)
     planted = [event for event in events_of(make("spiking", 0)) if event.kind == "spike" and event.size > 15]
     assert 1 <= len(planted) <= 5
-    assert {event.of for event in planted} == {"discriminator_loss"}
+    assert {event.source for event in planted} == {"discriminator_loss"}
     for kind in ("healthy", "saturated", "hopping", "relapsing"):
         found = events_of(make(kind, 1))
         assert {event.kind for event in found} <= set(EVENT_KINDS)
@@ -100,9 +100,9 @@ def test_a_stretch_counts_the_bins_in_which_its_condition_holds_and_not_the_gaps
     (joined, last) = (event for event in events_of(run) if event.kind == "rejection")
     length = LAST - FIRST + 1
     assert (joined.start, joined.end, joined.ended) == (FIRST[10], LAST[37], True)
-    assert joined.held == length[10:30:2].sum() + length[30:38].sum() < 0.8 * (joined.end - joined.start + 1)
-    assert joined.longest == length[30:38].sum()
-    assert (last.held, last.longest, last.ended) == (length[-1], length[-1], False)
+    assert joined.held_steps == length[10:30:2].sum() + length[30:38].sum() < 0.8 * (joined.end - joined.start + 1)
+    assert joined.longest_steps == length[30:38].sum()
+    assert (last.held_steps, last.longest_steps, last.ended) == (length[-1], length[-1], False)
 
 
 def test_what_ended_is_what_the_record_shows_to_be_over():
@@ -120,7 +120,7 @@ def test_what_ended_is_what_the_record_shows_to_be_over():
             event for event in events_of(make(kind, 0)) if event.kind == {"hopping": "mode-hop"}.get(kind, "spike")
         ]
         assert {event.ended for event in found if event.size > 15 or ended is None} == {ended}
-        assert all(event.held is None and event.longest is None for event in found)
+        assert all(event.held_steps is None and event.longest_steps is None for event in found)
 
 
 # Event studies --------------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_the_figure_studies_spikes_and_windows_where_a_spike_has_a_past(width, e
         pd.DataFrame({"run": "a", "series": name, **steps, "min": course, "mean": course, "max": course})
         for name in ("generator_loss", *STUDIED)
     )
-    spikes = pd.DataFrame({"run": "a", "kind": "spike", "of": "generator_loss", "start": [25, 60, 110]})
+    spikes = pd.DataFrame({"run": "a", "kind": "spike", "source": "generator_loss", "start": [25, 60, 110]})
     spikes["start"] = spikes["start"] * width + 1
     collected = SimpleNamespace(events=spikes, curves=curves)
     for study in studies_of(collected).values():

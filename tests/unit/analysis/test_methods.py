@@ -17,13 +17,15 @@ def test_a_run_fails_with_the_first_of_its_failures():
     answer = classify_run(made.evidence())
     onsets = {finding.outcome: finding.onset for finding in answer.findings}
     assert answer.primary.outcome == "unstable"
-    assert answer.failed_step == onsets["discriminator-won"] < onsets["unstable"]
-    assert classify_run(made_up.healthy(np.random.default_rng(1)).evidence()).failed_step is None
+    assert answer.failure_onset == onsets["discriminator-won"] < onsets["unstable"]
+    assert classify_run(made_up.healthy(np.random.default_rng(1)).evidence()).failure_onset is None
 
 
 def test_times_to_failure_are_of_first_failures_and_censored_without():
-    runs = pd.DataFrame({"outcome": ["unstable", "converged"], "outcome_step": [2112, 700], "steps_done": [2500, 2500]})
-    runs["failed_step"] = pd.Series([900, None], dtype="Int64")
+    runs = pd.DataFrame(
+        {"outcome": ["unstable", "converged"], "outcome_onset": [2112, 700], "steps_done": [2500, 2500]}
+    )
+    runs["failure_onset"] = pd.Series([900, None], dtype="Int64")
     times, failed = failure_times(runs)
     assert times.tolist() == [900, 2500]
     assert failed.tolist() == [True, False]

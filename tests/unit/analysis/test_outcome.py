@@ -129,7 +129,7 @@ def test_a_metric_lost_at_the_end_is_no_evidence():
     )
 
 
-def test_without_a_leading_metric_nothing_tells_how_far_a_run_came():
+def test_without_a_primary_metric_nothing_tells_how_far_a_run_came():
     run = replace(make("healthy", 0), metrics={"x": MetricInfo("X", "x", "none", None, None)})
     answer = classify_run(run)
     assert answer.primary.outcome == "undetermined"
@@ -330,7 +330,7 @@ def test_a_generator_has_won_only_with_bad_examples():
 
 
 def course(kind: str, *shares: float, **about) -> RunEvidence:
-    """A run of a kind whose leading metric takes this course, as shares of the untrained generator's."""
+    """A run of a kind whose primary metric takes this course, as shares of the untrained generator's."""
     return replace(measured(make(kind, 0), fd=1000 * np.array(shares)), **about)
 
 

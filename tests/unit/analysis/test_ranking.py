@@ -56,7 +56,7 @@ def test_a_method_that_never_learns_does_not_lead_by_not_failing(collected):
     assert list(table["not_learned"]) == [0, 12]
     assert list(table["failed"]) == [1, 0]
     (row,) = tests.to_dict("records")
-    assert (row["better"], row["by"], row["healthy_p"]) == ("works", "healthy runs", 2 * 0.5**11)
+    assert (row["better"], row["decided_by"], row["healthy_p_value"]) == ("works", "healthy runs", 2 * 0.5**11)
     assert row["improvement"] > 0.5, "the scores of the other"
     assert table["next_improvement"][0] == pytest.approx(1 - row["improvement"])
     assert table["next_low"][0] == pytest.approx(1 - row["improvement_high"])
@@ -75,12 +75,12 @@ def test_methods_that_are_not_told_apart_share_a_rank(collected):
     assert list(table["method"]) == ["good", "fine", "bad"]
     assert list(table["rank"]) == [1, 1, 3]
     assert list(table["rank_last"]) == [2, 2, 3]
-    p_values = tests[["healthy_p", "improvement_p"]].to_numpy().ravel()
-    adjusted = tests[["healthy_adjusted", "improvement_adjusted"]].to_numpy().ravel()
+    p_values = tests[["healthy_p_value", "improvement_p_value"]].to_numpy().ravel()
+    adjusted = tests[["healthy_p_value_adjusted", "improvement_p_value_adjusted"]].to_numpy().ravel()
     np.testing.assert_allclose(adjusted, false_discovery_adjusted(p_values))
     # Of these six, four are 2 / 2^12: Benjamini and Yekutieli's factor is 6 / 4 of 1 + 1/2 + ... + 1/6.
     assert adjusted.min() == pytest.approx(2 / 2**12 * 6 / 4 * 2.45)
-    assert list(table["next_by"].fillna("")) == ["", "healthy runs", ""]
+    assert list(table["next_decided_by"].fillna("")) == ["", "healthy runs", ""]
     assert table["median"][0] == 6.5
     assert (table["median_low"][0], table["median_high"][0]) == median_interval(np.arange(1.0, 13.0))
     assert np.isnan(table["median"][2])
@@ -107,8 +107,8 @@ def test_scores_decide_where_healthy_runs_do_not(collected):
     table, tests = ranked(study(collected, {"worse": {ONE: runs("f" * 12, value=20.0)}, "a": {ONE: runs("f" * 12)}}))
     assert list(table["method"]) == ["a", "worse"]
     assert list(table["rank"]) == list(table["rank_last"]) == [1, 2]
-    assert list(tests["by"]) == ["score"]
-    assert pd.isna(tests["needed"][0])
+    assert list(tests["decided_by"]) == ["score"]
+    assert pd.isna(tests["runs_needed"][0])
 
 
 def test_the_effort_is_that_of_the_test_that_would_tell_first(collected):
@@ -121,14 +121,14 @@ def test_the_effort_is_that_of_the_test_that_would_tell_first(collected):
         runs_for_rate(row["improvement"], 0.5, level=level),
     )
     assert by_shares < by_scores
-    assert (row["needed"], row["needed_by"]) == (by_shares, "healthy runs")
+    assert (row["runs_needed"], row["runs_needed_by"]) == (by_shares, "healthy runs")
     # Two settings of six runs: a mean over both varies as a share among twelve runs.
     two = {(100, 0.1): runs("f" * 6), (400, 0.1): runs("f" * 6)}
     better = {(100, 0.1): runs("f" * 6, value=0.5), (400, 0.1): runs("f" * 6, value=0.5)}
     _, tests = ranked(study(collected, {"a": better, "b": two}))
     (row,) = tests.to_dict("records")
     wins = runs_for_rate(row["improvement"], 0.5, level=level)
-    assert (row["settings"], row["needed"], row["needed_by"]) == (2, ceil(wins * 12 / 12), "score")
+    assert (row["settings"], row["runs_needed"], row["runs_needed_by"]) == (2, ceil(wins * 12 / 12), "score")
 
 
 def test_methods_of_one_learning_rate_each_are_compared_at_their_own(collected):
@@ -181,7 +181,7 @@ def test_a_method_that_is_shown_to_be_best_is_the_one_to_use(collected):
 def test_an_open_order_says_how_many_runs_would_tell(collected):
     made = study(collected, {"a": {ONE: runs("f" * 10)}, "b": {ONE: runs("f" * 8, "cc")}})
     found = answer(made)
-    needed = int(ranking_tests(made)["needed"][0])
+    needed = int(ranking_tests(made)["runs_needed"][0])
     assert found.text.startswith("No method is shown to be the best; a comes first: 10 of 10 runs (10 seeds) are")
     assert found.sure == (
         f"b is not told apart from it, and may be the better one. If the shares are as seen, about {needed} runs of"
@@ -193,7 +193,7 @@ def test_runs_that_cannot_decide_whatever_they_show_are_said_to_be_too_few(colle
     """Five pairs have no p-value below 2 / 2^5, six one of 2 / 2^6."""
     made = study(collected, {"a": {ONE: runs("f" * 5)}, "b": {ONE: runs("c" * 5)}})
     (row,) = ranking_tests(made).to_dict("records")
-    assert row["least_p"] == row["healthy_p"] == 2 / 2**5
+    assert row["min_p_value"] == row["healthy_p_value"] == 2 / 2**5
     found = answer(made)
     assert found.sure.startswith(
         "b is not told apart from it: 5 runs of each cannot tell them apart (least possible p = 0.062), whatever these"
@@ -201,14 +201,14 @@ def test_runs_that_cannot_decide_whatever_they_show_are_said_to_be_too_few(colle
     )
     assert "may be" not in found.sure
     (row,) = ranking_tests(study(collected, {"a": {ONE: runs("f" * 6)}, "b": {ONE: runs("fccccc")}})).to_dict("records")
-    assert row["least_p"] == 2 / 2**6 < 0.05 < row["healthy_p"]
+    assert row["min_p_value"] == 2 / 2**6 < 0.05 < row["healthy_p_value"]
 
 
 def test_without_partners_the_least_possible_p_is_that_of_the_test_that_is_made(collected):
     made = study(collected, {"a": {ONE: runs("f" * 3)}, "b": {ONE: runs("ffc")}})
     made = replace(made, runs=made.runs.assign(seed=range(6)))
     (row,) = ranking_tests(made).to_dict("records")
-    assert (row["healthy_test"], row["least_p"]) == ("Barnard's test", pytest.approx(2 / 4**3))
+    assert (row["healthy_test"], row["min_p_value"]) == ("Barnard's test", pytest.approx(2 / 4**3))
     assert pd.isna(row["seeds_p"])
     apart = study(collected, {"a": {ONE: runs("f" * 12)}, "b": {ONE: runs("c" * 12)}})
     found = answer(replace(apart, runs=apart.runs.assign(seed=range(24))))
@@ -237,7 +237,7 @@ def test_with_seeds_in_place_of_runs_the_first_sentence_says_what_is_left(collec
     made = study(collected, {"a": good, "b": bad})
     (row,) = ranking_tests(made).to_dict("records")
     assert (row["pairs"], row["seeds"], row["first_seeds"], row["second_seeds"]) == (15, 5, 5, 0)
-    assert (row["healthy_p"], row["seeds_p"]) == (2 / 2**15, 2 / 2**5)
+    assert (row["healthy_p_value"], row["seeds_p"]) == (2 / 2**15, 2 / 2**5)
     found = answer(made)
     assert found.use == "a is the one to use"
     assert found.shown.startswith("15 of 15 runs (5 seeds at 3 settings) are healthy")
@@ -372,7 +372,7 @@ def test_a_metric_that_cannot_tell_noise_from_the_data_does_not_lead(collected):
         runs=made.runs.assign(modes_final=3.0),
         snapshots=made.snapshots.assign(modes=3.0),
     )
-    for noise, leading, blind in (
+    for noise, primary, blind in (
         ({"fd": 3.6, "modes": 5.0}, "fd", False),
         ({"fd": 3.5, "modes": 5.0}, "modes", False),
         ({"fd": 3.5, "modes": 6.0}, "fd", True),
@@ -381,7 +381,7 @@ def test_a_metric_that_cannot_tell_noise_from_the_data_does_not_lead(collected):
         nulls = collected.nulls.assign(noise=collected.nulls["metric"].map(noise))
         nulls[["low", "high"]] = nulls[["low", "high"]].where(nulls["metric"] != "modes", 10.0)
         there = replace(made, nulls=nulls)
-        assert headline(there, "a") == leading, noise
+        assert headline(there, "a") == primary, noise
         told = [each for each in answer(there).cautions if "does not tell these data" in each]
         assert len(told) == blind, noise
         if blind:

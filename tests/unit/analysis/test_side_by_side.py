@@ -23,7 +23,7 @@ def first(collected) -> Side:
 
 
 def test_methods_are_the_same_by_what_they_are_and_runs_pair_by_their_seeds(collected, first):
-    worse = other(collected, outcome="diverged", failed_step=10)
+    worse = other(collected, outcome="diverged", failure_onset=10)
     table = comparisons([first, side(worse, "second")])
     assert list(table) == list(COLUMNS)
     assert list(table["first"]) == ["first: digits-fc", "first: digits-dcgan", "first: ring8-mlp"]
@@ -32,11 +32,13 @@ def test_methods_are_the_same_by_what_they_are_and_runs_pair_by_their_seeds(coll
         mine = collected.runs[collected.runs["method"] == method]
         expected = paired_difference(0, int((~failed(mine)).sum()), len(mine))
         assert (row["pairs"], row["first_failed"], row["second_failed"]) == (len(mine), failed(mine).sum(), len(mine))
-        assert (row["failure_difference"], row["failure_p"]) == (expected.value, expected.p_value)
+        assert (row["failure_difference"], row["failure_p_value"]) == (expected.value, expected.p_value)
         assert row["improvement"] > 0.5
         assert row["metric"] == "fd"
-    p_values = table[["failure_p", "log_rank_p", "improvement_p"]].to_numpy(dtype=float)
-    adjusted = table[["failure_adjusted", "log_rank_adjusted", "improvement_adjusted"]].to_numpy(dtype=float)
+    p_values = table[["failure_p_value", "log_rank_p_value", "improvement_p_value"]].to_numpy(dtype=float)
+    adjusted = table[
+        ["failure_p_value_adjusted", "log_rank_p_value_adjusted", "improvement_p_value_adjusted"]
+    ].to_numpy(dtype=float)
     np.testing.assert_allclose(adjusted.ravel(), false_discovery_adjusted(p_values.ravel()))
 
 
@@ -75,12 +77,12 @@ def test_why_an_outcome_was_not_looked_for_is_told(collected):
 def test_runs_that_ended_early_compare_with_runs_in_which_more_was_looked_for(collected, ended):
     """What did not show in a run before its early end is not judged there, so that such runs lack it everywhere."""
     mine = replace(collected, runs=collected.runs.assign(outcome="converged"))
-    lost = other(mine, failed_step=10, outcomes_judged=ended["outcome"], failures_not_judged="", **ended)
+    lost = other(mine, failure_onset=10, outcomes_judged=ended["outcome"], failures_not_judged="", **ended)
     row = comparisons([side(mine, "first"), side(lost, "second")]).iloc[0]
     assert "not tested" not in row["note"]
     expected = paired_difference(0, 27, 27)
-    assert (row["failure_difference"], row["failure_p"]) == (-1, expected.p_value)
-    assert row[["log_rank_p", "improvement_p"]].notna().all()
+    assert (row["failure_difference"], row["failure_p_value"]) == (-1, expected.p_value)
+    assert row[["log_rank_p_value", "improvement_p_value"]].notna().all()
     # One run that reached its last step tells what was looked for.
     lost.runs.loc[0, ["outcome", "stopped_step"]] = ["converged", None]
     (note, *_) = comparisons([side(mine, "first"), side(lost, "second")])["note"]
@@ -108,7 +110,7 @@ def test_what_was_not_measured_alike_is_not_tested(collected, columns, judges, n
     assert row["note"].startswith("not tested: ")
     assert note in row["note"]
     assert row["first_failed"] == row["second_failed"] > 0
-    tests = [name for name in COLUMNS if name.endswith(("_p", "_adjusted")) or name.startswith("improvement")]
+    tests = [name for name in COLUMNS if name.endswith(("_p_value", "_adjusted")) or name.startswith("improvement")]
     assert row[tests].isna().all()
     assert pd.isna(row["metric"])
 
@@ -129,7 +131,7 @@ def test_training_that_differs_is_said_and_sources_that_differ_too(collected, fi
     table = comparisons([first, longer])
     assert set(table["training"]) == {"steps 2000 / 4000"}
     assert set(table["note"]) == {""}
-    assert table["improvement_p"].notna().all()
+    assert table["improvement_p_value"].notna().all()
 
 
 def test_differences_are_those_of_what_is_shared_or_asked_of_all(collected):

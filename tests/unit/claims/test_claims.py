@@ -176,7 +176,7 @@ TESTS = {
         "where": {"game": "bilinear", "dynamics": "simultaneous"},
         "quantity": "path.step_ratio",
         "equals": "sqrt(1 + learning_rate**2)",
-        "within": 1e-12,
+        "atol": 1e-12,
     },
     "bound": {"where": "study", **GROWS},
     "proportion": {"where": {"seed": [0, 1], "learning_rate": "2e-4"}, **GROWS, "at_most": 0.2},
@@ -390,17 +390,17 @@ def test_every_in_words():
 @pytest.mark.parametrize(
     ("values", "test", "verdict"),
     [
-        ([1.1, 1.1 + 1e-13], {"within": 1e-12}, "confirmed"),
-        ([1.1, 1.2], {"within": 1e-12}, "refuted"),
-        ([1.1, INF], {"within": 1e-12}, "refuted"),
-        ([1.1, NAN], {"within": 1e-12}, "undecided"),
-        ([1.2, NAN], {"within": 1e-12}, "refuted"),
-        ([1.2], {"within": "learning_rate + 1e-9"}, "confirmed"),
-        ([1.2], {"within": 0.1, "relative": True}, "confirmed"),
-        ([1.2], {"within": 0.09, "relative": True}, "refuted"),
-        ([1.1], {"within": "dynamics_gamma"}, "undecided"),
-        ([INF], {"within": 1, "equals": "path.growth"}, "confirmed"),
-        ([2.0], {"within": 1, "relative": True, "equals": "1 / (path.growth - 2)"}, "undecided"),
+        ([1.1, 1.1 + 1e-13], {"atol": 1e-12}, "confirmed"),
+        ([1.1, 1.2], {"atol": 1e-12}, "refuted"),
+        ([1.1, INF], {"atol": 1e-12}, "refuted"),
+        ([1.1, NAN], {"atol": 1e-12}, "undecided"),
+        ([1.2, NAN], {"atol": 1e-12}, "refuted"),
+        ([1.2], {"atol": "learning_rate + 1e-9"}, "confirmed"),
+        ([1.2], {"rtol": 0.1}, "confirmed"),
+        ([1.2], {"rtol": 0.09}, "refuted"),
+        ([1.1], {"atol": "dynamics_gamma"}, "undecided"),
+        ([INF], {"atol": 1, "equals": "path.growth"}, "confirmed"),
+        ([2.0], {"rtol": 1, "equals": "1 / (path.growth - 2)"}, "undecided"),
     ],
 )
 def test_closed_form(values, test, verdict):
@@ -410,23 +410,23 @@ def test_closed_form(values, test, verdict):
 def test_a_finite_number_never_equals_an_infinite_one():
     study = collected([1.0])
     study.measurements.loc[1] = ["r0", "path.limit", INF]
-    assert part(study, "closed_form", equals="path.limit", within=0.5, relative=True).verdict == "refuted"
+    assert part(study, "closed_form", equals="path.limit", rtol=0.5).verdict == "refuted"
 
 
-@pytest.mark.parametrize("within", [0.2, 0.01])  # all hold, or none does
-def test_the_worst_run_of_a_closed_form_is_the_farthest_off(within):
-    assert part(collected([1.12, 1.0, 1.15]), "closed_form", equals=1.1, within=within).worst == "r1"
-    assert part(collected([1.12, 1.08, 1.25]), "closed_form", equals=1.1, within=within).worst == "r2"
+@pytest.mark.parametrize("atol", [0.2, 0.01])  # all hold, or none does
+def test_the_worst_run_of_a_closed_form_is_the_farthest_off(atol):
+    assert part(collected([1.12, 1.0, 1.15]), "closed_form", equals=1.1, atol=atol).worst == "r1"
+    assert part(collected([1.12, 1.08, 1.25]), "closed_form", equals=1.1, atol=atol).worst == "r2"
 
 
 def test_how_far_off_a_run_is_goes_by_what_it_is_allowed():
     """Off by 0.05 of 0.1, and by 0.2 of 1.1: the first is nearer to failing."""
-    found = part(collected([1.05, 11.2]), "closed_form", equals="1 + 10 * seed", within=0.1, relative=True)
+    found = part(collected([1.05, 11.2]), "closed_form", equals="1 + 10 * seed", rtol=0.1)
     assert (found.verdict, found.worst) == ("confirmed", "r0")
 
 
 def test_closed_form_in_words():
-    found = part(collected([1.1, 1.6]), "closed_form", equals="1 + learning_rate", within=0.1)
+    found = part(collected([1.1, 1.6]), "closed_form", equals="1 + learning_rate", atol=0.1)
     assert (found.value, found.low, found.high, found.worst) == (1.6, 1.1, 1.6, "r1")
     assert found.condition == "1 + learning_rate within 0.1"
     assert found.text.startswith("1 of 2 runs hold; farthest off: 1.6 against 1.1, 0.5 apart, in r1; asked: 1 + ")
@@ -482,7 +482,7 @@ def test_proportion(events, missing, total, share, verdict):
     if missing < total:
         assert (found.low, found.high) == exact_interval(events, total, unknown=missing)
         limit = share.get("at_most", share.get("at_least"))
-        assert found.p_value == found.adjusted_p == min(rate_test(events, total, limit, unknown=missing))
+        assert found.p_value == found.p_value_adjusted == min(rate_test(events, total, limit, unknown=missing))
         outside = not found.low <= limit <= found.high
         assert (verdict != "undecided") == outside, "interval and p-value say the same"
 
@@ -562,7 +562,10 @@ def test_a_null_hypothesis_is_adjusted_with_the_other_tests_and_needs_a_p_value(
     *_, alone = decide(study, [null])
     assert (alone.verdict, alone.tests[0].text) == ("refuted", "null hypothesis, p = 0.02; asked: a p-value above 0.05")
     *_, beside = decide(study, [*claims, null])
-    assert (beside.verdict, beside.tests[0].adjusted_p) == ("undecided", pytest.approx(0.02 * 3 * (1 + 1 / 2 + 1 / 3)))
+    assert (beside.verdict, beside.tests[0].p_value_adjusted) == (
+        "undecided",
+        pytest.approx(0.02 * 3 * (1 + 1 / 2 + 1 / 3)),
+    )
     with pytest.raises(GanbenchError, match=r"null_hypothesis: path\.growth is 2 in r1, and must be a p-value"):
         part(collected([0.5, 2.0]), "null_hypothesis")
 
@@ -760,10 +763,10 @@ def test_many_claims_are_decided_together():
     """One share of 9 of 10 has a p-value of 22/1024; among twenty tests of nothing that happens by chance."""
     (alone,) = decide(*many(9))
     assert (alone.verdict, alone.tests[0].p_value) == ("confirmed", 22 / 1024)
-    assert alone.tests[0].adjusted_p == alone.tests[0].p_value
+    assert alone.tests[0].p_value_adjusted == alone.tests[0].p_value
     first, *_ = decide(*many(9, *[5] * 19))
     assert (first.verdict, first.tests[0].p_value) == ("undecided", 22 / 1024)
-    assert first.tests[0].adjusted_p == 1
+    assert first.tests[0].p_value_adjusted == 1
     assert "p = 0.021, adjusted for 20 tests p = 1; about " in first.tests[0].text
     # Where other claims are clear, the same share decides: among three decisions the share of wrong ones is small.
     study, claims = many(19, 20, 20, 5, runs=20)
@@ -788,11 +791,11 @@ def test_what_checks_every_run_has_no_p_value_and_does_not_count():
     study, (first,) = many(9)
     exact = claim({"bound": {"quantity": "path.growth", "below": 9}}, id="B")
     one, other = decide(study, [first, *[exact]])
-    assert one.tests[0].adjusted_p == 22 / 1024
+    assert one.tests[0].p_value_adjusted == 22 / 1024
     assert math.isnan(other.tests[0].p_value)
     table = decisions_table([one, other])
     assert table["p_value"].tolist()[0] == 22 / 1024
-    assert np.isnan(table["adjusted_p"].tolist()[1])
+    assert np.isnan(table["p_value_adjusted"].tolist()[1])
 
 
 def test_a_test_that_cannot_be_made_yet_counts_as_one_that_found_nothing():
@@ -803,7 +806,7 @@ def test_a_test_that_cannot_be_made_yet_counts_as_one_that_found_nothing():
     after = decide(*many(10, 10, 10))
     assert [each.tests[0].p_value for each in before][2] == 1
     for early, late in zip(before, after, strict=True):
-        assert late.tests[0].adjusted_p <= early.tests[0].adjusted_p
+        assert late.tests[0].p_value_adjusted <= early.tests[0].p_value_adjusted
         assert early.verdict in ("undecided", late.verdict)
 
 
@@ -832,7 +835,7 @@ def test_no_runs_decide_nothing():
     for kind, test in {
         "bound": {"above": 0, "where": {"game": "other"}},
         "proportion": {"above": 0, "at_most": 1, "where": {"game": "other"}},
-        "closed_form": {"equals": 1, "within": 1, "where": {"game": "other"}},
+        "closed_form": {"equals": 1, "atol": 1, "where": {"game": "other"}},
         "difference": {"above": 0, "where": {}, "baseline": {"game": "other"}},
         "ordering": {"increasing": [{}, {"game": "other"}]},
         "null_hypothesis": {"where": {"game": "other"}},

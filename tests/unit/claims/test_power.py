@@ -62,10 +62,14 @@ def test_faults_are_named(fault):
 @pytest.mark.parametrize(
     ("kind", "test", "message"),
     [
-        ("difference", {"expected": 1.0}, r"must have both expected and deviation, or neither, but has expected alone"),
-        ("ordering", {"deviation": 1.0}, r"but has deviation alone"),
-        ("difference", {"expected": 0.5, "deviation": 1.0}, r"expected must be above 0\.5"),
-        ("ordering", {"expected": -1.0, "deviation": 1.0}, r"expected must be above 0"),
+        (
+            "difference",
+            {"expected": 1.0},
+            r"must have both expected and expected_std, or neither, but has expected alone",
+        ),
+        ("ordering", {"expected_std": 1.0}, r"but has expected_std alone"),
+        ("difference", {"expected": 0.5, "expected_std": 1.0}, r"expected must be above 0\.5"),
+        ("ordering", {"expected": -1.0, "expected_std": 1.0}, r"expected must be above 0"),
     ],
 )
 def test_an_effect_of_means_has_a_spread_and_the_right_side(kind, test, message):
@@ -84,20 +88,20 @@ def test_a_share_is_found_by_as_many_runs_as_the_exact_test_needs():
 
 
 def test_a_difference_is_found_with_the_power_that_simulation_finds():
-    _, unit, pairs = planned("difference", range(10), range(10), expected=1.5, deviation=1.2)
+    _, unit, pairs = planned("difference", range(10), range(10), expected=1.5, expected_std=1.2)
     assert unit == "pairs"
     noise = np.random.default_rng(0).normal(1.5, 1.2, (4000, pairs))
     rejected = stats.ttest_1samp(noise, 0.5, axis=1).pvalue <= 0.05
     assert 0.77 < rejected.mean() < 0.88
-    assert planned("difference", range(10), range(5, 15), expected=1.5, deviation=1.2)[1] == "runs of each"
+    assert planned("difference", range(10), range(5, 15), expected=1.5, expected_std=1.2)[1] == "runs of each"
 
 
 def test_an_effect_that_is_plain_still_needs_the_runs_of_an_interval():
-    assert planned("difference", range(4), range(4), expected=99.0, deviation=1.0) == (4, "pairs", 10)
+    assert planned("difference", range(4), range(4), expected=99.0, expected_std=1.0) == (4, "pairs", 10)
 
 
 def test_an_ordering_needs_more_than_one_of_its_steps():
-    steps = {"expected": 1.0, "deviation": 1.0}
+    steps = {"expected": 1.0, "expected_std": 1.0}
     _, _, one = planned("difference", range(20), range(20), above=0, **steps)
     _, _, both = planned("ordering", range(20), range(20), range(20), **steps)
     assert both > one
@@ -133,5 +137,5 @@ def test_of_a_share_of_some_runs_it_is_said_that_their_number_is_not_known():
 def test_words():
     found = efforts([test_of("proportion", expected=0.9), test_of("proportion")], lambda test: [pd.Series(range(9))])
     assert [str(each).partition(" ")[2] for each in found] == ["runs for a share of 0.9", "effect is stated"]
-    tiny = effort("difference", range(9), range(9), expected=0.501, deviation=9.0)
+    tiny = effort("difference", range(9), range(9), expected=0.501, expected_std=9.0)
     assert str(tiny) == "more than 10,000 pairs for a difference of 0.501"

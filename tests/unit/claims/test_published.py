@@ -67,7 +67,7 @@ def test_runs_that_failed_or_had_not_learned_keep_their_values_and_are_counted()
 @pytest.mark.parametrize(("value", "inside"), [(7.5, True), (7.6, False), (6.3, False)])
 def test_a_published_value_is_inside_our_interval_or_outside(value, inside):
     found = row(VALUES, value=value)
-    assert found["inside"] == inside
+    assert found["in_interval"] == inside
     assert found["comparison"] == ("our interval holds it" if inside else "outside our interval")
     assert found["difference"] == pytest.approx(7.0 - value)
 
@@ -78,15 +78,15 @@ def test_a_difference_in_words_and_in_standard_errors():
     words = f"against 8 (standard deviation 0.3) published: {found['comparison']}; 1 less (12%)"
     assert found["text"].endswith(words)
     ours = np.std(VALUES, ddof=1) / 10**0.5
-    assert found["errors_apart"] == pytest.approx(-1 / math.hypot(ours, 0.1))
-    assert math.isnan(row(VALUES, error=0.3, error_kind="standard deviation")["errors_apart"])
+    assert found["t_statistic"] == pytest.approx(-1 / math.hypot(ours, 0.1))
+    assert math.isnan(row(VALUES, error=0.3, error_kind="standard deviation")["t_statistic"])
     assert row([7.0])["text"] == "7 (1 run) against 7.5 published: no interval of ours; 0.5 less (7%)"
 
 
 def test_means_agree_within_the_errors_of_both():
     """Ours lies 1 below, with an error of 0.258; beside one of 0.5, that is 1.78 standard errors."""
     found = row(VALUES, value=8.0, error=0.5, error_kind="standard error")
-    assert (found["inside"], found["comparison"]) == (
+    assert (found["in_interval"], found["comparison"]) == (
         False,
         "outside our interval; agrees: 1.78 standard errors apart, 1.97 allowed",
     )
@@ -97,23 +97,23 @@ def test_means_agree_within_the_errors_of_both():
 def test_means_agree_where_welch_s_test_does_not_reject(beyond, deviation, runs):
     ours = np.std(VALUES[:4], ddof=1)
     error = math.hypot(ours / 2, deviation / runs**0.5)
-    allowed = row(VALUES[:4], error=deviation, error_kind="standard deviation", runs=runs)["errors_allowed"]
+    allowed = row(VALUES[:4], error=deviation, error_kind="standard deviation", runs=runs)["t_critical"]
     value = 7.0 + beyond * allowed * error
     found = row(VALUES[:4], value=value, error=deviation, error_kind="standard deviation", runs=runs)
     test = stats.ttest_ind_from_stats(7.0, ours, 4, value, deviation, runs, equal_var=False)
-    assert found["errors_apart"] == pytest.approx(test.statistic)
+    assert found["t_statistic"] == pytest.approx(test.statistic)
     assert ("agrees" in found["comparison"], test.pvalue > 0.05) == ((True, True) if beyond < 1 else (False, False))
 
 
 def test_of_an_exact_published_mean_as_much_is_allowed_as_our_interval_holds():
     found = row([1.0, 1.1, 1.2], value=1.25, error=1e-9, error_kind="standard error")
-    assert found["errors_allowed"] == pytest.approx(stats.t.ppf(0.975, 2))
+    assert found["t_critical"] == pytest.approx(stats.t.ppf(0.975, 2))
     assert found["comparison"] == "our interval holds it; agrees: 2.6 standard errors apart, 4.3 allowed"
 
 
 def test_runs_of_one_value_have_no_interval():
     found = row([8.0] * 10, value=7.9, error=0.2, error_kind="standard error")
-    assert pd.isna(found["inside"])
+    assert pd.isna(found["in_interval"])
     assert np.isnan((found["low"], found["high"])).all()
     assert found["comparison"] == "all 10 runs have 8; agrees: 0.5 standard errors apart, 1.96 allowed"
     assert row([8.0] * 10, value=7.9)["comparison"] == "all 10 runs have 8"
@@ -125,14 +125,14 @@ def test_runs_of_one_value_have_no_interval():
 
 def test_a_mean_is_not_compared_with_a_median():
     lost = row([*VALUES, NAN], value=7.0)
-    assert pd.isna(lost["inside"])
+    assert pd.isna(lost["in_interval"])
     assert lost["comparison"] == "not compared: ours is a median, theirs a mean"
     found = row([*VALUES, NAN], value=7.0, statistic="median")
-    assert (found["inside"], found["comparison"]) == (True, "our interval holds it")
+    assert (found["in_interval"], found["comparison"]) == (True, "our interval holds it")
     skewed = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 100.0]
     found = row(skewed, value=6.0, statistic="median", error=1.0, error_kind="standard error")
     assert (found["statistic"], found["ours"], found["low"], found["high"]) == ("median", 5.5, 2.0, 9.0)
-    assert math.isnan(found["errors_apart"]), "the error of a mean is none of a median"
+    assert math.isnan(found["t_statistic"]), "the error of a mean is none of a median"
 
 
 FAULTS = {

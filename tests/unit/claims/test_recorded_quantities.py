@@ -27,7 +27,7 @@ STEPS, WIDTH = 100, 10
 def study(*runs: dict) -> Quantities:
     """Runs of 100 steps in bins of ten, with `loss` (bin means), `events`, `snapshots` and columns of `runs`."""
     rows, curves, events, snapshots = [], [], [], []
-    columns = ["run", "kind", "of", "start", "end", "ended", "held", "longest"]
+    columns = ["run", "kind", "source", "start", "end", "ended", "held_steps", "longest_steps"]
     for index, given_ in enumerate(runs):
         name, about = f"r{index}", dict(given_)
         means = np.asarray(about.pop("loss", []), dtype=float)

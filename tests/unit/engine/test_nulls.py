@@ -14,7 +14,7 @@ from building import part
 from scipy import stats
 
 from ganbench.core.metric_info import MetricInfo
-from ganbench.engine.null_intervals import sd_and_reach
+from ganbench.engine.null_intervals import std_and_reach
 from ganbench.engine.nulls import Null, nulls
 from ganbench.engine.real_draws import RealExamples, draws_of, smallest_split
 from ganbench.engine.scoring import judged_real
@@ -75,9 +75,9 @@ def test_new_examples_of_the_distribution_score_what_theory_says():
     known = real(1000, 100, fresh=True)
     found = null(part("metric", "fd"), known, 500)["fd"]
     assert (found.samples, found.examples, found.draws) == (500, None, 20)
-    assert abs(found.mean - bias(500, 1000)) < 4 * found.sd / math.sqrt(20) + 0.1 * bias(500, 1000)
+    assert abs(found.mean - bias(500, 1000)) < 4 * found.std / math.sqrt(20) + 0.1 * bias(500, 1000)
     assert found.low < found.mean < found.high
-    assert "20 times 500 new examples from the true distribution, against the 1,000 training" in found.how
+    assert "20 times 500 new examples from the true distribution, against the 1,000 training" in found.sampling
 
 
 def test_the_smallest_parts_that_are_scored_are_half_of_what_the_real_examples_allow():
@@ -97,8 +97,8 @@ def test_a_perfect_sampler_of_the_ring_has_the_share_of_the_textbook():
     known = RealExamples(train, heldout, partial(judge.judge, state), dataset.draw)
     found = nulls([(metric, metric.reference(train, heldout))], known, 2500)
     share = 1 - math.exp(-4.5)  # within three sigma in the plane
-    assert abs(found["high_quality"].mean - share) < 3 * found["high_quality"].sd / math.sqrt(20)
-    assert found["high_quality"].sd == pytest.approx(math.sqrt(share * (1 - share) / 2500), rel=0.5)
+    assert abs(found["high_quality"].mean - share) < 3 * found["high_quality"].std / math.sqrt(20)
+    assert found["high_quality"].std == pytest.approx(math.sqrt(share * (1 - share) / 2500), rel=0.5)
     assert (found["modes"].low, found["modes"].high) == (8, 8)
     # (K - 1) / 2n for the sample, and as much for the examples that the shares are measured on
     assert found["mode_kl"].mean == pytest.approx(7 / 2 * (1 / 2500 + 1 / 20_000), rel=0.5)
@@ -108,7 +108,7 @@ def test_enough_held_out_examples_are_drawn_from_without_replacement():
     found = null(part("metric", "fd"), real(1000, 1000), 500)["fd"]
     assert found.examples == 1000
     assert found.mean == pytest.approx(bias(500, 1000), rel=0.25)
-    assert "500 of the 1,000 held-out examples, without replacement" in found.how
+    assert "500 of the 1,000 held-out examples, without replacement" in found.sampling
 
 
 @pytest.mark.parametrize(("samples", "train", "heldout"), [(1200, 900, 225), (600, 900, 400), (300, 900, 225)])
@@ -118,8 +118,8 @@ def test_too_few_held_out_examples_are_cross_fitted_to_what_new_ones_score(sampl
     expected = null(metric, real(train, heldout, fresh=True), samples)["fd"]
     assert expected.mean == pytest.approx(bias(samples, train), rel=0.15)
     assert found.mean == pytest.approx(expected.mean, rel=0.2)
-    assert found.sd > 0.7 * expected.sd, "what is not known makes a null wider, not narrower"
-    assert f"{heldout:,} held-out examples are too few for {samples:,} samples" in found.how
+    assert found.std > 0.7 * expected.std, "what is not known makes a null wider, not narrower"
+    assert f"{heldout:,} held-out examples are too few for {samples:,} samples" in found.sampling
     rows = np.random.default_rng(0).integers(heldout, size=samples)
     reference = metric.reference(few.train, few.heldout)
     for wrong in (few.heldout, few.heldout.take(rows)):
@@ -130,7 +130,7 @@ def test_too_few_held_out_examples_are_cross_fitted_to_what_new_ones_score(sampl
 def test_a_score_without_bias_is_cross_fitted_without_one():
     found = null(part("metric", "kid"), real(900, 225), 1200)["kid"]
     assert found.low < 0 < found.high
-    assert abs(found.mean) < 2 * found.sd
+    assert abs(found.mean) < 2 * found.std
 
 
 def test_what_grows_in_proportion_is_cross_fitted_to_what_new_ones_score():
@@ -148,7 +148,7 @@ def test_what_grows_in_proportion_is_cross_fitted_to_what_new_ones_score():
     for samples in (1200, 150):
         found, expected = (null(Growing(), real(900, 225, fresh=fresh), samples)["last"] for fresh in (False, True))
         assert found.mean == pytest.approx(expected.mean, rel=0.01)
-        assert found.sd == pytest.approx(expected.sd, rel=0.5)
+        assert found.std == pytest.approx(expected.std, rel=0.5)
     metric, values = part("metric", "birthday"), []
     for fresh in (False, True):
         values.append(null(metric, real(700, 180, fresh=fresh), 1000)["support_size"])
@@ -201,19 +201,19 @@ def test_a_perfect_generator_s_distance_lies_in_the_null_19_times_of_20(heldout,
 
 def test_only_draws_that_are_independent_of_one_another_are_compared():
     values = np.array([0.0, 2.0, 101.0, 103.0, 7.0])
-    sd, reach = sd_and_reach(values, 2)  # groups of 2, 2 and 1: two degrees of freedom
-    assert sd == pytest.approx(math.sqrt(2))
+    std, reach = std_and_reach(values, 2)  # groups of 2, 2 and 1: two degrees of freedom
+    assert std == pytest.approx(math.sqrt(2))
     error = (2 * math.sqrt(2) + 1) / 5
-    assert reach == pytest.approx(stats.t.ppf(0.975, 2) * sd * math.sqrt(1 + error**2))
-    sd, reach = sd_and_reach(values)
-    assert sd == pytest.approx(values.std(ddof=1))
-    assert reach == pytest.approx(stats.t.ppf(0.975, 4) * sd * math.sqrt(1 + 1 / 5))
+    assert reach == pytest.approx(stats.t.ppf(0.975, 2) * std * math.sqrt(1 + error**2))
+    std, reach = std_and_reach(values)
+    assert std == pytest.approx(values.std(ddof=1))
+    assert reach == pytest.approx(stats.t.ppf(0.975, 4) * std * math.sqrt(1 + 1 / 5))
 
 
 def test_cross_fitted_nulls_say_how_far_they_keep_the_promise():
     found = null(_Mean(), real(150, 40), 230)["last"]
     # 115 of 190 examples play 230 samples: sqrt((1 + 230 / 190) / (1 - 115 / 190)), and 1 / sqrt(190 / 380)
-    assert found.how.endswith(
+    assert found.sampling.endswith(
         "; the interval of a mean of samples alone is 2.4 times too narrow and that of a distance up to 1.4 times"
         " too wide"
     )
@@ -252,7 +252,7 @@ def test_held_out_examples_that_score_better_than_chance_promise_nothing():
 
 def test_the_study_s_own_number_of_held_out_examples_still_varies():
     found = null(part("metric", "fd"), real(900, 225), 225)["fd"]
-    assert found.sd > 0
+    assert found.std > 0
     assert found.mean == pytest.approx(bias(225, 900), rel=0.2)
 
 
@@ -272,13 +272,13 @@ def test_a_metric_of_many_examples_has_no_null_where_there_are_few():
             return 50
 
     found = null(Greedy(), real(60, 20), 90)["last"]
-    assert all(math.isnan(value) for value in (found.mean, found.sd, found.low, found.high))
+    assert all(math.isnan(value) for value in (found.mean, found.std, found.low, found.high))
 
 
 def test_a_distance_has_no_null_of_splits_that_lack_rank_where_the_study_does_not():
     known, metric = real(12, 8), part("metric", "fd")  # splits of 8 against 10, and of half as many
     found = null(metric, known, 11)["fd"]
-    assert all(math.isnan(value) for value in (found.mean, found.sd, found.low, found.high))
+    assert all(math.isnan(value) for value in (found.mean, found.std, found.low, found.high))
     assert found.draws == 0
     assert found.caution.startswith("no null, since in smaller splits 4 samples are too few for 8 features")
     assert math.isfinite(null(_Last(), known, 11)["last"].mean)

@@ -469,7 +469,7 @@ PLAY = ("play", "--game", "bilinear", "--dynamics", "extragradient", "--learning
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_play_writes_a_row_for_every_step(tmp_path, suffix):
     path = tmp_path / f"path.{suffix}"
-    assert "101 rows" in invoke(*PLAY, "--steps", "100", "--out", str(path))
+    assert "101 rows" in invoke(*PLAY, "--steps", "100", "--output", str(path))
     table = pd.read_csv(path) if suffix == "csv" else pd.read_parquet(path)
     assert list(table.columns) == ["step", "x", "y", "x_loss", "y_loss"]
     assert list(table.step) == list(range(101))
@@ -477,14 +477,14 @@ def test_play_writes_a_row_for_every_step(tmp_path, suffix):
     np.testing.assert_array_equal(table[["x", "y"]], played.trajectory[0])
     np.testing.assert_array_equal(table.y_loss, played.losses["y"][0])
 
-    assert "the file exists already; --force replaces it" in refused(*PLAY, "--out", str(path))
-    assert "4 rows" in invoke(*PLAY, "--steps", "3", "--out", str(path), "--force")
+    assert "the file exists already; --force replaces it" in refused(*PLAY, "--output", str(path))
+    assert "4 rows" in invoke(*PLAY, "--steps", "3", "--output", str(path), "--force")
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
 def test_play_with_several_members_says_which_is_which(tmp_path):
     path = tmp_path / "path.csv"
-    text = invoke("play", "--learning-rate", "0.1,1e9", "--start", "1,1", "--out", str(path))
+    text = invoke("play", "--learning-rate", "0.1,1e9", "--start", "1,1", "--output", str(path))
     assert "2 of 2 members moved away from the origin, 1 diverged to inf or NaN" in text
     table = pd.read_csv(path)
     assert list(table.columns) == ["member", "step", "x", "y", "x_loss", "y_loss"]
@@ -529,10 +529,10 @@ def test_play_takes_parts_with_options():
         (["play", "--start", "x=1,z=1"], "unknown parameter 'z'"),
         (["play", "--seeds", "a"], "--seeds must be a count"),
         (["play", "--seeds", "2", "--learning-rate", "0.1,0.2,0.3"], "2 seeds, 3 learning rates"),
-        (["play", "--out", "path.xlsx"], "must end in .csv or .parquet"),
-        (["play", "--out", "nowhere/path.csv"], "there is no folder nowhere"),
+        (["play", "--output", "path.xlsx"], "must end in .csv or .parquet"),
+        (["play", "--output", "nowhere/path.csv"], "there is no folder nowhere"),
         (["play", "--n-train", "5"], "n_train: the game 'bilinear' has no data set"),
-        (["field", "--out", "field.pdf"], "must end in .png or .svg"),
+        (["field", "--output", "field.pdf"], "must end in .png or .svg"),
         (["field", "--plane", "x"], "parameters must be the names of two"),
         (["field", "--plane", "x,q"], "unknown parameter 'q'"),
         (["field", "--x", "1,0"], "x must go from a number to a larger one"),
@@ -561,7 +561,7 @@ def test_field_draws_a_picture_and_lists_the_fixed_points(tmp_path, suffix):
         "--y",
         "-2,2",
     )
-    text = invoke(*words, "--points", "21", "--out", str(path))
+    text = invoke(*words, "--points", "21", "--output", str(path))
     assert re.search(r"│\s+0 │\s+0 │ stable focus │ -1 \+ 1.32478i, -1 - 1.32478i │", text)
     if suffix == "png":
         from PIL import Image
@@ -573,7 +573,7 @@ def test_field_draws_a_picture_and_lists_the_fixed_points(tmp_path, suffix):
             assert len(image.convert("RGB").getcolors(1 << 24)) > 50
     else:
         assert path.read_text().startswith("<?xml")
-    assert "--force replaces it" in refused(*words, "--out", str(path))
+    assert "--force replaces it" in refused(*words, "--output", str(path))
 
 
 @pytest.mark.slow

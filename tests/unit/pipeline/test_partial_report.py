@@ -198,7 +198,7 @@ def test_every_run_is_in_the_tables_or_among_the_missing(plan, made):
     assert sorted([*runs["run"], *missing["run"]]) == sorted(run.id for run in plan.grid.runs)
     slow, middle, fast = packs_of(plan, "ring8")
     assert set(runs["pack"]) == {slow, *packs_of(plan, "bilinear")}
-    why = dict(zip(missing["pack"], missing["why"], strict=True))
+    why = dict(zip(missing["pack"], missing["reason"], strict=True))
     assert why.pop(middle).startswith("evaluate silent: its journal has not been written for long")
     assert why.pop(fast) == r"train failed: \x1b[31mboom\x1b[0m <script>alert(1)</script>"
     assert why == {packs_of(plan, "digits")[0]: "prepare waiting"}

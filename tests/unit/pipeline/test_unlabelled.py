@@ -43,7 +43,7 @@ def test_data_without_labels_are_trained_scored_and_judged_but_for_their_modes(t
     assert all(why in text.split("; ") for text in runs["failures_not_judged"]), set(runs["failures_not_judged"])
     assert set(runs["evaluate_judge"]) == {"random_features(features=8)"}
     references = tables["references"].set_index("quantity")["value"]
-    (how,) = set(tables["references"]["how"])
+    (how,) = set(tables["references"]["sampling"])
     assert how.startswith("32 held-out examples are too few for 64 samples: 20 random splits of all 128 real examples")
     assert how.endswith(", by random_features(features=8)")
     nulls = tables["nulls"].set_index("metric", drop=False)

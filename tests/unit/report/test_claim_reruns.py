@@ -20,7 +20,7 @@ GAME = {
     **{"value": 2.5e-10, "low": 2.5e-10, "high": 3e-10, "asked": "0 within 1", "text": "4 of 4; asked: 0"},
 }
 MEANS = GAME | {
-    **{"kind": "difference", "value": 2.0, "low": 1.0, "high": 3.0, "p_value": 1e-8, "adjusted_p": 2e-8},
+    **{"kind": "difference", "value": 2.0, "low": 1.0, "high": 3.0, "p_value": 1e-8, "p_value_adjusted": 2e-8},
     **{"text": "2 more, p < 0.001; asked: above 0", "asked": "above 0"},
 }
 
@@ -46,7 +46,7 @@ def test_on_one_kind_of_processor_every_bit_counts(compared):
     assert compared(GAME, {}) == compared(MEANS, {}) == []
     assert compared(MEANS, {"value": np.nextafter(2.0, 3.0)}) != []
     assert compared(GAME, {}, {"text": "3 of 4; asked: 0"}) == ["test 1: text is '4 of 4', and '3 of 4' in the record"]
-    alone = {"adjusted_p": 0.3, "test_verdict": "undecided", "text": "2 more, p < 0.001, adjusted"}
+    alone = {"p_value_adjusted": 0.3, "test_verdict": "undecided", "text": "2 more, p < 0.001, adjusted"}
     assert compared(MEANS, alone) == [], "other tests of the study were not made"
 
 

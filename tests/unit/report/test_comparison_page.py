@@ -21,7 +21,7 @@ from ganbench.report.comparison_page import write
 def folder(collected, tmp_path_factory) -> Path:
     """The report of a study beside one whose runs all diverged, and which has few of the settings."""
     keep = (collected.runs["architecture"] == "fc") & (collected.runs["n_train"] != 1400)
-    worse = side(other(collected, keep, outcome="diverged", failed_step=10), "worse")
+    worse = side(other(collected, keep, outcome="diverged", failure_onset=10), "worse")
     return write([side(collected, "good"), replace(worse, title=HOSTILE)], tmp_path_factory.mktemp("there")).parent
 
 
@@ -90,7 +90,7 @@ def test_what_was_trained_otherwise_is_a_finding_and_stands_in_sight(collected, 
 
 
 def test_the_figures_have_a_mark_per_run_and_an_interval_per_setting(collected):
-    sides = [side(collected, "one"), side(other(collected, outcome="diverged", failed_step=10), "two")]
+    sides = [side(collected, "one"), side(other(collected, outcome="diverged", failure_onset=10), "two")]
     table = settings(sides)
     mine = table[table["dataset"] == "digits"]
     axes = study_figures.scores(sides, mine, "fd", collected.metrics["fd"]).axes[0]

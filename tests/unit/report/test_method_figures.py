@@ -84,7 +84,7 @@ def test_what_is_missing_is_said(collected):
     bare = dataclasses.replace(collected, runs=none, snapshots=collected.snapshots[:0])
     texts = [text.get_text() for axes in drawn(bare, "profiles").axes for text in axes.texts]
     assert texts == ["No run has a value of any metric."] * 2
-    lost = dataclasses.replace(collected, runs=collected.runs.assign(outcome="collapsed", failed_step=0))
+    lost = dataclasses.replace(collected, runs=collected.runs.assign(outcome="collapsed", failure_onset=0))
     texts = [text.get_text() for axes in drawn(lost, "profiles").axes for text in axes.texts]
     assert texts == ["Every run failed or has no value."] * 2
     assert all(curve[-1, 1] == 0 for axes in drawn(lost, "survival").axes for curve in curves(axes))

@@ -41,7 +41,7 @@ def study(collected) -> Collected:
     mine = curves.index[(curves["run"] == first + HOSTILE) & (curves["series"] == "generator_loss")]
     curves.loc[mine[10:20], "mean"] = np.nan
     curves.loc[mine[40:42], "mean"] = np.inf
-    tables["runs"]["outcome_why"] = HOSTILE
+    tables["runs"]["outcome_evidence"] = HOSTILE
     infos = few.metrics | {"fd": dataclasses.replace(few.metrics["fd"], title=HOSTILE)}
     return dataclasses.replace(few, **tables, metrics=infos)
 

@@ -210,7 +210,7 @@ def test_a_table_is_aligned_and_its_caption_is_there_once():
 def test_hostile_words_are_texts_in_latex(collected, tmp_path):
     hostile = HOSTILE + r" \input{/etc/passwd} % # [1] \\"
     info = dataclasses.replace(collected.metrics["fd"], title=hostile)
-    runs = collected.runs.assign(outcome_why=hostile)
+    runs = collected.runs.assign(outcome_evidence=hostile)
     made = dataclasses.replace(collected, runs=runs, metrics=collected.metrics | {"fd": info})
     paper.write(made, collected_example.study(), tmp_path)
     plain = " ".join(hostile.split())

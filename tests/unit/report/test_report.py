@@ -159,7 +159,7 @@ def tiny(collected: Collected, outcomes: list[str], values: list[float], **colum
     """Four runs of one method at two learning rates with given outcomes and final values."""
     keep = (collected.runs["method"] == "ring8-mlp") & (collected.runs["seed"] < 2)
     few = collected_example.only(collected, keep & (collected.runs["learning_rate"] != 1e-3))
-    steps = {"outcome_step": [100, 200, 300, 400], "failed_step": [100, 200, 300, 400]}
+    steps = {"outcome_onset": [100, 200, 300, 400], "failure_onset": [100, 200, 300, 400]}
     runs = few.runs.assign(outcome=outcomes, fd_final=values, **steps, **columns)
     return dataclasses.replace(few, runs=runs)
 
@@ -620,8 +620,8 @@ def test_page_is_the_same_bytes_every_time(collected, drawn, page, tmp_path):
 def test_hostile_words_stay_words(collected, tmp_path):
     few = collected_example.only(collected, collected.runs["method"] == "ring8-mlp")
     info = dataclasses.replace(few.metrics["fd"], title=HOSTILE, what=HOSTILE)
-    runs = few.runs.assign(outcome_why=HOSTILE, device=HOSTILE, commit=HOSTILE)
-    references = few.references.assign(how=HOSTILE)
+    runs = few.runs.assign(outcome_evidence=HOSTILE, device=HOSTILE, commit=HOSTILE)
+    references = few.references.assign(sampling=HOSTILE)
     few = dataclasses.replace(few, runs=runs, references=references, metrics={**few.metrics, "fd": info})
     study = {"study": HOSTILE, "title": HOSTILE, "description": HOSTILE, HOSTILE: [HOSTILE]}
     page = whole_report(few, study, tmp_path)
@@ -673,7 +673,7 @@ def test_a_study_that_left_nothing_but_its_runs(collected, tmp_path):
         events=few.events[:0],  # which are found in curves
         references=few.references[:0],
     )
-    few = dataclasses.replace(few, runs=few.runs.assign(fd_final=np.nan, outcome="diverged", failed_step=np.nan))
+    few = dataclasses.replace(few, runs=few.runs.assign(fd_final=np.nan, outcome="diverged", failure_onset=np.nan))
     with result_files.create_file(tmp_path / "samples.h5", "samples") as file:
         none = {"step": np.zeros(0, dtype=np.int64), "samples": np.zeros((0, 8, 1, 8, 8), dtype=np.float32)}
         real = {"digits": np.zeros((3, 1, 8, 8), dtype=np.float32)}

@@ -49,7 +49,7 @@ def test_every_run_has_its_settings_scores_and_evidence(collected, data):
         assert data["texts"][record["method"]] == run["method"]
         outcome, onset, evidence = record["outcomes"][0]
         assert data["texts"][outcome] == run["outcome"]
-        assert onset == run["outcome_step"] or (onset is None and pd.isna(run["outcome_step"]))
+        assert onset == run["outcome_onset"] or (onset is None and pd.isna(run["outcome_onset"]))
         mine = collected.run_outcomes[(collected.run_outcomes["run"] == run["run"]) & collected.run_outcomes["judged"]]
         assert len(record["outcomes"]) == len(mine)
         assert data["texts"][evidence] in set(mine["evidence"])

@@ -77,7 +77,7 @@ def study(grid: list[list[list[tuple[float, str]]]], best: str) -> Collected:
                 told |= dict.fromkeys(("stopped_step", "stopped_for"))
                 name = {"run": f"r{n_train}{rate}{seed}", "method": "networks", "outcome": outcome, "outcomes": ""}
                 rows.append(dict.fromkeys(RUNS, "") | axes | name | told)
-                rows[-1] |= {"outcome_step": 9, "failed_step": 9 if outcome in FAILURES else None, "d_final": final}
+                rows[-1] |= {"outcome_onset": 9, "failure_onset": 9 if outcome in FAILURES else None, "d_final": final}
     empty = {name: pd.DataFrame(columns=list(columns)) for name, columns in TABLES.items()}
     infos = {"d": MetricInfo(TITLE, "How far off.", best, None, None)}
     return Collected(Path("none"), pd.DataFrame(rows), **empty, metrics=infos, quantities={})

@@ -289,8 +289,8 @@ def test_published_numbers_have_ours_and_the_protocol_beside_them():
     given = {"label": "SGD", "quantity": "final.modes", "runs": 10, "failed": 3, "missing": 0, "statistic": "mean"}
     given |= {"published_statistic": "mean", "comparison": "so | so"}
     values = {"ours": 7.0, "low": 6.5, "high": 7.5, "published": 8.0, "error": 0.1, "error_kind": "standard error"}
-    one = {**given, **values, "not_learned": 4, "inside": False, "source": "A paper, table 1"}
-    lost = {**given, "statistic": "median", "missing": 9, "published": 1.0, "inside": None, "source": "B"}
+    one = {**given, **values, "not_learned": 4, "in_interval": False, "source": "A paper, table 1"}
+    lost = {**given, "statistic": "median", "missing": 9, "published": 1.0, "in_interval": None, "source": "B"}
     made = pd.DataFrame([one, lost], columns=list(PUBLISHED_COLUMNS))
     waiting = load(ROOT / "config/studies/published/pacgan-ring.yaml")
     studies = {"done.yaml": waiting, "pacgan-ring.yaml": waiting, "lab.yaml": load(ROOT / "config/studies/lab.yaml")}

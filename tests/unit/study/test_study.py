@@ -627,7 +627,7 @@ SELECTION_FAULTS = {
         r"claims\.X: unknown experiment 'pth'\. Did you mean 'path'",
     ),
     "no such variable": (
-        {"claims": claim(closed_form={"quantity": "path.growth", "equals": "1 + learning_rte", "within": 1e-3})},
+        {"claims": claim(closed_form={"quantity": "path.growth", "equals": "1 + learning_rte", "atol": 1e-3})},
         r"unknown variable 'learning_rte'\. Did you mean 'learning_rate'",
     ),
     "no such test": ({"claims": claim(bund={"quantity": "path.growth", "above": 0})}, r"unknown key 'bund'.*'bound'"),

@@ -343,7 +343,7 @@ def test_the_statistical_tests_of_a_study_are_tabled_with_their_runs_before_thes
         {"bound": {"quantity": "path.growth", "below": 9}},
         {"proportion": {**share, "at_least": 0.5, "where": faster, "expected": 1.0}},
         {"proportion": {**share, "at_least": 0.5, "where": alternating, "among": "outcome.failed", "expected": 1.0}},
-        {"difference": {**mean, "where": faster, "baseline": simultaneous, "expected": 9.0, "deviation": 1.0}},
+        {"difference": {**mean, "where": faster, "baseline": simultaneous, "expected": 9.0, "expected_std": 1.0}},
         {"proportion": {**share, "at_most": 0.5, "where": simultaneous}},
     ]
     found = toys(

@@ -110,7 +110,7 @@ def test_a_study_of_every_kind_of_network_runs_to_its_tables_and_leaves_it(tmp_p
             points = torch.cat([generator(part) for part in latent_points(1, 200, 2).split(size)]).numpy()
         if layer not in ("noise", "counted"):  # which draw noise, and count calls, in evaluation too
             np.testing.assert_allclose(points, samples(plan, run.id)[:200], rtol=1e-5, atol=1e-6, err_msg=layer)
-        invoke("export", run.id, "--study", str(path), "--to", str(tmp_path / slug(layer)))
+        invoke("export", run.id, "--study", str(path), "--output", str(tmp_path / slug(layer)))
         loaded = export.load(tmp_path / slug(layer)).state_dict()
         kept = export.generator(path, run.id).state_dict()
         assert loaded.keys() == kept.keys()

@@ -92,10 +92,10 @@ def tables(tmp_path_factory) -> dict[str, pd.DataFrame]:
 def test_a_provoked_run_has_the_outcome_it_was_provoked_into(tables, name):
     runs = tables["runs"].set_index("block")
     found = runs.loc[name.replace(" ", "-")]
-    assert found["outcome"] in PROVOKED[name][2], found["outcome_why"]
+    assert found["outcome"] in PROVOKED[name][2], found["outcome_evidence"]
     outcomes = tables["run_outcomes"]
     (primary,) = outcomes[(outcomes["run"] == found["run"]) & outcomes["primary"]].to_dict("records")
-    assert primary["evidence"] == found["outcome_why"]
+    assert primary["evidence"] == found["outcome_evidence"]
     assert 0.3 < primary["confidence"] <= 1
     assert 0 <= primary["onset"] <= found["steps"]
 

@@ -458,9 +458,7 @@ def test_a_study_of_two_time_scales_from_its_file_to_its_claims(tmp_path):
         ],
         diagnose=["step_map"],
         pack={"axes": ["learning_rate", "generator_learning_rate"]},
-        claims=[
-            {"id": "T", "source": "s", "statement": "So far.", "tests": [{"closed_form": known | {"within": 1e-9}}]}
-        ],
+        claims=[{"id": "T", "source": "s", "statement": "So far.", "tests": [{"closed_form": known | {"atol": 1e-9}}]}],
     )
     assert len(found.train) == 1, "runs with other rates are one pack"
     study = collected(found)
@@ -507,7 +505,7 @@ def test_outcomes_of_games_are_of_their_own_kind(study):
     # The radius grows by sqrt(1 + rate^2) a step: 1.22-fold in 40 steps of 0.1, a million-fold in 40 of 1.
     assert list(toys.loc[("simultaneous", 0.1), "outcome"]) == ["unstable", "unstable"]
     assert list(toys.loc[("simultaneous", 1.0), "outcome"]) == ["unstable", "unstable"]
-    assert toys.loc[("simultaneous", 1.0), "outcome_step"].between(1, STEPS).all()
+    assert toys.loc[("simultaneous", 1.0), "outcome_onset"].between(1, STEPS).all()
     assert (toys.loc["alternating", "outcome"] == "cycling").all(), "alternating steps below 2 stay"
     assert not toys["failures_not_judged"].str.contains("collapsed").any(), "which a game without data cannot have"
 
@@ -520,7 +518,7 @@ def test_every_run_has_one_primary_outcome_and_all_reasons(study):
     assert list(held) == list(study.runs["outcomes"])
     assert (found["judged"] == found["onset"].notna()).all()
     first = found[found["outcome"].isin(list(FAILURES))].groupby("run")["onset"].min().reindex(study.runs["run"])
-    assert first.astype("Int64").fillna(-1).tolist() == study.runs["failed_step"].astype("Int64").fillna(-1).tolist()
+    assert first.astype("Int64").fillna(-1).tolist() == study.runs["failure_onset"].astype("Int64").fillna(-1).tolist()
     unjudged = found[found["outcome"] != "undetermined"].query("not judged").groupby("run")["outcome"].agg(set)
     judged = study.runs.set_index("run")["outcomes_judged"].str.split(", ").map(set)
     assert all(judged[run] == catalogue().keys() - unjudged.get(run, set()) for run in judged.index)
