@@ -19,6 +19,7 @@ from ganbench.numerics import plane_fields
 from ganbench.numerics.plane_fields import Plane
 
 RUNS_OFF, RESTS, CYCLES = 0, 1, 2
+BESIDE = 1.0, (5**0.5 - 1) / 2  # a direction that no symmetry of a grid has
 NEUTRAL = 0.1  # |Re| over |Im| of a zero's eigenvalues up to which it is circled: r changes by less than 2 in a round
 
 
@@ -142,12 +143,13 @@ def _directions(match: Match, within: Tensor, like: Tensor) -> Tensor:
 def topology(field: np.ndarray) -> tuple[int, int, float, float]:
     """The topology of a planar field on a grid (n, n, 2) with rows of equal y, the number of its zeros, the turns of
     the field along the boundary, counterclockwise, and the share of the boundary across which it leaves."""
-    corners = np.stack([field[:-1, :-1], field[:-1, 1:], field[1:, 1:], field[1:, :-1]])  # counterclockwise
-    angles = np.arctan2(corners[..., 1], corners[..., 0])
-    steps = np.diff(angles, axis=0, append=angles[:1])
-    index = np.rint(((steps + np.pi) % (2 * np.pi) - np.pi).sum(0) / (2 * np.pi)).astype(int)
+    angles = _angles(field)
+    # Each edge once, so that both of its cells see the same turn where the field reverses along it.
+    ahead, up = ((np.diff(angles, axis=axis) + np.pi) % (2 * np.pi) - np.pi for axis in (1, 0))
+    index = np.rint((ahead[:-1] + up[:, 1:] - ahead[1:] - up[:, :-1]) / (2 * np.pi)).astype(int)
 
     # The Jacobian in the middle of each cell, in units of a cell.
+    corners = field[:-1, :-1], field[:-1, 1:], field[1:, 1:], field[1:, :-1]  # counterclockwise
     d_dx = (corners[1] + corners[2] - corners[0] - corners[3]) / 2
     d_dy = (corners[2] + corners[3] - corners[0] - corners[1]) / 2
     real = (d_dx[..., 0] + d_dy[..., 1]) / 2
@@ -164,6 +166,15 @@ def topology(field: np.ndarray) -> tuple[int, int, float, float]:
     else:
         kind = RUNS_OFF
     return kind, int(np.abs(index).sum()), float(index.sum()), float((outward > 0).mean())
+
+
+def _angles(field: np.ndarray) -> np.ndarray:
+    """The directions of a field (n, n, 2), (n, n) in radians. A point where it is 0 has the direction close beside it,
+    so that the zero is in one of the cells around the point."""
+    d_dy, d_dx = np.gradient(field, axis=(0, 1))
+    beside = BESIDE[0] * d_dx + BESIDE[1] * d_dy
+    u, v = np.moveaxis(np.where((field == 0).all(-1, keepdims=True), beside, field), -1, 0)
+    return np.arctan2(v, u)
 
 
 def _mean(shares: np.ndarray, exists: np.ndarray) -> np.ndarray:

@@ -402,6 +402,21 @@ def test_the_topology_of_known_fields(motion, expected):
     assert (kind, zeros, turns) == expected
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+@pytest.mark.parametrize("matrix", [*KINDS.values(), (1.0, 2.0, 3.0, 4.0), (0.0, 1.0, 1.0, 0.0)])
+def test_a_zero_on_the_grid_counts_once(matrix, shift):
+    """On a point of the grid, in the middle of an edge, at the centre of a cell: the index is the sign of det J."""
+    j = np.array(matrix).reshape(2, 2)
+    index = np.sign(np.linalg.det(j))
+    x, y = np.meshgrid(np.arange(-3.0, 4), np.arange(-3.0, 4) + shift)
+    for across in (0.0, 0.5):
+        field = -np.einsum("ij,jyx->yxi", j, np.stack([x + across, y]))
+        for each in (field, field + 0.0):  # -0 and 0
+            _, zeros, turns, _ = topology(each)
+            if index:
+                assert (zeros, turns) == (1, index)
+
+
 def test_the_share_of_the_boundary_that_motion_leaves_across():
     x, y = grid()
     for motion, share in (((x, y), 1), ((-x, -y), 0), ((1 + 0 * x, 0 * y), 0.25), ((x, -y), 0.5)):
