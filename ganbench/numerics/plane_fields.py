@@ -146,8 +146,8 @@ def measure_once(
         by_rate: whether results depend on the learning rates.
 
     Returns:
-        The results of all runs. In a game without random numbers those of equal rates are equal, or if they do not
-        depend on the rates, those of all runs.
+        The results of all runs. In a game and a method without random numbers those of equal rates are equal, or if
+        they do not depend on the rates, and so not on the method, those of all runs.
 
     Raises:
         GanbenchError: results depend on the rates, and an option of the method has a value per member.
@@ -158,8 +158,12 @@ def measure_once(
         raise GanbenchError(
             "this diagnostic continues training with one value of every option; run each value separately."
         )
-    random = any(not torch.equal(values, values[:1].expand_as(values)) for values in batch.values())
-    if random:
+    drawn = list(batch.values())
+    if by_rate:  # a method may draw for each run, too: its states before training, from one point
+        players = {name: theta[:1, 0].expand_as(theta[:, 0]) for name, theta in trajectories.path.items()}
+        states = trajectories.dynamics.init(match, players, trajectories.optimizer)
+        drawn += [value for state in states.values() for value in state.values()]
+    if any(not torch.equal(values, values[:1].expand_as(values)) for values in drawn):
         kinds = list(range(len(match.members)))
     else:
         rates = torch.cat(list(trajectories.rates.values()), dim=1).tolist()

@@ -364,6 +364,16 @@ def test_fused_basins_are_those_of_each_alone():
         same(together, look(alone, "basins", **options), k)
 
 
+def test_a_dynamics_that_draws_for_each_run_has_basins_of_each():
+    averaging = part("dynamics", "noise_averaging", perturbations=2, sigma=1.0)
+    options = {"points": 8, "steps": 60, "low": -2.0, "high": 2.0, "reach": 0.8}
+    together = look(play(make_game("gaussian"), averaging, rates=(0.1,) * 3, steps=0), "basins", **options)
+    for k in range(3):
+        alone = play(make_game("gaussian"), averaging, rates=(0.1,), seeds=(k,), steps=0)
+        same(together, look(alone, "basins", **options), k)
+    assert np.ptp(together.values["converged_share"]) > 0
+
+
 def test_a_start_ends_where_training_takes_it():
     """The label of a starting point is where `play` goes from there."""
     options = {"low": -2.0, "high": 2.0, "points": 4, "steps": 100}
