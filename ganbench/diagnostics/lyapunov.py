@@ -40,7 +40,8 @@ class Lyapunov(Diagnostic):
     steps. A cluster measures the largest exponent only. With Adam or RMSProp, whose mean of squares must not become
     negative, take `cluster`.
 
-    The interval `low` to `high` is of 95%, from the means of 20 blocks of steps. `regime` weighs the exponent against
+    An exponent is minus infinity where a step maps a difference to 0. The interval `low` to `high` is of 95%, from the
+    means of 20 blocks of steps; an infinite exponent has none. `regime` weighs the exponent against
     how the run itself moves, see `ganbench.numerics.regimes.regime`. A run that diverges has the exponents of the
     steps up to there, and the regime 3; with fewer than 40 steps it has none.
 
@@ -118,10 +119,12 @@ class Lyapunov(Diagnostic):
             means = np.stack([part.mean(0) for part in np.array_split(grown[first:], BLOCKS)])
             blocks[k, :, : means.shape[1]] = means
             exponents = grown[first:].mean(0)
-            spread = QUANTILE * means[:, 0].std(ddof=1) / BLOCKS**0.5
-            interval = exponents[0], exponents[0] - spread, exponents[0] + spread
-            values["largest"][k], values["low"][k], values["high"][k] = interval
-            values["regime"][k] = regime(orbit, *interval)
+            largest = exponents[0]
+            spread = QUANTILE * means[:, 0].std(ddof=1) / BLOCKS**0.5 if np.isfinite(largest) else 0.0
+            values["regime"][k] = regime(orbit, largest, largest - spread, largest + spread)
+            values["largest"][k] = largest
+            if np.isfinite(largest):
+                values["low"][k], values["high"][k] = largest - spread, largest + spread
             if self.method == "tangent":
                 values["second"][k] = exponents[1] if len(exponents) > 1 else np.nan
                 values["sum"][k] = exponents.sum()
@@ -161,10 +164,10 @@ class Lyapunov(Diagnostic):
             values = found[:, 0]
             if tangent:
                 v, grown = _orthogonal((found[:, 1 : 1 + shadows] - found[:, 1 + shadows :]) / 2, v)
-                rates = grown.log() - apart.log()
+                rates = _log_growth(apart, grown)
             else:
                 v, grown = _unit(found[:, 1:] - values[:, None], v)
-                rates = (grown.log() - apart.log()).mean(1, keepdim=True)
+                rates = _log_growth(apart, grown).mean(1, keepdim=True)
             alive = recorder.add(values[:, : theta.shape[1]], rates)
             if step % 25 == 0 and not alive.any():
                 break
@@ -193,9 +196,13 @@ def _unit(v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     """Unit vectors (..., n) along v, those of `before` where v is 0 or not finite, and lengths (...)."""
     length = v.norm(dim=-1)
     good = (length > 0) & length.isfinite()
-    # The distance of a shadow that fell onto its run grew by a factor of 0, whose logarithm would spoil every mean.
     safe = torch.where(good, length, 1.0)[..., None]
-    return torch.where(good[..., None], v / safe, before), torch.where(length == 0, 1e-300, length)
+    return torch.where(good[..., None], v / safe, before), length
+
+
+def _log_growth(apart: Tensor, grown: Tensor) -> Tensor:
+    """Logarithms of the growth of distances; -inf for a shadow on its run, also if it was there before."""
+    return torch.where(grown == 0, -torch.inf, grown.log() - apart.log())
 
 
 def _orthogonal(v: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:

@@ -119,10 +119,11 @@ class OrbitRecorder:
             k: index of the member.
 
         Returns:
-            (steps, exponents), up to the step at which the run or a perturbed copy became non-finite.
+            (steps, exponents), up to the step at which the run or a perturbed copy became non-finite; -inf for a
+            distance that fell to 0.
         """
         alive_at, _, rates = self._stacked()
-        good = alive_at[k] & np.isfinite(rates[k]).all(1)
+        good = alive_at[k] & (rates[k] < np.inf).all(1)
         return rates[k, : len(good) if good.all() else int(good.argmin())]
 
     def orbit(self, k: int, noisy: bool) -> OrbitStatistics:

@@ -40,7 +40,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
     """Exponents with intervals: one row per method and learning rate."""
     table = values_by_run(collected, experiment)
     if "largest" not in table or not np.isfinite(table["largest"]).any():
-        return nothing(f"{experiment}: no run has a Lyapunov exponent.")
+        return nothing(f"{experiment}: no run has a finite Lyapunov exponent.")
     runs = collected.runs[collected.runs["run"].isin(table.index)]
     settings = list(runs.groupby(["method", *SETTING], sort=False, dropna=False))
     shown = settings
@@ -91,7 +91,8 @@ def _row(axes: Axes, row: int, values: pd.DataFrame) -> set[int]:
             if np.isfinite(low) and np.isfinite(high):
                 axes.hlines(y, low, high, color=colour, linewidth=1.3, zorder=2)
     if not np.isfinite(values["largest"]).any():
-        axes.text(0, row, "  no exponent", va="center", fontsize=7.5, color=QUIET)
+        text = "minus infinity" if np.isneginf(values["largest"]).any() else "no exponent"
+        axes.text(0, row, f"  {text}", va="center", fontsize=7.5, color=QUIET)
     return found
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from playing import look, make_game, networks, part, play
 
 from ganbench.core.errors import GanbenchError
+from ganbench.core.metric_info import values_fault
 from ganbench.diagnostics.lyapunov import _random
 from ganbench.dynamics import Dynamics, StepResult
 from ganbench.numerics.jacobians import split
@@ -278,6 +279,25 @@ def test_a_replay_meets_the_batches_of_training():
             at, states = result.players, result.states
         ends.append(torch.cat([*at.values(), *(states[name]["velocity"] for name in at)], dim=1))
     assert growth == pytest.approx(log(float((ends[1] - ends[0]).norm()) / apart), abs=1e-3)
+
+
+def test_a_step_that_maps_everything_onto_a_point_has_exponents_of_minus_infinity():
+    for method in ("tangent", "cluster"):
+        played = play(linear(10.0, 0.0, 0.0, 10.0), rates=(0.1, 0.05), steps=60, every=60)
+        found = look(played, "lyapunov", method=method, every=7)
+        np.testing.assert_allclose(found.values["largest"], [-np.inf, log(0.5)], atol=1e-6)
+        assert np.isnan([found.values[name][0] for name in ("low", "high")]).all()
+        assert np.isfinite([found.values[name][1] for name in ("low", "high")]).all()
+        np.testing.assert_array_equal(found.values["regime"], FIXED_POINT)
+        assert values_fault(part("diagnostic", "lyapunov").columns(None), _first(found), absent=True) is None
+    # Only one direction is lost: the other exponent is what it is.
+    values = look(play(linear(10.0, 0.0, 0.0, 5.0), rates=(0.1,), steps=60, every=60), "lyapunov").values
+    assert values["largest"][0] == pytest.approx(log(0.5), abs=1e-6)
+    assert values["second"][0] == values["sum"][0] == -np.inf
+
+
+def _first(found):
+    return {name: float(values[0]) for name, values in found.values.items()}
 
 
 def test_a_replay_follows_the_schedule_of_learning_rates():
