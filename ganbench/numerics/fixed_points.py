@@ -80,6 +80,8 @@ def _newton(plane: Plane, indices: Tensor, start: Tensor, cell: float) -> tuple[
     found = torch.zeros_like(indices, dtype=torch.bool)
     active = torch.arange(len(indices), device=indices.device)
     for _ in range(ITERATIONS):
+        if not len(active):
+            break
         value[active] = plane.inside(indices[active], at[active])
         grad[active] = plane.jacobian(indices[active], at[active])
         step = _least_squares(grad[active], -value[active])
@@ -91,8 +93,6 @@ def _newton(plane: Plane, indices: Tensor, start: Tensor, cell: float) -> tuple[
         goes_on = ~rests & ((ahead - start[active]).abs().amax(1) <= 1.001 * cell)
         active = active[goes_on]
         at[active] = ahead[goes_on]
-        if not len(active):
-            break
     return at, value, grad, found
 
 
