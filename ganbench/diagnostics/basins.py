@@ -51,7 +51,7 @@ class Basins(Diagnostic):
     y: str = ""
     """Name of the parameter along the vertical axis; '' for the first parameter of the second player."""
     at: Literal["start", "end"] = "end"
-    """Snapshot from which all other parameters start: the first or the last."""
+    """Snapshot from which all other parameters, and the networks' buffers, start: the first or the last."""
     steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 500
     """Number of training steps from each starting point."""
     reach: Annotated[float, Interval(gt=0)] = 0.05
@@ -125,7 +125,8 @@ class Basins(Diagnostic):
         """The labels (M,) of starting points (M, 2) of the members with these indices."""
         dynamics, optimizer, tenth = trajectories.dynamics, trajectories.optimizer, -(-self.steps // 10)
         labels, active = torch.full_like(indices, MOVING), torch.arange(len(indices), device=indices.device)
-        match, base, axes = trajectories.match.select(indices.tolist()), plane.base[indices], plane.axes[indices]
+        match, base, axes = plane.match.select(indices.tolist()), plane.base[indices], plane.axes[indices]
+        match.keeps_buffers = True
         players = split(match, base + torch.einsum("mi,mip->mp", start, axes))
         states = dynamics.init(match, players, optimizer)
         first, farthest = None, torch.zeros_like(known[indices, :, 0])  # from each fixed point in a tenth, (M, n)
@@ -152,7 +153,7 @@ class Basins(Diagnostic):
             # Starting points that have settled at a stable fixed point are not trained any further.
             kept = [each[goes_on] for each in (active, indices, base, axes, first, here)]
             active, indices, base, axes, first, here = kept
-            match, farthest = trajectories.match.select(indices.tolist()), torch.zeros_like(first)
+            match, farthest = match.select(goes_on.nonzero()[:, 0].tolist()), torch.zeros_like(first)
             players = {name: theta[goes_on] for name, theta in players.items()}
             states = {owner: {name: each[goes_on] for name, each in state.items()} for owner, state in states.items()}
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2

@@ -31,8 +31,8 @@ class Lyapunov(Diagnostic):
     """Training is repeated from its start, in double precision, on the same batches and with the penalties that were
     due at each step, for `steps` steps, together with perturbed copies (shadows) of each run. Exponents are means of
     the logarithm of the growth of distances over a step, after a share of `burn_in` in which shadows find the direction
-    of fastest growth; distances are those of parameters and optimizer states together, where the states affect the
-    parameters.
+    of fastest growth; distances are those of parameters, optimizer states and the networks' buffers together, where
+    states and buffers affect the parameters. Buffers begin with their initial values, as training did.
 
     `tangent` (Benettin et al. 1980): `exponents` vectors are mapped by the Jacobian of every step, by central
     differences, and made orthogonal. `cluster`: `copies` nearby networks start in random directions at `distance`
@@ -135,16 +135,14 @@ class Lyapunov(Diagnostic):
 
     def _replay(self, trajectories: Trajectories, count: int) -> OrbitRecorder:
         """Repeat training in a pack where each run is followed by its shadows."""
-        keys, members, tangent = (
-            state_roles(trajectories, 0).state,
-            len(trajectories.match.members),
-            self.method == "tangent",
-        )
+        members, tangent = len(trajectories.match.members), self.method == "tangent"
+        roles = state_roles(trajectories, 0)
+        keys = roles.state + roles.buffers
         begun = StepMap(trajectories, range(members)).begin()
         theta, start = state_vector(begun, []), state_vector(begun, keys)
         shadows = min(self.exponents, theta.shape[1]) if tangent else self.copies
         steps = StepMap(trajectories, range(members), 1 + (2 * shadows if tangent else shadows))
-        # Shadows differ from the run in the parameters only; how their states differ follows from that.
+        # Shadows differ from the run in the parameters only; how their states and buffers differ follows from that.
         v = torch.zeros(members, shadows, start.shape[1], dtype=start.dtype, device=start.device)
         v[:, :, : theta.shape[1]] = _random(shadows, theta)
         v = _orthogonal(v, v)[0] if tangent else v / v.norm(dim=2, keepdim=True)

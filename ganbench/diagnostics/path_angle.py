@@ -27,8 +27,8 @@ class PathAngle(Diagnostic):
 
     F points uphill: a run that descends to a minimum has c = -1 before its end and +1 beyond it, the sign switch. Under
     a pure rotation about a point near theta*, F is square to the chord (c = 0) but close to theta*, where it turns to
-    either side and back: the bump. The chord is not the path, and F of a network is
-    computed on batches. NaN where the run diverged or ended where it began.
+    either side and back: the bump. The chord is not the path, and F of a network is computed on batches, with the
+    buffers of the last snapshot all along. NaN where the run diverged or ended where it began.
 
     After Berard et al. 2020, "A closer look at the optimization landscapes of generative adversarial networks".
 

@@ -81,8 +81,8 @@ class Slices(Diagnostic):
         }  # fmt: skip
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
-        match = trajectories.match
-        base = trajectories.theta[:, 0 if self.at == "start" else -1].detach()
+        snapshot = 0 if self.at == "start" else -1
+        match, base = trajectories.match_at(snapshot), trajectories.theta[:, snapshot].detach()
         within = torch.as_tensor(self._within(match.game), device=base.device)  # (P,)
         plane = Plane(match, trajectories.batch(), base, _directions(match, within, base))
         line, grid = plane_fields.square_grid(-self.extent, self.extent, self.points, base)

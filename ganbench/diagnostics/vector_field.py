@@ -61,7 +61,7 @@ class VectorField(Diagnostic):
     y: str = ""
     """Name of the parameter along the vertical axis; '' for the first parameter of the second player."""
     at: Literal["start", "end"] = "end"
-    """Snapshot whose values all other parameters keep: the first or the last."""
+    """Snapshot whose values all other parameters, and the networks' buffers, keep: the first or the last."""
     averaged: Annotated[int, Interval(ge=0, le=10_000)] = 0
     """Number of shifted copies of the field over which every arrow is the mean; 0 for the field itself."""
     sigma: Annotated[float, Interval(ge=0)] = 0.2

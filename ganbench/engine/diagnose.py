@@ -102,8 +102,6 @@ def trajectories_of(
     }
     buffers = {name: value.to(device, dtype if value.is_floating_point() else None) for name, value in buffers.items()}
     match = Match(game, members, device, dtype)
-    if buffers:  # otherwise, as in the laboratory, the networks have their initial ones
-        match.buffers = {name: value[:, -1] for name, value in buffers.items()}
     trajectories = Trajectories(
         match=match,
         dynamics=dynamics,

@@ -176,7 +176,8 @@ def measure_once(
             trajectories,
             match=match.select(first),
             rates=select_members(trajectories.rates, first),
-            path={player: theta[first] for player, theta in trajectories.path.items()},
+            path=select_members(trajectories.path, first),
+            buffers=select_members(trajectories.buffers, first),
         )
     )
     return DiagnosticResult(
@@ -192,16 +193,17 @@ def coordinate_plane(
     Args:
         trajectories: the runs.
         x, y: names of the parameters; empty for the first parameter of each player.
-        at: whether the others are those of the first or of the last snapshot.
+        at: whether the others, and the networks' buffers, are those of the first or of the last snapshot.
         shifts: displacements over which the motion is averaged, (K, A, 2).
 
     Raises:
         GanbenchError: the game has no parameter of that name, or both are the same.
     """
-    match = trajectories.match
+    snapshot = 0 if at == "start" else -1
+    match = trajectories.match_at(snapshot)
     names = match.game.parameter_names
     indices = [names.index(name) for name in plane_names(match.game, x, y)]
-    base = trajectories.theta[:, 0 if at == "start" else -1].detach().clone()
+    base = trajectories.theta[:, snapshot].detach().clone()
     base[:, indices] = 0
     axes = base.new_zeros(len(base), 2, len(names))
     axes[:, [0, 1], indices] = 1

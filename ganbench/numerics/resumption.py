@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
 
@@ -76,19 +76,17 @@ def resumption(runs: Trajectories, snapshot: int, indices: Sequence[int], steps:
     def process() -> StepMap:
         return StepMap(runs, indices)
 
-    def anew(players: Players, buffers: Buffers) -> TrainingState:
-        begun = process().begin(torch.cat([players[name] for name in runs.match.players], dim=1))
-        return TrainingState(begun.players, begun.states, buffers, {} if runs.ema_decay is None else begun.players)
+    def anew(players: Players, snapshot: int) -> TrainingState:
+        theta = torch.cat([players[name] for name in runs.match.players], dim=1)
+        begun = StepMap(runs, indices, snapshot=snapshot).begin(theta)
+        return replace(begun, average={} if runs.ema_decay is None else begun.players)
 
     # Every process has a match of its own, so that it knows nothing but the state that it is given.
     going_on, resumed, lost = process(), process(), process()
-    match = resumed.match
-    initial = Match(match.game, match.members, match.device, match.dtype).buffers
-    players, buffers = runs.at(snapshot), {name: values[:, snapshot] for name, values in runs.buffers.items()}
-    players, buffers = (select_members(_double(tensors), indices) for tensors in (players, buffers))
+    players = {name: theta.double() for name, theta in select_members(runs.at(snapshot), indices).items()}
     begun, middle = (int(runs.steps[snapshot]) + done for done in (0, steps))
 
-    first = state = anew(players, buffers or initial)
+    first = state = anew(players, snapshot)
     for step in range(begun, middle):
         state = going_on(state, going_on.batches(step), runs.schedule(step), step)
     stopped = state
@@ -110,7 +108,7 @@ def resumption(runs: Trajectories, snapshot: int, indices: Sequence[int], steps:
         )
         if there
     )
-    new = anew(stopped.players, initial)
+    new = anew(stopped.players, 0)
     states = {
         saved: TrainingState(
             stopped.players,
@@ -120,7 +118,7 @@ def resumption(runs: Trajectories, snapshot: int, indices: Sequence[int], steps:
         )
         for saved in subsets(present)
     }
-    distances = {saved: [torch.zeros(len(indices), dtype=torch.float64, device=match.device)] for saved in states}
+    distances = {saved: [torch.zeros(len(indices), dtype=torch.float64, device=runs.match.device)] for saved in states}
     processes = {saved: process() for saved in states}
     for step in range(middle, middle + steps):
         factor = runs.schedule(step)
@@ -133,7 +131,7 @@ def resumption(runs: Trajectories, snapshot: int, indices: Sequence[int], steps:
             distances[saved].append((state_vector(states[saved], []) - theta).norm(dim=1))
     way = (theta - state_vector(first, [])).norm(dim=1)
     drifts = {saved: _over(torch.stack(each, dim=1), way[:, None]).cpu().numpy() for saved, each in distances.items()}
-    return Resumption(first, stopped, state, states, drifts, present, match, initial)
+    return Resumption(first, stopped, state, states, drifts, present, resumed.match, new.buffers)
 
 
 def shapley(losses: Mapping[Saved, Tensor]) -> dict[str, Tensor]:
@@ -163,10 +161,6 @@ def subsets(parts: Iterable[str]) -> list[Saved]:
 def _differ(one: list[Batch], other: list[Batch]) -> bool:
     pairs = zip(one, other, strict=True)
     return any(not torch.equal(mine[name], its[name]) for mine, its in pairs for name in mine)
-
-
-def _double(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.double() if value.is_floating_point() else value for name, value in tensors.items()}
 
 
 def _numbers(tensors: dict[str, Tensor], count: int) -> Tensor:

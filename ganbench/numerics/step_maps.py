@@ -25,7 +25,8 @@ HORIZON = 64  # steps within which a change must show
 SMALL = 1e-3  # how large a change is
 RTOL = 1e-12  # of the largest number of the states
 
-Key = tuple[str, str]  # owner and name of a tensor of the states
+BUFFERS = "buffers"  # the owner of the networks' buffers among the tensors of a state
+Key = tuple[str, str]  # owner and name of a tensor of a state
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ class TrainingState:
     buffers: Buffers | None = None
     average: Players = field(default_factory=dict)
 
+    @property
+    def tensors(self) -> States:
+        """All that a step may read besides the parameters: the states, and the buffers as those of an owner of their
+        own."""
+        return self.states | ({BUFFERS: self.buffers} if self.buffers else {})
+
 
 class StepMap:
     """The training step of some members of a pack, each repeated `copies` times: rows k copies ... (k + 1) copies - 1
@@ -56,16 +63,25 @@ class StepMap:
         indices: indices of the members.
         copies: number of copies of each member.
         rates: learning rates, (members, 1) of each player, in place of those of training.
+        snapshot: index of the snapshot whose buffers the networks begin with.
     """
 
     def __init__(
-        self, trajectories: Trajectories, indices: Any, copies: int = 1, rates: LearningRates | None = None
+        self,
+        trajectories: Trajectories,
+        indices: Any,
+        copies: int = 1,
+        rates: LearningRates | None = None,
+        *,
+        snapshot: int = 0,
     ) -> None:
         indices = [int(index) for index in indices]
         rows = [index for index in indices for _ in range(copies)]
+        match = trajectories.match_at(snapshot)
         self.copies = copies
-        self._few = in_double_precision(trajectories.match.select(indices))
-        self.match = in_double_precision(trajectories.match.select(rows))
+        self._few = in_double_precision(match.select(indices))
+        self.match = in_double_precision(match.select(rows))
+        self._begun = self.match.buffers
         self._dynamics, self._optimizer = (
             _select_options(part, rows) for part in (trajectories.dynamics, trajectories.optimizer)
         )
@@ -82,9 +98,10 @@ class StepMap:
         ]
 
     def begin(self, theta: Tensor | None = None) -> TrainingState:
-        """The state before the first step of training, or that of training from the parameters (members copies, P)."""
+        """The state before the first step of training, or that of training from the parameters (members copies, P); the
+        buffers are those of the snapshot."""
         players = self.match.init() if theta is None else split(self.match, theta)
-        return TrainingState(players, self._dynamics.init(self.match, players, self._optimizer))
+        return TrainingState(players, self._dynamics.init(self.match, players, self._optimizer), self._begun)
 
     def __call__(
         self, state: TrainingState, batches: list[Batch], factor: float = 1.0, step: int | None = None
@@ -120,23 +137,23 @@ class StepMap:
 
 
 def state_vector(state: TrainingState, keys: list[Key]) -> Tensor:
-    """A state as vectors (K, n): the parameters, and then the tensors of the states with these keys."""
-    parts = list(state.players.values()) + [state.states[owner][name] for owner, name in keys]
+    """A state as vectors (K, n): the parameters, and then the tensors with these keys."""
+    parts = list(state.players.values()) + [state.tensors[owner][name] for owner, name in keys]
     return torch.cat([part.reshape(len(part), -1) for part in parts], dim=1)
 
 
 def with_vector(state: TrainingState, values: Tensor, keys: list[Key]) -> TrainingState:
     """The state with the parameters and the tensors with these keys from vectors (K, n); see `state_vector`."""
-    players, states, at = {}, {owner: dict(state) for owner, state in state.states.items()}, 0
+    players, tensors, at = {}, {owner: dict(part) for owner, part in state.tensors.items()}, 0
     for name, theta in state.players.items():
         players[name] = values[:, at : at + theta.shape[1]]
         at += theta.shape[1]
     for owner, name in keys:
-        old = state.states[owner][name]
+        old = tensors[owner][name]
         width = old[0].numel()
-        states[owner][name] = values[:, at : at + width].reshape(old.shape)
+        tensors[owner][name] = values[:, at : at + width].reshape(old.shape)
         at += width
-    return TrainingState(players, states)
+    return dataclasses.replace(state, players=players, buffers=tensors.pop(BUFFERS, state.buffers), states=tensors)
 
 
 @dataclass(frozen=True)
@@ -149,19 +166,26 @@ class StateRoles:
             state.
         clocks: tensors that affect the parameters and depend on their own past alone (a count of steps, a constant):
             equal in all states at a step, so that trajectories cannot differ in them.
+        buffers: buffers of networks and regularizers, of real numbers, that affect the parameters and depend on them.
     """
 
     state: list[Key]
     clocks: list[Key]
+    buffers: list[Key]
 
 
 def state_roles(trajectories: Trajectories, index: int) -> StateRoles:
     """The roles of the tensors of a member's states, found by experiment: from a generic state each tensor in turn is
     perturbed, and so are the parameters; what differs within `HORIZON` steps depends on what was perturbed."""
     begun, shift = _generic_state(trajectories, index)
-    keys = [(owner, name) for owner, state in begun.states.items() for name in state]
+    keys = [
+        (owner, name)
+        for owner, part in begun.tensors.items()
+        for name, value in part.items()
+        if owner != BUFFERS or value.is_floating_point()
+    ]
     if not keys:
-        return StateRoles([], [])
+        return StateRoles([], [], [])
     steps = StepMap(
         trajectories, [index], 2 + len(keys)
     )  # unperturbed, with other parameters, and with one other tensor each
@@ -170,7 +194,7 @@ def state_roles(trajectories: Trajectories, index: int) -> StateRoles:
     theta[1] += shift
     state = with_vector(state, theta, [])
     for row, (owner, name) in enumerate(keys, start=2):
-        value = state.states[owner][name]
+        value = state.tensors[owner][name]
         value[row] = (
             ~value[row] if value.dtype == torch.bool else value[row] + (SMALL if value.is_floating_point() else 1)
         )
@@ -179,15 +203,18 @@ def state_roles(trajectories: Trajectories, index: int) -> StateRoles:
         state = steps(state, steps.batches(step))
         steers |= _differs(state_vector(state, []))[2:]
         for i, (owner, name) in enumerate(keys):
-            differs = _differs(state.states[owner][name].reshape(steps.copies, -1))
+            differs = _differs(state.tensors[owner][name].reshape(steps.copies, -1))
             differs[2 + i] = False
             follows[i] |= differs.any()
         if (steers & follows).all():
             break
-    follows &= torch.tensor([begun.states[owner][name].is_floating_point() for owner, name in keys])
+    follows &= torch.tensor([begun.tensors[owner][name].is_floating_point() for owner, name in keys])
+    both = [key for key, true in zip(keys, (steers & follows).tolist(), strict=True) if true]
+    alone = [key for key, true in zip(keys, (steers & ~follows).tolist(), strict=True) if true]
     return StateRoles(
-        [key for key, both in zip(keys, (steers & follows).tolist(), strict=True) if both],
-        [key for key, both in zip(keys, (steers & ~follows).tolist(), strict=True) if both],
+        state=[key for key in both if key[0] != BUFFERS],
+        clocks=[key for key in alone if key[0] != BUFFERS],
+        buffers=[key for key in both if key[0] == BUFFERS],
     )
 
 
@@ -230,12 +257,15 @@ def _differs(rows: Tensor) -> Tensor:
 
 def repeat_members(state: TrainingState, copies: int) -> TrainingState:
     """The state with every member repeated `copies` times in a row."""
+
+    def repeated(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: value.repeat_interleave(copies, dim=0) for name, value in tensors.items()}
+
     return TrainingState(
-        {name: theta.repeat_interleave(copies, dim=0) for name, theta in state.players.items()},
-        {
-            owner: {name: value.repeat_interleave(copies, dim=0) for name, value in state.items()}
-            for owner, state in state.states.items()
-        },
+        repeated(state.players),
+        {owner: repeated(part) for owner, part in state.states.items()},
+        None if state.buffers is None else repeated(state.buffers),
+        repeated(state.average),
     )
 
 

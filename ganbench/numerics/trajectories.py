@@ -24,12 +24,13 @@ class Trajectories:
     """Trained runs of one game that differ in seed, learning rates and number of examples only.
 
     Attributes:
-        match: the game with its K members.
+        match: the game with its K members, as before training; `match_at` has the networks' buffers of a snapshot.
         dynamics, optimizer: the method by which they were trained.
         rates: learning rates, (K, 1) of each player.
         steps: steps of the snapshots, (S,), the first of them 0.
         path: the parameters at the snapshots, {player: (K, S, P)}; NaN from the divergence of a member on.
-        buffers: the networks' buffers at the snapshots, (K, S, ...) by name.
+        buffers: the networks' buffers at the snapshots, (K, S, ...) by name; empty if there are none, and in the
+            laboratory, where networks have their initial ones.
         schedule: the factor of the learning rates in each training step.
         samples: generated and real examples of the runs; None for games without data, and in the laboratory.
         ema_decay: decay of the moving average of the parameters; None for none.

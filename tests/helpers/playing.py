@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from building import gan, training
 
+from ganbench.data import DataSpec
 from ganbench.diagnostics import DiagnosticResult, Trajectories
 from ganbench.engine.components import build_component, build_game
+from ganbench.engine.diagnose import trajectories_of
+from ganbench.engine.train import train
 from ganbench.games import Game, Match, Member
 from ganbench.nn.examples import TrainingExamples
 
@@ -72,6 +76,22 @@ def play(
             kept[step + 1] = {name: theta.detach() for name, theta in players.items()}
     path = {name: torch.stack([at[name] for at in kept.values()], dim=1) for name in match.players}
     return Trajectories(match, dynamics, optimizer, match.rates(), np.array(list(kept)), path)
+
+
+def with_buffers(steps: int, optimizer: str = "adam", **options: Any) -> Trajectories:
+    """A run of a small convolutional GAN by the engine, kept at its start and its end: spectral normalisation, whose
+    vectors follow the weights, and adaptive augmentation, whose probability rises."""
+    game = gan(
+        np.random.default_rng(0).uniform(-1, 1, (40, 1, 8, 8)),
+        data=DataSpec(shape=(1, 8, 8), bounded=True, train=40, modes=10),
+        architecture=part("architecture", "dcgan", features=1, latent_size=2, discriminator_norm="spectral", **options),
+        regularizer=part("regularizer", "adaptive_augmentation", interval=1, rise=4000),
+    )
+    how = training(steps, snapshots=(0, steps), optimizer=part("optimizer", optimizer))
+    members = [Member(0, 40, 1e-2)]
+    kept = [run["snapshots"] | {"buffers": run["buffers"]} for run in train(game, how, members, device=CPU)]
+    how_seen = {"device": CPU, "dtype": how.dtype}
+    return trajectories_of(game, how.dynamics, how.optimizer, members, kept, how.snapshots, **how_seen)
 
 
 def diverged(trajectories: Trajectories, member: int, snapshot: int) -> Trajectories:

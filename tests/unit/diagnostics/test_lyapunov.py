@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playing import look, make_game, networks, part, play
+from playing import look, make_game, networks, part, play, with_buffers
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import values_fault
@@ -20,6 +20,7 @@ from ganbench.dynamics import Dynamics, StepResult
 from ganbench.numerics.jacobians import split
 from ganbench.numerics.orbits import OrbitStatistics
 from ganbench.numerics.regimes import CHAOS, CYCLE, FIXED_POINT, RUN_OFF, regime
+from ganbench.numerics.step_maps import StepMap, state_roles, state_vector
 
 H = np.array([0.02, 0.1, 0.5])
 
@@ -279,6 +280,38 @@ def test_a_replay_meets_the_batches_of_training():
             at, states = result.players, result.states
         ends.append(torch.cat([*at.values(), *(states[name]["velocity"] for name in at)], dim=1))
     assert growth == pytest.approx(log(float((ends[1] - ends[0]).norm()) / apart), abs=1e-3)
+
+
+def test_a_replay_begins_with_the_buffers_of_training():
+    """Spectral normalisation and adaptive augmentation: another training, if it began with the last vectors and the
+    last probability."""
+    trained = with_buffers(steps=20)
+    steps = StepMap(trained, [0])
+    state = steps.begin()
+    for step in range(20):
+        state = steps(state, steps.batches(step), 1.0, step)
+    for player, theta in state.players.items():
+        np.testing.assert_allclose(theta, trained.at(-1)[player], rtol=1e-9, atol=1e-12)
+    for name, value in trained.match_at(-1).buffers.items():
+        np.testing.assert_allclose(state.buffers[name], value, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_shadows_have_buffers_of_their_own():
+    """The exponent of one direction is the growth of the distance between two trainings from nearby starts, to which
+    the vectors of spectral normalisation belong."""
+    steps, apart = 60, 1e-9
+    trained = with_buffers(steps, "sgd")
+    growth = look(trained, "lyapunov", exponents=1, burn_in=0.0).values["largest"][0] * steps
+    pair = StepMap(trained, [0], 2)
+    direction = _random(1, trained.theta[:, 0])
+    start = trained.theta[:, 0] + torch.tensor([[0.0], [apart]]) * direction / direction.norm()
+    state = pair.begin(start.double())
+    keys = state_roles(trained, 0).buffers
+    assert [name for _, name in keys] == ["discriminator.2.parametrizations.weight.0._v"]  # others follow from weights
+    for step in range(steps):
+        state = pair(state, pair.batches(step), 1.0, step)
+    one, other = state_vector(state, keys)
+    assert growth == pytest.approx(log(float((other - one).norm()) / apart), abs=1e-3)
 
 
 def test_a_step_that_maps_everything_onto_a_point_has_exponents_of_minus_infinity():

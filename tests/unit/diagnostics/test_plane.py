@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
@@ -11,7 +12,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from playing import diverged, look, make_game, networks, part, play
+from playing import diverged, look, make_game, networks, part, play, with_buffers
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
@@ -384,6 +385,37 @@ def test_a_start_ends_where_training_takes_it():
             end = play(TwoWells(start_at=(x, y)), "extragradient", steps=100).theta[0, -1]
             label = int(reading.arrays["labels"][0, row, column])
             assert end[0] == pytest.approx(reading.arrays["fixed_x"][0, label], abs=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("vector_field", {"points": 2, "low": -0.1, "high": 0.1}),
+        ("basins", {"points": 2, "low": -0.1, "high": 0.1, "steps": 3}),
+        ("slices", {"points": 3, "extent": 0.1}),
+        ("step_map", {"exact": 0, "products": 3}),
+        ("spectrum", {"exact": 0, "products": 3}),
+    ],
+)
+def test_where_a_run_started_does_not_depend_on_where_it_went(name, options):
+    """Networks have the buffers of the start, too."""
+    went = with_buffers(12, "sgd")
+    assert any((value[:, 0] != value[:, 1]).any() for value in went.buffers.values())
+    stayed = dataclasses.replace(
+        went,
+        steps=went.steps[:1],
+        path={player: theta[:, :1] for player, theta in went.path.items()},
+        buffers={buffer: value[:, :1] for buffer, value in went.buffers.items()},
+    )
+    found, expected = (look(each, name, at="start", **options) for each in (went, stayed))
+    for part_of, whole in ((found.values, expected.values), (found.arrays, expected.arrays)):
+        for column, values in part_of.items():
+            np.testing.assert_array_equal(values, whole[column], err_msg=column)
+    if name == "slices":
+        batch, at_start = went.batch(), went.match_at(0)
+        motion = plane_fields.motion(at_start, went.theta[:, 0], batch)
+        inside = np.square([found.arrays[axis][0, 1, 1] for axis in "uv"]).sum()
+        assert found.values["in_plane_share"][0] == pytest.approx(inside / float(motion.square().sum()), rel=1e-9)
 
 
 # Slices ---------------------------------------------------------------------------------------------------------------
