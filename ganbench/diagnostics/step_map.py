@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -30,7 +30,8 @@ from ganbench.numerics.step_maps import (
 SHIFT = 2.0**-17  # of central differences; a power of 2, so that those of a linear map about 0 are exact
 SMOOTH = 0.01  # relative difference between central differences of two widths that a derivative may have
 MARGIN = 1e-9  # beyond a radius of 1 that is rounding
-REST = 100  # steps within which states must become stationary
+REST = 100_000  # steps within which states must become stationary
+STILL = 1e-12  # relative change of a tensor of the states in a step up to which it is stationary
 TOGETHER = 2**22  # numbers of state in one pack
 HIGHEST = 4.0  # learning rate up to which a limit is searched
 SMALL = 16  # entries of the state up to which it is searched
@@ -49,11 +50,13 @@ class StepMapSpectrum(Diagnostic):
 
     States are those that become stationary while the parameters are held fixed. Counters are held; if the method is
     periodic in them (it acts every k steps), the map is that of a whole period, and radius and eigenvalues are per
-    step. Tensors that never affect the parameters are left out.
+    step. Buffers of networks are those of the snapshot (of the first one, at the origin), and held. Tensors that never
+    affect the parameters are left out.
 
     All numbers are NaN where the Jacobian does not exist: for a run that diverged, for a method that is not periodic in
-    its counter, and where the step is not smooth: a step that divides by the running size of the gradient (Adam,
-    RMSProp) jumps where the gradient is 0.
+    its counter or whose states do not become stationary within 100,000 steps, and, but for the displacement, where the
+    step is not smooth: a step that divides by the running size of the gradient (Adam, RMSProp) jumps where the gradient
+    is 0.
 
     Arrays: `eigenvalues_real`, `eigenvalues_imag` (n,), largest modulus first; `rate`, `radius_by_rate` of `rates`.
     """
@@ -106,10 +109,11 @@ class StepMapSpectrum(Diagnostic):
                 own_rates = scaled(
                     jacobians.select_members(trajectories.rates, few.indices), trajectories.schedule(step)
                 )
-                here = _StepMapAtPoint(trajectories, few.indices, few.theta, parts, own_rates, period)
+                snapshot = -1 if self.at == "end" else 0
+                here = _StepMapAtPoint(trajectories, few.indices, few.theta, parts, own_rates, period, snapshot)
                 own, smooth = self._eigenvalues(here)
                 found = np.full((everyone, own.shape[1]), np.nan, complex) if found.shape[1] == 1 else found
-                values["displacement"][few.indices] = here.displacement()
+                values["displacement"][few.indices] = here.displacement
                 indices = few.indices[smooth]
                 found[indices] = own[smooth]
                 if self.rates and len(indices):
@@ -135,7 +139,7 @@ class StepMapSpectrum(Diagnostic):
         found = np.take_along_axis(found, falling, axis=1)
         if here.period > 1:  # per step: the root that turns least
             found = np.abs(found) ** (1 / here.period) * np.exp(1j * np.angle(found) / here.period)
-        return found, gap.cpu().numpy() & here.autonomous
+        return found, gap.cpu().numpy() & here.exists
 
     def _radii(self, here: _StepMapAtPoint, rates: np.ndarray) -> np.ndarray:
         """Spectral radii (k, r) at other learning rates (k, r): as many at once as there is room for."""
@@ -152,7 +156,7 @@ class StepMapSpectrum(Diagnostic):
         else:
             moduli = eigenvalues(there.matrix(there.wide(SHIFT))).abs().amax(1)
             radii = (moduli ** (1 / there.period)).cpu().numpy()
-        return radii.reshape(rates.shape)
+        return np.where(there.exists, radii, np.nan).reshape(rates.shape)
 
     def _limit(self, here: _StepMapAtPoint) -> np.ndarray:
         """The learning rate (k,) at which the radius first exceeds 1, by repeated refinement of a grid."""
@@ -183,7 +187,8 @@ def _summary(leading: np.ndarray) -> dict[str, np.ndarray]:
 class _StepMapAtPoint:
     """A step, or a period of steps, about a point: from differences of states to differences of states, (k, m, n).
 
-    It is not `autonomous` if it depends on the number of steps taken before and is not periodic in it.
+    `exists` is a mask (k,): False for all if the map depends on the number of steps taken before and is not periodic in
+    it, and for members whose states do not become stationary.
     """
 
     def __init__(
@@ -194,12 +199,13 @@ class _StepMapAtPoint:
         parts: StateRoles,
         rates: LearningRates,
         period: int,
+        snapshot: int,
     ) -> None:
-        self._trajectories, self._indices, self._parts = trajectories, indices, parts
+        self._trajectories, self._indices, self._parts, self._snapshot = trajectories, indices, parts, snapshot
         self._rates = {player: rate.double() for player, rate in rates.items()}
         self.theta = theta.double()
-        self._rest = self._at_rest()
-        self._given, self.period, self.autonomous = period, period or 1, period > 0
+        self._given, self.period = period, period or 1
+        self._rest, self.exists = self._at_rest()
         self.width = state_vector(self._rest, parts.state).shape[1]
 
     def at_rates(self, rates: np.ndarray) -> _StepMapAtPoint:
@@ -212,26 +218,37 @@ class _StepMapAtPoint:
             for player, own in self._rates.items()
         }
         indices = np.repeat(self._indices, many)
-        return _StepMapAtPoint(self._trajectories, indices, theta, self._parts, both, self._given)
+        return _StepMapAtPoint(self._trajectories, indices, theta, self._parts, both, self._given, self._snapshot)
 
-    def _at_rest(self) -> TrainingState:
-        """The state that steps converge to if the parameters are reset after each of them."""
-        steps = StepMap(self._trajectories, self._indices, rates=self._rates)
+    def _steps(self, copies: int = 1) -> StepMap:
+        return StepMap(self._trajectories, self._indices, copies, self._rates, snapshot=self._snapshot)
+
+    def _at_rest(self) -> tuple[TrainingState, np.ndarray]:
+        """The state that steps converge to if the parameters are reset after each of them, and whether it exists."""
+        steps = self._steps()
         batches, trained, state = steps.batches(0), steps.begin(), steps.begin(self.theta)
         for owner, name in self._parts.clocks:
             state.states[owner][name] = trained.states[owner][name]
-        players = state.players
-        for _ in range(REST):
+        state = replace(state, buffers=None)
+        exists = torch.zeros(len(self.theta), dtype=torch.bool, device=self.theta.device)
+        for _ in range(REST if self._given else 0):
             after, before = steps(state, batches), state
-            state = TrainingState(players, after.states)
-            if torch.equal(state_vector(state, self._parts.state), state_vector(before, self._parts.state)):
+            state = replace(after, players=state.players)
+            exists = self._still(before, state)
+            if exists.all():
                 break
         moved = state_vector(steps(state, batches), []) - self.theta
-        self._moved = (moved / jacobians.per_parameter(self._trajectories.match, self._rates)).norm(dim=1)
-        return state
+        distance = (moved / jacobians.per_parameter(self._trajectories.match, self._rates)).norm(dim=1)
+        self.displacement = torch.where(exists, distance, torch.nan).cpu().numpy()
+        return state, exists.cpu().numpy()
 
-    def displacement(self) -> np.ndarray:
-        return self._moved.cpu().numpy()
+    def _still(self, before: TrainingState, after: TrainingState) -> Tensor:
+        """Whether a step changed no tensor of the states by more than rounding, (k,)."""
+        still = torch.ones(len(self.theta), dtype=torch.bool, device=self.theta.device)
+        for owner, name in self._parts.state:
+            old, new = (state.states[owner][name].flatten(1) for state in (before, after))
+            still &= ~((new - old).norm(dim=1) > STILL * new.norm(dim=1))  # nor does one that is not finite change
+        return still
 
     def wide(self, shift: float) -> Tensor:
         """Widths of differences (k,), in proportion to the size of the parameters where that exceeds 1."""
@@ -250,7 +267,7 @@ class _StepMapAtPoint:
 
     def _differences(self, v: Tensor, width: Tensor) -> Tensor:
         members, m, n = v.shape
-        steps, keys = StepMap(self._trajectories, self._indices, 2 * m, self._rates), self._parts.state
+        steps, keys = self._steps(2 * m), self._parts.state
         shifts = torch.cat([v, -v], dim=1) * width[:, None, None]
         values = (state_vector(self._rest, keys)[:, None] + shifts).flatten(0, 1)
         state = with_vector(repeat_members(self._rest, 2 * m), values, keys)

@@ -326,6 +326,25 @@ def test_momentum_is_part_of_the_state_and_an_average_is_not():
     assert reading.values["spectral_radius"][0] == pytest.approx(sqrt(1.01), abs=1e-9)
 
 
+@pytest.mark.parametrize(("optimizer", "options"), [("rmsprop", {}), ("sgd", {"momentum": 0.99})])
+def test_the_states_of_a_step_are_at_rest(optimizer, options):
+    """With the gradient g held, the mean of squares is g^2, so that a step of RMSprop has length 1 in every parameter
+    but for epsilon, and a velocity is g / (1 - momentum)."""
+    game = make_game("quadratic", curvatures=(1.0, 2.0, 3.0), start_at=(1.0, 1.0, 1.0))
+    played = play(game, optimizer=part("optimizer", optimizer, **options), rates=(0.01,), steps=1)
+    values = look(played, "step_map", at="start").values
+    expected = sqrt(3) if optimizer == "rmsprop" else sqrt(1 + 4 + 9) / 0.01
+    assert values["displacement"][0] == pytest.approx(expected, rel=1e-6)
+    assert values["stable"][0] == 1
+
+
+def test_a_step_whose_states_do_not_come_to_rest_has_no_eigenvalues(monkeypatch):
+    monkeypatch.setattr("ganbench.diagnostics.step_map.REST", 50)
+    game = make_game("quadratic", curvatures=(1.0, 2.0), start_at=(1.0, 1.0))
+    values = look(play(game, optimizer="rmsprop", rates=(0.01,), steps=1), "step_map", at="start").values
+    assert all(np.isnan(each).all() for each in values.values())
+
+
 def test_lookahead_is_looked_at_a_whole_round_at_a_time():
     """After k steps of the inner map with eigenvalue mu, the way back leaves 1 - alpha + alpha mu^k."""
     k, h = 6, 0.5
