@@ -10,6 +10,7 @@ Outputs have the inputs' precision, float32 or float64.
 Networks of a conditional architecture take labels, (batch,) of int64 from 0, as a second input: the modes of the data
 set. Real examples have their own; those of generated examples are drawn from the run's own stream, uniformly, for each
 player's loss as its latent points are. In evaluation they are 0, 1, 2 ... in turn, so that all are equally frequent.
+That is right for data whose classes are equally frequent; of others `ganbench check` says what their labels give away.
 
 A generator may take something of the discriminator's pass over the last real or generated batch, such as the indices of
 its pooling: the discriminator gives it as a further output, and the generator has a buffer of the same name, in which
@@ -32,11 +33,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import numpy as np
 from torch import nn
 
 from ganbench.core.formatting import join_words
 from ganbench.data import DataSpec
 
+MAX_LABEL_DISTANCE = 0.05  # of shares of classes from equal ones, of which nothing is said
 CONDITIONAL = (set(), {"generator"}, {"generator", "discriminator"})  # players whose networks may take labels
 PASSED_FROM = ("real", "fake", "start")  # what may fill the generator's buffers
 
@@ -131,6 +134,29 @@ def labels_fault(architecture: Architecture, data: DataSpec) -> str | None:
     if players and not data.modes:
         return "it is conditional, but the data set has no labels"
     return None
+
+
+def labels_caution(labels: np.ndarray, classes: int) -> str | None:
+    """What the labels of unequally frequent classes give away, as a clause; None if next to nothing.
+
+    Generated examples have the labels of all classes alike. Told one of either kind, real or generated, whoever goes by
+    its label alone is right with the probability (1 + d) / 2, where d is the total variation distance between the
+    shares of the classes in the data and equal ones.
+
+    Args:
+        labels: the labels of the training examples, (n,) of int64.
+        classes: the number of classes.
+    """
+    shares = np.bincount(labels, minlength=classes) / len(labels)
+    distance = np.abs(shares - 1 / classes).sum() / 2
+    if distance <= MAX_LABEL_DISTANCE:
+        return None
+    return (
+        f"generated examples have the labels of all classes alike, but of the training examples {shares.max():.1%} are "
+        f"of one class and {shares.min():.1%} of another, so that labels alone tell real from generated ones with a "
+        f"probability of {(1 + distance) / 2:.2f}, and a generator that is perfect in every class does not score as "
+        "real data do; take as many examples of each class, or an architecture without labels"
+    )
 
 
 def packing_fault(architecture: Architecture, batch_size: int | None = None) -> str | None:

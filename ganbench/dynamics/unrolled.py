@@ -32,7 +32,8 @@ class Unrolled(Dynamics):
     through phi_k. The objective `zero_sum` has this term; those whose generator's loss is one of generated examples
     alone, `minimax` among them, leave it out.
 
-    The unrolled steps leave no trace in the optimizer's state. The recorded losses and gradients are those that the
+    The unrolled steps leave no trace in the optimizer's state, nor in the buffers of networks and regularizers, which
+    go on as the first player's loss at phi leaves them. The recorded losses and gradients are those that the
     second player descends, and those of the first player at phi.
 
     An unrolled gradient counts twice in `gradients_per_step`, as it is differentiated again; the first is also the
@@ -60,7 +61,7 @@ class Unrolled(Dynamics):
     ) -> StepResult:
         first, second = match.players
         own = players[second].detach().requires_grad_()
-        # The opponent's parameters phi_i, and its loss and gradient at each of these points.
+        # The opponent's parameters phi_i, and its loss and gradient at each of these points, and the buffers after it.
         ahead, state, of_first = players[first].detach().requires_grad_(), states[first], []
         for i in range(max(self.steps, 1)):
             loss, aux = match.loss(first, {first: ahead, second: own}, batches[0])
@@ -73,7 +74,7 @@ class Unrolled(Dynamics):
                     f"the game lacks the second derivative that unrolling needs: as far as PyTorch knows, the gradient "
                     f"of {first}'s loss depends on nobody's parameters."
                 )
-            of_first.append((loss.detach(), grad.detach(), aux))
+            of_first.append((loss.detach(), grad.detach(), aux, match.buffers))
             if i < self.steps:
                 ahead, state = optimizer.step(ahead, grad, state, rates[first])
                 if not ahead.requires_grad:
@@ -88,7 +89,9 @@ class Unrolled(Dynamics):
         ):
             (grad,) = torch.autograd.grad(loss.sum(), own)
 
-        first_loss, first_gradient, first_aux = of_first[0]
+        first_loss, first_gradient, first_aux, buffers = of_first[0]
+        if self.steps:
+            match.buffers = buffers
         after, new_states = apply_gradients(
             match, players, states, {first: first_gradient, second: grad}, optimizer, rates
         )

@@ -49,7 +49,9 @@ class Sampler:
             count: number of examples.
 
         Returns:
-            Examples, (count, *shape), float32: numbers as judges, metrics and pictures see them, images in [-1, 1].
+            Examples, (count, *shape), float32: numbers as judges, metrics and pictures see them. Where stored examples
+            lie in [-1, 1], as images do, what a generator makes beyond is cut to it, as published pipelines do before
+            they store bytes; numbers that are not finite stay so.
         """
         generator = self._generator(theta, buffers, seed)
         return self._made(generator, generator.inputs, count)
@@ -106,4 +108,7 @@ class Sampler:
                 whole = -(-count // size) * size  # no last batch of another size
             parts = zip(*(x.split(size) for x in inputs(whole)), strict=True)
             made = [generator(*part, batch=batch).cpu() for batch, part in enumerate(parts)]
-            return shown(torch.cat(made)[:count], self._data.mean, self._data.std).numpy()
+            examples = shown(torch.cat(made)[:count], self._data.mean, self._data.std)
+            if self._data.stored_bounded:
+                examples = torch.where(examples.isfinite(), examples.clamp(-1, 1), examples)
+            return examples.numpy()

@@ -40,6 +40,32 @@ def _half_line() -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(nodes.tolist()), tuple(weights.tolist())
 
 
+def narrow_quadrature(mean: Tensor, sd: Tensor, variance: Tensor, flat: float) -> tuple[Tensor, Tensor]:
+    """Nodes and weights as of `normal_quadrature` for h that is analytic near 0, down to densities without a width.
+
+    Derivatives of a narrow density are differences of numbers that rounding makes alike. E[h(v)] is analytic in the
+    variance, so below a small one it is the line between its values there and at 0, right to the order of its square.
+
+    Args:
+        mean: zeros, (K, 1).
+        sd: of each member, (K, 1), at least 0.
+        variance: its square, (K, 1), with derivatives at 0 too.
+        flat: as of `normal_quadrature`; h is analytic near 0 where it is positive.
+
+    Returns:
+        nodes and weights; those of `normal_quadrature`, bit for bit, unless the density is narrow.
+    """
+    # Of second derivatives, the line has an error of about least^2, and rounding one of eps / least^2.
+    least = torch.finfo(sd.dtype).eps ** 0.25
+    least = min(least, flat / REACH) if flat else least
+    narrow = sd < least
+    nodes, weights = normal_quadrature(mean, torch.where(narrow, least, sd), flat)
+    share = torch.where(narrow, variance / least**2, 1.0)
+    side = (0.5,) + (0.0,) * (len(_half_line()[0]) - 1)  # the innermost node is at 0 but for rounding
+    at_zero = constant(2 * side + (0.0,) * bool(flat), sd)
+    return nodes, share * weights + (1 - share) * at_zero
+
+
 def normal_quadrature(mean: Tensor, sd: Tensor, flat: float) -> tuple[Tensor, Tensor]:
     """Nodes and weights of E[h(v)], v ~ N(mean, sd^2), for h that is analytic but where |v| = flat.
 

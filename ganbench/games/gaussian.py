@@ -13,7 +13,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.interval import Interval
 from ganbench.core.random_streams import stream_seed
 from ganbench.games import Adversarial, Batch, Member, Players, drawn_or_given
-from ganbench.games._quadrature import normal_quadrature
+from ganbench.games._quadrature import narrow_quadrature, normal_quadrature
 from ganbench.games._shapes import TOUCHING, flat_radius, logit
 from ganbench.nn.sample import Outputs, Sample
 
@@ -22,10 +22,11 @@ from ganbench.nn.sample import Outputs, Sample
 class GaussianGAN(Adversarial):
     """D(x) = S(w_d x + b_d), with S the `discriminator`. Objectives see D as a logit; "minimax" is the plain log loss.
 
-    Expectations are exact up to 1e-10 for smooth objectives, by quadrature, unless they are means over `samples`. Both
-    players see the same examples. With a Gaussian that reaches 1, ln(1 - D) has a logarithmic singularity at v = 0.
-    Exact gradients are the principal values; sampled ones are Cauchy distributed, with a spread that no number of
-    samples lessens, unless D is limited by `clip`.
+    Expectations are exact up to 1e-10 for smooth objectives, by quadrature, while v = w_d x + b_d has a standard
+    deviation of up to 300, unless they are means over `samples`. Both players see the same examples. With a Gaussian
+    that reaches 1, ln(1 - D) has a logarithmic singularity at v = 0. Exact gradients are the principal values; sampled
+    ones are Cauchy distributed, with a spread that no number of samples lessens, unless D is limited by `clip`. Without
+    a `clip`, losses are infinite where w_d or w_g is 0, and there exact ones and their gradients are NaN.
 
     Raises:
         GanbenchError: options that contradict one another, or an objective or regularizer whose expectation does not
@@ -154,7 +155,7 @@ class GaussianGAN(Adversarial):
             return logit(self.discriminator, w * x + b, self._floor)
         # Quadrature stays at its nodes v whatever the parameters; only the derivative in x, w_d dS/dv, depends on them.
         # Nodes nearest to 0 may be rounded to it on the way through x.
-        v = (w * x + b).detach() + w * (x - x.detach())
+        v = (_invertible(w) * x + b).detach() + w * (x - x.detach())
         return logit(self.discriminator, v, self._floor or torch.finfo(v.dtype).tiny)
 
     def generate(self, theta: Tensor, latent: Tensor) -> Tensor:
@@ -171,10 +172,21 @@ class GaussianGAN(Adversarial):
         if self.samples:
             return Sample(self.generate(players["generator"], batch["latent"]))
         w, b = self._line("generator", players["generator"])
-        return self._nodes(players, b, w.abs())
+        return self._nodes(players, b, w)
 
     def _nodes(self, players: Players, mean: Tensor, sd: Tensor) -> Sample:
         """Points x and weights for x ~ N(mean, sd^2), graded towards where w_d x + b_d = 0."""
         w, b = self._line("discriminator", players["discriminator"])
-        v, weights = normal_quadrature(w * mean + b, w.abs() * sd, flat_radius(self.discriminator, self._floor))
-        return Sample(((v - b) / w).detach()[..., None], weights)
+        middle, spread = w * mean + b, w.abs() * sd.abs()
+        flat = flat_radius(self.discriminator, self._floor)
+        if self.plane == "w" and (flat or self.discriminator not in TOUCHING):
+            v, weights = narrow_quadrature(middle, spread, (w * sd).square(), flat)
+        else:
+            v, weights = normal_quadrature(middle, spread, flat)
+        return Sample(((v - b) / _invertible(w)).detach()[..., None], weights)
+
+
+def _invertible(w: Tensor) -> Tensor:
+    """A weight by which nodes v can be divided for points x, and these multiplied again."""
+    least = torch.finfo(w.dtype).tiny ** 0.5
+    return torch.where(w.abs() < least, least, w)

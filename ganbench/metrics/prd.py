@@ -25,6 +25,8 @@ class PRD(Metric):
     sum min(p, q / s) a recall that a generator can have together; `prd_f8` and `prd_f1_8` are the largest F-scores of
     such pairs, of which the first weighs recall eight times, and the second precision.
 
+    Both are as many: of the more numerous, evenly spaced ones are taken, since clusters would follow these otherwise.
+
     The F-score of weight b is (1 + b^2) sum min(s p, q) / (1 + b^2 s): a piecewise linear function of s over a linear
     one, so it is largest at one of the slopes q / p, and no grid of slopes is needed.
 
@@ -60,22 +62,19 @@ class PRD(Metric):
     }
 
     def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
-        return {"features": self._few(real.features)}
+        return {"features": real.features[evenly_spaced(len(real.features), self.most)]}
 
     def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
-        real, mine = reference["features"], self._few(generated.features)
-        both, count = np.concatenate([real, mine]), min(self.clusters, len(real) + len(mine))
+        few = min(len(reference["features"]), len(generated.features), self.most)
+        real, mine = (x[evenly_spaced(len(x), few)] for x in (reference["features"], generated.features))
+        both, count = np.concatenate([real, mine]), min(self.clusters, 2 * few)
         found = []
         for seed in range(self.clusterings):
             cluster = k_means(both, count, np.random.default_rng(seed))
-            p, q = (np.bincount(part, minlength=count) / len(part) for part in np.split(cluster, [len(real)]))
+            p, q = (np.bincount(part, minlength=count) / few for part in np.split(cluster, 2))
             found.append((largest_f_score(p, q, 8.0), largest_f_score(p, q, 1 / 8)))
         f8, f1_8 = zip(*found, strict=True)
         return {"prd_f8": sum(f8) / len(f8), "prd_f1_8": sum(f1_8) / len(f1_8)}
-
-    def _few(self, features: np.ndarray) -> np.ndarray:
-        """At most `most` of features (n, F)."""
-        return features[evenly_spaced(len(features), self.most)]
 
 
 def largest_f_score(p: np.ndarray, q: np.ndarray, weight: float) -> float:

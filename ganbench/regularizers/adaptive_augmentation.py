@@ -42,7 +42,8 @@ class AdaptiveAugmentation(Regularizer):
     interval: Annotated[int, Interval(ge=1, le=1_000_000)] = 4
     """Number of losses of the discriminator after which p is changed."""
     rise: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 500_000
-    """Number of real images in which p goes from 0 to 1."""
+    """Number of real images shown to the discriminator in which p goes from 0 to 1. The two batches of a step of
+    extragradient both count; further losses on one batch, of a look-ahead as in unrolling, do not."""
     initial: Annotated[float, Interval(ge=0, le=1)] = 0.0
     """Probability p at the first step."""
 

@@ -85,7 +85,8 @@ class Train(Section):
     same ones; null for each run's own seed. Either way smaller subsets are parts of larger ones."""
     ema_decay: Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, lt=1)] | None = None
     """Decay of an exponential moving average of the parameters, which is evaluated beside the parameters; null for
-    none."""
+    none. It starts at the initial parameters, which after t steps still weigh ema_decay^t: 37% after 1,000 steps of
+    0.999."""
     precision: Literal["float64", "float32", "tf32", "bfloat16"] = "float32"
     """Precision of training. tf32 and bfloat16 are float32, but for the factors of products of matrices and
     convolutions, which are rounded; tf32 needs a GPU that has it."""

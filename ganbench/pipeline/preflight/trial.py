@@ -12,7 +12,7 @@ from functools import partial
 
 import torch
 
-from ganbench.architectures import packing_fault
+from ganbench.architectures import labels_caution, packing_fault
 from ganbench.contracts import CONTRACTS
 from ganbench.contracts.losses_and_optimizers import objective_fault, optimizer_fault, regularizer_fault
 from ganbench.contracts.networks import architecture_fault
@@ -198,8 +198,10 @@ class Trial:
                 f"grid: architecture {name!r} cannot be used with data set {dataset.signature!r} with examples of "
                 f"shape {data.shape}: {fault}.{rest}"
             )
-        if caution := made.caution(data):
-            self.components.say(Note(f"{choice.signature} on {dataset.signature}: {caution}."))
+        labels = self.data.loaded[dataset].examples.train_modes if made.conditional else None
+        for caution in (made.caution(data), None if labels is None else labels_caution(labels, data.modes)):
+            if caution:
+                self.components.say(Note(f"{choice.signature} on {dataset.signature}: {caution}."))
 
     def _alternatives(self, data: DataSpec) -> str:
         able = [

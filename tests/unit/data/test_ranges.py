@@ -111,6 +111,23 @@ def test_generated_examples_reach_judges_and_pictures_in_one_range(mean, std):
     assert sorted({round(float(each), 5) for each in np.unique(examples)}) == [-1, 1]
 
 
+@pytest.mark.parametrize(("mean", "std"), RANGES)
+def test_what_is_blacker_than_black_is_black_and_what_is_no_number_stays_none(mean, std):
+    data = spec(mean, std)
+    black, white = data.limits
+    theta = np.array([black - 1, white + 1], dtype=np.float32)
+    sampler = Sampler(Constant(), data, 8, CPU)
+    assert set(np.unique(sampler.examples(theta, {}, seed=0, count=30))) == {-1, 1}
+    theta = np.array([-np.inf, np.nan], dtype=np.float32)
+    examples = sampler.examples(theta, {}, seed=0, count=30)
+    assert np.isneginf(examples).any()
+    assert np.isnan(examples).any()
+    assert not np.isfinite(examples).any()
+    unbounded = replace(data, bounded=False, dtype="float32", mean=0.5, std=0.5)
+    theta = np.array([-9, 9], dtype=np.float32)
+    assert set(np.unique(Sampler(Constant(), unbounded, 8, CPU).examples(theta, {}, seed=0, count=30))) == {-9, 9}
+
+
 def test_training_in_another_range_is_training_on_other_numbers_and_default_is_bit_for_bit():
     architecture = part("architecture", "fc", latent_size=4, hidden=(8,))
     results = {}

@@ -162,6 +162,22 @@ def test_buffers_move_under_dynamics_that_perturb_copies():
         assert not np.array_equal(values[0], values[-1]), name
 
 
+@pytest.mark.parametrize(
+    ("dynamics", "losses"), [(part("dynamics", "unrolled", steps=2), 1), (part("dynamics", "runge_kutta"), 2)]
+)
+def test_a_look_ahead_leaves_no_trace_in_the_buffers(dynamics, losses):
+    """After one step they are those that the losses at the step's own point leave."""
+    game, sgd = game_of("running batch norm"), part("optimizer", "sgd")
+    (result,) = train(game, training(1, dynamics=dynamics, optimizer=sgd), MEMBERS[:1], device=CPU)
+    match = Match(game, MEMBERS[:1], CPU, torch.float64)
+    match.keeps_buffers = True
+    players, (batch,) = match.init(), match.draw(0, 1)
+    for player in match.players[:losses]:
+        match.loss(player, players, batch)
+    for name, values in match.buffers.items():
+        np.testing.assert_allclose(result["buffers"][name][-1], values[0], rtol=1e-12, err_msg=name)
+
+
 def test_a_diagnostic_of_parameters_alone_has_the_initial_buffers():
     """As in the laboratory, which keeps no buffers, and where the time of an observation is estimated."""
     game, how = game_of("spectral norm"), training(10)

@@ -16,12 +16,14 @@ from repository import ROOT
 from scipy.integrate import quad, solve_ivp
 from scipy.optimize import brentq
 from scipy.special import expit
+from torch.nn.functional import softplus
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.dynamics import gradient, simultaneous_gradient
 from ganbench.engine.components import game_families
 from ganbench.games import Match, Member
+from ganbench.games._shapes import logit
 from ganbench.objectives import Objective
 from ganbench.study.strict_yaml import read_yaml
 
@@ -349,6 +351,38 @@ def test_quadrature_stays_exact_for_extreme_densities():
     assert far == pytest.approx(-300, rel=1e-12)
     game = build("gaussian")
     assert game.loss("discriminator", at(game, (300.0, 0.0)), {})[0].item() == pytest.approx(300**2 + 1, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "gaussian_pdf", "two_bumps"])
+@pytest.mark.parametrize("point", [(0.0, 1.0), (0.7, 0.0), (0.0, 0.0), (0.66855, 5.8e-10), (1e-5, -2.0)])
+def test_narrow_densities_are_exact_down_to_no_width(name, point):
+    """Against Gauss-Hermite nodes of x, of which no density is too narrow: losses, gradients, and their Jacobian."""
+    z, weights = (torch.from_numpy(each) for each in np.polynomial.hermite_e.hermegauss(180))
+    weights = weights / weights.sum()
+
+    def losses(d, g):
+        fake = weights @ softplus(logit(name, d * g * z, 0.0))
+        return {"discriminator": weights @ softplus(-logit(name, d * z, 0.0)) + fake, "generator": -fake}
+
+    def simultaneous(own):
+        of_d, of_g = losses(*own).values()
+        return torch.stack([torch.autograd.grad(of, own, create_graph=True)[0][k] for k, of in enumerate((of_d, of_g))])
+
+    game = build("gaussian", discriminator=name, plane="w")
+    where = torch.tensor(point, dtype=torch.float64, requires_grad=True)
+    for player, loss in losses(*where).items():
+        assert game.loss(player, at(game, point), {})[0].item() == pytest.approx(loss.item(), abs=1e-10)
+    np.testing.assert_allclose(gradients(game, *point), simultaneous(where).detach(), atol=1e-10)
+    expected = torch.autograd.functional.jacobian(simultaneous, where)
+    np.testing.assert_allclose(jacobian(game, *point), expected, atol=1e-6)
+
+
+def test_where_a_gaussian_that_reaches_one_has_no_width_it_needs_a_clip():
+    for point in ((0.0, 1.0), (1.0, 0.0)):
+        assert np.isnan(gradients(build("gaussian", plane="w"), *point)).all()
+        clipped = gradients(build("gaussian", plane="w", clip=0.9), *point)
+        assert np.isfinite(clipped).all()
+        assert clipped[1] == 0, "the generator's examples, or the discriminator, are all alike"
 
 
 @pytest.mark.parametrize("clip", [0.0, 0.99])

@@ -76,6 +76,14 @@ def test_what_is_missing_lowers_f8_and_what_is_unlike_lowers_the_other():
     assert unlike["prd_f1_8"] < 0.75 < 0.9 < unlike["prd_f8"]
 
 
+def test_as_many_real_as_generated_examples_are_clustered_whichever_are_more():
+    """A hundred of 300 real examples, evenly spaced, and the other way round."""
+    random = np.random.default_rng(0)
+    many, few = random.normal(0, 1, (300, 2)), random.normal([1, 0], 1, (100, 2))
+    assert scores(PRD(), few, many) == scores(PRD(), few, many[::3])
+    assert scores(PRD(), many, few) == scores(PRD(), many[::3], few)
+
+
 def test_degenerate_sets_have_defined_scores():
     ones = np.ones((30, 2))
     assert scores(PRD(), ones, ones) == {"prd_f8": 1, "prd_f1_8": 1}

@@ -309,6 +309,23 @@ def test_the_probability_rises_with_real_images_however_many_are_judged_together
     assert adaptive.update(state, seen, seen)["augmentation_probability"].item() == pytest.approx(0.1, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("dynamics", "batches"),
+    [
+        (part("dynamics", "simultaneous"), 1),
+        (part("dynamics", "unrolled", steps=3), 1),
+        (part("dynamics", "runge_kutta"), 1),
+        (part("dynamics", "extragradient"), 2),
+    ],
+)
+def test_the_probability_moves_with_real_images_however_often_a_batch_is_looked_at(dynamics, batches):
+    """Eight images a batch, rise 2000, and a discriminator that calls them all generated, so that p falls."""
+    game = networks(part("regularizer", "adaptive_augmentation", interval=1, rise=2000, initial=0.5))
+    how = training(10, dynamics=dynamics, optimizer=part("optimizer", "sgd"))
+    (result,) = train(game, how, [Member(0, 40, 1e-6)], device=CPU)
+    assert result["buffers"]["regularizer.augmentation_probability"][-1] == pytest.approx(0.5 - 10 * batches * 8 / 2000)
+
+
 def test_the_scores_of_a_critic_are_refused_and_hinge_is_not():
     for objective in ("wasserstein", "least_squares", "relativistic_average", "relativistic_pairing"):
         with pytest.raises(GanbenchError, match="AdaptiveAugmentation: it goes by the signs of logits, which decide"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import combinations, product
 
 import numpy as np
@@ -56,10 +57,43 @@ def test_independent_runs_are_compared_as_reference_packages_do():
         reference = confint_proportions_2indep(*first, *second, method="newcomb", compare="diff")
         assert (found.low, found.high) == pytest.approx(reference, abs=1e-9)
         table = [[first[0], second[0]], [first[1] - first[0], second[1] - second[0]]]
-        assert found.p_value == pytest.approx(stats.barnard_exact(table).pvalue)
         assert found.p_value <= stats.fisher_exact(table)[1]
     same = independent_difference((3, 9), (1, 3))
     assert (same.value, same.p_value, same.pairs) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((1, 1), (0, 1)),
+        ((1, 20), (7, 20)),
+        ((6, 10), (3, 10)),  # sizes alike
+        ((4, 5), (5, 10)),  # and not, where rounding loses tied tables: here, and in all of the following
+        ((3, 3), (3, 9)),
+        ((4, 4), (2, 6)),
+        ((0, 4), (7, 12)),
+        ((4, 5), (4, 15)),
+        ((8, 11), (5, 15)),
+    ],
+)
+def test_barnards_test_counts_all_tables_that_tie(first, second):
+    """Every table is ranked by its statistic as a fraction, and its probability is that of a dense grid of rates."""
+    (x, n), (y, m) = first, second
+    every = [(i, j) for i in range(n + 1) for j in range(m + 1)]
+    squared = {
+        (i, j): Fraction((i * m - j * n) ** 2, (i + j) * (n + m - i - j)) if 0 < i + j < n + m else Fraction(0)
+        for i, j in every
+    }
+    rates = np.linspace(0, 1, 2001)
+    extreme = [each for each in every if squared[each] >= squared[first[0], second[0]]]
+    expected = sum(stats.binom.pmf(i, n, rates) * stats.binom.pmf(j, m, rates) for i, j in extreme).max()
+    alike = (
+        (first, second),
+        (second, first),  # groups swapped
+        ((n - x, n), (m - y, m)),  # failures called successes
+    )
+    for pair in alike:
+        assert independent_difference(*pair).p_value == pytest.approx(expected, rel=1e-5)
 
 
 def test_overlapping_intervals_are_no_test():

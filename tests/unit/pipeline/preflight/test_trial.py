@@ -15,6 +15,7 @@ from building import gan, part, training
 from judging import look
 from PIL import Image
 
+from ganbench.architectures import labels_caution
 from ganbench.contracts import CONTRACTS
 from ganbench.contracts.measuring import metric_fault
 from ganbench.core import registry
@@ -204,6 +205,28 @@ def test_a_conditional_architecture_is_trained_and_evaluated_with_the_labels_of_
     path.write_text(CLASSIFYING)
     found = plan(tmp_path, {"architecture": str(path), "objective": "auxiliary_classifier"})
     assert try_study(found)[0][0].runs == 2
+
+
+@pytest.mark.parametrize(("classes", "told"), [([9, 1], 1), ([5, 5], 0)])
+def test_what_labels_of_unequal_classes_give_away_is_told(tmp_path, classes, told):
+    for kind, count in enumerate(classes):
+        folder = tmp_path / "images" / str(kind)
+        folder.mkdir(parents=True)
+        for index in range(4 * count):
+            Image.new("L", (8, 8), 20 * kind + index).save(folder / f"{index}.png")
+    dataset = {"name": "image_folder", "folder": str(folder.parent), "side": 8, "channels": 1, "heldout": 0.1}
+    network = {"name": "sngan", "features": 2, "conditioning": "projection"}
+    found, said = plan(tmp_path, {"dataset": dataset, "architecture": network}), []
+    trial = Trial(found, said.append, memory=1 << 40)
+    run = found.grid.runs[0]
+    spec, _ = trial.data.tried(run.choice("dataset"))
+    trial._architecture(run.choice("architecture"), run.choice("dataset"), spec)
+    assert sum("so that labels alone tell real from generated ones" in note for note in notes(said)) == told
+    # Nine in ten are of one class: a label is right with a probability of (0.9 + 0.5) / 2.
+    caution = labels_caution(np.repeat([0, 1], [90, 10]), 2)
+    assert "90.0% are of one class and 10.0% of another" in caution
+    assert "probability of 0.70" in caution
+    assert labels_caution(np.repeat([0, 1, 2], [34, 33, 33]), 3) is None
 
 
 def test_an_objective_that_misses_an_output_or_labels_is_refused_before_any_work(tmp_path):
