@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,5 +38,10 @@ def decide(
 
     if not (profile / "config.yaml").exists() and not list(profile.glob("config.v*.yaml")):
         raise typer.BadParameter(f"there is no profile in {profile}", param_hint="--profile")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # which ends the workflow as well
+    signal.signal(signal.SIGTERM, _exit)  # which ends the workflow as well
     run_all(studies, profile, lambda text: out.print(text, soft_wrap=True, markup=False, emoji=False))
+
+
+def _exit(*_: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not leave the workflow to itself
+    sys.exit(128 + signal.SIGTERM)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -218,7 +220,7 @@ def _snakemake(study: Path, profile: Path, others: float, say: Say) -> None:
     """
     plan, known = Plan(load(study)), Known()
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", str(profile), "--configfile", str(study)]
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, process_group=0)
     try:
         while (code := _wait(process)) is None:
             now = read_status(plan, known)
@@ -226,8 +228,10 @@ def _snakemake(study: Path, profile: Path, others: float, say: Say) -> None:
                 this, whole = map(format_duration, (now.seconds_left, now.seconds_left + others))
                 done = f"{len(now.of(DONE)):,} of {plural(len(now.jobs), 'job')} done"
                 say(f"{study}: {done}, about {this} left, {whole} in all")
-    except BaseException:  # an interruption: Snakemake ends its jobs, which write checkpoints
-        process.terminate()
+    except BaseException:
+        # As Ctrl-C in a terminal: jobs, which are in the group, write checkpoints. At SIGTERM Snakemake would let its
+        # jobs finish first.
+        os.killpg(process.pid, signal.SIGINT)
         process.wait()
         raise
     if code:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import getpass
+import json
+import signal
 import socket
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from comparing import assert_same_runs, clocks_of, runs_of
 from stored import tree_of
 from tiny_studies import POINTS, STUDY, point_study
-from workflow_project import CORES, LIMIT_SECONDS, PROFILE, Project, wait_for
+from workflow_project import CONFIG, CORES, LIMIT_SECONDS, PROFILE, Project, wait_for
 
 from ganbench.core import result_files
 
@@ -86,6 +90,26 @@ def test_a_job_that_outlives_its_workflow_is_not_repeated_and_what_it_leads_to_i
     assert {"train ring8-mlp", "evaluate ring8-mlp", "report"} <= repeated.jobs
     assert (again.results / "report.html").exists()
     assert_same_runs(project, again, "evaluate", "ring8-mlp")
+
+
+def test_studies_that_are_told_to_stop_stop_at_once_and_keep_checkpoints(tmp_path: Path) -> None:
+    """At SIGTERM, Snakemake lets its jobs finish first, which may take hours."""
+    game = {"game": "bilinear", "optimizer": "sgd", "learning_rate": 0.01, "seed": 0}
+    study = {"study": "tiny", "grid": [game], "train": {"steps": 1_000_000}, "machine": {"checkpoint_seconds": 0}}
+    decide = (sys.executable, "-m", "ganbench", "decide")
+    project = replace(Project.create(tmp_path / "project", study | {"pack": EAGER}), program=decide)
+    with project.running(str(CONFIG)) as process:
+        wait_for(lambda: checkpoints(project, "state"), "a checkpoint", process)
+        process.terminate()
+        time.sleep(0.1)
+        process.terminate()  # as schedulers do
+        done = project.end(process)  # when Snakemake and its jobs have ended as well, since they share its output
+
+    assert done.status == 128 + signal.SIGTERM, done.output
+    [checkpoint] = checkpoints(project, "state")
+    [entry] = (project.results / ".jobs" / "train").glob("*.json")
+    end = json.loads(entry.read_text())["ends"][-1]
+    assert end["cause"].startswith(f"stopped: received SIGINT; checkpoint at step {step_of(checkpoint)};")
 
 
 def test_a_second_workflow_on_the_same_results_is_told_who_holds_them(finished: Project, tmp_path: Path) -> None:

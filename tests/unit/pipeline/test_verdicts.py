@@ -68,7 +68,7 @@ def test_the_time_left_is_said_while_a_workflow_runs(code, tmp_path, monkeypatch
     begun, waits = [], [subprocess.TimeoutExpired("", 1), subprocess.TimeoutExpired("", 1), code]
 
     class Process:
-        def __init__(self, command):
+        def __init__(self, command, process_group):
             begun.append(command)
 
         def wait(self, timeout):
