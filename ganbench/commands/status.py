@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -47,33 +46,42 @@ THEN = {
 def status(
     study: AStudy = DEFAULT,
     every: Annotated[bool, typer.Option("--all", help="Show all jobs that run or failed, however many.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Show the status repeatedly until the study is done.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show the status repeatedly while a workflow or a job runs.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the status of every job as JSON, for programs.")
     ] = False,
 ) -> None:
-    """Show which jobs of a study are done, which run and how far they are, and which failed and why."""
+    """Show which jobs of a study are done, which run and how far they are, and which failed and why.
+
+    The exit status is 1 if jobs have failed, and of a watch also if it ends before the study is done.
+    """
     if watch and as_json:
         raise GanbenchError("--watch is for people and --json for programs; choose one of them.")
     plan, rows = Plan(load(study)), None if every else ROWS
+    try:
+        now = _watch(plan, f"{study}", rows) if watch else read_status(plan)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
     if as_json:
-        print(strict_json.dumps(read_status(plan).about(), indent=1))
-    elif watch:
-        with suppress(KeyboardInterrupt):
-            _watch(plan, f"{study}", rows)
-    else:
-        for part in page(read_status(plan), f"{study}", rows):
+        print(strict_json.dumps(now.about(), indent=1))
+    elif not watch:
+        for part in page(now, f"{study}", rows):
             out.print(part, soft_wrap=isinstance(part, Text))  # paths stay whole, to be copied
+    if now.of(FAILED) or (watch and not now.done):
+        raise typer.Exit(1)
 
 
-def _watch(plan: Plan, study: str, rows: int | None) -> None:
+def _watch(plan: Plan, study: str, rows: int | None) -> StudyStatus:
+    """Show the status of a study while anything happens; returns the last status."""
     known = Known()
     with Live(console=out, auto_refresh=False) as live:
         while True:
             now = read_status(plan, known)
             live.update(Group(*page(now, study, rows)), refresh=True)
-            if now.done:
-                return
+            if now.done or not now.under_way:
+                return now
             time.sleep(WATCH_SECONDS)
 
 
@@ -108,6 +116,8 @@ def _left(now: StudyStatus) -> str:
 def _holder(now: StudyStatus) -> str:
     if now.held:
         return f"The results folder is in use by {now.held}."
+    if not now.folder.exists():
+        return f"There is no folder {now.folder.absolute()}: no workflow has begun in this working folder."
     return "" if now.done else "Nobody holds the results folder: no workflow is running."
 
 
@@ -153,10 +163,10 @@ def _where(status: JobStatus) -> str:
 
 def _ended(status: JobStatus) -> Text:
     """The description of a job that has ended or is silent: its state, node, cause and log."""
-    entry = status.entry
-    silent = f" since {entry.at}" if status.state == SILENT else ""
+    silent = f" since {status.entry.at}" if status.state == SILENT else ""
+    where = f" ({_where(status)})" if status.entry else ""
     text = Text(f"\n{status.job.stage} {status.job.name}", "bold")
-    text.append(f" {THEN[status.state]}{silent} ({_where(status)})", COLOURS[status.state])
+    text.append(f" {THEN[status.state]}{silent}{where}", COLOURS[status.state])
     text.append(f"\n  {truncate(status.cause)}", "not bold")
     text.append(f"\n  {status.log or 'no log: it ran outside of the workflow'}", "not bold")
     return text

@@ -6,6 +6,7 @@ import atexit
 import logging
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -153,10 +154,11 @@ def before_first_job(plan: Plan, *, here: bool, parallel_jobs: int | None = None
 
 def failure_message(plan: Plan) -> str:
     """The message to print after jobs failed."""
+    study = shlex.quote(str(plan.file)) if plan.file else "STUDY"  # read from several files, which commands do not take
     return (
-        f"Some jobs of {plan.study.study} failed; the results of all others are kept. `ganbench status STUDY` shows "
-        "causes and logs; `ganbench report STUDY --partial` shows the present results; the same command goes on from "
-        "here."
+        f"Some jobs of {plan.study.study} failed; the results of all others are kept. `ganbench status {study}` shows "
+        f"causes and logs; `ganbench report {study} --partial` shows the present results; the same command goes on "
+        "from here."
     )
 
 

@@ -21,6 +21,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import escape_control
 from ganbench.core.locks import current_holder
 from ganbench.pipeline.execution import journal
+from ganbench.pipeline.execution.job_context import lock_of
 from ganbench.pipeline.execution.journal import Entry
 from ganbench.pipeline.execution.timestamps import now
 from ganbench.pipeline.jobs import Job
@@ -34,6 +35,7 @@ SILENT = "silent"  # running by its journal, which has not been written for long
 STOPPED = "stopped"  # its next attempt goes on from a checkpoint
 FAILED = "failed"
 DONE = "done"
+LAST_BYTES = 4096  # of a log that are read for its last line
 STATES = (WAITING, RUNNING, SILENT, STOPPED, FAILED, DONE)
 
 
@@ -45,6 +47,7 @@ class JobStatus:
     state: str
     log: Path | None  # None for a job that has not run in the workflow
     entry: Entry | None = None  # the job's journal; None for a job that is done or has never run
+    last_line: str = ""  # of the log of a job that failed before it had a journal
 
     @property
     def attempts(self) -> int:
@@ -56,6 +59,8 @@ class JobStatus:
         """Why the last attempt ended, in one line; empty if none has ended."""
         if self.state == SILENT:
             return "its journal has not been written for long: it was killed, most likely for memory or with its node"
+        if self.last_line:
+            return f"failed before it began: {self.last_line}"
         if self.entry is None or self.entry.running or not self.entry.ends:
             return ""
         end = self.entry.ends[-1]
@@ -69,6 +74,7 @@ class JobStatus:
         if self.entry is not None:
             fields = {key: value for key, value in vars(self.entry).items() if key not in ("running", "beat", "ends")}
             known |= {**fields, "seconds_left": self.entry.seconds_left if self.entry.running else None}
+        if self.entry is not None or self.last_line:
             known |= {"attempts": self.attempts, "cause": self.cause}
         return known
 
@@ -89,6 +95,11 @@ class StudyStatus:
     def done(self) -> bool:
         """Whether all jobs are done."""
         return all(each.state == DONE for each in self.jobs)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a workflow or another command holds the results folder, or a job runs."""
+        return self.held is not None or bool(self.of(RUNNING))
 
     def of(self, *states: str) -> list[JobStatus]:
         """The jobs in one of these states, in the order of their stages."""
@@ -155,11 +166,29 @@ def listing() -> Callable[[Path], bool]:
 
 def _job_status(plan: Plan, job: Job, exists: Callable[[Path], bool]) -> JobStatus:
     log = plan.folder / job.log
+    kept = log if exists(log) else None
     if all(map(exists, job.files)):
-        return JobStatus(job, DONE, log if exists(log) else None)
+        return JobStatus(job, DONE, kept)
     entry_path = journal.path_of(plan.folder, job.stage, job.path)
     entry = journal.read(entry_path) if exists(entry_path) else None
-    return JobStatus(job, _state(entry), log if exists(log) else None, entry and _plain_entry(entry))
+    if kept and entry is None and (line := _early_failure(job, kept, entry_path)):
+        return JobStatus(job, FAILED, kept, last_line=line)
+    return JobStatus(job, _state(entry), kept, entry and _plain_entry(entry))
+
+
+def _early_failure(job: Job, log: Path, entry_path: Path) -> str:
+    """The last line, in plain characters, of the log of a job that ended before it had a journal; empty otherwise.
+
+    A job that has only started has an empty log. One that waits for another of its pack says so in its log, and the
+    lock of the pack is held. A log without a digest in its name may be of a former configuration, and tells nothing.
+    """
+    if job.path.suffix != ".h5" or current_holder(lock_of(entry_path, job.path)):
+        return ""
+    with suppress(OSError), log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LAST_BYTES))
+        lines = file.read().decode(errors="replace").splitlines()
+        return next(filter(None, map(plain, reversed(lines))), "")
+    return ""
 
 
 def _stopped_early(done: Iterable[Job], known: dict[Path, Counter[str]]) -> dict[str, int]:

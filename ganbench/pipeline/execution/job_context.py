@@ -84,12 +84,9 @@ def job_context(
         waited.append(holder)
         log(f"this job is being done by {holder}; waiting for that")
 
-    # Jobs of one pack share its checkpoints, whatever their digests, and files with plain names are shared by all jobs
-    # of a stage: one job at a time writes them.
-    lock = entry.with_name(f"{path.stem[:-DIGEST]}.lock" if path.suffix == ".h5" else ".lock")
     stopping, begun = StopRequest(end_of_job()), False
     try:
-        with stopping.listening(), hold_lock(lock, f"{stage} {path.stem}", on_wait=waiting):
+        with stopping.listening(), hold_lock(lock_of(entry, path), f"{stage} {path.stem}", on_wait=waiting):
             begun = True
             if waited and path.exists():
                 yield None
@@ -111,6 +108,19 @@ def job_context(
             raise
         if not begun:
             yield None
+
+
+def lock_of(entry: Path, file: Path) -> Path:
+    """The path of a job's lock.
+
+    Jobs of one pack share its checkpoints, whatever their digests, and files with plain names are shared by all jobs of
+    a stage: one job at a time writes them.
+
+    Args:
+        entry: the path of the job's entry in the journal.
+        file: the job's first output, whose name carries its digest.
+    """
+    return entry.with_name(f"{file.stem[:-DIGEST]}.lock" if file.suffix == ".h5" else ".lock")
 
 
 def _how(error: BaseException) -> str:

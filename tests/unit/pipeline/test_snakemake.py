@@ -9,7 +9,9 @@ from pathlib import Path
 
 from repository import ROOT
 
-from ganbench.pipeline.snakemake import Shortened
+from ganbench.pipeline.plan import Plan
+from ganbench.pipeline.snakemake import Shortened, failure_message
+from ganbench.study.schema import parse
 
 
 def test_what_snakemake_says_of_a_job_is_shortened() -> None:
@@ -24,6 +26,13 @@ def test_what_snakemake_says_of_a_job_is_shortened() -> None:
     assert not Shortened().filter(nothing)
     restored = logging.LogRecord("s", logging.WARNING, "", 0, "Restored previous version of a/b.h5", None, None)
     assert Shortened().filter(restored)
+
+
+def test_what_is_said_of_failed_jobs_names_the_study_s_file(tmp_path: Path) -> None:
+    study = parse({"study": "x", "grid": [{"game": "bilinear", "learning_rate": 0.1, "seed": 0}]}, origin="study")
+    told = failure_message(Plan(study, tmp_path / "mine.yaml"))
+    assert f"`ganbench status {tmp_path}/mine.yaml`" in told
+    assert "`ganbench report STUDY --partial`" in failure_message(Plan(study))
 
 
 def test_the_workflow_is_formatted() -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from ganbench.core import locks
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import journal
+from ganbench.pipeline.execution.job_context import lock_of
 from ganbench.pipeline.execution.journal import End, Entry
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
@@ -79,17 +81,23 @@ def say(plan: Plan, job: Job, *ends: End, **said: object) -> None:
     place.write_text(json.dumps(dataclasses.asdict(dataclasses.replace(entry, **said))))
 
 
-def keep_log(plan: Plan, job: Job) -> Path:
+def keep_log(plan: Plan, job: Job, text: str = "") -> Path:
     log = plan.folder / job.log
     log.parent.mkdir(parents=True, exist_ok=True)
-    log.touch()
+    log.write_text(text)
     return log
 
 
-def shown(*words: str) -> str:
+def shown(*words: str, code: int = 0) -> str:
     result = CliRunner().invoke(app, ["status", *words], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == code, result.output
     return result.output
+
+
+def holding(plan: Plan) -> AbstractContextManager[None]:
+    """Hold the results folder, as a workflow does."""
+    plan.folder.mkdir(parents=True)
+    return locks.hold_lock(plan.folder / results_folder.LOCK, "the folder")
 
 
 def state(plan: Plan, job: Job) -> str:
@@ -105,9 +113,31 @@ def test_of_a_study_that_never_ran_everything_waits(study, plan):
     assert now.counts() == {stage: Counter({WAITING: len(plan.jobs(stage))}) for stage in STAGES}
     assert (now.done, now.held) == (False, None)
     text = shown(str(study))
-    assert "0 of 17 jobs done. Nobody holds the results folder" in text
+    assert f"0 of 17 jobs done. There is no folder {plan.folder.absolute()}" in text
     assert "--partial" not in text
     assert not plan.folder.exists(), "a look writes nothing"
+    plan.folder.mkdir(parents=True)
+    assert "0 of 17 jobs done. Nobody holds the results folder" in shown(str(study))
+
+
+def test_a_job_that_fails_before_its_journal_has_failed_with_the_last_line_of_its_log(study, plan):
+    """A job whose program is not found on a node was waiting for ever."""
+    job, starting, queued = plan.train.values()
+    log = keep_log(plan, job, f"bash: line 1: exec: ganbench: not found{HOSTILE}\n\n")
+    keep_log(plan, starting)  # as the shell makes it
+    keep_log(plan, plan.collect, "of the former configuration, since its name has no digest\n")
+    assert [state(plan, each) for each in (job, starting, queued, plan.collect)] == [FAILED, WAITING, WAITING, WAITING]
+    text = shown(str(study), code=1)
+    assert f"\ntrain {job.name} failed\n  failed before it began: {plain('second line')}\n  {log}\n" in text
+    log.write_text("ganbench: not found\n")
+    (told,) = [each for each in json.loads(shown(str(study), "--json", code=1))["jobs"] if each["state"] == FAILED]
+    assert (told["cause"], told["attempts"]) == ("failed before it began: ganbench: not found", 0)
+    lock = lock_of(journal.path_of(plan.folder, job.stage, job.path), job.path)
+    lock.parent.mkdir(parents=True)
+    with locks.hold_lock(lock, "train"):
+        assert state(plan, job) == WAITING, "for another job of its pack, as its log says"
+    say(plan, job)
+    assert state(plan, job) == RUNNING
 
 
 def test_what_the_journal_says(plan):
@@ -169,7 +199,7 @@ def test_a_person_sees_where_jobs_run_how_far_they_are_and_why_they_failed(study
     say(plan, runs, what="train", unit="run-steps", done=1200.0, total=40000.0, rate=100.0, memory_mb=812.0)
     say(plan, fails, End(journal.STOPPED, "", NOW, 1.0), End(journal.FAILED, HOSTILE + " long" * 90, NOW, 1.0))
     log = keep_log(plan, fails)
-    text = shown(str(study))
+    text = shown(str(study), code=1)
     assert f"train {runs.name} runs (node7, job 4711)\n  1,200/40,000 run-steps, 100/s, 6.5 min left, 812 MB\n" in text
     assert f"train {fails.name} failed (node7, job 4711, attempt 2)\n" in text
     assert f"\n  {plain(HOSTILE)} long" in text
@@ -203,7 +233,7 @@ def test_of_many_jobs_some_are_shown(tmp_path):
         say(plan, job, End(journal.FAILED, "boom", NOW, 1.0))
     for job in jobs[35:]:
         say(plan, job)
-    text, whole = shown(str(study)), shown(str(study), "--all")
+    text, whole = shown(str(study), code=1), shown(str(study), "--all", code=1)
     assert (text.count(" failed ("), text.count(" runs (")) == (command.ROWS, command.ROWS)
     assert "15 more failed; --all shows them" in text
     assert "5 more running; --all shows them" in text
@@ -220,16 +250,36 @@ def test_watching_ends_with_the_study(study, plan, monkeypatch):
         finish(*jobs[: 9 * len(naps)])
 
     monkeypatch.setattr(command.time, "sleep", nap)
-    assert "17 of 17 jobs done." in shown(str(study), "--watch")
+    with holding(plan):
+        assert "17 of 17 jobs done." in shown(str(study), "--watch")
     assert naps == [command.WATCH_SECONDS] * 2
 
 
-def test_an_interrupted_watch_ends_quietly(study, monkeypatch):
+def test_a_watch_ends_when_nothing_happens_any_more(study, plan, monkeypatch):
+    """After a failure it went on for ever."""
+    first, *_ = plan.train.values()
+    say(plan, first)
+    naps = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        say(plan, first, End(journal.FAILED, "boom", NOW, 1.0))
+
+    monkeypatch.setattr(command.time, "sleep", nap)
+    assert "boom" in shown(str(study), "--watch", code=1)
+    assert naps == [command.WATCH_SECONDS], "a job ran at the first look"
+    say(plan, first, End(journal.STOPPED, "", NOW, 1.0))
+    assert "boom" not in shown(str(study), "--watch", code=1), "the study is not done"
+    assert len(naps) == 1
+
+
+def test_an_interrupted_watch_ends_quietly(study, plan, monkeypatch):
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command.time, "sleep", interrupt)
-    assert "0 of 17 jobs done" in shown(str(study), "--watch")
+    with holding(plan):
+        assert "0 of 17 jobs done" in shown(str(study), "--watch", code=130)
 
 
 def test_the_time_left_of_a_checked_study_is_told(study, plan):
@@ -300,7 +350,7 @@ def test_programs_get_every_job(study, plan):
     say(plan, second, done=25.0, total=100.0, rate=5.0, unit="run-steps", memory_mb=3.5)
     say(plan, third, End(journal.FAILED, HOSTILE, NOW, 1.0))
     log = keep_log(plan, third)
-    found = json.loads(shown(str(study), "--json"))
+    found = json.loads(shown(str(study), "--json", code=1))
     assert (found["study"], found["done"], found["held_by"], found["seconds_left"]) == ("steady", False, None, None)
     assert found["stages"]["train"] == {WAITING: 0, RUNNING: 1, SILENT: 0, STOPPED: 0, FAILED: 1, DONE: 1}
     jobs = {(job["stage"], job["name"]): job for job in found["jobs"]}
