@@ -39,10 +39,13 @@ def check(
     from ganbench.pipeline.resources import cluster_profile as profiles
 
     cluster = None if profile is None else profiles.read(profile)
-    plan = Plan(load(study, over=cluster.config if cluster else {}))
+    plan = Plan(load(study, over=cluster.config if cluster else {}), study)
     results_folder.prepare(plan)
     here = cluster is None or cluster.executor == profiles.LOCAL
-    notes: list[str] = []
+    notes = [
+        f"{other} has a study of the same name, whose results lie in the same folder; rename one of them."
+        for other in results_folder.other_studies(plan)
+    ]
     known: list[Estimate] = []
     try:
         with _progress() as tell:

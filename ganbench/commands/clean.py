@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from ganbench.commands import DEFAULT, AStudy, out
-from ganbench.core.formatting import plural
+from ganbench.core.formatting import join_words, plural
 from ganbench.core.locks import hold_lock
 from ganbench.pipeline import results_folder, superseded
 from ganbench.pipeline.plan import Plan
@@ -20,7 +20,7 @@ from ganbench.study.schema import load
 
 def clean(
     study: AStudy = DEFAULT,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking, unless others share the folder.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
     profile: Annotated[
         Path | None, typer.Option(help="Profile of the cluster that runs the study, whose `config` applies.")
@@ -30,21 +30,22 @@ def clean(
 
     Results of the present study and sources stay, and so do other studies and MLflow's store.
     """
-    plan = Plan(load(study, over={} if profile is None else profiles.read(profile).config))
+    plan = Plan(load(study, over={} if profile is None else profiles.read(profile).config), study)
+    others = results_folder.other_studies(plan)
     if dry_run or not plan.folder.exists():
-        _show(plan, superseded.find(plan))
+        _show(plan, superseded.find(plan), others)
         return
     with hold_lock(plan.folder / results_folder.LOCK, f"the results folder {plan.folder}"):
         superseded.refuse_running(plan)
         found = superseded.find(plan)
-        _show(plan, found)
-        if found and (yes or typer.confirm("Remove it?")):
+        _show(plan, found, others)
+        if found and ((yes and not others) or typer.confirm("Remove it?")):
             for each in found:
                 each.remove()
             out.print("Removed.")
 
 
-def _show(plan: Plan, found: list[Superseded]) -> None:
+def _show(plan: Plan, found: list[Superseded], others: list[str]) -> None:
     if not found:
         out.print(f"Nothing in {plan.folder} lies under an old digest.", markup=False, soft_wrap=True)
         return
@@ -62,3 +63,6 @@ def _show(plan: Plan, found: list[Superseded]) -> None:
     whole = sum(sizes.values()) / 1e6
     count = plural(len(found), "file or folder", "files and folders")
     out.print(f"{plan.folder}: {count}, {whole:,.1f} MB", markup=False, soft_wrap=True)
+    if others:
+        shared = f"{plan.study.study!r} is also the study of {join_words(others)}: these may be its results."
+        out.print(f"Note: {shared}", markup=False, soft_wrap=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 from ganbench import __version__
 from ganbench.core import checksums, result_files, strict_json
@@ -14,8 +16,9 @@ from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan, distinct_names
 from ganbench.pipeline.stages import STAMPS
+from ganbench.study.study_files import name_in, path_from_root
 
-MARK = ".ganbench.json"  # file that records the version of the file format
+MARK = ".ganbench.json"  # file that records the version of the file format, and the files of the study
 LOCK = ".lock"
 
 
@@ -30,7 +33,7 @@ def prepare(plan: Plan) -> None:
 
 
 def create(plan: Plan) -> None:
-    """Make the results folder if there is none.
+    """Make the results folder if there is none, and note the study's file in it.
 
     Raises:
         GanbenchError: the folder cannot be written.
@@ -38,13 +41,13 @@ def create(plan: Plan) -> None:
     folder, mark = plan.folder, plan.folder / MARK
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not mark.exists():
-            with atomic_write(mark) as new:
-                new.write_text(
-                    strict_json.dumps(
-                        {"format": result_files.FORMAT, "version": __version__, "study": plan.study.study}
-                    )
-                )
+        fresh = {"format": result_files.FORMAT, "version": __version__, "files": []}
+        known = _read_mark(plan) if mark.exists() else fresh
+        own = [] if plan.file is None else [os.path.relpath(plan.file.resolve(), folder.resolve())]
+        files = [*known["files"], *(file for file in own if file not in known["files"])]
+        if not mark.exists() or files != known["files"]:
+            with atomic_write(mark) as temporary:
+                temporary.write_text(strict_json.dumps(known | {"files": files}))
         probe = folder / ".writable"
         probe.touch()
         probe.unlink()
@@ -59,9 +62,23 @@ def verify(plan: Plan) -> None:
         GanbenchError: the folder holds results of another format, or damaged or foreign files; or a study that this
             one is compared with has no results.
     """
+    if (plan.folder / MARK).exists():
+        _read_mark(plan)
+    faults = [fault for job in plan.all_jobs() for fault in _faults(plan, job)]
+    require_compared(plan)
+    if faults:
+        raise GanbenchError("\n".join(faults))
+
+
+def _read_mark(plan: Plan) -> dict[str, Any]:
+    """Read the mark of a results folder.
+
+    Raises:
+        GanbenchError: the mark is damaged, or of another format.
+    """
     folder, mark = plan.folder, plan.folder / MARK
     try:
-        found = json.loads(mark.read_text()) if mark.exists() else {"format": result_files.FORMAT}
+        found = json.loads(mark.read_text())
     except ValueError:
         raise GanbenchError(f"{mark} is damaged; remove it if {folder} holds results of this study.") from None
     if not isinstance(found, dict) or found.get("format") != result_files.FORMAT:
@@ -70,10 +87,16 @@ def verify(plan: Plan) -> None:
             f"{folder} holds results of ganbench {found.get('version')}, format {found.get('format')}; this is version "
             f"{__version__}, format {result_files.FORMAT}. Use that version, or name another 'results' folder."
         )
-    faults = [fault for job in plan.all_jobs() for fault in _faults(plan, job)]
-    require_compared(plan)
-    if faults:
-        raise GanbenchError("\n".join(faults))
+    files = found.get("files")
+    return found | {"files": [file for file in files if isinstance(file, str)] if isinstance(files, list) else []}
+
+
+def other_studies(plan: Plan) -> list[str]:
+    """The paths of other files with a study of this name that have results in the results folder."""
+    if plan.file is None or not (plan.folder / MARK).exists():
+        return []
+    files = {(plan.folder / file).resolve() for file in _read_mark(plan)["files"]} - {plan.file.resolve()}
+    return sorted(path_from_root(file) for file in files if file.is_file() and name_in(file) == plan.study.study)
 
 
 def drop_stale_stamp(plan: Plan) -> None:

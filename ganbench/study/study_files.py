@@ -27,7 +27,7 @@ def find_study(study: Path | str) -> Path:
         raise GanbenchError(f"there is no study file {path.absolute()}.")
     named: dict[str, list[Path]] = {}
     for file in sorted(CONFIG.rglob("*.yaml")):
-        if name := _name_in(file):
+        if name := name_in(file):
             named.setdefault(name, []).append(file)
     if str(study) not in named:
         raise GanbenchError(
@@ -40,8 +40,8 @@ def find_study(study: Path | str) -> Path:
     return files[0]
 
 
-def _name_in(file: Path) -> str | None:
-    """The name of the study in a file; None where the file holds no study."""
+def name_in(file: Path) -> str | None:
+    """The name of the study in a file; None where the file is missing or holds no study."""
     try:
         content = read_yaml(file)
     except GanbenchError:

@@ -18,6 +18,7 @@ from ganbench.pipeline import results_folder, superseded
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.plan import Plan
 from ganbench.study.schema import load
+from ganbench.study.study_files import path_from_root
 
 GAME = {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd", "learning_rate": 0.1}
 
@@ -116,6 +117,27 @@ def test_results_that_a_job_to_do_takes_runs_from_stay(tmp_path):
     (path,) = (plan.folder / "train").glob("*.h5")
     assert path not in plan.files()
     assert path not in {each.path for each in superseded.find(plan)}
+
+
+def test_results_of_another_study_of_the_same_name_are_removed_by_nobody_unasked(tmp_path):
+    """A study that was copied and edited, but for its name."""
+    study = written(tmp_path)
+    invoke("train", str(study))
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(study.read_text().replace("0.1", "0.2"))
+    before = files(tmp_path)
+    shared = f"'small' is also the study of {path_from_root(study)}: these may be its results"
+    assert shared in invoke("clean", str(copy), "--dry-run")
+    answered = invoke("clean", str(copy), "--yes", answer="n\n")
+    assert shared in answered
+    assert "Remove it?" in answered
+    assert files(tmp_path) == before
+    invoke("train", str(copy))
+    assert "is also the study of" in invoke("clean", str(study), "--dry-run")
+    copy.write_text(copy.read_text().replace("small", "other"))
+    assert "is also the study of" not in invoke("clean", str(study), "--dry-run")
+    copy.unlink()
+    assert "Removed" in invoke("clean", str(study), "--yes")
 
 
 def test_nothing_is_removed_while_a_workflow_holds_the_folder_or_a_job_runs(edited):
