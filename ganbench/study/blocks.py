@@ -21,6 +21,7 @@ from ganbench.study.value_types import (
     ChoiceAxis,
     Count,
     CountAxis,
+    Integer,
     Label,
     LearningRateAxis,
     OwnLearningRateAxis,
@@ -35,7 +36,7 @@ from ganbench.study.value_types import (
 class Snapshots(Section):
     """The steps at which the networks are kept for evaluation; the initial and the last networks are always kept."""
 
-    count: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=2, le=1_000_000)] = 9
+    count: Annotated[Integer, Field(ge=2, le=1_000_000)] = 9
     """The largest number of snapshots, including the initial networks; a run has at most one more than its steps."""
     spacing: Literal["log", "even"] = "log"
     """'even' spaces the snapshots evenly; 'log' places them more densely early in training."""
@@ -75,12 +76,12 @@ class Train(Section):
     images: Count | None = None
     """Number of real examples, one batch a step, in ceil(images / batch_size) steps; further batches of a step are not
     counted."""
-    batch_size: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=2, le=10_000_000)] = 64
+    batch_size: Annotated[Integer, Field(ge=2, le=10_000_000)] = 64
     """Number of real examples, and of generated examples, in every loss."""
-    accumulation_steps: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=10_000_000)] = 1
+    accumulation_steps: Annotated[Integer, Field(ge=1, le=10_000_000)] = 1
     """Number of equal parts of a batch whose gradients are averaged, one part at a time: gradient accumulation, for
     batches that do not fit into memory."""
-    subset_seed: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0, le=2**31 - 1)] | None = None
+    subset_seed: Annotated[Integer, Field(ge=0, le=2**31 - 1)] | None = None
     """Seed that chooses the examples of runs with an n_train below all of them, so that runs of all seeds train on the
     same ones; null for each run's own seed. Either way smaller subsets are parts of larger ones."""
     ema_decay: Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, lt=1)] | None = None

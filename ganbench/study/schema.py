@@ -79,6 +79,12 @@ class Study(Section):
         """Convert the whole study, with every default filled in, to values that JSON can hold."""
         return self.model_dump(mode="json")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, data: Any) -> Any:
+        """A key with nothing below it has its default, as in blocks."""
+        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+
     @field_validator("claims")
     @classmethod
     def _unique_ids(cls, claims: list[Claim]) -> list[Claim]:

@@ -15,6 +15,7 @@ from ganbench.study.value_types import (
     Count,
     Folder,
     Fraction,
+    Integer,
     Positive,
     Section,
     distinct,
@@ -94,9 +95,9 @@ class Evaluate(Section):
     judge: Annotated[ChoiceAxis, AfterValidator(distinct)] | None = None
     """Judges in place of the data sets' own, such as {name: classifier, least_accuracy: 0.6}: each data set has the
     first that fits it, by the shape of its examples and by whether it has labels, or else its own."""
-    samples: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=16, le=1_000_000)] = 2000
+    samples: Annotated[Integer, Field(ge=16, le=1_000_000)] = 2000
     """Number of generated examples per snapshot."""
-    samples_kept: Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=256)] = 32
+    samples_kept: Annotated[Integer, Field(ge=1, le=256)] = 32
     """Number of generated examples that are kept and shown, at most `samples`."""
     inception: Inception = Inception()
 
@@ -216,6 +217,6 @@ class Track(Section):
     user and password are MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment."""
     models: tuple[Literal["best", "median", "worst"], ...] = ("best", "median", "worst")
     """Runs of each method whose generator is logged as a model, by their final value of the primary metric."""
-    pictures: Annotated[int, Field(ge=0)] = 200
+    pictures: Annotated[Integer, Field(ge=0)] = 200
     """Most runs whose samples are drawn. Of more, as many of each method are, evenly spread from the best to the
     worst."""

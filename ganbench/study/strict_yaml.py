@@ -26,6 +26,7 @@ MAX_RESOLVED = 10 * MAX_VALUES  # values with all defaults filled in
 MAX_DEPTH = 30  # levels of nested lists and mappings
 TEMPLATE = "__use_yte__"  # the key with which Snakemake runs a configuration file as a template
 MAX_NUMBER = 100  # characters of a number as written
+OTHER_BASE = r"^[-+]?0[0-9_]+$|:"  # numbers that YAML 1.1 reads as octal, 010, or in base 60, 1:30
 QUOTES = "'\""
 MAX_MESSAGE = 1000  # characters of one fault
 MAX_FAULTS = 20  # faults in one message
@@ -130,8 +131,7 @@ def read_yaml(path: Path) -> Any:
     """Read the data in a YAML or JSON file, and check them with `data_fault`.
 
     Raises:
-        GanbenchError: the file cannot be read, is too large or too deeply nested, or has aliases, tags, repeated keys
-            or templates.
+        GanbenchError: the file cannot be read, is too large, is a template, or has what `StrictLoader` refuses.
     """
     try:
         with path.open("rb") as file:
@@ -151,7 +151,8 @@ def read_yaml(path: Path) -> Any:
 
 
 class StrictLoader(yaml.SafeLoader):
-    """A YAML loader that refuses repeated keys, aliases, tags, very long numbers and deep nesting."""
+    """A YAML loader that refuses repeated keys, aliases, merge keys, tags and deep nesting, and numbers that are octal,
+    sexagesimal or very long."""
 
     _depth = _values = 0
 
@@ -173,13 +174,21 @@ class StrictLoader(yaml.SafeLoader):
         return node
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
+        line = f"line {node.start_mark.line + 1}"
+        if node.tag.endswith(":merge"):
+            raise yaml.YAMLError(f"{line}: merge keys (<<) are not accepted")
         plain = isinstance(node, yaml.ScalarNode) and not node.tag.endswith(":str")
         if plain and len(node.value) > MAX_NUMBER:
-            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {short_repr(node.value)} is too long for a number")
+            raise yaml.YAMLError(f"{line}: {short_repr(node.value)} is too long for a number")
+        if plain and node.tag.endswith((":int", ":float")) and re.search(OTHER_BASE, node.value):
+            raise yaml.YAMLError(
+                f"{line}: {node.value} is {super().construct_object(node)!r} in YAML, where a leading 0 makes a number "
+                "octal and a colon one of base 60; write the decimal number, or text in quotes"
+            )
         try:
             return super().construct_object(node, deep=deep)
         except (ValueError, OverflowError) as error:
-            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {short_repr(node.value)}: {error}") from None
+            raise yaml.YAMLError(f"{line}: {short_repr(node.value)}: {error}") from None
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
         line, seen = f"line {node.start_mark.line + 1}", set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -63,14 +64,24 @@ def refuse_boolean(value: Any) -> Any:
     return value
 
 
-# YAML reads 2e-4 as a string, since its floats need a dot; numeric types therefore accept such strings.
-Count = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=1, le=MAX_COUNT)]
+def _whole(value: Any) -> Any:
+    """Convert the text of a whole number with an exponent, `1e5` or `1.5e3`; return any other value as it is."""
+    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d+)?[eE]\+?\d{1,2}", value):
+        return int(number) if (number := float(value)).is_integer() else value
+    return value
+
+
+# YAML reads 2e-4 and 1e5 as strings, since its floats need a dot and a signed exponent; numeric types therefore accept
+# such strings, which pydantic converts to floats, but not to integers.
+Integer = Annotated[int, BeforeValidator(_whole), BeforeValidator(refuse_boolean)]
+Count = Annotated[Integer, Field(ge=1, le=MAX_COUNT)]
 Positive = Annotated[float, BeforeValidator(refuse_boolean), Field(gt=0, allow_inf_nan=False)]
 MIN_RATE, MAX_RATE = 1e-37, 1e38  # runs may train in float32, which must tell a rate from 0 and from infinity
 LearningRate = Annotated[
     float, BeforeValidator(refuse_boolean), Field(gt=0, ge=MIN_RATE, le=MAX_RATE, allow_inf_nan=False)
 ]
-Seed = Annotated[int, BeforeValidator(refuse_boolean), Field(ge=0, lt=2**31)]
+SEEDS = 2**31  # number of the seeds 0, 1, ...
+Seed = Annotated[Integer, Field(ge=0, lt=SEEDS)]
 Fraction = Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -85,13 +96,29 @@ def min_entries(count: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _without_braces(path: Path) -> Path:
-    if {"{", "}"} & set(str(path)):
-        raise ValueError(f"must be a path without braces, which Snakemake takes for wildcards, but is {str(path)!r}")
+READ_OTHERWISE = {  # what stands for something else in a path, with the reason to refuse it
+    r"\$(\w+|\{\w+\})": "since variables are not expanded",
+    "[{}]": "of which Snakemake makes wildcards",
+    r"\?": "which ends the path of a file in an address",
+}
+
+
+def _literal(path: Path) -> Path:
+    """Return a path in which nothing stands for something else.
+
+    Raises:
+        ValueError: the path begins with `~`, which is not expanded, or has what `READ_OTHERWISE` lists.
+    """
+    text = str(path)
+    if text.startswith("~"):
+        raise ValueError(f"must be a path without ~, such as {os.path.expanduser(text)!r}, but is {text!r}")
+    for pattern, why in READ_OTHERWISE.items():
+        if found := re.search(pattern, text):
+            raise ValueError(f"must be a path without {found.group()}, {why}, but is {text!r}")
     return path
 
 
-Folder = Annotated[Path, AfterValidator(_without_braces)]
+Folder = Annotated[Path, AfterValidator(_literal)]
 
 
 class Section(BaseModel):
@@ -156,11 +183,13 @@ def _parse_seeds(value: Any) -> Any:
     if isinstance(value, dict):
         if set(value) - {"first", "count"} or "count" not in value:
             raise ValueError(f"must be a list of seeds or a mapping {{first, count}}, but is {short_repr(value)}")
-        first, count = value.get("first", 0), value["count"]
+        first, count = _whole(value.get("first", 0)), _whole(value["count"])
         if not (type(first) is int and type(count) is int and 1 <= count <= MAX_GRID):  # a bool is an int
             raise ValueError(
                 f"first and count must be whole numbers, count from 1 to {MAX_GRID}, but are {short_repr(value)}"
             )
+        if not 0 <= first <= SEEDS - count:
+            raise ValueError(f"seeds must be from 0 to {SEEDS - 1}, but are from {first} to {first + count - 1}")
         return list(range(first, first + count))
     return as_list(value)
 
@@ -180,8 +209,8 @@ def limit_grid_size(blocks: Any) -> Any:
 def _axis_length(key: str, axis: Any) -> int:
     if key in CHOICES:
         return sum(prod(map(len, option_axes(key, value).values())) for value in as_list(axis))
-    counted = isinstance(axis, dict) and type(axis.get("count")) is int
-    return axis["count"] if counted else len(as_list(axis))
+    count = _whole(axis.get("count")) if isinstance(axis, dict) else None
+    return count if type(count) is int else len(as_list(axis))
 
 
 def _expand_choices(value: Any, info: ValidationInfo) -> Any:
@@ -191,7 +220,13 @@ def _expand_choices(value: Any, info: ValidationInfo) -> Any:
 
 def _parse_choice(value: Any, info: ValidationInfo) -> Choice:
     """Read a choice of the family that the field is named after."""
-    return parse_choice({"metrics": "metric"}.get(info.field_name, info.field_name), value)
+    choice = parse_choice({"metrics": "metric"}.get(info.field_name, info.field_name), value)
+    if choice.family == "dataset" and isinstance(folder := choice.options.get("folder"), str):
+        try:
+            _literal(Path(folder))
+        except ValueError as error:
+            raise ValueError(f"dataset {choice.name!r}: option 'folder' {error}") from None
+    return choice
 
 
 CHOICE_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["name"]}]}

@@ -189,7 +189,7 @@ HOSTILE = {
     ),
     "name for a shell": (study(name="'$(touch x)'"), r"study: must be 1 to 64 lower-case letters"),
     "name of two lines": (study(name=r'"a\n"'), r"study: must be 1 to 64 lower-case letters"),
-    "wildcards in a path": (study("results: a/{x}"), "must be a path without braces"),
+    "wildcards in a path": (study("results: a/{x}"), r"must be a path without \{, of which Snakemake"),
     "zero in a path": (study(r'results: "a\0b"'), r"results holds the control character U\+0000"),
     "file for a shell": (networks("'../x.py; rm -rf y'"), r"unknown architecture '\.\./x\.py; rm -rf y'"),
     "no file": (networks("'$(touch x).py'"), r"architecture '\$\(touch x\)\.py': there is no such file"),

@@ -47,6 +47,24 @@ def test_yaml_floats_without_a_dot_are_numbers():
     assert parse(study, origin="s").grid[1].learning_rate == [2e-4]
 
 
+def test_whole_numbers_may_have_exponents():
+    study = changed("grid", 1, "seed", {"first": "1e3", "count": "1e1"})
+    study["train"]["steps"], study["track"] = "1.5e3", {"pictures": "1.0e5"}
+    study["grid"][0]["n_train"] = ["1e2", "all"]
+    found = parse(yaml.safe_load(yaml.safe_dump(study)), origin="s")
+    assert found.grid[1].seed == list(range(1000, 1010))
+    assert (found.train.steps, found.track.pictures, found.grid[0].n_train) == (1500, 100_000, [100, "all"])
+    with pytest.raises(GanbenchError, match="runs are more than"):
+        parse(changed("grid", 0, "seed", {"count": "9e5"}), origin="s")
+
+
+def test_a_key_with_nothing_below_it_has_its_default():
+    empty = dict.fromkeys(("train", "machine", "evaluate", "claims", "title"))
+    assert parse(BASE | empty, origin="s") == parse({k: v for k, v in BASE.items() if k not in empty}, origin="s")
+    with pytest.raises(GanbenchError, match="grid: is missing"):
+        parse(BASE | {"grid": None}, origin="s")
+
+
 def test_a_block_has_training_options_of_its_own():
     study = parse(changed("grid", 1, "train", {"steps": 7, "snapshots": {"count": 3}}), origin="s")
     first, second = (study.block_train(block) for block in study.grid)
@@ -102,6 +120,33 @@ FAULTS = {
     "shell as name": (("study", "a; rm -rf x"), r"study: must be 1 to 64 lower-case letters"),
     "tracking address": (("track", "uri", "ftp://x"), r"track\.uri: must be sqlite.* but is 'ftp://x'"),
     "not a mapping": (("train", [1]), r"train: must be a mapping with keys steps"),
+    "seeds beyond the last": (
+        ("grid", 0, "seed", {"first": 2147483640, "count": 40}),
+        r"study:\n  - grid\[0\]\.seed: seeds must be from 0 to 2147483647, but are from 2147483640 to 2147483679$",
+    ),
+    "seeds before the first": (
+        ("grid", 0, "seed", {"first": -3, "count": 2}),
+        r"seeds must be from 0 .* -3 to -2",
+    ),
+    "a part of a step": (("train", "steps", "1.5e0"), r"train\.steps: must be an integer \(received '1\.5e0'\)"),
+    "a truth value for pictures": (("track", {"pictures": True}), r"track\.pictures: must be a number, but is .* True"),
+    "home as results": (
+        ("results", "~/runs"),
+        r"results: .*without ~, such as '/.*/runs', but is '~/runs'",
+    ),
+    "home of nobody": (("results", "~no-such-user/runs"), r"results: .*without ~, .* is '~no-such-user/runs'"),
+    "variable in results": (("results", "$RUNS/a"), r"results: .*without \$RUNS, since variables are not expanded"),
+    "variable in braces": (("results", "${RUNS}/a"), r"results: .*without \$\{RUNS\}, since variables are not"),
+    "braces in results": (("results", "a{b}"), r"results: .*without \{, of which Snakemake makes wildcards"),
+    "question in results": (("results", "a?b"), r"results: .*without \?, which ends the path of a file in an address"),
+    "home as data": (
+        ("grid", 0, "dataset", {"name": "mnist", "folder": "~/mnist"}),
+        r"grid\[0\]\.dataset\[0\]: dataset 'mnist': option 'folder' must be a path without ~",
+    ),
+    "braces in data": (
+        ("grid", 0, "dataset", [{"name": "mnist", "folder": "a{b}"}]),
+        r"grid\[0\]\.dataset\[0\]: dataset 'mnist': option 'folder' must be a path without \{",
+    ),
     "huge grid": (("grid", 0, "seed", {"count": 900_000}), r"runs are more than the 1,000,000"),
 }
 
@@ -147,6 +192,9 @@ def test_a_label_makes_no_other_point_of_a_block(label):
         ("study: a\nstudy: b\n", "key 'study' stands twice"),
         ("a: &x [1]\nb: *x\n", r"line 2: aliases \(\*x\) are not accepted"),
         ("study: [", "not valid YAML"),
+        ("a: 1\nseed: 010\n", "line 2: 010 is 8 in YAML"),
+        ("learning_rate: 1:30", "line 1: 1:30 is 90 in YAML"),
+        ("a: {x: 1}\n<<: {y: 2}\n", r"line 2: merge keys \(<<\) are not accepted"),
         ("", "must be a mapping"),
         ("study: !!python/object/apply:os.system ['true']", "not valid YAML"),
     ],
@@ -874,7 +922,7 @@ def test_mlflow_is_told_of_the_study_s_file_and_of_its_data():
     assert one.report.path in one.track.inputs
     assert one.track.task.report in one.report.outputs
     assert one.track.task.data == {name: job.digest for name, job in one.prepare.items()}
-    assert Job.decode(json.loads(json.dumps(encode(other.track)))) == other.track
+    assert decode(Job, json.loads(json.dumps(encode(other.track)))) == other.track
 
 
 def test_members_of_one_s_own_are_known_by_what_they_say_wherever_they_lie(tmp_path):
@@ -1059,7 +1107,7 @@ def test_a_pack_may_be_of_any_size():
     assert max(len(job.task.members) for job in jobs) >= 5000
     for job in jobs:
         told = json.dumps(encode(job))
-        assert json.dumps(encode(Job.decode(json.loads(told)))) == told
+        assert json.dumps(encode(decode(Job, json.loads(told)))) == told
 
 
 def test_runs_are_scored_by_their_own_training_whatever_the_order_of_the_blocks():
