@@ -157,6 +157,8 @@ def report(
     ] = False,
 ) -> None:
     """Write the HTML report. Work of earlier stages that it needs is done first."""
+    if partial and only is not None:
+        raise GanbenchError("--partial reports all present results, and --only does one job; choose one of them.")
     if partial:
         from ganbench.pipeline.partial_report import write
 

@@ -202,6 +202,10 @@ def test_one_job_is_named_by_a_run_of_its_pack(fresh):
     assert f"unknown job of evaluate {toys.name!r}" in refused("evaluate", str(fresh), "--only", toys.runs[0].id)
 
 
+def test_a_partial_report_of_one_job_is_refused(fresh):
+    assert "choose one of them" in refused("report", str(fresh), "--partial", "--only", "report")
+
+
 LONG = "line-mlp-latent-size-1-width-16-depth-1-activation-tanh-minimax-simultaneous-sgd"
 
 
