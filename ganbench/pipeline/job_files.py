@@ -49,9 +49,9 @@ def read(path: Path) -> tuple[Job, ExecutionSettings]:
     """
     try:
         content = json.loads(path.read_text())
-        return Job.decode(content["job"]), decode(ExecutionSettings, content["settings"])
+        return decode(Job, content["job"]), decode(ExecutionSettings, content["settings"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise GanbenchError(
-            f"{path} cannot be read as a job of this version ({error!r}). Start the workflow again, which "
+            f"{path} cannot be read as a job of this version ({type(error).__name__}). Start the workflow again, which "
             "writes the file anew."
         ) from None

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.pipeline import tasks
-from ganbench.pipeline.typed_json import decode
 
+# No two have the same fields, by which they are told apart in a job's file.
 Task = (
     tasks.PrepareTask
     | tasks.JudgeTask
@@ -67,12 +67,6 @@ class Job:
         """The path of the job's log in the workflow, relative to the study's results."""
         return f"logs/{self.stage}/{self.stem}.log" if self.path.suffix == ".h5" else f"logs/{self.stage}.log"
 
-    @classmethod
-    def decode(cls, content: dict[str, Any]) -> Job:
-        """Read a job from JSON-able values; see `typed_json`."""
-        paths = {key: tuple(map(Path, content[key])) for key in ("inputs", "outputs")}
-        return cls(**{**content, **paths, "task": decode(TASKS[content["stage"]], content["task"])})
-
 
 def stem_of(path: Path) -> str:
     """The part of the path of a job's first output that carries its digest.
@@ -98,21 +92,6 @@ class CollectTask:
     def of(self, stage: str) -> list[Job]:
         """The jobs of a stage, in the order of the task."""
         return [job for job in self.jobs if job.stage == stage]
-
-
-TASKS: dict[str, type] = {
-    "prepare": tasks.PrepareTask,
-    "judge": tasks.JudgeTask,
-    "reference": tasks.ReferenceTask,
-    "train": tasks.TrainTask,
-    "evaluate": tasks.EvaluateTask,
-    "diagnose": tasks.DiagnoseTask,
-    "collect": CollectTask,
-    "track": tasks.TrackTask,
-    "tables": tasks.TablesTask,
-    "figures": tasks.FiguresTask,
-    "report": tasks.ReportTask,
-}
 
 
 def without_members(job: Job) -> Job:

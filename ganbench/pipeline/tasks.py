@@ -7,14 +7,15 @@ fields that are marked `IN_NO_DIGEST`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from ganbench.core.member import Member
 from ganbench.core.source_digests import digest
-from ganbench.pipeline.typed_json import IN_NO_DIGEST, encode
 from ganbench.tracking.address import database_file
+
+IN_NO_DIGEST = {"in_no_digest": True}  # metadata of a field that digests leave out, as they leave out paths
 
 
 @dataclass(frozen=True)
@@ -256,7 +257,17 @@ class ReportTask:
 
 def identity(task: Any) -> Any:
     """The content of a task that its digest covers: JSON-able values of all fields that are no locations."""
-    return without_locations(encode(task, paths=False))
+    return without_locations(_covered(task))
+
+
+def _covered(value: Any) -> Any:
+    """JSON-able values without the fields that hold a path or are marked `IN_NO_DIGEST`."""
+    if is_dataclass(value):
+        kept = {field.name: getattr(value, field.name) for field in fields(value) if field.metadata != IN_NO_DIGEST}
+        return {name: _covered(each) for name, each in kept.items() if not isinstance(each, Path)}
+    if isinstance(value, dict):
+        return {key: _covered(each) for key, each in value.items()}
+    return [_covered(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def without_locations(content: Any) -> Any:

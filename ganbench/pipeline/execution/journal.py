@@ -109,7 +109,7 @@ def read(path: Path) -> Entry | None:
     """Read an entry; None if there is none, or if another version wrote it."""
     try:
         return decode(Entry, json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError):
         return None
 
 

@@ -641,8 +641,9 @@ import torch
 
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.stages import run
+from ganbench.pipeline.typed_json import decode
 
-job, room = Job.decode(json.loads(Path(sys.argv[1]).read_text())), float(sys.argv[2])
+job, room = decode(Job, json.loads(Path(sys.argv[1]).read_text())), float(sys.argv[2])
 task = replace(job.task, members=job.task.members[:1], train=job.task.train | {"steps": 1})
 warm = job.path.parent.parent / "warm" / job.path.name
 run(replace(job, task=task, outputs=(warm,)))  # libraries are loaded as they are needed

@@ -30,7 +30,7 @@ from ganbench.pipeline.preflight import check
 from ganbench.pipeline.snapshots import find
 from ganbench.pipeline.stages import run
 from ganbench.pipeline.status import read_status
-from ganbench.pipeline.typed_json import encode
+from ganbench.pipeline.typed_json import decode, encode
 from ganbench.report import tables
 from ganbench.report.figures import losses
 from ganbench.report.file_names import TABLE_NOTES
@@ -143,7 +143,7 @@ def test_the_status_counts_stopped_runs(finished):
 
 def test_a_job_finds_the_rule_in_its_file(finished):
     for job in finished.train.values():
-        assert Job.decode(json.loads(strict_json.dumps(encode(job)))) == job
+        assert decode(Job, json.loads(strict_json.dumps(encode(job)))) == job
         assert job.task.stop.thresholds["loss_growth"] == GROWTH["loss_growth"]
 
 

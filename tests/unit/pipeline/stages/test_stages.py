@@ -589,7 +589,7 @@ def test_track_finds_networks_of_the_study_as_it_runs(tmp_path, monkeypatch, nam
     found = work(plan_of(config, "study.yaml", files=[str(file)] * named, verify=False), "prepare", "train")
     written = []
     monkeypatch.setattr(network_folder, "write_snapshot", lambda snapshot, folder: written.append((snapshot, folder)))
-    task = Job.decode(json.loads(json.dumps(encode(found.track)))).task
+    task = decode(Job, json.loads(json.dumps(encode(found.track)))).task
     track_stage._write_networks(task, {}, found.grid.runs[0].id, tmp_path / "model")
     ((snapshot, folder),) = written
     assert (snapshot.step, snapshot.plan.folder, folder) == (3, found.folder, tmp_path / "model")
