@@ -217,7 +217,7 @@ def _experiment(collected: Collected, experiment: dict) -> PaperTable:
         f"{name}: {experiment['summary']} Of {counted(of)}. Medians over runs, with the smallest and the largest value"
         f" in parentheses. {experiment['left']}"
     )
-    heads = [experiment["decided_by"], *experiment["heads"][1:], "runs", *experiment["titles"]]
+    heads = [experiment["by"], *experiment["heads"][1:], "runs", *experiment["titles"]]
     return PaperTable(name, caption.strip(), heads, rows)
 
 
