@@ -77,10 +77,21 @@ def stem_of(path: Path) -> str:
 
 
 @dataclass(frozen=True)
+class NamedRuns:
+    """Runs of a pack that the study calls alike."""
+
+    method: str
+    block: str | None  # label of their block of the grid
+    variant: str | None
+    members: tuple[int, ...]  # indices of the runs in the pack's task and files, in the order of the grid
+
+
+@dataclass(frozen=True)
 class CollectTask:
     """The task of `collect`: the sections that outcomes and metrics depend on, and the jobs that made the results.
 
-    The tasks of these jobs have no members, of which a study may have a million; the result files list them.
+    The tasks of these jobs have no members, of which a study may have a million; the result files list them. What these
+    files call the runs may be older than the study, so the task has the names of the present one.
     """
 
     study: str
@@ -88,6 +99,7 @@ class CollectTask:
     evaluate: dict[str, Any]
     sources: str
     jobs: tuple[Job, ...]
+    runs: dict[str, tuple[NamedRuns, ...]]  # by pack
 
     def of(self, stage: str) -> list[Job]:
         """The jobs of a stage, in the order of the task."""

@@ -1,7 +1,8 @@
 """The tasks of jobs: one frozen dataclass per stage, and the dataclasses that they hold.
 
 A task is all that a job knows of the study. Its fields that hold a `Path` are locations and enter no digest; neither do
-fields that are marked `IN_NO_DIGEST`.
+fields that are marked `IN_NO_DIGEST`, such as labels and what the study calls a run: they may change where no result
+does.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class ComponentConfig:
 
     name: str  # name of the component, or path of a user's own file
     options: dict[str, Any]  # all options, defaults included
-    label: str | None = None  # shown for the component in names, tables and figures
+    label: str | None = field(default=None, metadata=IN_NO_DIGEST)  # its name in names, tables and figures
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,12 @@ class FusableGroup:
 class PackMember(Member):
     """A run of a pack, with what the study calls it."""
 
-    id: str  # of its `study.grid.Run`
+    id: str = field(metadata=IN_NO_DIGEST)  # of its `study.grid.Run`
     digest: str  # of everything that can change the run's results in the stage
-    method: str
-    block: str | None  # label of the run's block of the grid
+    method: str = field(metadata=IN_NO_DIGEST)
+    block: str | None = field(metadata=IN_NO_DIGEST)  # label of the run's block of the grid
     group: int  # index of the run's group in the task
-    variant: str | None = None  # of its `study.grid.Run`
+    variant: str | None = field(default=None, metadata=IN_NO_DIGEST)  # of its `study.grid.Run`
     trajectory: str = ""  # digest of everything that can change the run's training, whatever its number of steps
 
 

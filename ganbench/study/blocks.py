@@ -57,6 +57,11 @@ COMPONENT_AXES = {
 }
 
 
+def default_component(family: str) -> str | None:
+    """The component of a family that a block has unless it names another; None where it must name one."""
+    return COMPONENT_AXES[family][1] if family in COMPONENT_AXES else Block.model_fields[family].default[0]
+
+
 def _listed(parts: Iterable[str]) -> str:
     return ", ".join(parts) or "none"
 

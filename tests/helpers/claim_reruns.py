@@ -45,12 +45,13 @@ def seconds(plan: Plan, record: Record, claim: str) -> float:
     """The time that the record says a rerun of a claim takes; infinite where it does not say.
 
     A pack's name has a digest of all its options, and so is another one as soon as a component gets an option more. The
-    record's packs are found by the rest of their names; of several that are called alike, the slowest counts.
+    record's packs are then found by the rest of their names; of several that are called alike, the slowest counts.
     """
     known: dict[str, float] = {}
     for name, taken in record.run.pack_seconds.items():
         known[_words(name)] = max(taken, known.get(_words(name), 0.0))
-    return sum(known.get(_words(name), np.inf) for name in needed(plan, claim))
+    known |= record.run.pack_seconds
+    return sum(known.get(name, known.get(_words(name), np.inf)) for name in needed(plan, claim))
 
 
 def _words(pack: str) -> str:

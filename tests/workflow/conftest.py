@@ -25,5 +25,5 @@ def project(finished: Project, tmp_path: Path) -> Project:
 @pytest.fixture(scope="session")
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project after a study of games without data, with diagnostics and claims, ran. Not to be changed."""
-    jobs = {"train bilinear", "diagnose bilinear", "diagnose study"} | SUMMARIES
+    jobs = {"train bilinear-sgd", "diagnose bilinear-sgd", "diagnose study"} | SUMMARIES
     return finished_project(tmp_path_factory, LABORATORY, jobs)

@@ -126,7 +126,7 @@ def test_a_study_of_games_without_data_ends_in_a_report_with_its_verdicts(labora
     [
         pytest.param({"claims": LABORATORY["claims"][:1]}, {"tables"} | REPORT, id="claims"),
         pytest.param(
-            {"diagnose": [*LABORATORY["diagnose"], "spectrum"]}, {"diagnose bilinear"} | SUMMARIES, id="experiment"
+            {"diagnose": [*LABORATORY["diagnose"], "spectrum"]}, {"diagnose bilinear-sgd"} | SUMMARIES, id="experiment"
         ),
         pytest.param(
             {"diagnose": [LABORATORY["diagnose"][0], {"diagnostic": {"name": "convolution", "largest": 7}}]},

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
-from ganbench.core.source_digests import engine_digest
+from ganbench.core.errors import GanbenchError
+from ganbench.core.source_digests import digest, engine_digest
 from ganbench.pipeline.early_stopping import stop_config
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.planning.construction import Jobs, file_job
@@ -20,8 +21,10 @@ from ganbench.pipeline.tasks import (
     FusableGroup,
     PackMember,
     TrainTask,
+    identity,
 )
 from ganbench.study.experiments import Experiment
+from ganbench.study.grid import Run
 from ganbench.study.packs import Pack
 from ganbench.study.selectors import matches
 
@@ -30,13 +33,11 @@ def train_jobs(grid: Grid, digests: RunDigests, prepare: Jobs) -> Jobs:
     """The training jobs, by pack."""
     study, jobs = grid.study, {}
     for name, pack in grid.packs.items():
-        prepared = prepared_for(pack.runs[0], prepare)
+        prepared, grouped = prepared_for(pack.runs[0], prepare), _grouped(pack, digests)
         task = TrainTask(
             pack=name,
-            members=_members(pack, digests.train, digests.trajectories),
-            groups=tuple(
-                FusableGroup(components_of(runs[0]), digests.sources[runs[0].choices]) for runs in pack.fusable_groups
-            ),
+            members=_members((runs for _, runs in grouped), digests),
+            groups=tuple(group for group, _ in grouped),
             train=pack.runs[0].train.model_dump(mode="json"),
             fuse=study.pack.fuse,
             execution=study.pack.execution,
@@ -57,7 +58,7 @@ def evaluate_jobs(grid: Grid, digests: RunDigests, judge: Jobs, reference: Jobs,
         fitted, stored = judge[dataset], reference[dataset]
         task = EvaluateTask(
             pack=name,
-            members=_members(pack, digests.evaluate, digests.trajectories),
+            members=tuple(replace(each, digest=digests.evaluate[each.id]) for each in trained.task.members),
             groups=trained.task.groups,
             train_digests=tuple(member.digest for member in trained.task.members),
             batch_size=trained.task.train["batch_size"] // trained.task.train["accumulation_steps"],
@@ -107,21 +108,49 @@ def diagnose_jobs(grid: Grid, prepare: Jobs, judge: Jobs, train: Jobs) -> Jobs:
     return jobs
 
 
-def _members(pack: Pack, digests: dict[str, str], trajectories: dict[str, str]) -> tuple[PackMember, ...]:
-    return tuple(
-        PackMember(
-            **asdict(run.member),
-            id=run.id,
-            digest=digests[run.id],
-            method=run.method,
-            block=run.block,
-            group=group,
-            variant=run.variant,
-            trajectory=trajectories[run.id],
+def _grouped(pack: Pack, digests: RunDigests) -> list[tuple[FusableGroup, list[Run]]]:
+    """The groups of a pack and their runs, in an order of their own: the study's would rename the files of a pack where
+    only the order of its values changes."""
+    grouped = [
+        (
+            FusableGroup(components_of(runs[0]), digests.sources[runs[0].choices]),
+            sorted(runs, key=lambda run: (run.n_train or 0, run.member.learning_rates, run.seed)),
         )
-        for group, runs in enumerate(pack.fusable_groups)
-        for run in runs
-    )
+        for runs in pack.fusable_groups
+    ]
+    return sorted(grouped, key=lambda each: digest(identity(each[0])))
+
+
+def _members(groups: Iterable[Iterable[Run]], digests: RunDigests) -> tuple[PackMember, ...]:
+    """The members of a pack.
+
+    Args:
+        groups: the pack's runs, group by group.
+        digests: the digests of the runs.
+
+    Raises:
+        GanbenchError: two runs are the same training, of which the pack's files hold one.
+    """
+    members: dict[str, PackMember] = {}
+    for group, runs in enumerate(groups):
+        for run in runs:
+            member = PackMember(
+                **asdict(run.member),
+                id=run.id,
+                digest=digests.train[run.id],
+                method=run.method,
+                block=run.block,
+                group=group,
+                variant=run.variant,
+                trajectory=digests.trajectories[run.id],
+            )
+            twin = members.setdefault(member.digest, member)
+            if twin is not member:
+                raise GanbenchError(
+                    f"grid: the runs {twin.id!r} and {run.id!r} are the same training: their components are files in "
+                    "different folders that have the same name and say the same. Leave one of them out."
+                )
+    return tuple(members.values())
 
 
 def _selected(pack: Pack, experiments: Iterable[Experiment], train: Job) -> dict[str, tuple[int, ...]]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ganbench.core import checksums
 from ganbench.core.source_digests import digest
-from ganbench.pipeline.jobs import CollectTask, Job, without_members
+from ganbench.pipeline.jobs import CollectTask, Job, NamedRuns, without_members
 from ganbench.pipeline.planning.construction import Jobs, stamp_job
 from ganbench.pipeline.planning.grid import Grid, dataset_of
 from ganbench.pipeline.stages import OF_PACKS, sources_of
 from ganbench.pipeline.tasks import FiguresTask, ReportTask, ResultFiles, TablesTask, TrackTask, without_locations
+from ganbench.pipeline.typed_json import encode
 from ganbench.report.file_names import COMPARISON, PAPER, REPORT, figure_files, figures, paper_files, table_files
+from ganbench.study.packs import Pack
 from ganbench.study.schema import Study
 
 # Parts of a study that change no number and no page. They enter no digest.
@@ -34,18 +37,30 @@ def collect_job(grid: Grid, result_jobs: Mapping[str, Jobs]) -> Job:
     """
     study, needs = grid.study, [job for jobs in result_jobs.values() for job in jobs.values()]
     asked = study.evaluate.model_dump(mode="json", include={"metrics"}), study.outcome.model_dump()
-    sources = sources_of("collect")
-    value = digest([without_locations(asked), [job.digest for job in needs], sources])
+    sources, train = sources_of("collect"), result_jobs["train"]
+    runs = {name: _named(grid.packs[name], job) for name, job in train.items()}
+    named = [encode([job.task.groups, runs[name]]) for name, job in train.items()]  # with the labels of components
+    value = digest([without_locations([asked, named]), [job.digest for job in needs], sources])
     task = CollectTask(
         study=study.study,
         outcome=study.outcome.model_dump(mode="json"),
         evaluate=study.evaluate.model_dump(mode="json"),
         sources=sources,
         jobs=tuple(without_members(job) for stage in OF_PACKS for job in result_jobs[stage].values()),
+        runs=runs,
     )
     folder = grid.folder / "collect" / value[:12]
     outputs = tuple(folder / name for name in COLLECTED)
     return Job("collect", "collect", value, task, tuple(job.path for job in needs), outputs)
+
+
+def _named(pack: Pack, train: Job) -> tuple[NamedRuns, ...]:
+    """What the study calls the runs of a pack."""
+    index = {member.id: index for index, member in enumerate(train.task.members)}
+    alike: dict[tuple[str, str | None, str | None], list[int]] = defaultdict(list)
+    for run in pack.runs:
+        alike[run.method, run.block, run.variant].append(index[run.id])
+    return tuple(NamedRuns(*called, tuple(members)) for called, members in alike.items())
 
 
 def tables_job(grid: Grid, collect: Job) -> Job:

@@ -17,8 +17,9 @@ from ganbench.core.tree import Tree
 from ganbench.pipeline.execution import reference_files, result_cache
 from ganbench.pipeline.execution.instantiation import CPU, build, build_game
 from ganbench.pipeline.execution.provenance import computed_on
-from ganbench.pipeline.jobs import CollectTask
+from ganbench.pipeline.jobs import CollectTask, Job
 from ganbench.pipeline.stages.collect_comparisons import Comparisons
+from ganbench.pipeline.stages.collect_runs import runs_of_pack
 from ganbench.pipeline.tasks import DiagnoseTask, EvaluateTask, Observation
 from ganbench.study.choices import Choice
 
@@ -122,7 +123,7 @@ def measurements(task: CollectTask, arrays: Path) -> tuple[pd.DataFrame, dict[st
     with result_files.create_file(arrays, "arrays") as file:
         for job in task.of("diagnose"):
             with result_files.open_file(job.path, "diagnose") as kept:
-                for each in _observations(job.task):
+                for each in _observations(task, job):
                     tree = result_files.read_tree(result_cache.group_of(kept, each.digest))
                     experiment, run = each.experiment, each.run
                     numbers = zip(tree["columns"], tree["values"], strict=True)
@@ -140,12 +141,15 @@ def measurements(task: CollectTask, arrays: Path) -> tuple[pd.DataFrame, dict[st
     return table, infos, origins
 
 
-def _observations(task: DiagnoseTask) -> Iterator[Observation]:
-    """The observations of a job, with the members that the file of training lists."""
-    if task.trained:
-        with result_files.open_file(task.trained, "train") as file:
-            task = replace(task, members=tuple(result_cache.members_of(file)))
-    return task.observations
+def _observations(task: CollectTask, job: Job) -> Iterator[Observation]:
+    """The observations of a job, of the members that the file of training lists, called as the study calls them now."""
+    if job.task.trained is None:
+        return job.task.observations
+    with result_files.open_file(job.task.trained, "train") as file:
+        held = result_cache.members_of(file)
+    runs = runs_of_pack(task, job, held)
+    members = tuple(replace(member, id=runs[index].id) for index, member in enumerate(held))
+    return replace(job.task, members=members).observations
 
 
 def _meanings(task: DiagnoseTask) -> dict[str, MetricInfo]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,8 @@ from ganbench.core.deterministic_linalg import norm
 from ganbench.core.tree import Tree
 from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.instantiation import runs_of
-from ganbench.pipeline.jobs import CollectTask
+from ganbench.pipeline.jobs import CollectTask, Job
+from ganbench.pipeline.tasks import PackMember
 from ganbench.study.grid import Run
 
 SCORES = ("step", "metrics", "samples", "mode_shares", "about")  # what is read of a run's evaluation
@@ -38,6 +39,21 @@ def count_runs(task: CollectTask) -> int:
     return total
 
 
+def runs_of_pack(task: CollectTask, job: Job, held: Sequence[PackMember]) -> dict[int, Run]:
+    """The runs of a pack by their indices in its files, in the order of the grid, called as the study calls them now.
+
+    Args:
+        task: the task.
+        job: a job of the pack.
+        held: the members that the pack's file of training holds.
+    """
+    called = [(index, alike) for alike in task.runs[job.name] for index in alike.members]
+    members = [
+        replace(held[index], method=alike.method, block=alike.block, variant=alike.variant) for index, alike in called
+    ]
+    return {index: run for (index, _), run in zip(called, runs_of(job.task, members), strict=True)}
+
+
 def results_of(task: CollectTask) -> Iterator[RunResults]:
     """Every run that the files of training hold, pack by pack."""
     evaluate = {job.name: job for job in task.of("evaluate")}
@@ -47,9 +63,10 @@ def results_of(task: CollectTask) -> Iterator[RunResults]:
             judged = scored = None
             if job := evaluate.get(train.name):
                 judged = files.enter_context(result_files.open_file(job.path, "evaluate"))
-                scored = {member.id: member.digest for member in result_cache.members_of(judged)}
+                scored = result_cache.digests_of(judged)  # of the same members in the same order
             members = result_cache.members_of(trained)
-            for run, member in zip(runs_of(train.task, members), members, strict=True):
+            for index, run in runs_of_pack(task, train, members).items():
+                member = members[index]
                 group = result_cache.group_of(trained, member.digest)
                 ended = group.scalars()
                 kept = {key: result_files.read_tree(result_files.descend(group, key)) for key in ("curves", "about")}
@@ -58,7 +75,7 @@ def results_of(task: CollectTask) -> Iterator[RunResults]:
                     "initial_norms": _initial_norms(result_files.descend(group, "snapshots")),
                     "digest": member.digest,
                 }
-                seen = judged and _read(result_cache.group_of(judged, scored[member.id]), SCORES)
+                seen = judged and _read(result_cache.group_of(judged, scored[index]), SCORES)
                 yield RunResults(run, kept, seen)
 
 

@@ -7,6 +7,7 @@ import copy
 import gc
 import json
 import re
+from itertools import product
 from pathlib import Path
 
 import jsonschema
@@ -483,8 +484,8 @@ def test_packs_over_parts_hold_teams_of_runs_that_can_fuse():
         assert len({run.choices for run in team}) == 1
         assert len({(run.seed, run.learning_rate) for run in team}) == 4
     task = found.train[small.name].task
-    assert [group.components["game"].name for group in task.groups] == ["bilinear", "bilinear", "linear", "linear"]
-    assert [group.components["dynamics"].name for group in task.groups] == ["simultaneous", "extragradient"] * 2
+    made_of = [(group.components["game"].name, group.components["dynamics"].name) for group in task.groups]
+    assert sorted(made_of) == sorted(product(["bilinear", "linear"], ["simultaneous", "extragradient"]))
     by_id = {run.id: run for run in small.runs}
     for member in task.members:
         components = task.groups[member.group].components
@@ -497,12 +498,79 @@ def test_packs_over_parts_hold_teams_of_runs_that_can_fuse():
 
 
 def test_a_pack_is_named_after_what_its_runs_share():
+    """By the names of components, but for those that a block has where it names none."""
     names = list(plan(toys()).grid.packs)
-    assert [name.rsplit("-", 2)[0] for name in names[2:]] == ["ring8-mlp-non-saturating"]
+    assert [name.rsplit("-", 2)[0] for name in names[2:]] == ["ring8-mlp"]
     assert all(re.fullmatch(r"([a-z0-9.-]+-)?[0-9a-f]{12}-0", name) for name in names)
     assert len(set(names)) == 3
     apart = list(plan(toys(pack={"axes": ["seed", "learning_rate"]})).grid.packs)
     assert [name.rsplit("-", 2)[0] for name in apart][:2] == ["bilinear-simultaneous-sgd", "bilinear-extragradient-sgd"]
+    summed = plan(changed("grid", 1, "regularizer", ["r1(gamma=2) + r2", "none"])).grid.packs
+    words = {name.rsplit("-", 2)[0] for name in summed}
+    assert words == {"digits-fc", "digits-dcgan", "ring8-mlp", "ring8-mlp-r1-r2"}, "of a sum, all parts"
+
+
+GROWN = {  # a block, and what becomes of it
+    "another value of each axis": lambda block: (
+        block
+        | {"dataset": ["ring8", "ring"], "architecture": ["mlp", {"name": "mlp", "width": 9}]}
+        | {"objective": ["non_saturating", "hinge"], "regularizer": ["none", "r1"]}
+        | {"dynamics": ["extragradient", "alternating"], "optimizer": ["sgd", "adam"]}
+        | {"schedule": ["cosine", "constant"], "train": {"batch_size": [16, 8]}}
+    ),
+    "labels": lambda block: (
+        block
+        | {"label": "A block", "dataset": {"name": block["dataset"], "label": "Points"}}
+        | {"architecture": {"name": block["architecture"], "label": "Small"}}
+    ),
+    "another order": lambda block: block | {axis: block[axis][::-1] for axis in ("learning_rate", "n_train", "seed")},
+}
+
+
+@pytest.mark.parametrize("grown", GROWN)
+def test_files_keep_their_names_while_a_study_grows(grown):
+    block = {"dataset": "ring8", "architecture": "mlp", "train": {"batch_size": 16}}
+    block |= {"learning_rate": [1e-3, 1e-2], "n_train": [100, 200], "seed": [0, 1, 2]}
+    study = {"study": "s", "pack": {"seeds_per_pack": 2}, "diagnose": ["path"]}
+    before, after = (plan(study | {"grid": [each]}) for each in (block, GROWN[grown](block)))
+    for stage in ("prepare", "judge", "reference", "train", "evaluate", "diagnose"):
+        files = {job.path for job in before.jobs(stage).values()}
+        assert files
+        assert files <= {job.path for job in after.jobs(stage).values()}, stage
+    assert before.collect.path != after.collect.path, "the tables have the names and the order of the study"
+
+
+def test_a_pack_of_several_games_keeps_its_name_in_any_order():
+    """Groups of runs that fuse are told apart by what they are made of."""
+    study = toys()
+    reordered = copy.deepcopy(study)
+    for block in reordered["grid"]:
+        for axis, values in block.items():
+            block[axis] = values[::-1] if isinstance(values, list) else values
+    one, other = plan(study), plan(reordered)
+    assert any(len(job.task.groups) > 1 for job in one.train.values())
+    for stage in ("train", "evaluate", "diagnose"):
+        assert {job.path for job in one.jobs(stage).values()} == {job.path for job in other.jobs(stage).values()}
+
+
+def test_files_of_one_name_are_told_apart_by_what_they_say(tmp_path):
+    text = (ROOT / "ganbench/architectures/mlp.py").read_text()
+    own = {folder: tmp_path / folder / "own.py" for folder in ("one", "copy", "other")}
+    for folder, path in own.items():
+        path.parent.mkdir()
+        path.write_text(text.replace("= 64", "= 63") if folder == "other" else text)
+
+    def trained(*folders: str) -> list[Job]:
+        files = [{"name": str(own[folder]), "label": folder} for folder in folders]
+        block = {"dataset": "ring8", "learning_rate": 1e-3, "seed": 0}
+        return list(plan({"study": "s", "grid": [block | {"architecture": file} for file in files]}).train.values())
+
+    assert {member.method for job in trained("one", "other") for member in job.task.members} == {
+        "ring8-one",
+        "ring8-other",
+    }
+    with pytest.raises(GanbenchError, match=r"'ring8-one-n20000-lr0\.001-s0' and 'ring8-copy-.* are the same training"):
+        trained("one", "copy")
 
 
 @pytest.mark.parametrize("axes", [["seed"], ["seed", "game"], ["dynamics", "optimizer", "objective", "regularizer"]])

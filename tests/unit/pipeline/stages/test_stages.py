@@ -500,6 +500,30 @@ def test_labels_reach_tables_and_select_runs(tmp_path):
         assert sum(matches(Selector(((axis, values),)), row) for row in found.runs.to_dict("records")) == 1
 
 
+def test_tables_have_the_names_of_the_study_as_it_is_now(tmp_path, looked):
+    """Labels and another dynamics give old runs other names, and a label another block; their files stay."""
+    block = GRID | {"game": "bilinear", "dynamics": "simultaneous", "optimizer": "sgd"}
+    experiments = {"diagnose": [PATH], "pack": {"axes": ["seed", "learning_rate"]}}
+    before = collected(plan(tmp_path, grid=[block], **experiments))
+    assert set(before.runs["method"]) == {"bilinear"}
+    grown = block | {"label": "both", "game": {"name": "bilinear", "label": "product"}}
+    grown |= {"dynamics": ["extragradient", "simultaneous"], "learning_rate": [0.5, 0.1]}
+    looked.clear()
+    after = collected(plan(tmp_path, grid=[grown], **experiments))
+    assert looked == [("path", 4)], "of the new dynamics alone"
+    assert list(dict.fromkeys(after.runs["method"])) == ["both-extragradient", "both-simultaneous"]
+    old = after.runs[after.runs["dynamics"] == "simultaneous"]
+    assert list(old["run"]) == [f"both-simultaneous-lr{rate}-s{seed}" for rate in (0.5, 0.1) for seed in (0, 1)]
+    assert (set(old["block"]), set(old["game"])) == ({"both"}, {"product = bilinear"})
+    by_digest = before.runs.set_index("digest").loc[old["digest"]]
+    assert list(by_digest["learning_rate"]) == list(old["learning_rate"])
+    assert list(by_digest["trained_at"]) == list(old["trained_at"]), "nothing was trained again"
+    grow = (each.measurements.set_index(["run", "quantity"])["value"] for each in (before, after))
+    first, second = ({run: values for run, values in each.groupby("run")} for each in grow)
+    for was, now in zip(by_digest["run"], old["run"], strict=True):
+        assert np.array_equal(first[was], second[now], equal_nan=True)
+
+
 def test_outcomes_of_games_are_of_their_own_kind(study):
     toys = study.runs[study.runs["game"] == "bilinear"].set_index(["dynamics", "learning_rate", "seed"]).sort_index()
     # The radius grows by sqrt(1 + rate^2) a step: 1.22-fold in 40 steps of 0.1, a million-fold in 40 of 1.
