@@ -58,6 +58,11 @@ class Job:
         return (*self.outputs, store) if store else self.outputs
 
     @property
+    def items(self) -> tuple[tasks.PackMember, ...] | tuple[tasks.Observation, ...]:
+        """The runs or observations whose results a pack's file holds; none for other jobs."""
+        return tuple(self.task.observations) if self.stage == "diagnose" else getattr(self.task, "members", ())
+
+    @property
     def stem(self) -> str:
         """The name of files about the job, without suffix; see `stem_of`."""
         return stem_of(self.path)

@@ -90,11 +90,7 @@ def _of_stage(plan: Plan, stage: str, current: set[Path]) -> Iterator[Superseded
 
 def _taken(folder: Path, stage: str, waiting: list[Job]) -> set[Path]:
     """Result files that waiting jobs will take runs from, or go on from."""
-    wanted = {
-        each.digest
-        for job in waiting
-        for each in (job.task.observations if stage == "diagnose" else getattr(job.task, "members", ()))
-    }
+    wanted = {item.digest for job in waiting for item in job.items}
     found = set(result_files.find_runs(folder, stage, wanted).values())
     if stage == "train":  # longer runs go on from finished ones
         shorter = continuing.shorter_runs(folder, [job.task for job in waiting])

@@ -25,7 +25,7 @@ CONFIG = Path("config/config.yaml")
 RESULTS = Path("results/tiny")
 
 # What the results folder holds of how and where jobs run, and no result.
-NOT_RESULTS = {"logs", ".jobs", ".plan", ".estimates.json", ".timings.json", ".passed", ".lock"}
+NOT_RESULTS = {"logs", ".jobs", ".plan", ".estimates.json", ".timings.json", ".held.json", ".passed", ".lock"}
 
 CORES = ("--cores", "2")
 PROFILE = ("--workflow-profile", "workflow/profiles/local")  # as README and Makefile start the workflow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
@@ -29,9 +30,34 @@ class Item(Protocol):
 ItemT = TypeVar("ItemT", bound=Item)
 
 
+def resume_folder(job: Job) -> Path:
+    """The folder of a pack where an attempt finds what earlier ones left: checkpoints and finished results."""
+    return job.path.parent / ".resume" / job.path.stem[:-DIGEST]
+
+
+def held(jobs: Iterable[Job]) -> dict[str, Path]:
+    """Find what jobs of packs will copy.
+
+    Args:
+        jobs: the jobs.
+
+    Returns:
+        By digest of a run or an observation, the file that holds its result already.
+    """
+    found: dict[str, Path] = {}
+    missing: dict[tuple[Path, str], set[str]] = defaultdict(set)
+    for job in jobs:
+        digests = {item.digest for item in job.items}
+        finished = result_files.find_runs(resume_folder(job), job.stage, digests)
+        found |= finished
+        missing[job.path.parent, job.stage] |= digests - finished.keys()
+    for (folder, stage), digests in missing.items():
+        found |= result_files.find_runs(folder, stage, digests)
+    return found
+
+
 def complete(
     job: Job,
-    items: Sequence[ItemT],
     compute: Callable[[list[ItemT], Path], list[tuple[ItemT, Tree]]],
     context: JobContext,
     about: Callable[[ItemT], Tree] = encode,
@@ -42,30 +68,24 @@ def complete(
 
     Args:
         job: the job.
-        items: all items of the pack.
         compute: a function of the items to compute and a folder that a later attempt reads. It writes the results of
             each item to a file in the folder, or returns them.
         context: the job's context.
         about: a function from an item to its description in the file.
     """
-    path, kind = job.path, job.stage
-    resume = path.parent / ".resume" / path.stem[:-DIGEST]
+    path, kind, resume = job.path, job.stage, resume_folder(job)
     wanted: dict[str, ItemT] = {}
-    for item in items:
+    for item in job.items:
         wanted.setdefault(item.digest, item)  # two experiments may make the same observation
-
-    def find(digests: Set[str]) -> dict[str, Path]:
-        found = result_files.find_runs(resume, kind, digests)
-        return found | result_files.find_runs(path.parent, kind, digests - found.keys())
-
-    cached = find(wanted.keys())
+    cached = held([job])
     new = [item for digest, item in wanted.items() if digest not in cached]
     if cached:
         context.note_copied()
     computed = compute(new, resume) if new else []
     others = wanted.keys() - {item.digest for item, _ in computed}
     # Results that `compute` wrote to files, and results whose file another job of the pack has replaced meanwhile.
-    cached |= find({digest for digest in others if digest not in cached or not cached[digest].exists()})
+    if any(digest not in cached or not cached[digest].exists() for digest in others):
+        cached = {digest: file for digest, file in held([job]).items() if digest in others}
     with context.stopping.deferred():  # everything is computed, so a signal comes too late
         write(path, kind, {digest: about(item) for digest, item in wanted.items()}, cached, computed)
     older = (file for file in path.parent.glob("*.h5") if file.stem[:-DIGEST] == path.stem[:-DIGEST])

@@ -13,23 +13,25 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from math import inf
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ganbench.analysis.outcomes._spikes import bins_for_spikes
-from ganbench.core import result_files, strict_json
+from ganbench.core import strict_json
 from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import plural
 from ganbench.core.recorder import bin_edges
 from ganbench.core.source_digests import digest
 from ganbench.pipeline import early_stopping, results_folder
-from ganbench.pipeline.execution import archives, continuing, inception_weights
+from ganbench.pipeline.execution import archives, continuing, inception_weights, result_cache
+from ganbench.pipeline.jobs import DIGEST
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.trial_messages import (
     Begun,
@@ -42,7 +44,9 @@ from ganbench.pipeline.preflight.trial_messages import (
     from_line,
 )
 from ganbench.pipeline.resources import stored_estimates
+from ganbench.pipeline.resources.job_costs import left_to_compute
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
+from ganbench.pipeline.stages import OF_PACKS
 from ganbench.tracking.address import check_tracking_uri
 
 PASSED = ".passed"  # file in the study's folder with the digest of the last trial that passed
@@ -103,13 +107,14 @@ def check(
         estimates, timings = _trial(plan, here, remeasure, Listeners(note, progress, estimated))
     else:  # nothing has changed since a trial that passed
         timings = before
-    trained = _trained(plan)
-    for text in (*_too_few_bins(plan), *_stopped(plan), *_kept(plan, trained), *_continued(plan, trained)):
+    held = result_cache.held(job for stage in OF_PACKS for job in plan.jobs(stage).values() if not job.done)
+    for text in (*_too_few_bins(plan), *_stopped(plan), *_kept(plan, held), *_continued(plan, held)):
         note(text)
     if inception := plan.grid.inception:
         inception_weights.fetch(inception.path, inception.sha256)
     jobs = parallel_jobs or (before.parallel_jobs if before and not remeasure else os.cpu_count() or 1)
-    results_folder.require_space(plan, _bytes_to_write(plan, estimates, jobs))
+    results_folder.require_space(plan, _bytes_to_write(plan, estimates, jobs, held))
+    stored_estimates.write_held(plan.folder, held)
     stored_estimates.write_estimates(plan.folder, estimates)
     stored_estimates.write_timings(plan.folder, replace(timings, parallel_jobs=jobs))
     with atomic_write(plan.folder / PASSED) as new:
@@ -131,12 +136,25 @@ def _passed(plan: Plan) -> str | None:
         return None
 
 
-def _bytes_to_write(plan: Plan, estimates: list[Estimate], jobs: int) -> int:
-    """The bytes on disk that the packs still to train will take at most, so many of them at a time."""
+def _bytes_to_write(plan: Plan, estimates: list[Estimate], jobs: int, held: Mapping[str, Path]) -> int:
+    """The bytes on disk that the packs still to train will take at most, so many of them at a time.
+
+    Copies of runs take room for good where they come from the file of another pack, which stays; the pack's own file
+    goes when the new one is written. Snapshots of new runs are in files of their own until then.
+    """
     each = {estimate.method: estimate.bytes for estimate in estimates}
-    waiting = [plan.grid.packs[name] for name, job in plan.train.items() if not job.done]
-    packs = sorted((sum(each.get(run.method, 0) for run in pack.runs) for pack in waiting), reverse=True)
-    return sum(packs) + sum(packs[:jobs])  # a pack's snapshots are in files of their own until its results are written
+    lasting, passing = [], []
+    for job in plan.train.values():
+        if not job.done:
+            own = {result_cache.resume_folder(job), job.path.with_name(job.name)}
+            sizes = {"new": 0, "own": 0, "others": 0}
+            for member in job.task.members:
+                file = held.get(member.digest)
+                replaced = file and (file.parent in own or file.with_name(file.stem[:-DIGEST]) in own)
+                sizes["new" if file is None else "own" if replaced else "others"] += each.get(member.method, 0)
+            lasting.append(sizes["new"] + sizes["others"])
+            passing.append(sizes["new"] + sizes["own"])
+    return sum(lasting) + sum(sorted(passing, reverse=True)[:jobs])
 
 
 def _too_few_bins(plan: Plan) -> Iterator[str]:
@@ -164,25 +182,16 @@ def _stopped(plan: Plan) -> Iterator[str]:
     yield from (f"{plural(count, 'run')} {words}" for words, count in counts.items())
 
 
-def _trained(plan: Plan) -> set[str]:
-    """The digests of the runs that are trained already, of packs that still have runs to train."""
-    wanted = {member.digest for job in plan.train.values() if not job.done for member in job.task.members}
-    return set(result_files.find_runs(plan.folder / "train", "train", wanted))
-
-
-def _kept(plan: Plan, trained: set[str]) -> Iterator[str]:
+def _kept(plan: Plan, held: Mapping[str, Path]) -> Iterator[str]:
     """Tell how many runs are trained already, if any are."""
-    runs = sum(len(job.task.members) for job in plan.train.values())
-    if kept := sum(len(job.task.members) for job in plan.train.values() if job.done) + len(trained):
-        yield f"{kept:,} of {plural(runs, 'run')} {'is' if kept == 1 else 'are'} trained already, and kept"
+    runs = [(job, member) for job in plan.train.values() for member in job.task.members]
+    if kept := sum(job.done or member.digest in held for job, member in runs):
+        yield f"{kept:,} of {plural(len(runs), 'run')} {'is' if kept == 1 else 'are'} trained already, and kept"
 
 
-def _continued(plan: Plan, trained: set[str]) -> Iterator[str]:
+def _continued(plan: Plan, held: Mapping[str, Path]) -> Iterator[str]:
     """Tell which runs go on from finished ones of fewer steps, and which do not and why."""
-    tasks = [job.task for job in plan.train.values() if not job.done]
-    tasks = [
-        replace(task, members=tuple(each for each in task.members if each.digest not in trained)) for task in tasks
-    ]
+    tasks = [left_to_compute(job, held.keys()).task for job in plan.train.values() if not job.done]
     yield from continuing.notes(continuing.shorter_runs(plan.folder / "train", tasks).values())
 
 

@@ -82,7 +82,7 @@ class Estimator:
         """
         stages = (*OF_DATASETS, "diagnose")
         jobs = [job for stage in stages for job in self._plan.jobs(stage).values()]
-        value = digest([self._device.type, *(job.digest for job in jobs)])
+        value = digest([self._device.type, self._plan.grid.methods, *(job.digest for job in jobs)])
         if known is not None and known.digest == value:
             return known
         data = {name: self._data(choice) for name, choice in self._plan.grid.datasets.items()}

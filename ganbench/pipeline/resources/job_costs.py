@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import replace
 
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
-from ganbench.pipeline.stages import OF_DATASETS
+from ganbench.pipeline.stages import OF_DATASETS, OF_PACKS
 from ganbench.report.figure_info import figure_infos
 
 # Times of the stages that run once per study, measured on studies of ten to a few hundred runs on one core.
@@ -22,6 +23,32 @@ FILM_SECONDS = 5.0  # per figure of a dozen frames
 REPORT_SECONDS = 2.0
 NOTHING_TIMED = Timings()
 UNKNOWN_MB = 2000  # memory beside the libraries' where there is no estimate
+
+
+def left_to_compute(job: Job, held: Set[str]) -> Job:
+    """A job of a pack without the runs and observations that it copies from result files; another job as it is.
+
+    Args:
+        job: the job.
+        held: the digests of runs and observations that result files hold.
+    """
+    items, task = job.items if held else (), job.task
+    new = tuple(item for item in items if item.digest not in held)
+    if len(new) == len(items):
+        return job
+    if job.stage != "diagnose":
+        return replace(job, task=replace(task, members=new))
+    index = {member: index for index, member in enumerate(dict.fromkeys(each.member for each in new if each.member))}
+    selected: dict[str, tuple[int, ...]] = {each.experiment: () for each in new}
+    for each in new:
+        selected[each.experiment] += (index[each.member],) if each.member else ()
+    experiments = {name: task.experiments[name] for name in selected}
+    return replace(job, task=replace(task, members=tuple(index), experiments=experiments, selected=selected))
+
+
+def only_copies(job: Job) -> bool:
+    """Whether nothing of a pack's job is left to compute."""
+    return job.stage in OF_PACKS and not job.items
 
 
 def members_estimates(job: Job, estimates: Mapping[str, Estimate]) -> list[Estimate | None]:
@@ -41,7 +68,7 @@ def memory_mb(job: Job, estimates: Mapping[str, Estimate], timings: Timings = NO
         return timings.reference_memory[job.name] / 2**20
     runs = members_estimates(job, estimates)
     if not runs or None in runs:
-        return UNKNOWN_MB
+        return 0 if only_copies(job) else UNKNOWN_MB
     if job.stage == "evaluate":
         return max(run.scoring_memory for run in runs) / 2**20
     once = max(run.examples for run in runs) + max(run.turns for run in runs)

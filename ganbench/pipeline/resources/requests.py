@@ -14,9 +14,15 @@ from typing import Any
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources.job_costs import job_seconds, members_estimates, memory_mb
+from ganbench.pipeline.resources.job_costs import (
+    job_seconds,
+    left_to_compute,
+    members_estimates,
+    memory_mb,
+    only_copies,
+)
 from ganbench.pipeline.resources.retries import ended_attempts, memory_factor, time_factor
-from ganbench.pipeline.resources.stored_estimates import Estimate, Timings, read_timings
+from ganbench.pipeline.resources.stored_estimates import Estimate, Timings, read_held, read_timings
 from ganbench.pipeline.stages import STAGES
 
 LOCAL = ("track",)  # run on the submitting machine, since compute nodes may have no network
@@ -57,7 +63,8 @@ def request(plan: Plan, job: Job, estimates: Mapping[str, Estimate], attempt: in
     machine, gpu = plan.study.machine, gpus(plan, job.stage)
     ends = ended_attempts(journal.read(journal.path_of(plan.folder, job.stage, job.path)), attempt)
     minutes = (OVERHEAD_MINUTES + SAFETY * _minutes(plan, job, estimates)) * time_factor(job.stage, ends)
-    needed = memory_mb(job, estimates, read_timings(plan.folder) or Timings())
+    left = left_to_compute(job, read_held(plan.folder))
+    needed = memory_mb(left, estimates, read_timings(plan.folder) or Timings())
     memory = (BASE_MB["gpu" if gpu else "cpu"] + needed) * memory_factor(ends)
     return ResourceRequest(
         gpu,
@@ -73,7 +80,7 @@ def gpus(plan: Plan, stage: str) -> int:
 
 
 def attempts(plan: Plan, estimates: Mapping[str, Estimate]) -> int:
-    """The number of jobs that the slowest pack may need, with some to spare for failures; 0 without a time limit.
+    """The number of jobs that the slowest pack may still need, with some to spare for failures; 0 without a time limit.
 
     Args:
         plan: the study's plan.
@@ -82,19 +89,21 @@ def attempts(plan: Plan, estimates: Mapping[str, Estimate]) -> int:
     max_runtime = plan.study.machine.max_runtime
     if max_runtime is None:
         return 0
-    most = max(_minutes(plan, job, estimates) for stage in RESUMED for job in plan.jobs(stage).values())
+    waiting = [job for stage in RESUMED for job in plan.jobs(stage).values() if not job.done]
+    most = max((_minutes(plan, job, estimates) for job in waiting), default=0)
     # Each attempt loses some of its time at its start and its end.
     return ATTEMPTS + ceil(SAFETY * most / max(max_runtime - 2, 0.5 * max_runtime))
 
 
 def _minutes(plan: Plan, job: Job, estimates: Mapping[str, Estimate]) -> float:
-    """The minutes of one core that a job takes."""
+    """The minutes of one core that a job takes to compute what no result file holds yet."""
+    job = left_to_compute(job, read_held(plan.folder))
     known = read_timings(plan.folder) if job.stage == "reference" else None
     if known is not None and job.name in known.reference:
         return job_seconds(plan, job, estimates, known) / 60
     runs = members_estimates(job, estimates)
     if not runs or None in runs:
-        return UNKNOWN_MINUTES / SAFETY
+        return 0 if only_copies(job) else UNKNOWN_MINUTES / SAFETY
     if job.stage in RESUMED:
         return job_seconds(plan, job, estimates, Timings()) / 60
     return UNKNOWN_MINUTES / SAFETY + sum(run.seconds for run in runs) / 60

@@ -13,8 +13,8 @@ from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import Entry
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.resources.job_costs import job_seconds
-from ganbench.pipeline.resources.stored_estimates import Timings, read_estimates, read_timings
+from ganbench.pipeline.resources.job_costs import job_seconds, left_to_compute
+from ganbench.pipeline.resources.stored_estimates import Timings, read_estimates, read_held, read_timings
 from ganbench.pipeline.stages import OF_DATASETS, OF_PACKS, STAGES
 
 WORKFLOW_SECONDS = 15.0  # Snakemake's start and end, with the trial of the study
@@ -133,7 +133,8 @@ def seconds_left(
         paces[stage] = sum(entry.seconds for _, entry in timed) / estimated if estimated else 1.0
     for job, entry in unfinished:
         known.pop(job.path, None)  # it is repeated
-        estimated = paces[job.stage] * job_seconds(plan, job, estimates, timings)
+        whole = job if entry else left_to_compute(job, read_held(plan.folder))  # its entry counts what it copied
+        estimated = paces[job.stage] * job_seconds(plan, whole, estimates, timings)
         seconds[job.path] = _job_seconds_left(job, estimated, entry)
     running = sum(entry is not None and entry.running and not entry.silent for _, entry in unfinished)
     return elapsed(seconds, [job for job, _ in unfinished], max(running, timings.parallel_jobs))

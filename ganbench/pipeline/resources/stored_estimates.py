@@ -1,9 +1,11 @@
-"""Estimates and timings of a study's work, which `check` writes to two files of its results folder."""
+"""Estimates and timings of a study's work, and what of it is done, which `check` writes to its results folder."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -14,6 +16,7 @@ from ganbench.pipeline.typed_json import decode, encode
 
 ESTIMATES = ".estimates.json"
 TIMINGS = ".timings.json"
+HELD = ".held.json"
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,13 @@ def write_estimates(folder: Path, estimates: list[Estimate]) -> None:
     _write(folder / ESTIMATES, estimates)
 
 
-def read_estimates(folder: Path) -> dict[str, Estimate]:
+def read_estimates(folder: Path) -> Mapping[str, Estimate]:
     """Read the estimates from a results folder, by method; empty if there are none."""
-    found = _read(list[Estimate], folder / ESTIMATES) or []
-    return {estimate.method: estimate for estimate in found}
+    return _read(folder / ESTIMATES, _by_method) or {}
+
+
+def _by_method(content: Any) -> dict[str, Estimate]:
+    return {estimate.method: estimate for estimate in decode(list[Estimate], content)}
 
 
 def write_timings(folder: Path, timings: Timings) -> None:
@@ -75,7 +81,21 @@ def write_timings(folder: Path, timings: Timings) -> None:
 
 def read_timings(folder: Path) -> Timings | None:
     """Read the timings from a results folder; None if there are none."""
-    return _read(Timings, folder / TIMINGS)
+    return _read(folder / TIMINGS, _timings)
+
+
+def _timings(content: Any) -> Timings:
+    return decode(Timings, content)
+
+
+def write_held(folder: Path, digests: Iterable[str]) -> None:
+    """Write to a results folder the digests of runs and observations that its files hold, and that jobs will copy."""
+    _write(folder / HELD, sorted(digests))
+
+
+def read_held(folder: Path) -> Set[str]:
+    """Read these digests from a results folder; empty if there are none."""
+    return _read(folder / HELD, frozenset) or frozenset()
 
 
 def _write(path: Path, content: Any) -> None:
@@ -83,9 +103,19 @@ def _write(path: Path, content: Any) -> None:
         temporary.write_text(strict_json.dumps(encode(content), indent=1))
 
 
-def _read(kind: Any, path: Path) -> Any:
+def _read(path: Path, convert: Callable[[Any], Any]) -> Any:
     """Read a file; None if there is none, or if another version wrote it."""
     try:
-        return decode(kind, json.loads(path.read_text()))
+        state = path.stat()
+    except OSError:
+        return None
+    return _converted(path, convert, state.st_mtime_ns, state.st_ino)
+
+
+@lru_cache(maxsize=8)
+def _converted(path: Path, convert: Callable[[Any], Any], *_state: int) -> Any:
+    """Read a file in one state of it: a workflow asks for every job, about a file with all methods."""
+    try:
+        return convert(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError, AttributeError):
         return None

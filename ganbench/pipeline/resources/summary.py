@@ -15,9 +15,9 @@ from ganbench.core.formatting import format_duration, plural
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import requests
 from ganbench.pipeline.resources.cluster_profile import Profile
-from ganbench.pipeline.resources.job_costs import job_seconds
+from ganbench.pipeline.resources.job_costs import job_seconds, left_to_compute
 from ganbench.pipeline.resources.stage_times import WORKFLOW_SECONDS, by_stage, elapsed
-from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
+from ganbench.pipeline.resources.stored_estimates import Estimate, Timings, read_held
 from ganbench.pipeline.stages import STAGES
 
 
@@ -75,7 +75,8 @@ def timetable(plan: Plan, found: list[Estimate], timings: Timings, where: str) -
     known = {estimate.method: estimate for estimate in found}
     jobs = [job for stage in STAGES for job in plan.jobs(stage).values()]
     waiting = [job for job in jobs if not job.done]
-    seconds = {job.path: job_seconds(plan, job, known, timings) for job in waiting}
+    held = read_held(plan.folder)
+    seconds = {job.path: job_seconds(plan, left_to_compute(job, held), known, timings) for job in waiting}
     counts, todo = Counter(job.stage for job in jobs), by_stage(seconds, waiting)
     table = Table()
     table.add_column("stage", no_wrap=True)

@@ -61,7 +61,7 @@ def run(job: Job, context: JobContext) -> None:
         batches = (_of_runs if task.trained else _of_study)(task, new, context)
         return checkpointed(map(_stored, batches), len(new), "diagnose", resume, context)
 
-    result_cache.complete(job, list(task.observations), compute, context)
+    result_cache.complete(job, compute, context)
 
 
 def _stored(results: Results) -> Results:

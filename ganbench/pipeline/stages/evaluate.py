@@ -37,7 +37,7 @@ def run(job: Job, context: JobContext) -> None:
     def compute(new: list[PackMember], resume: Path) -> list[tuple[PackMember, Tree]]:
         return checkpointed(_scored(task, new, context), len(new), "evaluate", resume, context)
 
-    result_cache.complete(job, task.members, compute, context)
+    result_cache.complete(job, compute, context)
 
 
 def scorer_of(task: EvaluateTask) -> Scorer:

@@ -50,8 +50,8 @@ def run(job: Job, context: JobContext) -> None:
     task = job.task
     verify_groups(task.groups)
     compute = partial(train_new, task, context=context)
-    result_cache.complete(job, task.members, compute, context, partial(_about, task))
-    shutil.rmtree(job.path.parent / ".resume" / task.pack, ignore_errors=True)
+    result_cache.complete(job, compute, context, partial(_about, task))
+    shutil.rmtree(result_cache.resume_folder(job), ignore_errors=True)
 
 
 def _about(task: TrainTask, member: PackMember) -> Tree:

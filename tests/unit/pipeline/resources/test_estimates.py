@@ -15,6 +15,7 @@ import torch
 from building import CPU, toy
 from judging import look
 
+from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.data import Examples
 from ganbench.dynamics.simultaneous import Simultaneous
@@ -22,17 +23,17 @@ from ganbench.engine.train import Training
 from ganbench.games import CHUNK, Member
 from ganbench.optimizers.sgd import SGD
 from ganbench.pipeline import results_folder
-from ganbench.pipeline.execution import journal
+from ganbench.pipeline.execution import journal, result_cache
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.preflight.check import _bytes_to_write, check
 from ganbench.pipeline.preflight.limits import TooLong
 from ganbench.pipeline.preflight.trial import try_study
-from ganbench.pipeline.resources import stage_times, stored_estimates, timing
-from ganbench.pipeline.resources.job_costs import job_seconds
+from ganbench.pipeline.resources import requests, stage_times, stored_estimates, summary, timing
+from ganbench.pipeline.resources.job_costs import job_seconds, left_to_compute
 from ganbench.pipeline.resources.stage_times import elapsed, union_length
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
-from ganbench.pipeline.stages import STAGES
+from ganbench.pipeline.stages import OF_PACKS, STAGES
 from ganbench.study.schema import parse
 
 TICK = 0.06
@@ -233,6 +234,73 @@ def test_jobs_take_what_their_runs_and_looks_take(tmp_path):
     assert Timings(observations={"path": {"a": 1.0, "b": 3.0}}).observation("path", "c") == 2.0, (
         "as others of the experiment"
     )
+
+
+def hold(job: Job, count: int, name: str | None = None) -> None:
+    """Leave a file that holds some results of a job's pack, as an earlier version of the study did."""
+    path = job.path.with_name(f"{name or job.name}-{'0' * 12}.h5")
+    path.parent.mkdir(exist_ok=True)
+    with result_files.create_file(path, job.stage) as file:
+        for item in job.items[:count]:
+            file.create_group(f"runs/{item.digest}")
+
+
+@pytest.mark.parametrize(
+    ("kept", "seconds", "minutes"),
+    [(0, (120.0, 28.0, 8.0), (20, 15)), (3, (30.0, 7.0, 2.0), (15, 15)), (4, (0.0, 0.0, 0.0), (10, 10))],
+)
+def test_jobs_compute_what_no_file_holds(tmp_path, kept, seconds, minutes):
+    """Of one job of each stage with four runs, of which a file may hold some, in times and in requests to a cluster."""
+    found = plan(tmp_path)
+    (method,) = found.grid.methods
+    estimate = Estimate(method, 4, (1, 1), 30.0, 1, 100 * 2**20, 7.0, 100 * 2**20)
+    jobs = [job for stage in OF_PACKS for job in found.jobs(stage).values()]
+    for job in jobs:
+        hold(job, kept)
+    held = result_cache.held(jobs)
+    assert len(held) == 3 * kept
+    stored_estimates.write_held(found.folder, held)
+    known, timings = {method: estimate}, Timings(1, 5.0, observations={"rotation": {method: 2.0}})
+    left = [left_to_compute(job, stored_estimates.read_held(found.folder)) for job in jobs]
+    assert [job_seconds(found, job, known, timings) for job in left] == [5.0 + each for each in seconds]
+    assert [[item.digest for item in job.items] for job in left] == [
+        [item.digest for item in job.items[kept:]] for job in jobs
+    ]
+    asked = [requests.request(found, job, known) for job in jobs]
+    assert tuple(each.runtime for each in asked[:2]) == minutes
+    assert [each.mem_mb for each in asked[:2]] == [2500 + 100 * (4 - kept), 2500 + 100 * (kept < 4)]
+    table, _ = summary.timetable(found, [estimate], timings, "here")
+    assert list(table.columns[3].cells)[3:6] == [f"{(5.0 + each) / 60:.1f}" for each in seconds]
+
+
+@pytest.mark.parametrize(
+    ("holding", "expected"),
+    [
+        (None, 4 + 4),  # snapshots of new runs are there twice until the pack is written
+        ("own", 1 + 4),  # the pack's old file goes once the new one is there
+        ("another", 4 + 1),
+    ],
+)
+def test_the_disk_takes_new_runs_and_copies_that_stay(tmp_path, holding, expected):
+    found = plan(tmp_path)
+    (method,), (job,) = found.grid.methods, found.train.values()
+    if holding:
+        hold(job, 3, {"own": job.name}.get(holding, "another"))
+    estimate = Estimate(method, 4, (1, 1), 30.0, 1000, 1, 7.0, 1)
+    assert _bytes_to_write(found, [estimate], 2, result_cache.held([job])) == 1000 * expected
+
+
+def test_estimates_are_read_once_for_all_jobs(tmp_path, monkeypatch):
+    """A workflow asks for the requests of every job, and the file has every method."""
+    found, read = plan(tmp_path), []
+    decode = stored_estimates.decode
+    monkeypatch.setattr(stored_estimates, "decode", lambda *given: read.append(given) or decode(*given))
+    for seconds in (30.0, 40.0):
+        stored_estimates.write_estimates(found.folder, [Estimate("m", 4, (1, 1), seconds, 1, 1, 7.0, 1)])
+        read.clear()
+        for _ in range(3):
+            assert stored_estimates.read_estimates(found.folder)["m"].seconds == seconds
+        assert len(read) == 1
 
 
 def job(name: str, *inputs: str, stage: str = "train"):

@@ -14,7 +14,7 @@ from stored import flat, tree_of
 
 from ganbench.games import Match
 from ganbench.pipeline import results_folder, superseded
-from ganbench.pipeline.execution import continuing
+from ganbench.pipeline.execution import continuing, result_cache
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
 from ganbench.pipeline.jobs import ExecutionSettings
@@ -208,7 +208,7 @@ def test_a_continued_run_that_is_stopped_goes_on_from_its_checkpoint(tmp_path, d
 def test_runs_that_cannot_go_on_train_from_the_start_and_say_why(tmp_path, drawn, capsys, steps, first, then, why):
     train(plan(tmp_path / "a", steps, TOY, train=first))
     longer = plan(tmp_path / "a", 120, TOY, train=then)
-    told = list(check._continued(longer, check._trained(longer)))
+    told = list(check._continued(longer, result_cache.held(longer.train.values())))
     assert told == [text for text in told if why in text and text.startswith("3 runs to train from the start")]
     assert len(told) == 1
     drawn.clear()
@@ -267,12 +267,12 @@ def test_check_tells_what_goes_on_and_what_is_cleaned_keeps_it(tmp_path):
     train(first)
     files = {job.path for job in first.train.values()}
     longer = plan(tmp_path, 80, TOY)
-    assert list(check._continued(longer, check._trained(longer))) == [
+    assert list(check._continued(longer, result_cache.held(longer.train.values()))) == [
         "3 runs to go on from step 40, where finished runs of fewer steps ended"
     ]
     assert files.isdisjoint(each.path for each in superseded.find(longer))
     train(longer)
-    assert list(check._continued(longer, check._trained(longer))) == []
+    assert list(check._continued(longer, result_cache.held(longer.train.values()))) == []
     assert files <= {each.path for each in superseded.find(longer)}
 
 

@@ -22,6 +22,7 @@ from ganbench.commands.status import page
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline import early_stopping, results_folder
+from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
 from ganbench.pipeline.jobs import ExecutionSettings, Job
@@ -219,7 +220,7 @@ def test_more_steps_train_the_difference_only_of_runs_that_a_longer_training_wou
     short = trained(work(plan(tmp_path, 200, **how), "prepare", "train"))
     assert [tree["stopped"] and tree["stopped"][0] for tree in short.values()] == [None, 50, None, None]
     longer = plan(tmp_path, 400, **how)
-    assert sorted(check._continued(longer, check._trained(longer))) == [
+    assert sorted(check._continued(longer, result_cache.held(longer.train.values()))) == [
         "1 run to train from the start, though 200 steps of each are finished: longer runs are checked at other "
         "steps, at which they would have been stopped",
         "1 run to train from the start, though 200 steps of each are finished: they were stopped early, and longer "
