@@ -19,12 +19,12 @@ env: .venv/ready
 
 report: env  ## run the default study and make its report
 	ganbench check
-	snakemake --workflow-profile workflow/profiles/local
+	snakemake
 	@echo "The report is at results/digits-and-ring/report.html"
 
 lab: env  ## run the two-player laboratory, which decides the claims on small games
 	ganbench check config/studies/lab.yaml
-	snakemake --workflow-profile workflow/profiles/local --configfile config/studies/lab.yaml
+	snakemake --configfile config/studies/lab.yaml
 	@echo "The report is at results/lab/report.html"
 
 claims: env  ## run the studies that decide the claims, one after the other, and write docs/claims.md; goes on after a kill

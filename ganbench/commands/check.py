@@ -19,6 +19,7 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import stored_estimates, summary
 from ganbench.pipeline.resources.stored_estimates import Estimate
 from ganbench.study.schema import load
+from ganbench.study.strict_yaml import read_yaml
 
 EVERY_SECONDS = 10.0  # least time between two lines of progress in a file
 
@@ -46,6 +47,7 @@ def check(
         f"{other} has a study of the same name, whose results lie in the same folder; rename one of them."
         for other in results_folder.other_studies(plan)
     ]
+    notes += cluster.replaced(read_yaml(study)) if cluster else ()
     known: list[Estimate] = []
     try:
         with _progress() as tell:

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from ganbench.commands import out
+from ganbench.pipeline.resources.cluster_profile import DEFAULT, read
 
 Studies = Annotated[list[Path] | None, typer.Argument(help="Files of finished studies.", show_default=False)]
-LOCAL = Path("workflow/profiles/local")
 
 
 def claims(studies: Studies = None) -> None:
@@ -31,13 +31,12 @@ def claims(studies: Studies = None) -> None:
 
 def decide(
     studies: Annotated[list[Path], typer.Argument(help="Files of studies.", show_default=False)],
-    profile: Annotated[Path, typer.Option(help="Profile of the workflow.")] = LOCAL,
+    profile: Annotated[Path, typer.Option(help="Profile of the workflow.")] = DEFAULT,
 ) -> None:
     """Run studies one after the other, each where it was, and write the page of all verdicts after each."""
     from ganbench.pipeline.verdicts import run_all
 
-    if not (profile / "config.yaml").exists() and not list(profile.glob("config.v*.yaml")):
-        raise typer.BadParameter(f"there is no profile in {profile}", param_hint="--profile")
+    read(profile)
     signal.signal(signal.SIGTERM, _exit)  # which ends the workflow as well
     run_all(studies, profile, lambda text: out.print(text, soft_wrap=True, markup=False, emoji=False))
 

@@ -57,7 +57,7 @@ def record(study: Path) -> list[Path]:
     if not plan.tables.done:
         raise GanbenchError(
             f"{study}: its tables are not there, or not of the present study; run it first: snakemake "
-            f"--workflow-profile workflow/profiles/local --configfile {study}"
+            f"--cores all --configfile {study}"
         )
     load_list(LIST).refuse_other_statements(plan.study.claims)
     run = _study_run(plan, study)

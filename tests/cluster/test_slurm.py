@@ -21,7 +21,7 @@ import pytest
 from comparing import differences, runs_of
 from needs import need
 from slurm_cluster import GPUS, MEMORY_MB, NODES, Cluster, Job, cluster, missing
-from workflow_project import CORES, PROFILE, Project, wait_for
+from workflow_project import CORES, Project, wait_for
 
 from ganbench.pipeline.execution import journal
 from ganbench.pipeline.execution.journal import KILLED, OUT_OF_TIME, STOPPED, End
@@ -150,7 +150,7 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Pr
     """The study as one machine computes it, which begins at once; to be called for the project, once it is done."""
     need(missing())
     project = created(tmp_path_factory.mktemp("laptop") / "project")
-    with project.running(*PROFILE, *CORES, "--until", "collect") as process:
+    with project.running(*CORES, "--until", "collect") as process:
 
         def finished() -> Project:
             if process.returncode is None:

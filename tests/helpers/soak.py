@@ -32,7 +32,7 @@ from rich.console import Console
 from rich.table import Table
 from tiny_studies import STUDY
 from tracking_server import MlflowServer
-from workflow_project import PROFILE, Project
+from workflow_project import Project
 
 DISK_MB = 160  # of the file system that fills up
 STAGES = ("train", "evaluate", "diagnose")
@@ -111,7 +111,7 @@ class Soak:
         left = most
         for _ in range(1000):
             self.tally.starts += 1
-            with self.project.running(*PROFILE, "--keep-going") as process:
+            with self.project.running("--keep-going") as process:
                 drain = _Drain(process)
                 while process.poll() is None and time.monotonic() < until and left > 0:
                     with suppress(subprocess.TimeoutExpired):
@@ -297,7 +297,7 @@ def soak(
     """
     dice, tally = random.Random(seed), Tally()
     quiet = Project.create(folder / "quiet", study(packs, steps, "sqlite:///results/mlflow.db"))
-    quiet.snakemake(*PROFILE, "--until", "collect").succeeded()
+    quiet.snakemake("--until", "collect").succeeded()
     place = folder / "server"
     place.mkdir()
     server = MlflowServer(place, f"sqlite:///{place}/mlflow.db")

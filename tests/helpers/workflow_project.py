@@ -20,15 +20,15 @@ from typing import Any
 import yaml
 from repository import ROOT
 
-PROJECT_FILES = ("Snakefile", "workflow", "ganbench", "config", "environment.yml", "pyproject.toml")
+PROJECT_FILES = ("Snakefile", "workflow", "profiles", "ganbench", "config", "environment.yml", "pyproject.toml")
 CONFIG = Path("config/config.yaml")
 RESULTS = Path("results/tiny")
 
 # What the results folder holds of how and where jobs run, and no result.
 NOT_RESULTS = {"logs", ".jobs", ".plan", ".estimates.json", ".timings.json", ".held.json", ".passed", ".lock"}
 
-CORES = ("--cores", "2")
-PROFILE = ("--workflow-profile", "workflow/profiles/local")  # as README and Makefile start the workflow
+EACH_JOB = "--quiet=host"  # the profile that Snakemake takes by itself says only how many jobs are done
+CORES = ("--cores", "2", EACH_JOB)
 LIMIT_SECONDS = 900  # for any one command or event; reached only when something hangs
 POLL_SECONDS = 0.01
 
@@ -105,7 +105,7 @@ class Project:
 
     def dry_run(self, *arguments: str) -> Done:
         """What `snakemake` would do."""
-        return self.snakemake("--dry-run", *arguments)
+        return self.snakemake("--dry-run", EACH_JOB, *arguments)
 
     def check(self) -> str:
         """What `ganbench check` says of the study, which passes."""

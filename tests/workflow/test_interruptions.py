@@ -15,7 +15,7 @@ import pytest
 from comparing import assert_same_runs, clocks_of, runs_of
 from stored import tree_of
 from tiny_studies import POINTS, STUDY, point_study
-from workflow_project import CONFIG, CORES, LIMIT_SECONDS, PROFILE, Project, wait_for
+from workflow_project import CONFIG, CORES, EACH_JOB, LIMIT_SECONDS, Project, wait_for
 
 from ganbench.core import result_files
 
@@ -40,7 +40,7 @@ def test_training_killed_midway_goes_on_and_ends_as_if_nothing_had_happened(
         )
     )
     undisturbed = project.clone(tmp_path / "undisturbed")
-    command = (*PROFILE, "--cores", "1", "--until", "evaluate")
+    command = ("--cores", "1", "--until", "evaluate")
 
     with undisturbed.running(*command) as reference:
         with project.running(*command) as process:
@@ -71,7 +71,7 @@ def test_a_job_that_outlives_its_workflow_is_not_repeated_and_what_it_leads_to_i
     project = finished.untrained(tmp_path / "project")
     project.configure(point_study(train=STUDY["train"] | {"steps": 2000}, pack=EAGER))
     trained = project.results / "train"
-    with project.running(*PROFILE) as process:
+    with project.running() as process:
         wait_for(lambda: list((trained / ".resume").glob("*")), "training", process)
         process.kill()  # alone: no note says that its jobs came to an end
         process.wait()
@@ -82,8 +82,8 @@ def test_a_job_that_outlives_its_workflow_is_not_repeated_and_what_it_leads_to_i
     clocks = clocks_of(project.file("train", "ring8-mlp"))
     again = project.clone(tmp_path / "again")
 
-    project.snakemake(*PROFILE).succeeded()
-    repeated = again.snakemake(*CORES, "--rerun-incomplete").succeeded()
+    project.snakemake().succeeded()
+    repeated = again.snakemake(*CORES, "--workflow-profile", "none", "--rerun-incomplete").succeeded()
 
     assert clocks_of(project.file("train", "ring8-mlp")) == clocks, "it was trained again"
     assert (project.results / "report.html").exists()
@@ -117,9 +117,9 @@ def test_a_second_workflow_on_the_same_results_is_told_who_holds_them(finished: 
     project.configure(point_study())
     lock = project.results / ".lock"
 
-    with project.running(*PROFILE, "--until", "train") as first:
+    with project.running("--until", "train") as first:
         wait_for(lambda: lock.exists() and lock.read_text(), "a lock", first)
-        second = project.snakemake(*PROFILE, "--quiet", "host")
+        second = project.snakemake(EACH_JOB)
         first_done = project.end(first)
 
     owner = f"process {first.pid} of {getpass.getuser()} on {socket.gethostname()}"

@@ -94,6 +94,7 @@ def commented(project: Project) -> None:
         pytest.param(
             configured(machine={"checkpoint_seconds": 30, "device": "cpu"}), set(), id="machine", marks=pytest.mark.slow
         ),
+        pytest.param(edited("workflow/rules/common.smk", '\nJOB_COMMAND += " "\n'), set(), id="command"),
         pytest.param(configured(title="Another title"), REPORT, id="title"),
         pytest.param(configured(description="What it is about."), REPORT, id="description", marks=pytest.mark.slow),
         pytest.param(

@@ -7,17 +7,17 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from repository import ROOT
 from rich.console import Console
-from snakemake.cli import parse_config
-from snakemake.profiles import ProfileConfigFileParser
+from snakemake.cli import parse_args
 from typer.testing import CliRunner
 
 from ganbench.cli import app
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import requests, summary
-from ganbench.pipeline.resources.cluster_profile import PROFILES, Profile, read
+from ganbench.pipeline.resources.cluster_profile import DEFAULT, PROFILES, Profile, read
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings, write_timings
 from ganbench.study.schema import parse
 
@@ -26,25 +26,36 @@ STUDY = {
     "grid": [{"game": "bilinear", "optimizer": "sgd", "learning_rate": 0.1, "seed": [0, 1]}],
     "train": {"steps": 60},
 }
-MACHINE = {"max_runtime": 240, "max_mem_mb": 64000, "device": "auto"}
-CONFIG = {"machine": {"max_runtime": 240}, "results": "there"}
+CONFIG = {"machine": {"max_runtime": "240"}, "results": "there"}
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("local", Profile("local", "all", 0, {})),
-        ("slurm", Profile("slurm", "100", 10, {"machine": MACHINE})),
-        (
-            "kubernetes",
-            Profile("kubernetes-shared", "100", 3, {"machine": {"max_mem_mb": 64000, "device": "auto"}}),
-        ),
+        ("default", Profile("local", "all", 0, {})),
+        ("slurm", Profile("slurm", "100", 10, {"machine": {"max_runtime": "240", "max_mem_mb": "64000"}})),
+        ("kubernetes", Profile("kubernetes-shared", "100", 3, {"machine": {"max_mem_mb": "64000"}})),
     ],
 )
-def test_the_shipped_profiles(name, expected):
-    found = read(ROOT / PROFILES / name)
-    assert found == read(ROOT / PROFILES / name / "config.yaml") == expected
-    assert found.workers == (None if name == "local" else 100)
+def test_the_shipped_profiles(name, expected, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = read(PROFILES / name)
+    assert found == read(PROFILES / name / "config.yaml") == read(Path(name)) == expected
+    assert found.workers == (None if name == "default" else 100)
+
+
+def test_snakemake_takes_the_default_profile_by_itself(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    parse_args([])
+    assert "workflow specific profile profiles/default" in capsys.readouterr().err
+    assert Path("profiles/default").samefile(DEFAULT)
+
+
+@pytest.mark.parametrize("name", ["default", "slurm", "kubernetes"])
+def test_each_shipped_profile_goes_on_after_a_kill_and_reruns_nothing_that_exists(name):
+    values = yaml.safe_load((ROOT / PROFILES / name / "config.yaml").read_text())
+    goes_on = dict.fromkeys(("nolock", "rerun-incomplete", "ignore-incomplete"), True)
+    assert values.items() >= (goes_on | {"rerun-triggers": ["mtime"]}).items()
 
 
 @pytest.mark.parametrize(
@@ -57,18 +68,15 @@ def test_the_shipped_profiles(name, expected):
     ],
     ids=["mapping", "list", "text", "none"],
 )
-def test_a_profile_s_config_has_the_forms_that_snakemake_takes(text, expected, tmp_path):
-    path = tmp_path / "config.yaml"
-    path.write_text(text)
-    with path.open() as file:
-        entries = ProfileConfigFileParser().parse(file).get("config", [])
-    assert parse_config([entries] if isinstance(entries, str) else entries).keys() == expected.keys()
+@pytest.mark.parametrize("name", ["config.yaml", "profile.yaml", "config.v9+.yaml"])
+def test_a_profile_s_config_has_the_forms_that_snakemake_takes(text, expected, name, tmp_path):
+    (tmp_path / name).write_text(text)
     assert read(tmp_path).config == expected
 
 
 def test_a_profile_that_is_not_there_is_told_with_those_that_are(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    valid = r"valid: workflow/profiles/kubernetes, workflow/profiles/local, workflow/profiles/slurm, or a folder of"
+    valid = r"valid: workflow/profiles/default, workflow/profiles/kubernetes, workflow/profiles/slurm, or a folder of"
     with pytest.raises(GanbenchError, match=rf"there is no profile none; {valid} your own with a config\.yaml"):
         read(Path("none"))
     monkeypatch.chdir(tmp_path)
@@ -76,14 +84,18 @@ def test_a_profile_that_is_not_there_is_told_with_those_that_are(tmp_path, monke
         read(Path("none"))
 
 
-@pytest.mark.parametrize(
-    "content", ["- a", "config: 3", "config: [3]", "retries: some", "executor: [", 'config: "a=["']
-)
+@pytest.mark.parametrize("content", ["", "- a", "config: 3", "config: [3]", "retries: some", "executor: ["])
 def test_what_is_no_profile_is_refused_by_its_name(content, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(content)
     with pytest.raises(GanbenchError, match=r"config\.yaml is not a Snakemake profile: "):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("command", ["check", "clean", "decide"])
+def test_commands_refuse_a_profile_that_is_not_there_before_they_start(command):
+    with pytest.raises(GanbenchError, match="there is no profile none"):
+        CliRunner().invoke(app, [command, "study.yaml", "--profile", "none"], catch_exceptions=False)
 
 
 @pytest.mark.parametrize("command", ["check", "clean"])
@@ -104,6 +116,22 @@ def test_commands_take_the_config_of_a_profile(command, tmp_path, monkeypatch):
         assert "on slurm, once jobs are started, 7 jobs at a time" in result.output
 
 
+def test_check_says_which_values_of_a_study_its_profile_replaces(tmp_path, monkeypatch):
+    def tried(plan: Plan, *, parallel_jobs: int, **_: object) -> list[Estimate]:
+        write_timings(plan.folder, Timings(parallel_jobs))
+        assert (plan.study.machine.max_runtime, plan.study.machine.device) == (240, "cpu")
+        return []
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ganbench.pipeline.preflight.check.check", tried)
+    machine = {"max_runtime": 30, "max_mem_mb": 64000, "device": "cpu"}
+    Path("study.yaml").write_text(json.dumps(STUDY | {"machine": machine}))
+    words = ["check", "study.yaml", "--profile", str(ROOT / PROFILES / "slurm")]
+    result = CliRunner().invoke(app, words, catch_exceptions=False, env={"COLUMNS": "300"})
+    notes = [line for line in result.output.splitlines() if "replaces" in line]
+    assert notes == ["Note: machine.max_runtime: 240 of the profile replaces 30 of the study."]
+
+
 def shown(plan: Plan, profile: Profile) -> str:
     out = io.StringIO()
     summary.demand(Console(file=out, width=200), plan, [], profile)
@@ -111,7 +139,9 @@ def shown(plan: Plan, profile: Profile) -> str:
 
 
 def test_the_table_of_requests_names_each_stage_and_says_what_retries_do(tmp_path, monkeypatch):
-    plan = Plan(parse(STUDY | {"results": str(tmp_path), "machine": MACHINE | {"max_runtime": 20}}, origin="study"))
+    plan = Plan(
+        parse(STUDY | {"results": str(tmp_path), "machine": {"max_runtime": 20, "max_mem_mb": 64000}}, origin="study")
+    )
     text = shown(plan, Profile("slurm", "100", 10, {}))
     (train,) = plan.jobs("train").values()
     asked = requests.request(plan, train, {})
