@@ -269,6 +269,11 @@ def test_environment_yml_has_the_pins_of_the_lock():
     assert pip == pins()
 
 
+def test_an_environment_that_snakemake_makes_of_environment_yml_gets_the_package():
+    """Snakemake runs the script of this name in it."""
+    assert "pip install --no-deps --editable ." in (ROOT / "environment.post-deploy.sh").read_text().splitlines()
+
+
 def test_the_lock_pins_every_dependency_exactly_and_names_no_host():
     names = {re.split(r"==", pin)[0].lower().replace("_", "-") for pin in pins()}
     assert all("==" in pin for pin in pins())
