@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
+import yaml
 from repository import ROOT
 
+from ganbench.cli import _stage
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.trial import try_study
 from ganbench.study.claims import SCALES
 from ganbench.study.schema import load
+from ganbench.study.strict_yaml import read_yaml
 
 STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
 ALL = sorted((ROOT / "config/studies").rglob("*.yaml"))
@@ -37,6 +41,28 @@ def test_a_shipped_study_can_start(path, tmp_path, hurried):
     estimates, _ = try_study(plan)  # parts fit each other, and diagnostics measure what claims name
     assert sum(estimate.runs for estimate in estimates) == len(plan.grid.runs)
     assert len(plan.grid.packs) >= 2, "one core of two would be idle"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path", shipped("outcomes", "ring-methods", "grid-methods", "line-mixture"), ids=lambda path: path.stem
+)
+def test_a_few_steps_of_a_study_that_no_command_runs_are_measured_and_reported(path, tmp_path):
+    """All of its runs, diagnostics, claims, tables and figures, after a fiftieth of its steps."""
+    raw = read_yaml(path) | {"results": str(tmp_path / "results")}
+    for section in [raw, *raw["grid"]]:
+        for name in section.get("train", {}).keys() & {"steps", "epochs"}:
+            section["train"][name] = max(1, section["train"][name] // 50)
+    copy = tmp_path / path.name
+    copy.write_text(yaml.safe_dump(raw))
+    plan = Plan(load(copy), copy)
+    for stage in ("tables", "report"):
+        _stage(stage, copy, None)
+    tables = plan.folder / "tables"
+    assert len(pd.read_parquet(tables / "runs.parquet")) == len(plan.grid.runs)
+    claims = pd.read_csv(tables / "claims.csv", dtype={"claim": str}) if plan.study.claims else {"claim": []}
+    assert set(claims["claim"]) == {claim.id for claim in plan.study.claims}
+    assert (plan.folder / "report.html").stat().st_size > 100_000
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
