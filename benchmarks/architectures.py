@@ -33,7 +33,7 @@ NATIVE: dict[str, tuple[int, ...]] = {
     "mlp": (2,),
     "r3gan": (3, 32, 32),
     "sngan": (3, 32, 32),
-    "style": (3, 64, 64),
+    "stylegan2": (3, 64, 64),
     "tiny_dcgan": (3, 28, 28),
     "unpool": (3, 128, 128),
 }

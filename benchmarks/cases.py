@@ -104,13 +104,16 @@ def _by_name(*cases: Case) -> dict[str, Case]:
 CONTENDERS = _by_name(
     Case("mlp", "mlp", "ring8", steps=6000),
     Case("fc", "fc", "digits", steps=2500),
-    Case("dcgan", "dcgan", "digits", steps=2500, options={"features": 16}),
+    Case("dcgan", "dcgan", "digits", steps=2500, options={"base_channels": 16}),
 )
 
 # Networks of many sizes, to see from where on fusing no longer pays.
 SIZES = _by_name(
     *(Case(f"mlp({w})", "mlp", "ring8", steps=6000, options={"width": w}) for w in (32, 64, 128, 256, 384)),
-    *(Case(f"fc({w})", "fc", "digits", steps=2500, options={"hidden": (w, 2 * w, 4 * w)}) for w in (128, 256, 512)),
-    *(Case(f"dcgan({f})", "dcgan", "digits", steps=2500, options={"features": f}) for f in (8, 16, 32)),
+    *(
+        Case(f"fc({w})", "fc", "digits", steps=2500, options={"hidden_sizes": (w, 2 * w, 4 * w)})
+        for w in (128, 256, 512)
+    ),
+    *(Case(f"dcgan({f})", "dcgan", "digits", steps=2500, options={"base_channels": f}) for f in (8, 16, 32)),
 )
 CASES = CONTENDERS | SIZES

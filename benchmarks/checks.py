@@ -23,7 +23,7 @@ from ganbench.games import CHUNK, Match
 
 CASES = (
     Case("mlp", "mlp", "ring8", steps=0, options={"width": 16}),
-    Case("dcgan", "dcgan", "digits", steps=0, options={"features": 8}),
+    Case("dcgan", "dcgan", "digits", steps=0, options={"base_channels": 8}),
 )
 EXACT, ROUNDED = 1e-9, 1e-5  # differences by the norm of what is compared, in double and in single precision
 COMPILER = 1e-3  # and of compiled steps, after `FORM_STEPS` steps, which amplify what a compiler rounds otherwise

@@ -149,8 +149,8 @@ def spectrum_sheet(cases: Sequence[tuple[str, int]], device: str, *, rounds: int
     result = Sheet(
         "Cost of a Jacobian's spectrum",
         ["game", "parameters", "runs", "eigenvalues", "one measurement of all, s", "in simultaneous steps"],
-        "All eigenvalues where the diagnostic's `exact` has room for them, and Arnoldi's outer ones beyond; the steps "
-        "are of the same pack, timed in turns with the measurements.",
+        "All eigenvalues where the diagnostic's `max_exact_size` has room for them, and Arnoldi's outer ones "
+        "beyond; the steps are of the same pack, timed in turns with the measurements.",
     )
     diagnostic = registry.components("diagnostic")["spectrum"].build({})
     for name, members in cases:
@@ -171,7 +171,7 @@ def spectrum_sheet(cases: Sequence[tuple[str, int]], device: str, *, rounds: int
             spectra.append(seconds_of(lambda played=played: diagnostic.measure(played), device))
             times.append(seconds_of(lambda r=runner, n=steps: r(n), device) / steps)
         size = parameters(game)
-        kind = "all" if size <= diagnostic.exact else f"outer, {diagnostic.products} products"
+        kind = "all" if size <= diagnostic.max_exact_size else f"outer, {diagnostic.arnoldi_iterations} products"
         cells = [f"{median(spectra):.3f}", f"{median(a / b for a, b in zip(spectra, times, strict=True)):,.0f}"]
         result.add(name, f"{size:,}", members, kind, *cells)
     return result

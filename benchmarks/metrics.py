@@ -130,7 +130,7 @@ def _of_one_pack(given: dict, steps: int, samples: int) -> dict[str, float]:
     from ganbench.pipeline.plan import Plan
     from ganbench.study.schema import parse
 
-    block = {"dataset": "digits", "architecture": {"name": "dcgan", "features": 16}, "seed": {"count": 2}}
+    block = {"dataset": "digits", "architecture": {"name": "dcgan", "base_channels": 16}, "seed": {"count": 2}}
     train = given["train"] | {"steps": steps, "snapshots": {"count": min(9, steps)}}
     timed, context = {}, JobContext(ExecutionSettings(device="cpu"))
     # Stages set variables for their process alone, and what is measured next may want a GPU.

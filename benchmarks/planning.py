@@ -30,7 +30,7 @@ study: mixed
 results: {results}
 grid:
   - dataset: digits
-    architecture: [fc, {{name: dcgan, features: 16, discriminator_norm: instance}}]
+    architecture: [fc, {{name: dcgan, base_channels: 16, discriminator_norm: instance}}]
     regularizer: [none, r1]
     dynamics: [alternating, simultaneous]
     n_train: [100, 200, 400, 800, all]

@@ -19,7 +19,7 @@ from ganbench.games import Match
 
 FAMILIES = ("dynamics", "regularizer")
 # Penalties of a discriminator's gradient need examples that do not mix.
-NETWORKS = {"features": 16, "discriminator_norm": "instance"}
+NETWORKS = {"base_channels": 16, "discriminator_norm": "instance"}
 PRODUCTS = ("convolution", "convolution_backward", "mm", "addmm", "bmm", "baddbmm")
 SIZES = (2, 16)
 TITLE = "Methods that need second derivatives"
@@ -106,9 +106,9 @@ def sheet(chosen: Sequence[dict[str, str]], device: str, *, sizes: Sequence[int]
             *("method", "family", *(f"kernels, {runs} runs" for runs in sizes)),
             *(*(f"step, {runs} runs, ms" for runs in sizes), f"a run's step, {many} against {few}", "verdict"),
         ],
-        f"Products of matrices and convolutions that one training step of a pack calls, of an 8-pixel DCGAN of "
-        f"{NETWORKS['features']} features, and the step's time, the best of {rounds}. A method is fused where their "
-        "number does not grow with the runs; the first row is alternating descent without a penalty.",
+        f"Products of matrices and convolutions that one training step of a pack calls, of an 8-pixel DCGAN "
+        f"of {NETWORKS['base_channels']} channels, and the step's time, the best of {rounds}. A method is fused where "
+        "their number does not grow with the runs; the first row is alternating descent without a penalty.",
     )
     for method in ({}, *chosen):
         case = case_of(method)

@@ -19,10 +19,10 @@ the number of latent points. What the generator has there when it is built serve
 which a run starts that passes on what generated batches give. Other buffers that no pass changes are constants: the
 same for all runs.
 
-A discriminator may judge groups of examples: `packing` of them, one after the other in the batch, have one logit, and
-one of every other output. `packing` then must divide the batch; the discriminator takes no labels, and nothing of its
-pass goes to the generator. All examples of a group are real, or all are generated. A penalty takes the gradient in the
-whole group: |grad D|^2 is the sum over its examples.
+A discriminator may judge groups of examples: `packing_degree` of them, one after the other in the batch, have one
+logit, and one of every other output. `packing_degree` then must divide the batch; the discriminator takes no labels,
+and nothing of its pass goes to the generator. All examples of a group are real, or all are generated. A penalty takes
+the gradient in the whole group: |grad D|^2 is the sum over its examples.
 
 Members of a pack are computed together where PyTorch's vmap can do that. It cannot where a module branches on values
 (`.item()`, `if` of a tensor; `torch.where` is the remedy); such networks are computed one member after the other.
@@ -49,8 +49,8 @@ class Architecture(ABC):
     nn.Module for one run: a function of its inputs, its parameters, its buffers and PyTorch's random numbers, in the
     precision of its inputs.
 
-    A subclass is a frozen dataclass whose fields are its options, `latent_size` among them or a property, and `packing`
-    if it is to be chosen.
+    A subclass is a frozen dataclass whose fields are its options, `latent_size` among them or a property, and
+    `packing_degree` if it is to be chosen.
 
     Attributes:
         conditional: the players whose networks take labels: none, ("generator",) or ("generator", "discriminator").
@@ -69,7 +69,7 @@ class Architecture(ABC):
     passed_to_generator: ClassVar[tuple[str, ...]] = ()
     passed_from: ClassVar[str] = "real"
     probability_only: ClassVar[bool] = False
-    packing: ClassVar[int] = 1
+    packing_degree: ClassVar[int] = 1
     """Number m of examples that the discriminator judges together (PacGAN, Lin et al. 2018); above 1 without labels
     only."""
     objective_needs: ClassVar[tuple[str, ...]] = ()
@@ -115,9 +115,10 @@ class Architecture(ABC):
             data: the data set.
 
         Returns:
-            A module from examples (batch, *data.shape), and labels if it is conditional, to logits (batch / packing,).
-            It may give more: a tuple of logits, `class_logits` (batch / packing, data.modes) and `features`
-            (batch / packing, ...), or a dict with these and other names. Objectives say what they need.
+            A module from examples (batch, *data.shape), and labels if it is conditional, to logits
+            (batch / packing_degree,). It may give more: a tuple of logits, `class_logits`
+            (batch / packing_degree, data.modes) and `features` (batch / packing_degree, ...), or a dict with these and
+            other names. Objectives say what they need.
         """
 
 
@@ -166,27 +167,30 @@ def packing_fault(architecture: Architecture, batch_size: int | None = None) -> 
         architecture: the architecture.
         batch_size: number of examples that pass a network together; None for any.
     """
-    packing = architecture.packing
-    if not isinstance(packing, int) or isinstance(packing, bool) or packing < 1:
-        return f"its packing must be a whole number of at least 1, the examples that share a logit, but is {packing!r}"
-    if packing == 1:
+    degree = architecture.packing_degree
+    if not isinstance(degree, int) or isinstance(degree, bool) or degree < 1:
+        return (
+            "its packing_degree must be a whole number of at least 1, the examples that share a logit, but is "
+            f"{degree!r}"
+        )
+    if degree == 1:
         return None
     if "discriminator" in architecture.conditional:
         return (
-            f"its discriminator takes labels, but with packing={packing} it judges {packing} examples together, whose "
-            "labels may differ; take packing=1, or a discriminator without labels"
+            f"its discriminator takes labels, but with packing_degree={degree} it judges {degree} examples together, "
+            "whose labels may differ; take packing_degree=1, or a discriminator without labels"
         )
     if architecture.passed_to_generator:
         return (
-            f"its discriminator passes outputs on to the generator, but with packing={packing} it has none for each "
-            "example; take packing=1"
+            f"its discriminator passes outputs on to the generator, but with packing_degree={degree} it has none for "
+            "each example; take packing_degree=1"
         )
-    if batch_size is not None and batch_size % packing:
-        less, more = batch_size // packing * packing, -(-batch_size // packing) * packing
+    if batch_size is not None and batch_size % degree:
+        less, more = batch_size // degree * degree, -(-batch_size // degree) * degree
         valid = f"{less} or {more}" if less else f"{more}"
         return (
-            f"with packing={packing} its discriminator judges {packing} examples together, but a batch of {batch_size} "
-            f"examples cannot be divided into such groups; take {valid} examples"
+            f"with packing_degree={degree} its discriminator judges {degree} examples together, but a batch of "
+            f"{batch_size} examples cannot be divided into such groups; take {valid} examples"
         )
     return None
 

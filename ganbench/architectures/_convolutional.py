@@ -8,7 +8,7 @@ from math import gcd
 import torch
 from torch import nn
 
-from ganbench.nn.initialisation import initialise
+from ganbench.nn.initialization import initialize
 
 CHANNELS_PER_GROUP = 16  # of group normalisation, as in Wu and He (2018)
 
@@ -32,20 +32,20 @@ def norm_layers(name: str, channels: int) -> list[nn.Module]:
 
 
 def start_published(network: nn.Module, name: str) -> nn.Module:
-    """Draw initial weights as `initialise`, or as the TensorFlow code of DCGAN and its successors.
+    """Draw initial weights as `initialize`, or as the TensorFlow code of DCGAN and its successors.
 
     `published`: N(0, 0.02^2), cut off at two standard deviations in convolutions; zero biases, unit scales of
     normalisations (ops.py of later versions of carpedm20/DCGAN-tensorflow, and of google/compare_gan of 2018).
 
     Args:
         network: the network.
-        name: `published`, or a name that `initialise` knows.
+        name: `published`, or a name that `initialize` knows.
     """
     if name != "published":
-        return initialise(network, name)
-    # No entry of INITIALISATIONS, which draws each layer once: here convolutions are drawn twice, and what a seed gives
+        return initialize(network, name)
+    # No entry of INITIALIZATIONS, which draws each layer once: here convolutions are drawn twice, and what a seed gives
     # stays as it was.
-    initialise(network, "normal")
+    initialize(network, "normal")
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.Conv2d):

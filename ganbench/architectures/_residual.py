@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganbench.nn.conditional_norm import ConditionalBatchNorm2d
-from ganbench.nn.initialisation import initialise
+from ganbench.nn.initialization import initialize
 
 
 class GeneratorBlock(nn.Module):
@@ -78,7 +78,7 @@ def start_residual(network: nn.Module, name: str) -> nn.Module:
         name: name of the initialisation. `xavier` is that of SNGAN: its variance is doubled in the 3x3 convolutions of
             the blocks.
     """
-    initialise(network, name)
+    initialize(network, name)
     with torch.no_grad():
         if name == "xavier":
             for block in network.modules():
@@ -88,7 +88,7 @@ def start_residual(network: nn.Module, name: str) -> nn.Module:
         embedding = getattr(network, "embedding", None)
         if embedding is not None:
             matrix = nn.Linear(embedding.embedding_dim, embedding.num_embeddings, bias=False)
-            embedding.weight.copy_(initialise(matrix, name).weight)
+            embedding.weight.copy_(initialize(matrix, name).weight)
     return network
 
 

@@ -28,16 +28,16 @@ def halvings(side: int) -> int:
     return (side // innermost(side)).bit_length() - 1
 
 
-def doubled_widths(maps: int, features: int, most: int) -> list[int]:
+def doubled_widths(maps: int, base_channels: int, max_channels: int) -> list[int]:
     """Channels of so many feature maps, from the one next to the image to the innermost: every halving doubles them.
 
     Args:
         maps: number of feature maps.
-        features: channels of the first.
-        most: the most channels that a map has, the first too; 0 for no limit.
+        base_channels: channels of the first.
+        max_channels: the most channels that a map has, the first too; 0 for no limit.
     """
-    widths = [features * 2**level for level in range(maps)]
-    return [min(width, most or width) for width in widths]
+    widths = [base_channels * 2**level for level in range(maps)]
+    return [min(width, max_channels or width) for width in widths]
 
 
 def resizing(side: int, valid: Callable[[int], bool]) -> str:
@@ -72,7 +72,7 @@ def sides_fault(data: DataSpec, rule: str, valid: Callable[[int], bool], *, squa
     return None
 
 
-def range_fault(data: DataSpec, output: str, remedy: str = "") -> str | None:
+def range_fault(data: DataSpec, output_activation: str, remedy: str = "") -> str | None:
     """Why a generator cannot make values in the range of a data set's, as a clause; None if it can.
 
     Data with values in [-1, 1] are no fault of a `sigmoid`, whose outputs lie in (0, 1): such networks were published
@@ -80,31 +80,30 @@ def range_fault(data: DataSpec, output: str, remedy: str = "") -> str | None:
 
     Args:
         data: the data set.
-        output: the function that the generator ends in: `linear`, or one with bounded values.
+        output_activation: the function that the generator ends in: `linear`, or one with bounded values.
         remedy: the setting that would help, if there is one.
     """
-    if data.bounded or output == "linear":
+    if data.bounded or output_activation == "linear":
         return None
     least, setting = (
-        (0, ", those of images with the data's `mean: 0` and `std: 1`") if output == "sigmoid" else (-1, "")
+        (0, ", those of images with the data's `mean: 0` and `std: 1`") if output_activation == "sigmoid" else (-1, "")
     )
-    needs = (
-        f"its generator ends in {output.replace('_', ' ')}, so it needs examples with values in [{least}, 1]{setting}"
-    )
+    ends = output_activation.replace("_", " ")
+    needs = f"its generator ends in {ends}, so it needs examples with values in [{least}, 1]{setting}"
     return f"{needs}, or {remedy}" if remedy else needs
 
 
-def range_caution(data: DataSpec, output: str) -> str | None:
+def range_caution(data: DataSpec, output_activation: str) -> str | None:
     """What a generator's outputs do not reach of the data's range, as a clause; None if they reach all of it.
 
     Args:
         data: the data set, with bounded values.
-        output: the function that the generator ends in.
+        output_activation: the function that the generator ends in.
     """
     low, high = data.limits
-    if output != "sigmoid" or (low >= -ATOL and high <= 1 + ATOL):
+    if output_activation != "sigmoid" or (low >= -ATOL and high <= 1 + ATOL):
         return None
     return (
         f"the generator ends in sigmoid, whose outputs lie in (0, 1), and so do not reach the data's range "
-        f"[{low:g}, {high:g}]; set the data's `mean: 0` and `std: 1`, or another `output`"
+        f"[{low:g}, {high:g}]; set the data's `mean: 0` and `std: 1`, or another `output_activation`"
     )

@@ -16,7 +16,7 @@ from ganbench.core.formatting import join_words
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED
-from ganbench.nn.initialisation import initialise
+from ganbench.nn.initialization import initialize
 from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
 from ganbench.nn.weight_norms import with_weight_norm
@@ -35,9 +35,9 @@ class DCGAN(Architecture):
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
-    features: Annotated[int, Interval(ge=1, le=4096)] = 64
+    base_channels: Annotated[int, Interval(ge=1, le=4096)] = 64
     """Number of channels next to the image; every halving of the image doubles it."""
-    most_features: Annotated[int, Interval(ge=0, le=65_536)] = 0
+    max_channels: Annotated[int, Interval(ge=0, le=65_536)] = 0
     """Largest number of channels; 0 for no limit."""
     generator_norm: Literal["batch", "instance", "group", "layer", "none"] = "batch"
     """Normalisation of the generator's feature maps but the last: 'batch' by the statistics of the batch, 'instance',
@@ -46,30 +46,30 @@ class DCGAN(Architecture):
     """Normalisation in the discriminator: of feature maps, as in `generator_norm`, but for those next to the image, or
     of its weights by 'spectral' (Miyato et al. 2018) or 'weight' (Salimans and Kingma 2016) normalisation. Gradient
     penalties need another one than 'batch'."""
-    first_norm: bool = False
+    discriminator_first_norm: bool = False
     """Whether the discriminator's first convolution is normalised too."""
     order: Literal["norm-activation", "activation-norm"] = "norm-activation"
     """Which of normalisation and activation comes first."""
-    projection: Literal["convolution", "linear"] = "convolution"
-    """Layer that makes the innermost feature map of the latent point, a transposed convolution or a linear one: the
-    same map, with other weights at first where initialisation counts inputs ('pytorch', 'xavier', 'kaiming')."""
+    first_layer: Literal["conv_transpose", "linear"] = "conv_transpose"
+    """Layer that makes the innermost feature map of the latent point, 'conv_transpose' or 'linear': the same map, with
+    other weights at first where initialisation counts inputs ('pytorch', 'xavier', 'kaiming')."""
     biases: Literal["auto", "with", "without"] = "auto"
     """Whether convolutions have biases; with 'auto', unless a normalisation follows, which would take them away
     again."""
-    initialisation: Literal["normal", "pytorch", "xavier", "kaiming", "orthogonal"] = "normal"
+    initialization: Literal["normal", "pytorch", "xavier", "kaiming", "orthogonal"] = "normal"
     """Initial weights, and scales of normalisations: 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier'
     is of Glorot and Bengio (2010), 'kaiming' of He et al. (2015), 'orthogonal' of Saxe et al. (2014); biases start as
-    PyTorch's, see `ganbench.nn.initialisation`."""
-    output: Literal["tanh", "sigmoid"] = "tanh"
+    PyTorch's, see `ganbench.nn.initialization`."""
+    output_activation: Literal["tanh", "sigmoid"] = "tanh"
     """Last function of the generator: 'tanh' for data in [-1, 1], 'sigmoid' for data in [0, 1]."""
-    latent: Literal["normal", "uniform"] = "normal"
+    latent_distribution: Literal["normal", "uniform"] = "normal"
     """Distribution of a latent point's coordinates: standard normal, or uniform on (-1, 1) as in the paper."""
-    packing: Annotated[int, Interval(ge=1, le=4)] = 1
+    packing_degree: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def __post_init__(self) -> None:
         norms, nowhere = join_words(list(NORMS)), ""
-        if self.first_norm and self.discriminator_norm not in NORMS:
-            nowhere = f"first_norm: true has no effect with discriminator_norm: {self.discriminator_norm}"
+        if self.discriminator_first_norm and self.discriminator_norm not in NORMS:
+            nowhere = f"discriminator_first_norm: true has no effect with discriminator_norm: {self.discriminator_norm}"
         elif self.order != "norm-activation" and not NORMS.keys() & {self.generator_norm, self.discriminator_norm}:
             nowhere = (
                 f"order: {self.order} has no effect with generator_norm: {self.generator_norm} and discriminator_norm: "
@@ -81,41 +81,46 @@ class DCGAN(Architecture):
             )
 
     def supports(self, data: DataSpec) -> str | None:
-        return sides_fault(data, SIDES, lambda side: _side_of_head(side) > 0) or range_fault(data, self.output)
+        return sides_fault(data, SIDES, lambda side: _side_of_head(side) > 0) or range_fault(
+            data, self.output_activation
+        )
 
     def caution(self, data: DataSpec) -> str | None:
-        return range_caution(data, self.output)
+        return range_caution(data, self.output_activation)
 
     def generator(self, data: DataSpec) -> nn.Module:
         channels, norm = self._channels(data)[::-1], self.generator_norm
-        layers = [*latent_layers(self.latent), *self._projection(channels[0], _side_of_head(data.shape[1]))]
+        layers = [
+            *latent_layers(self.latent_distribution),
+            *self._first_layers(channels[0], _side_of_head(data.shape[1])),
+        ]
         layers += self._then(norm, channels[0], nn.ReLU())
         for wide, narrow in pairwise(channels):
             layers += [nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=self._biased(norm))]
             layers += self._then(norm, narrow, nn.ReLU())
         last = nn.ConvTranspose2d(channels[-1], data.shape[0], 4, stride=2, padding=1, bias=self._biased("none"))
-        network = nn.Sequential(*layers, last, BOUNDED[self.output]())
-        return initialise(network, self.initialisation, zero_biases=False)
+        network = nn.Sequential(*layers, last, BOUNDED[self.output_activation]())
+        return initialize(network, self.initialization, zero_biases=False)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
-        channels, layers = self._channels(data), packing_layers(self.packing)
-        for place, (narrow, wide) in enumerate(pairwise([self.packing * data.shape[0], *channels])):
-            norm = self.discriminator_norm if place or self.first_norm else "none"
+        channels, layers = self._channels(data), packing_layers(self.packing_degree)
+        for place, (narrow, wide) in enumerate(pairwise([self.packing_degree * data.shape[0], *channels])):
+            norm = self.discriminator_norm if place or self.discriminator_first_norm else "none"
             layers += [nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=self._biased(norm))]
             layers += self._then(norm, wide, nn.LeakyReLU(0.2))
         head = nn.Conv2d(channels[-1], 1, _side_of_head(data.shape[1]), bias=self._biased("none"))
-        network = initialise(nn.Sequential(*layers, head, nn.Flatten(0)), self.initialisation, zero_biases=False)
+        network = initialize(nn.Sequential(*layers, head, nn.Flatten(0)), self.initialization, zero_biases=False)
         return with_weight_norm(network, self.discriminator_norm)
 
     def _channels(self, data: DataSpec) -> list[int]:
         """Channels of the feature maps, from the one next to the image to the innermost."""
         maps = (data.shape[1] // _side_of_head(data.shape[1])).bit_length() - 1
-        return doubled_widths(maps, self.features, self.most_features)
+        return doubled_widths(maps, self.base_channels, self.max_channels)
 
-    def _projection(self, channels: int, side: int) -> list[nn.Module]:
+    def _first_layers(self, channels: int, side: int) -> list[nn.Module]:
         """The layers from latent points to the innermost feature map."""
         bias = self._biased(self.generator_norm)
-        if self.projection == "linear":
+        if self.first_layer == "linear":
             linear = nn.Linear(self.latent_size, channels * side**2, bias=bias)
             return [linear, nn.Unflatten(1, (channels, side, side))]
         convolution = nn.ConvTranspose2d(self.latent_size, channels, side, bias=bias)

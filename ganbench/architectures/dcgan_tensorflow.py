@@ -36,55 +36,59 @@ class DCGANTensorFlow(Architecture):
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
-    features: Annotated[int, Interval(ge=1, le=1024)] = 64
-    """Number of feature maps next to the image in both networks, 64 as published; every further halving doubles it."""
+    base_channels: Annotated[int, Interval(ge=1, le=1024)] = 64
+    """Number of channels next to the image in both networks, 64 as published; every further halving doubles it."""
     generator_norm: Literal["batch", "layer", "none"] = "batch"
     """Normalisation of the generator's feature maps but the last."""
     discriminator_norm: Literal["batch", "layer", "spectral", "weight", "none"] = "batch"
     """Normalisation in the discriminator: of feature maps but the first, or of its weights by 'spectral' (Miyato et al.
     2018) or 'weight' (Salimans and Kingma 2016) normalisation."""
-    initialisation: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
+    initialization: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
     """Initial weights: 'published' is N(0, 0.02^2), cut off at two standard deviations in convolutions, with zero
     biases; 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier' is of Glorot and Bengio (2010), 'kaiming'
-    of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialisation`."""
-    output: Literal["tanh", "sigmoid"] = "tanh"
+    of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialization`."""
+    output_activation: Literal["tanh", "sigmoid"] = "tanh"
     """Last function of the generator: 'tanh' for data in [-1, 1], 'sigmoid' for data in [0, 1]."""
-    latent: Literal["normal", "uniform"] = "uniform"
+    latent_distribution: Literal["normal", "uniform"] = "uniform"
     """Distribution of a latent point's coordinates: standard normal, or uniform on (-1, 1) as published."""
-    packing: Annotated[int, Interval(ge=1, le=4)] = 1
+    packing_degree: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:
         fault = sides_fault(data, "images whose sides have 8 pixels or more", lambda side: side >= 8, square=False)
-        return fault or range_fault(data, self.output)
+        return fault or range_fault(data, self.output_activation)
 
     def caution(self, data: DataSpec) -> str | None:
-        return range_caution(data, self.output)
+        return range_caution(data, self.output_activation)
 
     def generator(self, data: DataSpec) -> nn.Module:
         sides, widths = _sides(data)[::-1], self._widths[::-1]
         inner = (widths[0], *sides[0])
-        layers = [*latent_layers(self.latent), nn.Linear(self.latent_size, prod(inner)), nn.Unflatten(1, inner)]
+        layers = [
+            *latent_layers(self.latent_distribution),
+            nn.Linear(self.latent_size, prod(inner)),
+            nn.Unflatten(1, inner),
+        ]
         for (wide, narrow), (small, large) in zip(pairwise([*widths, data.shape[0]]), pairwise(sides), strict=True):
             layers += [*norm_layers(self.generator_norm, wide), nn.ReLU()]
             more = tuple(
                 big - (2 * few - 1) for few, big in zip(small, large, strict=True)
             )  # of 2 n - 1 pixels, or 2 n
             layers += [nn.ConvTranspose2d(wide, narrow, 5, stride=2, padding=2, output_padding=more)]
-        return start_published(nn.Sequential(*layers, BOUNDED[self.output]()), self.initialisation)
+        return start_published(nn.Sequential(*layers, BOUNDED[self.output_activation]()), self.initialization)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
-        layers, widths = packing_layers(self.packing), self._widths
-        for place, (narrow, wide) in enumerate(pairwise([self.packing * data.shape[0], *widths])):
+        layers, widths = packing_layers(self.packing_degree), self._widths
+        for place, (narrow, wide) in enumerate(pairwise([self.packing_degree * data.shape[0], *widths])):
             norms = norm_layers(self.discriminator_norm, wide) if place else []
             layers += [nn.Conv2d(narrow, wide, 5, stride=2, padding=2), *norms, nn.LeakyReLU(0.2)]
         head = nn.Linear(widths[-1] * prod(_sides(data)[-1]), 1)
-        network = start_published(nn.Sequential(*layers, nn.Flatten(), head, nn.Flatten(0)), self.initialisation)
+        network = start_published(nn.Sequential(*layers, nn.Flatten(), head, nn.Flatten(0)), self.initialization)
         return with_weight_norm(network, self.discriminator_norm)
 
     @property
     def _widths(self) -> list[int]:
         """Feature maps after each halving, from the image on."""
-        return [self.features * 2**level for level in range(HALVINGS)]
+        return [self.base_channels * 2**level for level in range(HALVINGS)]
 
 
 def _sides(data: DataSpec) -> list[tuple[int, int]]:

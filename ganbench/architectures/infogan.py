@@ -34,47 +34,47 @@ class InfoGAN(Architecture):
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 64
-    features: Annotated[int, Interval(ge=1, le=1024)] = 64
-    """Number of feature maps next to the image, 64 in the paper; the other widths are 2 and 16 times as many."""
+    base_channels: Annotated[int, Interval(ge=1, le=1024)] = 64
+    """Number of channels next to the image, 64 in the paper; the other widths are 2 and 16 times as many."""
     discriminator_norm: Literal["batch", "spectral", "weight", "none"] = "batch"
     """Normalisation in the discriminator: of feature maps but the first, or of its weights by 'spectral' (Miyato et al.
     2018) or 'weight' (Salimans and Kingma 2016) normalisation."""
     generator_activation: Literal["leaky_relu", "relu"] = "leaky_relu"
     """Activation of the generator: LeakyReLU(0.2) as in the code of Lucic et al., or ReLU as in Chen et al. (2016)."""
-    initialisation: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
+    initialization: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
     """Initial weights: 'published' is N(0, 0.02^2), cut off at two standard deviations in convolutions, with zero
     biases; 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier' is of Glorot and Bengio (2010), 'kaiming'
-    of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialisation`."""
-    output: Literal["rescaled_sigmoid", "sigmoid", "tanh"] = "rescaled_sigmoid"
+    of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialization`."""
+    output_activation: Literal["rescaled_sigmoid", "sigmoid", "tanh"] = "rescaled_sigmoid"
     """Last function of the generator: 'sigmoid' as published, for images in [0, 1], 'rescaled_sigmoid', the same for
     images in [-1, 1], or 'tanh'."""
-    latent: Literal["normal", "uniform"] = "uniform"
+    latent_distribution: Literal["normal", "uniform"] = "uniform"
     """Distribution of a latent point's coordinates: standard normal, or uniform on (-1, 1) as published."""
-    packing: Annotated[int, Interval(ge=1, le=4)] = 1
+    packing_degree: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:
         rule = "images whose sides are multiples of 4, from 8 pixels"
         fault = sides_fault(data, rule, lambda side: side % 4 == 0 and side >= 8, square=False)
-        return fault or range_fault(data, self.output)
+        return fault or range_fault(data, self.output_activation)
 
     def caution(self, data: DataSpec) -> str | None:
-        return range_caution(data, self.output)
+        return range_caution(data, self.output_activation)
 
     def generator(self, data: DataSpec) -> nn.Module:
         few, many, units = self._widths()
         inner = (many, data.shape[1] // 4, data.shape[2] // 4)
         layers = [
-            *latent_layers(self.latent),
+            *latent_layers(self.latent_distribution),
             *(nn.Linear(self.latent_size, units), _flat_norm(units), self._activation()),
             *(nn.Linear(units, prod(inner)), _flat_norm(prod(inner)), self._activation(), nn.Unflatten(1, inner)),
             *(nn.ConvTranspose2d(many, few, 4, stride=2, padding=1), _map_norm(few), self._activation()),
-            *(nn.ConvTranspose2d(few, data.shape[0], 4, stride=2, padding=1), BOUNDED[self.output]()),
+            *(nn.ConvTranspose2d(few, data.shape[0], 4, stride=2, padding=1), BOUNDED[self.output_activation]()),
         ]
-        return start_published(nn.Sequential(*layers), self.initialisation)
+        return start_published(nn.Sequential(*layers), self.initialization)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
         few, many, units = self._widths()
-        seen, inner = self.packing * data.shape[0], many * prod(data.shape[1:]) // 16
+        seen, inner = self.packing_degree * data.shape[0], many * prod(data.shape[1:]) // 16
         norms = self.discriminator_norm == "batch"
         layers = [
             *(nn.Conv2d(seen, few, 4, stride=2, padding=1), nn.LeakyReLU(0.2)),
@@ -82,12 +82,12 @@ class InfoGAN(Architecture):
             *(nn.Flatten(), nn.Linear(inner, units), *[_flat_norm(units)] * norms, nn.LeakyReLU(0.2)),
             *(nn.Linear(units, 1), nn.Flatten(0)),
         ]
-        network = start_published(nn.Sequential(*packing_layers(self.packing), *layers), self.initialisation)
+        network = start_published(nn.Sequential(*packing_layers(self.packing_degree), *layers), self.initialization)
         return with_weight_norm(network, self.discriminator_norm)
 
     def _widths(self) -> tuple[int, int, int]:
         """The feature maps next to the image and further in, and the units of a fully connected layer."""
-        return self.features, 2 * self.features, 16 * self.features
+        return self.base_channels, 2 * self.base_channels, 16 * self.base_channels
 
     def _activation(self) -> nn.Module:
         return nn.ReLU() if self.generator_activation == "relu" else nn.LeakyReLU(0.2)

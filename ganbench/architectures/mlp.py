@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganbench.architectures import Architecture
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
-from ganbench.nn.initialisation import initialise
+from ganbench.nn.initialization import initialize
 from ganbench.nn.latent import latent_layers
 from ganbench.nn.packing import packing_layers
 
@@ -42,18 +42,18 @@ class MLP(Architecture):
     2013), in place of `activation`; 1 is a linear unit, 0 is no maxout."""
     generator_norm: Literal["batch", "none"] = "none"
     """Normalisation of the generator's hidden layers before their activation, which then have no biases."""
-    initialisation: Literal["pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "pytorch"
+    initialization: Literal["pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "pytorch"
     """Initial weights: 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier' is of Glorot and Bengio
-    (2010), 'kaiming' of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialisation`."""
+    (2010), 'kaiming' of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialization`."""
     gain: Annotated[float, Interval(gt=0)] = 1.0
-    """Factor of the initial weights that `initialisation` gives, the last layers' too, but not of biases."""
-    latent: Literal["normal", "uniform"] = "normal"
+    """Factor of the initial weights that `initialization` gives, the last layers' too, but not of biases."""
+    latent_distribution: Literal["normal", "uniform"] = "normal"
     """Distribution of a latent point's coordinates: standard normal, or uniform on (-1, 1)."""
-    packing: Annotated[int, Interval(ge=1, le=4)] = 1
+    packing_degree: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def generator(self, data: DataSpec) -> nn.Module:
         depth = self.depth if self.generator_depth == -1 else self.generator_depth
-        layers, norms = latent_layers(self.latent), self.generator_norm == "batch"
+        layers, norms = latent_layers(self.latent_distribution), self.generator_norm == "batch"
         for a, b in pairwise([self.latent_size] + [self.width] * depth):
             layers += [nn.Linear(a, b, bias=not norms), *[_norm(b)] * norms, ACTIVATIONS[self.activation]()]
         width = self.width if depth else self.latent_size
@@ -61,8 +61,8 @@ class MLP(Architecture):
         return self._started(nn.Sequential(*layers))
 
     def discriminator(self, data: DataSpec) -> nn.Module:
-        sizes = [self.packing * prod(data.shape)] + [self.discriminator_width or self.width] * self.depth
-        layers, pieces = [*packing_layers(self.packing), nn.Flatten()], self.discriminator_maxout
+        sizes = [self.packing_degree * prod(data.shape)] + [self.discriminator_width or self.width] * self.depth
+        layers, pieces = [*packing_layers(self.packing_degree), nn.Flatten()], self.discriminator_maxout
         for a, b in pairwise(sizes):
             hidden = [nn.Linear(a, pieces * b), Maxout(pieces)] if pieces else [nn.Linear(a, b)]
             layers += hidden if pieces else [*hidden, ACTIVATIONS[self.activation]()]
@@ -70,7 +70,7 @@ class MLP(Architecture):
 
     def _started(self, network: nn.Module) -> nn.Module:
         """The network with its initial weights."""
-        initialise(network, self.initialisation)
+        initialize(network, self.initialization)
         with torch.no_grad():
             for layer in network.modules():
                 if isinstance(layer, nn.Linear) and self.gain != 1:

@@ -45,33 +45,35 @@ class R3GAN(Architecture):
     and the gains of C1 and C2 are divided by the fourth root of the number of blocks of a network. The innermost
     feature map, of side 4 to 7, is a learned map scaled channel by channel by a linear function of the latent point.
 
-    Published are `features` and `most_features` of 768 and 768 at 32 pixels (CIFAR-10), 384 and 768 at 64 pixels and 96
-    and 768 at 256 pixels (FFHQ); the defaults are a small form.
+    Published are `base_channels` and `max_channels` of 768 and 768 at 32 pixels (CIFAR-10), 384 and 768 at 64 pixels
+    and 96 and 768 at 256 pixels (FFHQ); the defaults are a small form.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 64
-    features: Annotated[int, Interval(ge=1, le=4096)] = 32
-    """Number of channels next to the image; every halving of the image doubles it, up to `most_features`."""
-    most_features: Annotated[int, Interval(ge=0, le=4096)] = 128
+    base_channels: Annotated[int, Interval(ge=1, le=4096)] = 32
+    """Number of channels next to the image; every halving of the image doubles it, up to `max_channels`."""
+    max_channels: Annotated[int, Interval(ge=0, le=4096)] = 128
     """Largest number of channels; 0 for no limit."""
     blocks: Annotated[int, Interval(ge=1, le=16)] = 2
     """Number of residual blocks of a stage."""
     group_width: Annotated[int, Interval(ge=0, le=4096)] = 16
     """Number of channels of a group of the 3x3 convolutions, or the largest part of it that fits, 16 as published; 0 is
     one group of all."""
-    output: Literal["tanh", "linear"] = "tanh"
+    output_activation: Literal["tanh", "linear"] = "tanh"
     """Last function of the generator: 'tanh', or 'linear' for none, as published, whose images may leave [-1, 1]."""
     conditioning: Literal["none", "projection"] = "none"
     """How networks take labels: not at all, or by 'projection', which joins an embedding of the label to the latent
     point, and makes the discriminator's output the product with another one."""
-    packing: Annotated[int, Interval(ge=1, le=4)] = 1
+    packing_degree: Annotated[int, Interval(ge=1, le=4)] = 1
 
     @property
     def conditional(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("generator", "discriminator") if self.conditioning == "projection" else ()
 
     def supports(self, data: DataSpec) -> str | None:
-        return sides_fault(data, DOUBLED, doubles) or range_fault(data, self.output, "`output: linear`")
+        return sides_fault(data, DOUBLED, doubles) or range_fault(
+            data, self.output_activation, "`output_activation: linear`"
+        )
 
     def generator(self, data: DataSpec) -> nn.Module:
         return _Generator(self, data)
@@ -81,7 +83,7 @@ class R3GAN(Architecture):
 
     def stage_widths(self, data: DataSpec) -> list[int]:
         """Widths of the stages, from the innermost to the one next to the image."""
-        return doubled_widths(1 + halvings(data.shape[1]), self.features, self.most_features)[::-1]
+        return doubled_widths(1 + halvings(data.shape[1]), self.base_channels, self.max_channels)[::-1]
 
     def stage(self, width: int, stages: int) -> list[nn.Module]:
         """The blocks of one of so many stages."""
@@ -140,7 +142,7 @@ class _Generator(nn.Module):
             layers += [_Resample(narrow, wide, up=True), *options.stage(wide, len(widths))]
         self.stages = nn.Sequential(*layers)
         self.last = _started(nn.Conv2d(widths[-1], data.shape[0], 1, bias=False))
-        self._bounded = options.output == "tanh"
+        self._bounded = options.output_activation == "tanh"
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.embedding is not None:
@@ -154,8 +156,8 @@ class _Discriminator(nn.Module):
         super().__init__()
         side, outwards = innermost(data.shape[1]), options.stage_widths(data)[::-1]
         widest = outwards[-1]
-        self.packing = nn.Sequential(*packing_layers(options.packing))
-        self.first = _started(nn.Conv2d(options.packing * data.shape[0], outwards[0], 1, bias=False))
+        self.packing = nn.Sequential(*packing_layers(options.packing_degree))
+        self.first = _started(nn.Conv2d(options.packing_degree * data.shape[0], outwards[0], 1, bias=False))
         layers = options.stage(outwards[0], len(outwards))
         for narrow, wide in pairwise(outwards):
             layers += [_Resample(narrow, wide, up=False), *options.stage(wide, len(outwards))]

@@ -21,7 +21,7 @@ from ganbench.nn.weight_norms import with_weight_norm
 
 @dataclass(frozen=True)
 class _Design:
-    """The blocks for images of some side; widths are multiples of `features`.
+    """The blocks for images of some side; widths are multiples of `base_channels`.
 
     Attributes:
         innermost: side of the generator's first feature map.
@@ -55,39 +55,39 @@ class SNGAN(Architecture):
     """Residual blocks, batch normalisation in the generator, spectral normalisation of the discriminator's weights, sum
     pooling before its last layer. Studies train it with the hinge loss.
 
-    Batch normalisation is by the batch's own statistics. SAGAN is `generator_spectral: true`, `attention: 32` at 128
-    pixels and `conditioning: projection`; mimicry's networks have `rectified_shortcut: true` and
-    `upsampling: bilinear`.
+    Batch normalisation is by the batch's own statistics. SAGAN is `generator_spectral_norm: true`,
+    `attention_resolution: 32` at 128 pixels and `conditioning: projection`; mimicry's networks have
+    `rectified_shortcut: true` and `upsampling: bilinear`.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 128
-    features: Annotated[int, Interval(ge=1, le=1024)] = 64
+    base_channels: Annotated[int, Interval(ge=1, le=1024)] = 64
     """Number of channels next to the image in the networks of 48 pixels and more; those of 32 and less have 4
     (generator) and 2 (discriminator) times it everywhere."""
     discriminator_norm: Literal["spectral", "weight", "none"] = "spectral"
     """Normalisation of the discriminator's weights: 'spectral' (Miyato et al. 2018), 'weight' (Salimans and Kingma
     2016) or none."""
-    generator_spectral: bool = False
+    generator_spectral_norm: bool = False
     """Whether the generator's weights have spectral normalisation too, as in SAGAN."""
     conditioning: Literal["none", "projection", "auxiliary"] = "none"
     """How networks take labels: with 'projection' or 'auxiliary' the generator has them as scales and shifts of its
     normalisations. With 'projection' the discriminator takes them too: D(x, y) = w . phi(x) + e_y . phi(x) (Miyato and
     Koyama 2018, section 3); with 'auxiliary' it tells classes apart instead (Odena, Olah and Shlens 2017), which takes
     the objective `auxiliary_classifier`."""
-    attention: Annotated[int, Interval(ge=0, le=128)] = 0
+    attention_resolution: Annotated[int, Interval(ge=0, le=128)] = 0
     """Side of the feature map that gets a block of self-attention in both networks, in pixels; 0 for none."""
-    discriminator_attention: Annotated[int, Interval(ge=-1, le=128)] = -1
-    """Side of the feature map of the discriminator that gets one; -1: as `attention`."""
+    discriminator_attention_resolution: Annotated[int, Interval(ge=-1, le=128)] = -1
+    """Side of the feature map of the discriminator that gets one; -1: as `attention_resolution`."""
     upsampling: Literal["nearest", "bilinear"] = "nearest"
     """Interpolation by which the generator doubles a feature map."""
     rectified_shortcut: bool = False
     """Whether the shortcut of the discriminator's blocks is rectified too, as in mimicry and StudioGAN, whose ReLU
     works in place."""
-    initialisation: Literal["xavier", "orthogonal", "normal", "kaiming", "pytorch"] = "xavier"
+    initialization: Literal["xavier", "orthogonal", "normal", "kaiming", "pytorch"] = "xavier"
     """Initial weights: 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier' is of Glorot and Bengio
     (2010) (with twice the variance in the 3x3 convolutions of blocks, as in SNGAN), 'kaiming' of He et al. (2015),
-    'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialisation`."""
-    packing: Annotated[int, Interval(ge=1, le=4)] = 1
+    'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialization`."""
+    packing_degree: Annotated[int, Interval(ge=1, le=4)] = 1
 
     @property
     def conditional(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -104,8 +104,8 @@ class SNGAN(Architecture):
             return fault
         side = data.shape[1]
         for option, at, maps in (
-            ("attention", self.attention, _generator_maps(side)),
-            ("discriminator_attention", self._attention_of_discriminator, _discriminator_maps(side)),
+            ("attention_resolution", self.attention_resolution, _generator_maps(side)),
+            ("discriminator_attention_resolution", self._attention_of_discriminator, _discriminator_maps(side)),
         ):
             valid = sorted({each for each in maps if each % 2 == 0})
             if at and at not in valid:
@@ -117,17 +117,21 @@ class SNGAN(Architecture):
 
     def generator(self, data: DataSpec) -> nn.Module:
         classes = data.modes if self.conditioning != "none" else 0
-        network = start_residual(_Generator(self, data, classes), self.initialisation)
-        return with_weight_norm(network, "spectral" if self.generator_spectral else "none")
+        network = start_residual(_Generator(self, data, classes), self.initialization)
+        return with_weight_norm(network, "spectral" if self.generator_spectral_norm else "none")
 
     def discriminator(self, data: DataSpec) -> nn.Module:
-        network = start_residual(_Discriminator(self, data), self.initialisation)
+        network = start_residual(_Discriminator(self, data), self.initialization)
         embedding = [] if network.embedding is None else [network.embedding]
         return with_weight_norm(network, self.discriminator_norm, *embedding)
 
     @property
     def _attention_of_discriminator(self) -> int:
-        return self.attention if self.discriminator_attention == -1 else self.discriminator_attention
+        return (
+            self.attention_resolution
+            if self.discriminator_attention_resolution == -1
+            else self.discriminator_attention_resolution
+        )
 
 
 def _generator_maps(side: int) -> list[int]:
@@ -146,13 +150,13 @@ class _Generator(nn.Module):
     def __init__(self, options: SNGAN, data: DataSpec, classes: int) -> None:
         super().__init__()
         design = DESIGNS[data.shape[1]]
-        widths = [options.features * multiple for multiple in design.generator]
+        widths = [options.base_channels * multiple for multiple in design.generator]
         self.first = nn.Linear(options.latent_size, widths[0] * design.innermost**2)
         self._innermost = (widths[0], design.innermost, design.innermost)
         self.blocks = nn.ModuleList()
         for (narrow, wide), side in zip(pairwise(widths), _generator_maps(data.shape[1]), strict=True):
             self.blocks.append(GeneratorBlock(narrow, wide, classes, options.upsampling))
-            if side == options.attention:
+            if side == options.attention_resolution:
                 self.blocks.append(SelfAttention(wide))
         self.norm = nn.BatchNorm2d(widths[-1], track_running_stats=False)
         self.last = nn.Conv2d(widths[-1], data.shape[0], 3, padding=1)
@@ -168,7 +172,10 @@ class _Discriminator(nn.Module):
     def __init__(self, options: SNGAN, data: DataSpec) -> None:
         super().__init__()
         design, attention = DESIGNS[data.shape[1]], options._attention_of_discriminator
-        widths = [options.packing * data.shape[0], *(options.features * multiple for multiple in design.discriminator)]
+        widths = [
+            options.packing_degree * data.shape[0],
+            *(options.base_channels * multiple for multiple in design.discriminator),
+        ]
         layers: list[nn.Module] = []
         sides = _discriminator_maps(data.shape[1])
         for index, ((narrow, wide), side) in enumerate(zip(pairwise(widths), sides, strict=True)):
@@ -176,7 +183,7 @@ class _Discriminator(nn.Module):
             layers.append(DiscriminatorBlock(narrow, wide, **how))
             if side == attention and side not in sides[:index]:
                 layers.append(SelfAttention(wide))
-        self.blocks = nn.Sequential(*packing_layers(options.packing), *layers)
+        self.blocks = nn.Sequential(*packing_layers(options.packing_degree), *layers)
         self.last = nn.Linear(widths[-1], 1)
         self.embedding = nn.Embedding(data.modes, widths[-1]) if options.conditioning == "projection" else None
         self.classes = nn.Linear(widths[-1], data.modes) if options.conditioning == "auxiliary" else None

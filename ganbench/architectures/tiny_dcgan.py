@@ -36,38 +36,42 @@ class TinyDCGAN(Architecture):
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 256
-    features: Annotated[int, Interval(ge=1, le=1024)] = 8
-    """Number of feature maps of the generator next to the image, 8 in the papers; every halving doubles it."""
-    discriminator_features: Annotated[int, Interval(ge=1, le=1024)] = 2
-    """Number of feature maps after the discriminator's first convolution, which every halving doubles: 2 is the papers'
+    base_channels: Annotated[int, Interval(ge=1, le=1024)] = 8
+    """Number of channels next to the generator's image, 8 in the papers; every halving doubles it."""
+    discriminator_base_channels: Annotated[int, Interval(ge=1, le=1024)] = 2
+    """Number of channels after the discriminator's first convolution, which every halving doubles: 2 is the papers'
     quarter (2, 4, 8), 4 their half (4, 8, 16), 8 the generator's own widths."""
     generator_norm: Literal["batch", "layer", "none"] = "batch"
     """Normalisation of the generator's feature maps but the last."""
     discriminator_norm: Literal["batch", "layer", "spectral", "weight", "none"] = "batch"
     """Normalisation in the discriminator: of feature maps, or of its weights by 'spectral' (Miyato et al. 2018) or
     'weight' (Salimans and Kingma 2016) normalisation."""
-    initialisation: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
+    initialization: Literal["published", "pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "published"
     """Initial weights: 'published' is N(0, 0.02^2), cut off at two standard deviations in convolutions, with zero
     biases; 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier' is of Glorot and Bengio (2010), 'kaiming'
-    of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialisation`."""
-    output: Literal["tanh", "sigmoid"] = "tanh"
+    of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialization`."""
+    output_activation: Literal["tanh", "sigmoid"] = "tanh"
     """Last function of the generator: 'tanh' for data in [-1, 1], 'sigmoid' for data in [0, 1]."""
-    latent: Literal["normal", "uniform"] = "normal"
+    latent_distribution: Literal["normal", "uniform"] = "normal"
     """Distribution of a latent point's coordinates: standard normal, or uniform on (-1, 1)."""
-    packing: Annotated[int, Interval(ge=1, le=4)] = 1
+    packing_degree: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:
         fault = sides_fault(data, "images whose sides have 8 pixels or more", lambda side: side >= 8, square=False)
-        return fault or range_fault(data, self.output)
+        return fault or range_fault(data, self.output_activation)
 
     def caution(self, data: DataSpec) -> str | None:
-        return range_caution(data, self.output)
+        return range_caution(data, self.output_activation)
 
     def generator(self, data: DataSpec) -> nn.Module:
         sides = _sides(data)[::-1]
-        channels = [self.features * 2**level for level in reversed(range(HALVINGS + 1))]
+        channels = [self.base_channels * 2**level for level in reversed(range(HALVINGS + 1))]
         inner = (channels[0], *sides[0])
-        layers = [*latent_layers(self.latent), nn.Linear(self.latent_size, prod(inner)), nn.Unflatten(1, inner)]
+        layers = [
+            *latent_layers(self.latent_distribution),
+            nn.Linear(self.latent_size, prod(inner)),
+            nn.Unflatten(1, inner),
+        ]
         for (wide, narrow), (small, large) in zip(pairwise(channels), pairwise(sides), strict=True):
             layers += [*norm_layers(self.generator_norm, wide), nn.ReLU()]
             more = tuple(
@@ -75,17 +79,17 @@ class TinyDCGAN(Architecture):
             )  # of 2 n - 1 pixels, or 2 n
             layers += [nn.ConvTranspose2d(wide, narrow, 3, stride=2, padding=1, output_padding=more)]
         layers += [*norm_layers(self.generator_norm, channels[-1]), nn.ReLU()]
-        layers += [nn.Conv2d(channels[-1], data.shape[0], 3, padding=1), BOUNDED[self.output]()]
-        return start_published(nn.Sequential(*layers), self.initialisation)
+        layers += [nn.Conv2d(channels[-1], data.shape[0], 3, padding=1), BOUNDED[self.output_activation]()]
+        return start_published(nn.Sequential(*layers), self.initialization)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
-        widths = [self.discriminator_features * 2**level for level in range(HALVINGS)]
-        layers = packing_layers(self.packing)
-        for narrow, wide in pairwise([self.packing * data.shape[0], *widths]):
+        widths = [self.discriminator_base_channels * 2**level for level in range(HALVINGS)]
+        layers = packing_layers(self.packing_degree)
+        for narrow, wide in pairwise([self.packing_degree * data.shape[0], *widths]):
             layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1)]
             layers += [*norm_layers(self.discriminator_norm, wide), nn.LeakyReLU(LEAK)]
         head = nn.Linear(widths[-1] * prod(_sides(data)[-1]), 1)
-        network = start_published(nn.Sequential(*layers, nn.Flatten(), head, nn.Flatten(0)), self.initialisation)
+        network = start_published(nn.Sequential(*layers, nn.Flatten(), head, nn.Flatten(0)), self.initialization)
         return with_weight_norm(network, self.discriminator_norm)
 
 

@@ -15,7 +15,7 @@ from ganbench.architectures._sides import range_caution, range_fault, sides_faul
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED, decision
-from ganbench.nn.initialisation import initialise
+from ganbench.nn.initialization import initialize
 from ganbench.nn.pooling import CORNERS, pool, unpool
 
 LEVELS = ("corners1", "corners2", "corners3", "corners4")  # of the poolings, from the image on
@@ -38,11 +38,11 @@ class Unpool(Architecture):
     passed_to_generator: ClassVar[tuple[str, ...]] = LEVELS
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 50
-    features: Annotated[int, Interval(ge=1, le=4096)] = 16
+    base_channels: Annotated[int, Interval(ge=1, le=4096)] = 16
     """Number of channels of all maps but the innermost, which have twice as many."""
-    hidden: tuple[Annotated[int, Interval(ge=1, le=16_384)], ...] = (512,)
+    hidden_sizes: tuple[Annotated[int, Interval(ge=1, le=16_384)], ...] = (512,)
     """Widths of the generator's fully connected hidden layers, from the input on."""
-    discriminator_hidden: tuple[Annotated[int, Interval(ge=1, le=16_384)], ...] = (512, 50)
+    discriminator_hidden_sizes: tuple[Annotated[int, Interval(ge=1, le=16_384)], ...] = (512, 50)
     """Widths of the discriminator's fully connected hidden layers, from the input on."""
     shared: bool = True
     """Whether the second and the third convolution of a network are one layer with one set of weights."""
@@ -52,14 +52,14 @@ class Unpool(Architecture):
     """Corners at which unpooling puts values: those of the maxima that the discriminator found in the last 'real' or in
     the last 'generated' batch, example by example, or 'fixed', drawn at random from the run's seed and the same for all
     examples. A run with 'generated' starts from such random ones too."""
-    output: Literal["tanh", "sigmoid"] = "tanh"
+    output_activation: Literal["tanh", "sigmoid"] = "tanh"
     """Last function of the generator: 'tanh' for data in [-1, 1], 'sigmoid' for data in [0, 1]."""
     discriminator_output: Literal["logit", "softmax"] = "logit"
     """Last layer of the discriminator: 'logit', one unit, or 'softmax' over two classes, whose logit is the difference
     of two units."""
-    initialisation: Literal["pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "pytorch"
+    initialization: Literal["pytorch", "normal", "xavier", "kaiming", "orthogonal"] = "pytorch"
     """Initial weights: 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier' is of Glorot and Bengio
-    (2010), 'kaiming' of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialisation`."""
+    (2010), 'kaiming' of He et al. (2015), 'orthogonal' of Saxe et al. (2014); see `ganbench.nn.initialization`."""
 
     @property
     def passed_from(self) -> str:
@@ -72,31 +72,31 @@ class Unpool(Architecture):
     def supports(self, data: DataSpec) -> str | None:
         rule = f"images whose height and width are multiples of {FACTOR}"
         fault = sides_fault(data, rule, lambda side: side % FACTOR == 0, square=False)
-        return fault or range_fault(data, self.output)
+        return fault or range_fault(data, self.output_activation)
 
     def caution(self, data: DataSpec) -> str | None:
-        return range_caution(data, self.output)
+        return range_caution(data, self.output_activation)
 
     def generator(self, data: DataSpec) -> nn.Module:
         maps = self._maps(data)
-        sizes = [self.latent_size, *self.hidden, prod(maps[-1])]
+        sizes = [self.latent_size, *self.hidden_sizes, prod(maps[-1])]
         layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
         first = nn.Sequential(*layers, nn.Unflatten(1, maps[-1]))
-        network = _Unpooling(first, self._convolutions(data)[::-1], BOUNDED[self.output](), maps[1:])
-        return initialise(network, self.initialisation)
+        network = _Unpooling(first, self._convolutions(data)[::-1], BOUNDED[self.output_activation](), maps[1:])
+        return initialize(network, self.initialization)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
-        sizes = [prod(self._maps(data)[-1]), *self.discriminator_hidden]
+        sizes = [prod(self._maps(data)[-1]), *self.discriminator_hidden_sizes]
         layers: list[nn.Module] = [nn.Flatten()]
         for a, b in pairwise(sizes):
             layers += [nn.Linear(a, b), nn.ReLU(), *([nn.Dropout(self.dropout)] if self.dropout else [])]
         head = nn.Sequential(*layers, *decision(sizes[-1], self.discriminator_output))
         convolutions = self._convolutions(data, inwards=True)
-        return initialise(_Pooling(convolutions, head), self.initialisation)
+        return initialize(_Pooling(convolutions, head), self.initialization)
 
     def _maps(self, data: DataSpec) -> list[tuple[int, int, int]]:
         """Channels, height and width of the image and of the maps after each pooling."""
-        channels = [data.shape[0], *[self.features] * (len(LEVELS) - 1), 2 * self.features]
+        channels = [data.shape[0], *[self.base_channels] * (len(LEVELS) - 1), 2 * self.base_channels]
         height, width = data.shape[1:]
         return [(each, height // 2**level, width // 2**level) for level, each in enumerate(channels)]
 

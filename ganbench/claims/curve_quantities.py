@@ -5,8 +5,8 @@
 | `early.<series>` | median of the bin means in the first `outcome.early_share` of the steps recorded |
 | `late.<series>` | median of the bin means in the last `outcome.late_share` of the steps asked for |
 | `median.<series>` | median of the bin means of all steps recorded |
-| `lowest.<series>` | the smallest value of any step |
-| `highest.<series>` | the largest value of any step |
+| `min.<series>` | the smallest value of any step |
+| `max.<series>` | the largest value of any step |
 
 Early and late bins are those that detectors of outcomes look at: all before the first value of any series that is not
 finite count as recorded, the first bin is always early, and a run that was stopped was asked for the steps up to there.
@@ -28,7 +28,7 @@ def curve_quantity(how: str, series: str, curves: pd.DataFrame, runs: pd.DataFra
     """Compute a number of a recorded series in every run.
 
     Args:
-        how: `early`, `late`, `median`, `lowest` or `highest`.
+        how: `early`, `late`, `median`, `min` or `max`.
         series: the name of the series.
         curves: the table `curves`.
         runs: the table `runs`, indexed by the runs' identifiers.
@@ -62,9 +62,9 @@ def _of_all(how: str, bins: pd.DataFrame) -> float:
     if not len(mean):
         return math.nan
     match how:
-        case "lowest":
+        case "min":
             return float(low.min())
-        case "highest":
+        case "max":
             return float(high.max())
         case _:
             with np.errstate(invalid="ignore"):  # the mean of the middle two, infinity and its negative

@@ -58,7 +58,7 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
             return initial_module(architecture, player, data, seed)
 
         inputs = trial_inputs(architecture, player, data, batch)
-        packing = architecture.packing if player == "discriminator" else 1
+        packing = architecture.packing_degree if player == "discriminator" else 1
         if fault := network_fault(build, inputs, results[player], fused=fused, packing=packing):
             return f"its {player} {fault}"
         module = build()

@@ -113,7 +113,7 @@ class Dataset(ABC):
 
     Attributes:
         judge: the judge (`ganbench/judges`) of a study that chooses none: its name, or its name with options,
-            `classifier(least_accuracy=0.9)`.
+            `classifier(min_accuracy=0.9)`.
     """
 
     judge: ClassVar[str]

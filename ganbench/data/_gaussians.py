@@ -21,7 +21,7 @@ def mixture(name: str, centres: np.ndarray, sigma: float, examples: int) -> Exam
     parts = {}
     for part, count in (("train", examples), ("heldout", examples // 4)):
         parts[part], parts[f"{part}_modes"] = draw(centres, sigma, count, random)
-    return Examples(**parts, facts={"centres": centres, "sigma": np.array(sigma)})
+    return Examples(**parts, facts={"centers": centres, "sigma": np.array(sigma)})
 
 
 def draw(centres: np.ndarray, sigma: float, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -34,7 +34,7 @@ class Celeba(Dataset):
 
     folder: str = ""
     """Folder of img_align_celeba.zip and of five lists, which torchvision reads; '' for data/celeba."""
-    side: Annotated[int, Interval(ge=4, le=178)] = 64
+    image_size: Annotated[int, Interval(ge=4, le=178)] = 64
     """Height and width of an image, in pixels."""
     crop: Annotated[int, Interval(ge=4, le=178)] = 160
     """Side of the square that is cut out at the centre before scaling, in pixels."""
@@ -49,7 +49,7 @@ class Celeba(Dataset):
 
     @property
     def spec(self) -> DataSpec:
-        shape = (self.channels, self.side, self.side)
+        shape = (self.channels, self.image_size, self.image_size)
         return image_spec(shape, SIZES["train"], 0, self.mean, self.std, self._archives)
 
     def load(self) -> Examples:

@@ -21,11 +21,11 @@ FILES = (("cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),)
 @dataclass(frozen=True)
 class Cifar10(Dataset):
     """The photographs of Krizhevsky (2009), in the published archive, read by torchvision. Small classifiers err too
-    often to count its classes, so the judge is random features; `classifier(least_accuracy=0.6)` counts roughly."""
+    often to count its classes, so the judge is random features; `classifier(min_accuracy=0.6)` counts roughly."""
 
     folder: str = ""
     """Folder of cifar-10-python.tar.gz; '' for data/cifar10."""
-    side: Annotated[int, Interval(ge=4, le=256)] = 32
+    image_size: Annotated[int, Interval(ge=4, le=256)] = 32
     """Height and width of an image, in pixels; other sides than the published one are scaled by a Lanczos filter."""
     channels: Literal[1, 3] = 3
     """Number of channels: 1 for grey levels, 3 for colour."""
@@ -38,7 +38,7 @@ class Cifar10(Dataset):
 
     @property
     def spec(self) -> DataSpec:
-        shape = (self.channels, self.side, self.side)
+        shape = (self.channels, self.image_size, self.image_size)
         return image_spec(shape, SIZES["train"], CLASSES, self.mean, self.std, self._archives)
 
     def load(self) -> Examples:

@@ -27,7 +27,7 @@ class FashionMnist(Dataset):
 
     folder: str = ""
     """Folder of the four files as published; '' for data/fashion_mnist."""
-    side: Annotated[int, Interval(ge=4, le=256)] = 28
+    image_size: Annotated[int, Interval(ge=4, le=256)] = 28
     """Height and width of an image, in pixels; other sides than the published one are scaled by a Lanczos filter."""
     channels: Literal[1, 3] = 1
     """Number of channels; 3 repeats the grey levels."""
@@ -36,11 +36,11 @@ class FashionMnist(Dataset):
     std: Annotated[float, Interval(gt=0, le=10)] = 0.5
     """Number by which pixel values are divided after that; 0.5, with a `mean` of 0.5, gives values in [-1, 1]."""
 
-    judge: ClassVar[str] = "classifier(steps=3000, least_accuracy=0.85)"
+    judge: ClassVar[str] = "classifier(max_steps=3000, min_accuracy=0.85)"
 
     @property
     def spec(self) -> DataSpec:
-        shape = (self.channels, self.side, self.side)
+        shape = (self.channels, self.image_size, self.image_size)
         return image_spec(shape, SIZES["train"], CLASSES, self.mean, self.std, self._archives)
 
     def load(self) -> Examples:

@@ -31,11 +31,11 @@ class Flowers102(Dataset):
 
     folder: str = ""
     """Folder of the three files as published; '' for data/flowers102."""
-    side: Annotated[int, Interval(ge=4, le=500)] = 64
+    image_size: Annotated[int, Interval(ge=4, le=500)] = 64
     """Height and width of an image, in pixels."""
     resize: Literal["shorter", "stretch"] = "shorter"
-    """How an image becomes square: 'shorter' scales the shorter edge to `side` and crops to the centre, 'stretch'
-    scales both edges."""
+    """How an image becomes square: 'shorter' scales the shorter edge to `image_size` and crops to the centre,
+    'stretch' scales both edges."""
     channels: Literal[1, 3] = 3
     """Number of channels: 1 for grey levels, 3 for colour."""
     mean: Annotated[float, Interval(ge=0, le=1)] = 0.5
@@ -47,7 +47,7 @@ class Flowers102(Dataset):
 
     @property
     def spec(self) -> DataSpec:
-        shape = (self.channels, self.side, self.side)
+        shape = (self.channels, self.image_size, self.image_size)
         return image_spec(shape, SIZES["train"], CLASSES, self.mean, self.std, self._archives)
 
     def load(self) -> Examples:

@@ -25,9 +25,9 @@ LOGGER = logging.getLogger("ganbench")
 
 @dataclass(frozen=True)
 class ImageFolder(Dataset):
-    """Every image is turned upright, as its EXIF orientation says, and scaled so that its shorter edge is `side`, and
-    cropped to its centre, unless `resize` says otherwise. Grey images, palettes, CMYK and 16 bits a channel are taken;
-    floating-point images are refused.
+    """Every image is turned upright, as its EXIF orientation says, and scaled so that its shorter edge is `image_size`,
+    and cropped to its centre, unless `resize` says otherwise. Grey images, palettes, CMYK and 16 bits a channel are
+    taken; floating-point images are refused.
 
     A random share of the images, the same at every call and a share of each class, is held out. Labels are the class
     folders in alphabetical order, with all images in them, however deep. Its judge is the classifier of labelled images
@@ -36,11 +36,11 @@ class ImageFolder(Dataset):
 
     folder: str = ""
     """Path of the folder."""
-    side: Annotated[int, Interval(ge=4, le=1024)] = 64
+    image_size: Annotated[int, Interval(ge=4, le=1024)] = 64
     """Height and width of an image, in pixels."""
     resize: Literal["shorter", "stretch", "none"] = "shorter"
-    """How an image becomes square: 'shorter' scales the shorter edge to `side` and crops to the centre, 'stretch'
-    scales both edges, 'none' takes images of this size only."""
+    """How an image becomes square: 'shorter' scales the shorter edge to `image_size` and crops to the centre,
+    'stretch' scales both edges, 'none' takes images of this size only."""
     crop: Annotated[int, Interval(ge=0)] = 0
     """Side of a square at the centre that is cut out first, in pixels; 0 for none."""
     channels: Literal[1, 3] = 3
@@ -49,9 +49,9 @@ class ImageFolder(Dataset):
     """Number that is subtracted from pixel values: networks see (v / 255 - mean) / std of the byte v."""
     std: Annotated[float, Interval(gt=0, le=10)] = 0.5
     """Number by which pixel values are divided after that; 0.5, with a `mean` of 0.5, gives values in [-1, 1]."""
-    heldout: Annotated[float, Interval(gt=0, lt=1)] = 0.1
+    heldout_share: Annotated[float, Interval(gt=0, lt=1)] = 0.1
     """Share of the images that is held out; 0.5 for as many as there are to train on."""
-    broken: Literal["error", "skip"] = "error"
+    on_bad_files: Literal["error", "skip"] = "error"
     """What is done with files that cannot be read as images: 'error' refuses the folder, 'skip' leaves them out and
     lists them. To skip, all are decoded once; what was found is kept in the folder's hidden file
     .ganbench-decoded.json, where it can be written."""
@@ -63,7 +63,7 @@ class ImageFolder(Dataset):
     @cached_property
     def spec(self) -> DataSpec:
         return DataSpec(
-            shape=(self.channels, self.side, self.side),
+            shape=(self.channels, self.image_size, self.image_size),
             bounded=within_one(self.mean, self.std),
             train=int((~self._held_out).sum()),
             modes=len(self._classes),
@@ -118,7 +118,7 @@ class ImageFolder(Dataset):
     @cached_property
     def _broken(self) -> dict[Path, str]:
         """The files that are skipped, and why."""
-        if self.broken == "error":
+        if self.on_bad_files == "error":
             return {}
         return broken_images(Path(self.folder), [path for path, _ in self._found])
 
@@ -142,11 +142,11 @@ class ImageFolder(Dataset):
         least = 1 if len(self._classes) > 1 else 2
         for label in np.unique(labels):
             mine = stream(0, "image_folder", int(label)).permutation(np.flatnonzero(labels == label))
-            held[mine[: max(least, round(self.heldout * len(mine)))]] = True
+            held[mine[: max(least, round(self.heldout_share * len(mine)))]] = True
         if lonely := [name for k, name in enumerate(self._classes) if held[labels == k].all()]:
             raise GanbenchError(
                 f"data set 'image_folder': class folder {lonely[0]!r} has too few images to hold out a share of "
-                f"{self.heldout:g} and to train on others."
+                f"{self.heldout_share:g} and to train on others."
             )
         return held
 

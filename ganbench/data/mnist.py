@@ -18,7 +18,7 @@ class Mnist(Dataset):
 
     folder: str = ""
     """Folder of the four files as published; '' for data/mnist."""
-    side: Annotated[int, Interval(ge=4, le=256)] = 28
+    image_size: Annotated[int, Interval(ge=4, le=256)] = 28
     """Height and width of an image, in pixels; other sides than the published one are scaled by a Lanczos filter."""
     channels: Literal[1, 3] = 1
     """Number of channels; 3 repeats the grey levels."""
@@ -31,7 +31,7 @@ class Mnist(Dataset):
 
     @property
     def spec(self) -> DataSpec:
-        shape = (self.channels, self.side, self.side)
+        shape = (self.channels, self.image_size, self.image_size)
         return image_spec(shape, SIZES["train"], CLASSES, self.mean, self.std, self._archives)
 
     def load(self) -> Examples:

@@ -23,8 +23,8 @@ class Photos(Dataset):
     The photograph is the mode. Held-out patches lie in stripes of columns that no training patch touches: of five
     sides, three are of training, and two are held out."""
 
-    side: Annotated[int, Interval(ge=4, le=96)] = 32
-    """Side of a patch, in pixels."""
+    image_size: Annotated[int, Interval(ge=4, le=96)] = 32
+    """Height and width of a patch, in pixels."""
     examples: Annotated[int, Interval(ge=16, le=100_000)] = 10_000
     """Number of training examples; a quarter as many, 1000 at most, are held out."""
     mean: Annotated[float, Interval(ge=0, le=1)] = 0.5
@@ -32,12 +32,12 @@ class Photos(Dataset):
     std: Annotated[float, Interval(gt=0, le=10)] = 0.5
     """Number by which pixel values are divided after that; 0.5, with a `mean` of 0.5, gives values in [-1, 1]."""
 
-    judge: ClassVar[str] = "classifier(steps=500, enough=0.97, least_accuracy=0.9)"
+    judge: ClassVar[str] = "classifier(max_steps=500, target_accuracy=0.97, min_accuracy=0.9)"
 
     @property
     def spec(self) -> DataSpec:
         return DataSpec(
-            shape=(3, self.side, self.side),
+            shape=(3, self.image_size, self.image_size),
             bounded=within_one(self.mean, self.std),
             train=self.examples,
             modes=2,
@@ -58,19 +58,24 @@ class Photos(Dataset):
             for mode, photograph in enumerate(photographs):
                 random = stream(0, f"photos-{part}", mode)
                 chosen = places[random.choice(len(places), int((modes == mode).sum()), replace=False)]
-                windows = np.lib.stride_tricks.sliding_window_view(photograph, (self.side, self.side), (0, 1))
+                windows = np.lib.stride_tricks.sliding_window_view(
+                    photograph, (self.image_size, self.image_size), (0, 1)
+                )
                 parts[part][modes == mode] = windows[chosen[:, 0], chosen[:, 1]]
             parts[f"{part}_modes"] = modes
         return Examples(**parts)
 
     def _places(self, part: str) -> np.ndarray:
         """All rows and columns of the upper left corners of patches, (n, 2)."""
-        columns = np.concatenate([np.arange(left, right - self.side + 1) for left, right in self._stripes(part)])
-        rows = np.arange(HEIGHT - self.side + 1)
+        columns = np.concatenate([np.arange(left, right - self.image_size + 1) for left, right in self._stripes(part)])
+        rows = np.arange(HEIGHT - self.image_size + 1)
         return np.stack([grid.ravel() for grid in np.meshgrid(rows, columns, indexing="ij")], axis=1)
 
     def _stripes(self, part: str) -> list[tuple[int, int]]:
         """First and last column, exclusive, of each stripe of a part."""
-        period, start = sum(STRIPE.values()) * self.side, 0 if part == "train" else STRIPE["train"] * self.side
-        starts = range(start, WIDTH - self.side + 1, period)
-        return [(left, min(left + STRIPE[part] * self.side, WIDTH)) for left in starts]
+        period, start = (
+            sum(STRIPE.values()) * self.image_size,
+            0 if part == "train" else STRIPE["train"] * self.image_size,
+        )
+        starts = range(start, WIDTH - self.image_size + 1, period)
+        return [(left, min(left + STRIPE[part] * self.image_size, WIDTH)) for left in starts]

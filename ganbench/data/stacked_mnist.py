@@ -23,7 +23,7 @@ class StackedMnist(Dataset):
     """Folder of MNIST's four files as published; '' for data/mnist."""
     examples: Annotated[int, Interval(ge=20_000, le=10_000_000)] = 128_000
     """Number of training examples; a quarter as many are held out."""
-    side: Annotated[int, Interval(ge=4, le=256)] = 28
+    image_size: Annotated[int, Interval(ge=4, le=256)] = 28
     """Height and width of an image, in pixels; other sides than the published one are scaled by a Lanczos filter."""
     mean: Annotated[float, Interval(ge=0, le=1)] = 0.5
     """Number that is subtracted from pixel values: networks see (v / 255 - mean) / std of the byte v."""
@@ -34,13 +34,13 @@ class StackedMnist(Dataset):
 
     @property
     def spec(self) -> DataSpec:
-        shape = (CHANNELS, self.side, self.side)
+        shape = (CHANNELS, self.image_size, self.image_size)
         return image_spec(shape, self.examples, MODES, self.mean, self.std, self._archives)
 
     def load(self) -> Examples:
         parts = {}
         for part, (images, labels) in read("stacked_mnist", "MNIST", self._archives).items():
-            planes = stored(images, (1, self.side, self.side))[:, 0]
+            planes = stored(images, (1, self.image_size, self.image_size))[:, 0]
             count = self.examples if part == "train" else self.examples // 4
             parts[part], parts[f"{part}_modes"] = stack("stacked_mnist", part, planes, labels, count)
         return Examples(**parts)

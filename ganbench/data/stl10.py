@@ -28,9 +28,9 @@ class Stl10(Dataset):
 
     folder: str = ""
     """Folder of stl10_binary.tar.gz; '' for data/stl10."""
-    part: Literal["unlabeled", "train"] = "unlabeled"
+    split: Literal["unlabeled", "train"] = "unlabeled"
     """Photographs to train on: 'unlabeled', 100,000 without labels, or 'train', 5,000 of ten classes."""
-    side: Annotated[int, Interval(ge=4, le=256)] = 96
+    image_size: Annotated[int, Interval(ge=4, le=256)] = 96
     """Height and width of an image, in pixels; other sides than the published one are scaled by a Lanczos filter."""
     channels: Literal[1, 3] = 3
     """Number of channels: 1 for grey levels, 3 for colour."""
@@ -43,18 +43,18 @@ class Stl10(Dataset):
 
     @property
     def spec(self) -> DataSpec:
-        shape, modes = (self.channels, self.side, self.side), CLASSES if self.part == "train" else 0
-        return image_spec(shape, SIZES[self.part], modes, self.mean, self.std, self._archives)
+        shape, modes = (self.channels, self.image_size, self.image_size), CLASSES if self.split == "train" else 0
+        return image_spec(shape, SIZES[self.split], modes, self.mean, self.std, self._archives)
 
     def load(self) -> Examples:
         from torchvision.datasets import STL10
 
         parts: dict[str, np.ndarray | None] = {"train_modes": None, "heldout_modes": None}
         with unpacked("stl10", self._archives) as root:
-            for name, split in (("train", self.part), ("heldout", "test")):
+            for name, split in (("train", self.split), ("heldout", "test")):
                 known = STL10(root, split=split)
                 parts[name] = stored(known.data, self.spec.shape)
-                if self.part == "train":
+                if self.split == "train":
                     parts[f"{name}_modes"] = known.labels.astype(np.int64)
         return Examples(**parts)
 

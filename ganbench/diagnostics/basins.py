@@ -29,9 +29,9 @@ class Basins(Diagnostic):
     dynamics, optimizer and learning rates of its run, on the random numbers of the run's training.
 
     A starting point belongs to a fixed point of the plane (one that `vector_field` would find) if in the last tenth of
-    the steps it was never farther from it than `reach`, nor than half of its largest distance in the first tenth: a
+    the steps it was never farther from it than `tolerance`, nor than half of its largest distance in the first tenth: a
     path that merely circles it closely is still moving. With a stable fixed point that may happen in any tenth, and the
-    point is not trained on. It diverged if it ends more than `far` half-widths of the plane from its middle.
+    point is not trained on. It diverged if it ends more than `escape_radius` half-widths of the plane from its middle.
 
     Arrays: `labels` (points, points) with rows of equal y: the index of a fixed point, -1 diverged, -2 still moving;
     `x`, `y` (points,); `fixed_x`, `fixed_y` and `fixed_kind` (64,) as of `vector_field`.
@@ -54,9 +54,9 @@ class Basins(Diagnostic):
     """Snapshot from which all other parameters, and the networks' buffers, start: the first or the last."""
     steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 500
     """Number of training steps from each starting point."""
-    reach: Annotated[float, Interval(gt=0)] = 0.05
+    tolerance: Annotated[float, Interval(gt=0)] = 0.05
     """Largest distance from a fixed point in the last tenth of the steps of a path that belongs to it."""
-    far: Annotated[float, Interval(gt=1)] = 3.0
+    escape_radius: Annotated[float, Interval(gt=1)] = 3.0
     """Distance from the middle of the plane beyond which a path has diverged, in half-widths of the plane."""
 
     def __post_init__(self) -> None:
@@ -143,8 +143,9 @@ class Basins(Diagnostic):
             if (step + 1) % tenth and not last:
                 continue
             first = farthest if first is None else first
-            closer = (farthest <= first / 2) | (farthest <= 1e-6 * self.reach)  # a start may be the fixed point itself
-            settled = (farthest <= self.reach) & closer & (last | stable[indices])
+            # A start may be the fixed point itself.
+            closer = (farthest <= first / 2) | (farthest <= 1e-6 * self.tolerance)
+            settled = (farthest <= self.tolerance) & closer & (last | stable[indices])
             nearest = torch.where(settled, distances, torch.inf).min(dim=1)
             labels[active] = torch.where(nearest.values.isfinite(), nearest.indices, MOVING)
             goes_on = ~nearest.values.isfinite()
@@ -157,7 +158,8 @@ class Basins(Diagnostic):
             players = {name: theta[goes_on] for name, theta in players.items()}
             states = {owner: {name: each[goes_on] for name, each in state.items()} for owner, state in states.items()}
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
-        away = ~((here - middle).abs().amax(1) <= self.far * half)  # positions that are not finite count as far away
+        # Positions that are not finite count as far away.
+        away = ~((here - middle).abs().amax(1) <= self.escape_radius * half)
         labels[active[away]] = DIVERGED
         return labels
 

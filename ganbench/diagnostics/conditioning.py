@@ -26,7 +26,7 @@ TOGETHER = 16
 
 @dataclass(frozen=True)
 class Conditioning(Diagnostic):
-    """At up to `points` snapshots, evenly spaced among those kept, J = dG/dz is the Jacobian of the generator in
+    """At up to `max_snapshots` snapshots, evenly spaced among those kept, J = dG/dz is the Jacobian of the generator in
     evaluation mode, (numbers of an example, latent_size), at `latents` points drawn as those for evaluation.
     Odena et al. (2018) found that generators whose metric tensor J'J has a low condition number score better.
 
@@ -42,10 +42,10 @@ class Conditioning(Diagnostic):
 
     Means are over the snapshots that a run reached; a generator that is constant has no condition number.
 
-    Arrays: `steps`, `log_condition`, `singular_share` (points,).
+    Arrays: `steps`, `log_condition`, `singular_share` (snapshots,).
     """
 
-    points: Annotated[int, Interval(ge=1, le=10_000)] = 11
+    max_snapshots: Annotated[int, Interval(ge=1, le=10_000)] = 11
     """Largest number of snapshots that are measured, evenly spaced among those kept."""
     latents: Annotated[int, Interval(ge=1, le=10_000)] = 16
     """Number of latent points at which the Jacobian is taken."""
@@ -69,7 +69,7 @@ class Conditioning(Diagnostic):
         }
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
-        everyone, indices = len(trajectories.match.members), spaced_snapshots(trajectories, self.points)
+        everyone, indices = len(trajectories.match.members), spaced_snapshots(trajectories, self.max_snapshots)
         along = {name: np.full((everyone, len(indices)), np.nan) for name in ("log_condition", "singular_share")}
         game = in_double_precision(trajectories.match).game
         for k in range(everyone):

@@ -96,11 +96,11 @@ def uncovered_edge(n: int, kernel: int, stride: int = 1, padding: int = 0) -> in
 
 @dataclass(frozen=True)
 class Convolution(Diagnostic):
-    """Every setting with an input of up to `largest` pixels, kernels of 1 to 7, strides of 1 to 4 and paddings of 0 to
-    3 is computed by torch: its sizes, and by the gradient in the input which pixels a convolution covers.
+    """Every setting with an input of up to `max_image_size` pixels, kernels of 1 to 7, strides of 1 to 4 and paddings
+    of 0 to 3 is computed by torch: its sizes, and by the gradient in the input which pixels a convolution covers.
     """
 
-    largest: Annotated[int, Interval(ge=1, le=1024)] = 64
+    max_image_size: Annotated[int, Interval(ge=1, le=1024)] = 64
     """Largest side of an input, in pixels."""
 
     of: ClassVar[Literal["runs", "study"]] = "study"
@@ -144,8 +144,8 @@ class Convolution(Diagnostic):
             "mean_uncovered": share(
                 "Mean uncovered edge", f"Pixels of an axis that no kernel covers, mean over settings, {clean}."
             ),
-            "largest_uncovered": share("Largest uncovered edge", f"The largest of these shares, {clean}."),
-            "largest_uncovered_photo": share(
+            "max_uncovered": share("Largest uncovered edge", f"The largest of these shares, {clean}."),
+            "max_uncovered_photo": share(
                 "Largest uncovered edge of images", f"The largest of these shares from {PHOTO} pixels on, {clean}."
             ),
             "gap_share": share(
@@ -159,7 +159,7 @@ class Convolution(Diagnostic):
         values["example_3_printed"] = _torch_size(False, 6, 2, 2, 2)
         wrong = 0
         back, remainders, padded, gaps, edges = [], [], [], [], []
-        for n, k, s, p in settings(self.largest):
+        for n, k, s, p in settings(self.max_image_size):
             size = _torch_size(False, n, k, s, p)
             wrong += size != _or_none(convolution_size, n, k, s, p)
             wrong += _torch_size(True, n, k, s, p) != _or_none(transposed_size, n, k, s, p)
@@ -185,16 +185,16 @@ class Convolution(Diagnostic):
             "uncovered_mismatches": np.sum(measured != claimed),
             "corrected_mismatches": np.sum(measured != corrected),
             "mean_uncovered": share.mean(),
-            "largest_uncovered": share.max(),
-            "largest_uncovered_photo": share[sides >= PHOTO].max(initial=np.nan if self.largest < PHOTO else 0.0),
+            "max_uncovered": share.max(),
+            "max_uncovered_photo": share[sides >= PHOTO].max(initial=np.nan if self.max_image_size < PHOTO else 0.0),
             "gap_share": np.mean(gaps),
         }
         return DiagnosticResult({name: np.asarray(value, dtype=np.float64) for name, value in values.items()})
 
 
-def settings(largest: int) -> Iterator[tuple[int, int, int, int]]:
+def settings(max_image_size: int) -> Iterator[tuple[int, int, int, int]]:
     """All (input size, kernel, stride, padding) that are tried."""
-    return product(range(1, largest + 1), range(1, 8), range(1, 5), range(4))
+    return product(range(1, max_image_size + 1), range(1, 8), range(1, 5), range(4))
 
 
 def _torch_size(

@@ -22,7 +22,7 @@ from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.diagnostics._file_formats import FORMATS, FileFormat
 from ganbench.games import Game
 
-MEGABYTE = 2**20  # bytes
+MEBIBYTE = 2**20  # bytes
 BLOCK = 4096  # bytes: of a block of a file system
 SPECIAL = (0x7FC00001, 0xFFC12345, 0x7F800000, 0xFF800000, 0x80000000, 0x00000001)
 """Bits of single-precision numbers that arithmetic would not keep: NaN with a payload, infinities, -0, a subnormal."""
@@ -32,35 +32,36 @@ SILENT = {"flips": "with one bit flipped", "cuts": "cut short", "zeros": f"with 
 
 @dataclass(frozen=True)
 class FileFormats(Diagnostic):
-    """An array of single-precision numbers of each size in `megabytes` (2^20 bytes), normal random ones as weights are,
-    is written and read in every format, into a folder for temporary files that is removed at the end.
+    """An array of single-precision numbers of each size in `sizes_mib` (in 2^20 bytes), normal random ones as weights
+    are, is written and read in every format, into a folder for temporary files that is removed at the end.
 
     Seconds are the best of `repeats`, those of writing until the file is on the disk (fsync), those of reading from the
     system's cache. They are the machine's and its disk's, and differ from run to run: all other numbers are the same on
     every machine with the same versions of the packages.
 
-    The file of the largest size is damaged at `damages` places, evenly spaced over the whole file, one at a time: a bit
-    is flipped, the file is cut there, or a block of zeros lies there, as a file system leaves it where a block never
-    reached the disk. A damage is silent if the file loads without an error and has other values than were written.
+    The file of the largest size is corrupted at `corruptions` places, evenly spaced over the whole file, one at a time:
+    a bit is flipped, the file is cut there, or a block of zeros lies there, as a file system leaves it where a block
+    never reached the disk. A corruption is silent if the file loads without an error and has other values than were
+    written.
 
     Raises:
         GanbenchError: no size, a size out of its range, or too little space on the disk.
     """
 
-    megabytes: tuple[Annotated[int, Interval(ge=1, le=65_536)], ...] = (1, 16)
-    """Sizes of the arrays, each in 2^20 bytes."""
+    sizes_mib: tuple[Annotated[int, Interval(ge=1, le=65_536)], ...] = (1, 16)
+    """Sizes of the arrays in MiB, 2^20 bytes."""
     repeats: Annotated[int, Interval(ge=1, le=100)] = 3
     """Number of times that writing and reading are timed; the best counts."""
-    damages: Annotated[int, Interval(ge=1, le=10_000)] = 32
-    """Number of places at which the largest file is damaged, one at a time."""
+    corruptions: Annotated[int, Interval(ge=1, le=10_000)] = 32
+    """Number of places at which the largest file is corrupted, one at a time."""
 
     of: ClassVar[Literal["runs", "study"]] = "study"
 
     def __post_init__(self) -> None:
-        if not self.megabytes or len({*self.megabytes}) < len(self.megabytes):
+        if not self.sizes_mib or len({*self.sizes_mib}) < len(self.sizes_mib):
             raise GanbenchError(
-                f"diagnostic file_formats: 'megabytes' must be a list of sizes that differ, such as [1, 16], but is "
-                f"{[*self.megabytes]}."
+                f"diagnostic file_formats: 'sizes_mib' must be a list of sizes that differ, such as [1, 16], but is "
+                f"{[*self.sizes_mib]}."
             )
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
@@ -76,10 +77,10 @@ class FileFormats(Diagnostic):
             for kind, words in SILENT.items():
                 what = f"Share of the files in {title} {words} that load without an error and have other values."
                 columns[f"{name}_silent_{kind}"] = MetricInfo(f"Silent {kind}, {title}", what, "low", 0, 1)
-            for size in self.megabytes:
+            for size in self.sizes_mib:
                 for doing in ("write", "read"):
-                    title_of = f"Time to {doing}, {title}, {size} MB"
-                    what = f"Least time to {doing} {size} MB in {title}."
+                    title_of = f"Time to {doing}, {title}, {size} MiB"
+                    what = f"Least time to {doing} {size} MiB in {title}."
                     columns[f"{name}_{doing}_{size}"] = MetricInfo(title_of, what, "low", 0, None, unit="s")
         return columns
 
@@ -87,17 +88,17 @@ class FileFormats(Diagnostic):
         values: dict[str, float] = {}
         exact = dict.fromkeys(FORMATS, True)
         with tempfile.TemporaryDirectory(prefix="ganbench-") as folder:
-            require_space(Path(folder), max(self.megabytes) * MEGABYTE)
-            for size in sorted(self.megabytes):
-                weights = weights_of(size * MEGABYTE)
+            require_space(Path(folder), max(self.sizes_mib) * MEBIBYTE)
+            for size in sorted(self.sizes_mib):
+                weights = weights_of(size * MEBIBYTE)
                 for name, format in FORMATS.items():
                     path = Path(folder) / name
                     values[f"{name}_write_{size}"] = best(partial(on_disk, format, path, weights), self.repeats)
                     values[f"{name}_read_{size}"] = best(partial(format.read, path), self.repeats)
                     values[f"{name}_size"] = path.stat().st_size / weights.nbytes  # in the end, of the largest
                     exact[name] &= same(format.read(path), weights)
-                    if size == max(self.megabytes):
-                        shares = silent_shares(format, path, weights, self.damages)
+                    if size == max(self.sizes_mib):
+                        shares = silent_shares(format, path, weights, self.corruptions)
                         values |= {f"{name}_silent_{kind}": share for kind, share in shares.items()}
                     path.unlink()
         values |= {f"{name}_exact": float(each) for name, each in exact.items()}
@@ -125,7 +126,7 @@ def require_space(folder: Path, size: int) -> None:
     if left < needed:
         raise GanbenchError(
             f"diagnostic file_formats: the disk of {folder.parent} has {left / 1e9:.2f} GB left, and the largest of "
-            f"'megabytes' needs {needed / 1e9:.2f} GB there. Take smaller sizes, or name another folder for temporary "
+            f"'sizes_mib' needs {needed / 1e9:.2f} GB there. Take smaller sizes, or name another folder for temporary "
             "files in the variable TMPDIR."
         )
 
@@ -154,11 +155,11 @@ def same(found: object, weights: np.ndarray) -> bool:
 
 
 def silent_shares(format: FileFormat, path: Path, weights: np.ndarray, count: int) -> dict[str, float]:
-    """The share of silent damages of each kind, of `count` each. The file is cut in the end, from behind."""
-    damages = {"flips": flipped, "zeros": zeroed, "cuts": cut}
+    """The share of silent corruptions of each kind, of `count` each. The file is cut in the end, from behind."""
+    corruptions = {"flips": flipped, "zeros": zeroed, "cuts": cut}
     return {
         kind: sum(loads_in_silence(format, path, weights) for _ in damaged(path, count)) / count
-        for kind, damaged in damages.items()
+        for kind, damaged in corruptions.items()
     }
 
 

@@ -66,8 +66,8 @@ class LatentGrid(Diagnostic):
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         steps = "between the examples of neighbouring points of the grid, in the features of the judge"
         return {
-            "step_largest": MetricInfo("Largest step", f"Largest distance {steps}.", "none", 0, None),
-            "step_median": MetricInfo("Median step", f"Median distance {steps}.", "none", 0, None),
+            "max_step": MetricInfo("Largest step", f"Largest distance {steps}.", "none", 0, None),
+            "median_step": MetricInfo("Median step", f"Median distance {steps}.", "none", 0, None),
             "step_ratio": MetricInfo(
                 "Largest step over the median", "Largest distance between neighbours over the median: how evenly "
                 "examples change; a jump stands out.", "low", 1, None,
@@ -82,10 +82,10 @@ class LatentGrid(Diagnostic):
                 "Displacement", "Largest distance of a point from where its walk begins (the square: at the origin), "
                 "over the norm of a latent point, the root of the latent size.", "none", 0, None,
             ),
-            "norm_smallest": MetricInfo(
+            "min_norm": MetricInfo(
                 "Smallest norm", "Smallest norm of a point of the grid over that of a latent point.", "none", 0, None
             ),
-            "norm_largest": MetricInfo(
+            "max_norm": MetricInfo(
                 "Largest norm", "Largest norm of a point of the grid over that of a latent point.", "none", 0, None
             ),
         }  # fmt: skip
@@ -108,8 +108,8 @@ class LatentGrid(Diagnostic):
         values = {
             **dict.fromkeys(self.columns(None), np.nan),
             "displacement": float(np.linalg.norm(points - starts, axis=2).max() / norm),
-            "norm_smallest": float(norms.min()),
-            "norm_largest": float(norms.max()),
+            "min_norm": float(norms.min()),
+            "max_norm": float(norms.max()),
         }
         kept = np.float16 if examples.ndim == 4 else np.float32  # of images, finer than a byte
         arrays = {
@@ -191,4 +191,4 @@ def steps(features: np.ndarray, *, both: bool) -> dict[str, float]:
     lengths = np.concatenate(found)
     largest, median = float(lengths.max()), float(np.median(lengths))
     ratio = largest / median if median > 0 else (np.inf if largest > 0 else np.nan)
-    return {"step_largest": largest, "step_median": median, "step_ratio": ratio}
+    return {"max_step": largest, "median_step": median, "step_ratio": ratio}

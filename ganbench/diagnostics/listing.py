@@ -23,9 +23,9 @@ RATE = 1e-3  # of gradient descent
 LATENT, PRINTED_LATENT = 50, 5  # numbers that the generator takes, and that the listing draws
 NETWORKS = FC(
     latent_size=LATENT,
-    hidden=(200, 400, 1000),
-    discriminator_hidden=(1000, 400, 200),
-    scaled=False,
+    hidden_sizes=(200, 400, 1000),
+    discriminator_hidden_sizes=(1000, 400, 200),
+    scale_hidden_sizes=False,
     dropout=0.1,
     discriminator_activation="relu",
 )

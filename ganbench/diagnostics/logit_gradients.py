@@ -77,7 +77,7 @@ class LogitGradients(Diagnostic):
                 "Literal, intact from", f"Smallest logit at which dL_G/da {literal} is within 1% of -(1 - D)."
             ),
             "literal_zero_to": logit("Literal, zero up to", f"Largest logit up to which dL_G/da {literal} is 0."),
-            "literal_largest_loss": size("Literal, largest loss", f"Largest generator's loss {literal}."),
+            "literal_max_loss": size("Literal, largest loss", f"Largest generator's loss {literal}."),
             "literal_fake_zero_from": logit(
                 "Literal, fakes zero from",
                 f"Smallest logit from which the derivative on fakes of the discriminator's loss {literal} is 0.",
@@ -119,7 +119,7 @@ class LogitGradients(Diagnostic):
             "literal_at_minus_104": _size(literal.generator, -104.0),
             "literal_intact_from": whole[intact].min(),
             "literal_zero_to": whole[generator != 0].min() - 1,
-            "literal_largest_loss": literal.generator(whole).max(),
+            "literal_max_loss": literal.generator(whole).max(),
             "literal_fake_zero_from": whole[fake != 0].max() + 1,
             "non_saturating_at_minus_104": _size(non_saturating.generator, -104.0),
             "fake_at_17": _size(non_saturating.fake, 17.0),

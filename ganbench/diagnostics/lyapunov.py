@@ -29,16 +29,16 @@ QUANTILE = 2.093  # 97.5% of Student's t with 19 degrees of freedom
 @dataclass(frozen=True)
 class Lyapunov(Diagnostic):
     """Training is repeated from its start, in double precision, on the same batches and with the penalties that were
-    due at each step, for `steps` steps, together with perturbed copies (shadows) of each run. Exponents are means of
+    due at each step, for `steps` steps, together with shadows, perturbed copies of each run. Exponents are means of
     the logarithm of the growth of distances over a step, after a share of `burn_in` in which shadows find the direction
     of fastest growth; distances are those of parameters, optimizer states and the networks' buffers together, where
     states and buffers affect the parameters. Buffers begin with their initial values, as training did.
 
     `tangent` (Benettin et al. 1980): `exponents` vectors are mapped by the Jacobian of every step, by central
-    differences, and made orthogonal. `cluster`: `copies` nearby networks start in random directions at `distance`
-    (times the root-mean-square of the parameters where that exceeds 1) and are put back to that distance every `every`
-    steps. A cluster measures the largest exponent only. With Adam or RMSProp, whose mean of squares must not become
-    negative, take `cluster`.
+    differences, and made orthogonal. `shadow`: `shadows` of each run start in random directions at the distance
+    `perturbation` (times the root-mean-square of the parameters where that exceeds 1) and are put back to that distance
+    every `every` steps. They measure the largest exponent only. With Adam or RMSProp, whose mean of squares must not
+    become negative, take `shadow`.
 
     An exponent is minus infinity where a step maps a difference to 0. The interval `low` to `high` is of 95%, from the
     means of 20 blocks of steps; an infinite exponent has none. `regime` weighs the exponent against
@@ -52,37 +52,39 @@ class Lyapunov(Diagnostic):
     Arrays: `growth` (blocks, exponents), means of the blocks in 1/step.
     """
 
-    method: Literal["tangent", "cluster"] = "tangent"
+    method: Literal["tangent", "shadow"] = "tangent"
     """How exponents are measured: 'tangent' by vectors that the Jacobian of every step maps (Benettin et al. 1980),
-    'cluster' by nearby copies."""
+    'shadow' by runs that start nearby."""
     steps: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 0
     """Number of training steps that are repeated; 0 for all."""
     burn_in: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     """First share of the steps, which does not count: shadows find the direction of fastest growth in it."""
     exponents: Annotated[int, Interval(ge=1, le=1000)] = 2
     """Number of exponents, the largest ones, by 'tangent'."""
-    copies: Annotated[int, Interval(ge=1, le=1000)] = 4
-    """Number of nearby copies of each run, by 'cluster'."""
-    distance: Annotated[float, Interval(ge=1e-12, le=1e-2)] = 1e-7
-    """Distance of the copies from the run, by 'cluster', times the root mean square of the parameters where that
+    shadows: Annotated[int, Interval(ge=1, le=1000)] = 4
+    """Number of shadows of each run, by 'shadow'."""
+    perturbation: Annotated[float, Interval(ge=1e-12, le=1e-2)] = 1e-7
+    """Distance of the shadows from their run, by 'shadow', times the root mean square of the parameters where that
     exceeds 1."""
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
-    """Number of steps after which the copies are put back to their distance, by 'cluster'."""
+    """Number of steps after which the shadows are put back to their distance, by 'shadow'."""
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         def info(title: str, what: str, best: str = "none", lower: float | None = None, upper: float | None = None):
             return MetricInfo(title, what, best, lower, upper)
 
         return {
-            "largest": info(
+            "max_exponent": info(
                 "Largest Lyapunov exponent", "Mean growth of the logarithm of small distances between runs, 1/step; "
-                "above 0 neighbours part, below 0 they meet.", "low"
+                "above 0 nearby runs part, below 0 they meet.", "low"
             ),
             "low": info("Largest exponent, low", "Lower end of its 95% interval, 1/step."),
             "high": info("Largest exponent, high", "Upper end of its 95% interval, 1/step."),
             "second": info("Second exponent", "Growth in the next direction, 1/step; from tangent vectors only."),
             "sum": info("Sum of exponents", "Of those computed: growth of the volume that they span, 1/step."),
-            "largest_per_time": info("Largest exponent per time", "Per unit of step times `learning_rate`.", "low"),
+            "max_exponent_per_time": info(
+                "Largest exponent per time", "Per unit of step times `learning_rate`.", "low"
+            ),
             "regime": info("Regime", "0 fixed point, 1 cycle, 2 chaos, 3 run-off.", lower=0, upper=3),
             "directness": info(
                 "Directness", "Distance between the ends of the last half over the length of the path between: 1 is a "
@@ -122,14 +124,14 @@ class Lyapunov(Diagnostic):
             largest = exponents[0]
             spread = QUANTILE * means[:, 0].std(ddof=1) / BLOCKS**0.5 if np.isfinite(largest) else 0.0
             values["regime"][k] = regime(orbit, largest, largest - spread, largest + spread)
-            values["largest"][k] = largest
+            values["max_exponent"][k] = largest
             if np.isfinite(largest):
                 values["low"][k], values["high"][k] = largest - spread, largest + spread
             if self.method == "tangent":
                 values["second"][k] = exponents[1] if len(exponents) > 1 else np.nan
                 values["sum"][k] = exponents.sum()
         rate = trajectories.rates[trajectories.match.players[0]]
-        values["largest_per_time"] = values["largest"] / rate[:, 0].double().cpu().numpy()
+        values["max_exponent_per_time"] = values["max_exponent"] / rate[:, 0].double().cpu().numpy()
         values["jacobian_gap"], values["hessian_gap"] = _gaps(trajectories)
         return DiagnosticResult(values, {"growth": blocks})
 
@@ -140,7 +142,7 @@ class Lyapunov(Diagnostic):
         keys = roles.state + roles.buffers
         begun = StepMap(trajectories, range(members)).begin()
         theta, start = state_vector(begun, []), state_vector(begun, keys)
-        shadows = min(self.exponents, theta.shape[1]) if tangent else self.copies
+        shadows = min(self.exponents, theta.shape[1]) if tangent else self.shadows
         steps = StepMap(trajectories, range(members), 1 + (2 * shadows if tangent else shadows))
         # Shadows differ from the run in the parameters only; how their states and buffers differ follows from that.
         v = torch.zeros(members, shadows, start.shape[1], dtype=start.dtype, device=start.device)
@@ -180,8 +182,8 @@ class Lyapunov(Diagnostic):
 
     def _near(self, theta: Tensor) -> Tensor:
         """Distances (members,) at which shadows are kept."""
-        distance = TINY if self.method == "tangent" else self.distance
-        return distance * theta.square().mean(1).sqrt().clamp(min=1)
+        perturbation = TINY if self.method == "tangent" else self.perturbation
+        return perturbation * theta.square().mean(1).sqrt().clamp(min=1)
 
 
 def _random(count: int, theta: Tensor) -> Tensor:

@@ -57,9 +57,9 @@ class MissingModes(Diagnostic):
     """Number of repetitions, each with its own parts of the held-out examples."""
     levels: Annotated[int, Interval(ge=1, le=100)] = 5
     """Largest number of degrees of deletion: numbers of deleted classes, evenly spaced from 1 to half of all."""
-    neighbours: Annotated[int, Interval(ge=1, le=100)] = 5
+    neighbors: Annotated[int, Interval(ge=1, le=100)] = 5
     """Rank k of the neighbour that a ball of recall and coverage reaches to."""
-    most: Annotated[int, Interval(ge=10, le=100_000)] = 4000
+    max_examples: Annotated[int, Interval(ge=10, le=100_000)] = 4000
     """Largest number of training and of held-out examples; of more, as many, evenly spaced, are taken."""
 
     needs_judge: ClassVar[bool] = True
@@ -128,13 +128,13 @@ class MissingModes(Diagnostic):
         in all parts but the first where classes are missing, and everywhere without examples enough."""
         found = {name: np.full((self.draws, len(deleted), PARTS), np.nan) for name in WORSE}
         real = samples.real
-        train, heldout = (evenly_spaced(len(each), self.most) for each in (real.train, real.heldout))
+        train, heldout = (evenly_spaced(len(each), self.max_examples) for each in (real.train, real.heldout))
         known, shown = samples.judged(real.train[train]), samples.judged(real.heldout[heldout])
         labels = real.heldout_modes[heldout]
         random = stream(0, "missing-modes")
         left = [[np.flatnonzero(~np.isin(labels, order[:count])) for count in deleted] for order in orders]
         count = min(len(labels) // PARTS, *(len(rows) for each in left for rows in each))
-        metrics = (FD(), PRDC(k=self.neighbours, most=self.most))
+        metrics = (FD(), PRDC(k=self.neighbors, max_examples=self.max_examples))
         if known is None or shown is None or min(count, len(train)) < max(each.fewest for each in metrics):
             return found
         equally_many = known.take(np.sort(random.permutation(len(train))[:count]))

@@ -19,14 +19,19 @@ from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
 
 LISTED_HEAD = (1000, 400, 200)  # widths of the discriminator that is printed
-LARGE = fc.FC(hidden=(512, 2048, 8192), scaled=False)
-HALVED = fc.FC(hidden=(512, 2048, 4096), scaled=False)
+LARGE = fc.FC(hidden_sizes=(512, 2048, 8192), scale_hidden_sizes=False)
+HALVED = fc.FC(hidden_sizes=(512, 2048, 4096), scale_hidden_sizes=False)
 
 NETWORKS: dict[str, tuple[str, Architecture, tuple[int, int, int]]] = {
     # name in columns: (name in sentences, architecture, shape of an image)
     "listed": (
         "the listed fully connected networks",
-        fc.FC(latent_size=50, hidden=LISTED_HEAD[::-1], discriminator_hidden=LISTED_HEAD, scaled=False),
+        fc.FC(
+            latent_size=50,
+            hidden_sizes=LISTED_HEAD[::-1],
+            discriminator_hidden_sizes=LISTED_HEAD,
+            scale_hidden_sizes=False,
+        ),
         (1, 28, 28),
     ),
     "described": ("the described fully connected networks", fc.FC(), (1, 28, 28)),
@@ -35,7 +40,7 @@ NETWORKS: dict[str, tuple[str, Architecture, tuple[int, int, int]]] = {
     "unpool": ("the unpooling networks", unpool.Unpool(), (3, 128, 128)),
     "dcgan_64": ("the DCGAN of 64 pixels without biases", dcgan.DCGAN(biases="without"), (3, 64, 64)),
     "dcgan_128": ("the DCGAN of 128 pixels", dcgan.DCGAN(order="activation-norm"), (3, 128, 128)),
-    "dcgan_512": ("the DCGAN of 512 pixels", dcgan.DCGAN(latent_size=1000, features=32), (3, 512, 512)),
+    "dcgan_512": ("the DCGAN of 512 pixels", dcgan.DCGAN(latent_size=1000, base_channels=32), (3, 512, 512)),
 }
 """The networks of the article on GANs from fully connected ones to DCGANs, with the settings of docs/networks.md."""
 
@@ -47,27 +52,27 @@ class NetworkSizes(Diagnostic):
     """The networks are built on PyTorch's meta device, which has shapes without numbers, and counted.
 
     The large fully connected networks, whose widths are those of an image of 64 pixels whatever its size, are built for
-    square colour images of every one of `sides` pixels too. With h units next to an image of n numbers, the weights
-    between the two are n h and everything else does not depend on n, so both networks together are a + b n: a straight
-    line in the number of pixels. An exponential a b^n would have a log-log slope that grows with n without bound.
-    Networks whose widths are scaled with the side of the image have a + b n + c n^(3/2).
+    square colour images of every one of `image_sizes` pixels too. With h units next to an image of n numbers, the
+    weights between the two are n h and everything else does not depend on n, so both networks together are a + b n: a
+    straight line in the number of pixels. An exponential a b^n would have a log-log slope that grows with n without
+    bound. Networks whose widths are scaled with the side of the image have a + b n + c n^(3/2).
 
-    Arrays: `pixels`, `parameters`, `scaled_parameters` (sides,), both networks together.
+    Arrays: `pixels`, `parameters`, `scaled_parameters` (image sizes,), both networks together.
 
     Raises:
-        GanbenchError: `sides` are less than three different ones, or do not ascend.
+        GanbenchError: `image_sizes` are less than three different ones, or do not ascend.
     """
 
-    sides: tuple[Annotated[int, Interval(ge=4, le=4096)], ...] = (16, 32, 64, 128, 256)
-    """Sides of the square colour images, in pixels, three or more in ascending order."""
+    image_sizes: tuple[Annotated[int, Interval(ge=4, le=4096)], ...] = (16, 32, 64, 128, 256)
+    """Height and width of the square colour images, in pixels, three or more in ascending order."""
 
     of: ClassVar[Literal["runs", "study"]] = "study"
 
     def __post_init__(self) -> None:
-        if len(self.sides) < 3 or sorted(set(self.sides)) != list(self.sides):
+        if len(self.image_sizes) < 3 or sorted(set(self.image_sizes)) != list(self.image_sizes):
             raise GanbenchError(
-                f"diagnostic 'network_sizes': sides must be three or more different sides of images in ascending order,"
-                f" such as [16, 32, 64], but is {list(self.sides)}."
+                f"diagnostic 'network_sizes': image_sizes must be three or more different sizes in ascending order, "
+                f"such as [16, 32, 64], but is {list(self.image_sizes)}."
             )
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
@@ -130,8 +135,8 @@ class NetworkSizes(Diagnostic):
             "first_weight_64": _weights(LARGE, 64)[0],
             "first_weight_128": _weights(LARGE, 128)[0],
         }
-        pixels = np.array(self.sides, dtype=np.float64) ** 2
-        fixed, scaled = (_both(each, self.sides) for each in (LARGE, fc.FC()))
+        pixels = np.array(self.image_sizes, dtype=np.float64) ** 2
+        fixed, scaled = (_both(each, self.image_sizes) for each in (LARGE, fc.FC()))
         line = np.interp(pixels, pixels[[0, -1]], fixed[[0, -1]])
         values |= {
             "pixel_exponent": _last_slope(pixels, fixed),

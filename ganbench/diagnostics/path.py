@@ -51,15 +51,17 @@ class TrainingPath(Diagnostic):
             "turns": info("Turns", "Rounds made in all, net."),
             "start_radius": info("First radius", "Distance from the origin at the start."),
             "final_radius": info("Last radius", "Distance from the origin at the end.", "low"),
-            "smallest_radius": info("Smallest radius", "Smallest distance from the origin on the path."),
-            "largest_radius": info("Largest radius", "Largest distance from the origin on the path."),
+            "min_radius": info("Smallest radius", "Smallest distance from the origin on the path."),
+            "max_radius": info("Largest radius", "Largest distance from the origin on the path."),
             "steps_to_tenfold": info("Steps to tenfold", "First step with ten times the first radius or more.", "high"),
             "average_radius": info(
                 "Radius of the average",
                 "Distance of the mean of all iterates from the origin over the first radius.",
                 "low",
             ),
-            "field_ratio": info("Field left", "Norm of the field at the end over that at the start.", "low"),
+            "gradient_norm_ratio": info(
+                "Gradient norm left", "Norm of the field at the end over that at the start.", "low"
+            ),
             "converged": info(
                 "Converged", f"1 if the field fell to {self.tolerance:g} of its start, 0 if not.", "high", upper=1
             ),
@@ -78,7 +80,7 @@ class TrainingPath(Diagnostic):
 
         first, last = (_field_norm(trajectories, index) for index in (0, -1))
         with np.errstate(all="ignore"):
-            values["field_ratio"] = np.where(np.isfinite(last) & (first > 0), last / first, np.nan)
+            values["gradient_norm_ratio"] = np.where(np.isfinite(last) & (first > 0), last / first, np.nan)
         arrived = np.isfinite(last) & (last <= self.tolerance * first)
         values["converged"] = np.where(np.isfinite(first), arrived.astype(float), np.nan)
         for index, name in enumerate(_named(trajectories.match.game)):
@@ -134,8 +136,8 @@ def _columns(path: np.ndarray, steps: np.ndarray, every: bool) -> dict[str, floa
         "turns": float(turned / (2 * np.pi)),
         "start_radius": float(_finite(radius[0])),
         "final_radius": float(_finite(radius[-1])),
-        "smallest_radius": float(radius.min()) if whole else nan,
-        "largest_radius": float(radius.max()) if whole else nan,
+        "min_radius": float(radius.min()) if whole else nan,
+        "max_radius": float(radius.max()) if whole else nan,
         "steps_to_tenfold": float(steps[far[0]]) if len(far) else nan,
         "average_radius": float(_lengths(path.mean(0)[None])[0] / radius[0]) if whole and good else nan,
     }

@@ -16,35 +16,35 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream_seed
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
-from ganbench.nn.initialisation import initialise
+from ganbench.nn.initialization import initialize
 
 SIDE = 4  # of the innermost feature map, and of the kernel
 
 
 @dataclass(frozen=True)
 class Projection(Diagnostic):
-    """The first layer of DCGAN's generator makes a map of 4x4 with `features` channels of a latent point of
-    `latent_size` numbers: ConvTranspose2d(latent_size, features, 4, 1, 0). An input of one pixel meets each weight
-    once, so the layer is Linear(latent_size, 16 features), and both are the same function with the same weights.
+    """The first layer of DCGAN's generator makes a map of 4x4 with `channels` channels of a latent point of
+    `latent_size` numbers: ConvTranspose2d(latent_size, channels, 4, 1, 0). An input of one pixel meets each weight
+    once, so the layer is Linear(latent_size, 16 channels), and both are the same function with the same weights.
 
-    PyTorch draws initial weights and biases uniformly within 1 / sqrt(n) of zero. It counts n = 16 `features` for the
+    PyTorch draws initial weights and biases uniformly within 1 / sqrt(n) of zero. It counts n = 16 `channels` for the
     transposed convolution, as if an output summed over these, and n = `latent_size` for the linear layer, where the sum
     is. Of standard normal latent points the outputs have the standard deviation sqrt((latent_size + 1) / (3 n)): apart
-    by the factor sqrt(16 features / latent_size). After initialisation by N(0, 0.02^2) (Radford, Metz and Chintala
+    by the factor sqrt(16 channels / latent_size). After initialisation by N(0, 0.02^2) (Radford, Metz and Chintala
     2016) there is no such difference.
 
     Gradients are those of the loss sum_ij r_ij y_ij / n of n latent points, with y the outputs and r a readout of
     standard normal numbers; sizes are root mean squares over a layer's weights, or over the latent points. Outputs are
     passed on as they are, or normalised first by channel over the batch, as in DCGAN. As they are, dL/dW = sum_i z_i
     r_i / n does not depend on W, and dL/dz = W r / n grows with it: with PyTorch's weights, the linear layer's dL/dW is
-    the transposed convolution's, and its dL/dz sqrt(16 features / latent_size) times that. Normalised outputs do not
+    the transposed convolution's, and its dL/dz sqrt(16 channels / latent_size) times that. Normalised outputs do not
     change with the size of W, so that dL/dW falls as 1 / |W| and dL/dz does not: then the linear layer's dL/dW is
     smaller by that factor, and its dL/dz the same.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=4096)] = 100
     """Number of coordinates of a latent point."""
-    features: Annotated[int, Interval(ge=1, le=4096)] = 1024
+    channels: Annotated[int, Interval(ge=1, le=4096)] = 1024
     """Number of channels of the first map."""
     latents: Annotated[int, Interval(ge=2, le=100_000)] = 256
     """Number of latent points of which deviations and gradients are taken."""
@@ -76,7 +76,7 @@ class Projection(Diagnostic):
                     f"The linear layer's gradient of the {words} over the transposed convolution's, PyTorch's initial "
                     f"weights{title}.",
                 )
-                for suffix, title in (("", ""), ("_normalised", ", normalised outputs"))
+                for suffix, title in (("", ""), ("_normalized", ", normalised outputs"))
                 for what, words in (("weight", "weights"), ("latent", "latent points"))
             },
             "difference": number(
@@ -94,7 +94,7 @@ class Projection(Diagnostic):
                 "Ratio of the deviations", "The linear layer's over the transposed convolution's, PyTorch's weights."
             ),
             "expected_transposed": number(
-                "Expected deviation, transposed convolution", "sqrt((latent size + 1) / (3 n)), n = 16 features."
+                "Expected deviation, transposed convolution", "sqrt((latent size + 1) / (3 n)), n = 16 channels."
             ),
             "expected_linear": number(
                 "Expected deviation, linear layer", "sqrt((latent size + 1) / (3 n)), n = latent size."
@@ -107,14 +107,14 @@ class Projection(Diagnostic):
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
         generator = torch.Generator().manual_seed(stream_seed(0, "projection"))
         latent = torch.randn(self.latents, self.latent_size, generator=generator)
-        readout = torch.randn(self.latents, self.features * SIDE**2, generator=generator)
+        readout = torch.randn(self.latents, self.channels * SIDE**2, generator=generator)
         values: dict[str, float] = {}
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(stream_seed(0, "projection-weights"))
             transposed, linear = self.layers()
             found = [_outputs(layer, latent).std().item() for layer in (transposed, linear)]
             values |= {"transposed_deviation": found[0], "linear_deviation": found[1], "ratio": found[1] / found[0]}
-            for normalised, suffix in ((False, ""), (True, "_normalised")):
+            for normalised, suffix in ((False, ""), (True, "_normalized")):
                 one, other = (gradients(layer, latent, readout, normalised) for layer in (transposed, linear))
                 for what in ("weight", "latent"):
                     values[f"{what}_gradient_ratio{suffix}"] = _size(other[what]) / _size(one[what])
@@ -127,16 +127,16 @@ class Projection(Diagnostic):
                 values[f"{exact}gradient_difference"] = max(
                     (one[what] - other[what]).abs().max().item() / _size(one[what]) for what in one
                 )
-            one, other = (_outputs(initialise(layer, "normal"), latent).std() for layer in self.layers())
+            one, other = (_outputs(initialize(layer, "normal"), latent).std() for layer in self.layers())
             values["matched_ratio"] = (other / one).item()
-        values["expected_transposed"] = self.expected_deviation(self.features * SIDE**2)
+        values["expected_transposed"] = self.expected_deviation(self.channels * SIDE**2)
         values["expected_linear"] = self.expected_deviation(self.latent_size)
         return DiagnosticResult({name: np.asarray(values[name]) for name in self.columns(None)})
 
     def layers(self) -> tuple[nn.ConvTranspose2d, nn.Linear]:
         """Both layers, with PyTorch's initial weights."""
-        transposed = nn.ConvTranspose2d(self.latent_size, self.features, SIDE)
-        return transposed, nn.Linear(self.latent_size, self.features * SIDE**2)
+        transposed = nn.ConvTranspose2d(self.latent_size, self.channels, SIDE)
+        return transposed, nn.Linear(self.latent_size, self.channels * SIDE**2)
 
     def expected_deviation(self, counted: int) -> float:
         """The standard deviation of the outputs of standard normal latent points, whose weights and bias are uniform
@@ -160,11 +160,11 @@ def gradients(layer: nn.Module, latent: Tensor, readout: Tensor, normalised: boo
     Args:
         layer: either layer.
         latent: latent points, (n, latent_size).
-        readout: r, (n, 16 features).
+        readout: r, (n, 16 channels).
         normalised: whether outputs are normalised by channel, over the batch and the 16 positions.
 
     Returns:
-        Of `weight` (latent_size, 16 features) and of `latent` (n, latent_size).
+        Of `weight` (latent_size, 16 channels) and of `latent` (n, latent_size).
     """
     with torch.enable_grad():
         latent = latent.clone().requires_grad_()
@@ -183,5 +183,5 @@ def _size(gradient: Tensor) -> float:
 
 
 def _outputs(layer: nn.Module, latent: Tensor) -> Tensor:
-    """The outputs (n, 16 features) of latent points (n, latent_size)."""
+    """The outputs (n, 16 channels) of latent points (n, latent_size)."""
     return layer(latent if isinstance(layer, nn.Linear) else latent[:, :, None, None]).flatten(1)

@@ -18,31 +18,31 @@ from ganbench.numerics.along_path import WHEN, spaced_snapshots, summaries
 
 @dataclass(frozen=True)
 class Rotation(Diagnostic):
-    """At up to `points` snapshots, evenly spaced among those kept, J = S + A is split into its symmetric part S, the
-    only part in the Jacobian of a gradient of one function, and its antisymmetric part A (Balduzzi et al. 2018). The
-    split is local and depends on the coordinates: with unequal learning rates of the players it would differ.
+    """At up to `max_snapshots` snapshots, evenly spaced among those kept, J = S + A is split into its symmetric part S,
+    the only part in the Jacobian of a gradient of one function, and its antisymmetric part A (Balduzzi et al. 2018).
+    The split is local and depends on the coordinates: with unequal learning rates of the players it would differ.
 
     The rotation share |A|^2 / |J|^2 weighs all directions alike; the turning share |A F|^2 / (|S F|^2 + |A F|^2)
-    measures the direction of the flow only. J is averaged over the first `batches` of training. Up to `exact`
-    parameters the rotation share is computed from J; beyond, it is estimated from products with `probes` fixed random
-    directions.
+    measures the direction of the flow only. J is averaged over the first `batches` of training. Up to `max_exact_size`
+    parameters the rotation share is computed from J; beyond, it is estimated from products with
+    `hutchinson_samples` fixed random directions.
 
     Means are over the snapshots that a run reached; a share that is not defined, as where J = 0, is NaN.
 
-    Arrays: `steps`, `rotation_share`, `turning_share` (points,).
+    Arrays: `steps`, `rotation_share`, `turning_share` (snapshots,).
 
     Raises:
         GanbenchError: the game has no second derivatives.
     """
 
-    points: Annotated[int, Interval(ge=1, le=10_000)] = 11
+    max_snapshots: Annotated[int, Interval(ge=1, le=10_000)] = 11
     """Largest number of snapshots that are measured, evenly spaced among those kept."""
     batches: Annotated[int, Interval(ge=1, le=10_000)] = 1
     """Number of batches, the first of training, over which J is averaged."""
-    exact: Annotated[int, Interval(ge=0, le=3000)] = 100
+    max_exact_size: Annotated[int, Interval(ge=0, le=3000)] = 100
     """Largest number of parameters of which the rotation share is computed from J; beyond it, it is an estimate."""
-    probes: Annotated[int, Interval(ge=1, le=10_000)] = 30
-    """Number of random directions from which the rotation share is estimated beyond `exact`."""
+    hutchinson_samples: Annotated[int, Interval(ge=1, le=10_000)] = 30
+    """Number of random directions from which the rotation share is estimated beyond `max_exact_size`."""
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         share = "Share of the antisymmetric part in |J|^2"
@@ -57,7 +57,7 @@ class Rotation(Diagnostic):
         }
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
-        everyone, indices = len(trajectories.match.members), spaced_snapshots(trajectories, self.points)
+        everyone, indices = len(trajectories.match.members), spaced_snapshots(trajectories, self.max_snapshots)
         shares = {name: np.full((everyone, len(indices)), np.nan) for name in ("rotation_share", "turning_share")}
         for column, index in enumerate(indices):
             where = jacobians.snapshot_point(trajectories, int(index), self.batches)
@@ -75,4 +75,4 @@ class Rotation(Diagnostic):
         grad = grad / grad.norm(dim=1, keepdim=True)
         forward, backward = ahead(grad).double(), back(grad).double()
         turned, pulled = ((forward - backward) / 2).square().sum(1), ((forward + backward) / 2).square().sum(1)
-        return jacobians.rotation_share(where, self.exact, self.probes), turned / (turned + pulled)
+        return jacobians.rotation_share(where, self.max_exact_size, self.hutchinson_samples), turned / (turned + pulled)

@@ -23,9 +23,10 @@ class Spectrum(Diagnostic):
     first `batches` of training (Mescheder, Nowozin and Geiger 2017 average 10).
 
     Eigenvalues are those of -J, the growth rates of the flow theta' = -F: the real part of a mode is its growth per
-    unit of training time (step times learning rate), the imaginary part its angular speed. Up to `exact` parameters
-    all eigenvalues are computed; beyond, the outer ones by Arnoldi's method with `products` products, and the rotation
-    share is an estimate from `probes` directions. Members whose parameters are not finite there have NaN.
+    unit of training time (step times learning rate), the imaginary part its angular speed. Up to `max_exact_size`
+    parameters all eigenvalues are computed; beyond, the outer ones by `arnoldi_iterations` of Arnoldi's method, and
+    the rotation share is an estimate from `hutchinson_samples` directions. Members whose parameters are not finite
+    there have NaN.
 
     Arrays: `eigenvalues_real`, `eigenvalues_imag` (n,), largest real part first.
 
@@ -37,12 +38,12 @@ class Spectrum(Diagnostic):
     """Point at which J is taken: the first snapshot, the last one, or the origin, where all parameters are 0."""
     batches: Annotated[int, Interval(ge=1, le=10_000)] = 1
     """Number of batches, the first of training, over which J is averaged."""
-    exact: Annotated[int, Interval(ge=0, le=3000)] = 600
+    max_exact_size: Annotated[int, Interval(ge=0, le=3000)] = 600
     """Largest number of parameters of which all eigenvalues are computed; beyond it, the outer ones."""
-    products: Annotated[int, Interval(ge=1, le=10_000)] = 60
-    """Number of products with the Jacobian that Arnoldi's method takes beyond `exact`."""
-    probes: Annotated[int, Interval(ge=1, le=10_000)] = 30
-    """Number of random directions from which the rotation share is estimated beyond `exact`."""
+    arnoldi_iterations: Annotated[int, Interval(ge=1, le=10_000)] = 60
+    """Number of iterations of Arnoldi's method beyond `max_exact_size`, a product with the Jacobian each."""
+    hutchinson_samples: Annotated[int, Interval(ge=1, le=10_000)] = 30
+    """Number of random directions from which the rotation share is estimated beyond `max_exact_size`."""
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:
         def info(title: str, what: str, best: str = "none", lower: float | None = None, upper: float | None = None):
@@ -54,8 +55,8 @@ class Spectrum(Diagnostic):
             ),
             "frequency": info("Frequency", "Imaginary part of that eigenvalue, without sign, radians/time.", lower=0),
             "second_real": info("Second growth rate", "Real part of the eigenvalue that comes second."),
-            "largest_imaginary": info("Largest frequency", "Largest imaginary part, radians/time.", lower=0),
-            "imaginary_to_real": info(
+            "max_imag": info("Largest frequency", "Largest imaginary part, radians/time.", lower=0),
+            "max_imag_real_ratio": info(
                 "Largest |Im/Re|", "How far an eigenvalue turns before it grows or shrinks e-fold; infinite where it "
                 "does neither.", lower=0
             ),
@@ -63,7 +64,9 @@ class Spectrum(Diagnostic):
                 "Rotation share", "|A|^2 / |J|^2 with A the antisymmetric part of J: 0 descends one function, 1 only "
                 "turns.", lower=0, upper=1
             ),
-            "residual": info("Field", "|F| at the point; eigenvalues decide stability only where it is 0.", lower=0),
+            "gradient_norm": info(
+                "Gradient norm", "|F| at the point; eigenvalues decide stability only where it is 0.", lower=0
+            ),
         }  # fmt: skip
         for player in game.players:
             columns[f"{player}_hessian_min"] = info(
@@ -84,16 +87,16 @@ class Spectrum(Diagnostic):
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
         everyone, names = len(trajectories.match.members), list(self.columns(trajectories.match.game))
         width = jacobians.parameter_count(trajectories.match)
-        shown = width if width <= self.exact else min(self.products, width)
+        shown = width if width <= self.max_exact_size else min(self.arnoldi_iterations, width)
         where = jacobians.snapshot_point(trajectories, self.at, self.batches)
         if where is None:
             none = np.full((everyone, shown), np.nan)
             return DiagnosticResult(
                 {name: none[:, 0] for name in names}, {"eigenvalues_real": none, "eigenvalues_imag": none.copy()}
             )
-        found, columns = self._exact(where) if width <= self.exact else self._krylov(where)
+        found, columns = self._exact(where) if width <= self.max_exact_size else self._krylov(where)
         found = np.stack([_sorted(row) for row in -found.cpu().numpy()])
-        columns |= _summary(found, torch.finfo(where.theta.dtype).eps) | {"residual": where.field().norm(dim=1)}
+        columns |= _summary(found, torch.finfo(where.theta.dtype).eps) | {"gradient_norm": where.field().norm(dim=1)}
         if width == 2:
             ordered = np.stack([row[np.lexsort((row.imag, row.real))] for row in found])
             for index in (1, 2):
@@ -117,7 +120,7 @@ class Spectrum(Diagnostic):
 
     def _krylov(self, where: jacobians.ParameterPoint) -> tuple[Tensor, dict[str, Tensor]]:
         """Eigenvalues and rotation share from products with vectors alone."""
-        count, parts = min(self.products, where.width), []
+        count, parts = min(self.arnoldi_iterations, where.width), []
         for few in where.groups(where.width * (count + 1)):
             ahead, _ = jacobians.mean_products(few.match, few.players, few.batches)
             start = random_signs("krylov", 1, few.width, few.theta)[0].expand(len(few.indices), -1)
@@ -133,7 +136,7 @@ class Spectrum(Diagnostic):
         found, *extremes = (torch.cat(each) for each in zip(*parts, strict=True))
         names = [f"{player}_hessian_{end}" for player in where.match.players for end in ("min", "max")]
         columns = {name: torch.where(e.isfinite(), e, torch.nan) for name, e in zip(names, extremes, strict=True)}
-        return found, columns | {"rotation_share": jacobians.rotation_share(where, 0, self.probes)}
+        return found, columns | {"rotation_share": jacobians.rotation_share(where, 0, self.hutchinson_samples)}
 
 
 def _sorted(row: np.ndarray) -> np.ndarray:
@@ -153,8 +156,8 @@ def _summary(found: np.ndarray, rounding: float) -> dict[str, np.ndarray]:
         "max_real": first.real,
         "frequency": np.abs(first.imag),
         "second_real": second.real,
-        "largest_imaginary": np.fmax.reduce(np.abs(found.imag), axis=1),
-        "imaginary_to_real": np.fmax.reduce(ratio, axis=1),
+        "max_imag": np.fmax.reduce(np.abs(found.imag), axis=1),
+        "max_imag_real_ratio": np.fmax.reduce(ratio, axis=1),
     }
 
 

@@ -43,8 +43,8 @@ FINER = 6  # times that the grid is refined within the interval found: to 1e-10
 class StepMapSpectrum(Diagnostic):
     """The Jacobian of the step theta -> theta', parameters and states together, at the first or last snapshot or at the
     `origin`, on the first batches of training: near a fixed point a method converges if its spectral radius is below 1.
-    In double precision and by central differences, exact at the origin of a linear game. Up to `exact` entries of the
-    state all eigenvalues are computed, beyond the outer ones, Arnoldi's after that many `products`.
+    In double precision and by central differences, exact at the origin of a linear game. Up to `max_exact_size` entries
+    of the state all eigenvalues are computed, beyond the outer ones, Arnoldi's after `arnoldi_iterations`.
 
     The penalties of a lazy regularizer are those of every step.
 
@@ -58,18 +58,19 @@ class StepMapSpectrum(Diagnostic):
     step is not smooth: a step that divides by the running size of the gradient (Adam, RMSProp) jumps where the gradient
     is 0.
 
-    Arrays: `eigenvalues_real`, `eigenvalues_imag` (n,), largest modulus first; `rate`, `radius_by_rate` of `rates`.
+    Arrays: `eigenvalues_real`, `eigenvalues_imag` (n,), largest modulus first; `rate`, `radius_by_rate` of the
+    `learning_rates`.
     """
 
     at: Literal["start", "end", "origin"] = "end"
     """Point at which the step is taken: the first snapshot, the last one, or the origin, where all parameters are 0."""
-    exact: Annotated[int, Interval(ge=0, le=3000)] = 600
+    max_exact_size: Annotated[int, Interval(ge=0, le=3000)] = 600
     """Largest number of entries of the state of which all eigenvalues are computed; beyond it, the outer ones."""
-    products: Annotated[int, Interval(ge=1, le=10_000)] = 60
-    """Number of products with the Jacobian that Arnoldi's method takes beyond `exact`."""
+    arnoldi_iterations: Annotated[int, Interval(ge=1, le=10_000)] = 60
+    """Number of iterations of Arnoldi's method beyond `max_exact_size`, a product with the Jacobian each."""
     period: Annotated[int, Interval(ge=0, le=1_000_000)] = 0
     """Number of steps of a period of the method; 0 finds it."""
-    rates: tuple[Annotated[float, Interval(gt=0)], ...] = ()
+    learning_rates: tuple[Annotated[float, Interval(gt=0)], ...] = ()
     """Other learning rates of the first player at which the spectral radius is computed; the second's stays in
     proportion."""
 
@@ -97,14 +98,14 @@ class StepMapSpectrum(Diagnostic):
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
         everyone = len(trajectories.match.members)
         values = {name: np.full(everyone, np.nan) for name in self.columns(trajectories.match.game)}
-        rates = np.tile(np.array(self.rates, dtype=float), (everyone, 1))
+        rates = np.tile(np.array(self.learning_rates, dtype=float), (everyone, 1))
         arrays = {"rate": rates, "radius_by_rate": np.full(rates.shape, np.nan)}
         found = np.full((everyone, 1), np.nan, complex)
         where = jacobians.snapshot_point(trajectories, self.at)
         if where is not None:
             parts = state_roles(trajectories, int(where.indices[0]))
             period = self.period or clock_period(trajectories, int(where.indices[0]), parts.clocks)
-            for few in where.groups(where.width * (self.products + 1)):
+            for few in where.groups(where.width * (self.arnoldi_iterations + 1)):
                 step = 0 if self.at == "start" else max(0, int(trajectories.steps[-1]) - 1)
                 own_rates = scaled(
                     jacobians.select_members(trajectories.rates, few.indices), trajectories.schedule(step)
@@ -116,7 +117,7 @@ class StepMapSpectrum(Diagnostic):
                 values["displacement"][few.indices] = here.displacement
                 indices = few.indices[smooth]
                 found[indices] = own[smooth]
-                if self.rates and len(indices):
+                if self.learning_rates and len(indices):
                     arrays["radius_by_rate"][indices] = self._radii(here, rates[few.indices])[smooth]
                 if here.width <= SMALL and len(indices):
                     values["stability_limit"][indices] = self._limit(here)[smooth]
@@ -126,13 +127,15 @@ class StepMapSpectrum(Diagnostic):
     def _eigenvalues(self, here: _StepMapAtPoint) -> tuple[np.ndarray, np.ndarray]:
         """(k, n), per step and by falling modulus, and whether they are those of a derivative, (k,)."""
         wide = here.wide(SHIFT)
-        if here.width <= self.exact:
+        if here.width <= self.max_exact_size:
             near, far = (here.matrix(width) for width in (wide, 4 * wide))
             found = eigenvalues(near)
         else:
             start = random_signs("krylov", 1, here.width, wide)[0].expand(len(wide), -1) / here.width**0.5
             near, far = (here.along(start[:, None], width) for width in (wide, 4 * wide))
-            found = arnoldi(lambda v: here.along(v[:, None], wide)[:, 0], start, min(self.products, here.width))
+            found = arnoldi(
+                lambda v: here.along(v[:, None], wide)[:, 0], start, min(self.arnoldi_iterations, here.width)
+            )
         gap = (near - far).flatten(1).norm(dim=1) <= SMOOTH * near.flatten(1).norm(dim=1)
         found = found.cpu().numpy()
         falling = np.argsort(-np.abs(found), axis=1, kind="stable")  # which puts NaN last
@@ -151,7 +154,7 @@ class StepMapSpectrum(Diagnostic):
 
     def _radii_at_once(self, here: _StepMapAtPoint, rates: np.ndarray) -> np.ndarray:
         there = here.at_rates(rates)
-        if there.width > self.exact:
+        if there.width > self.max_exact_size:
             radii = np.abs(self._eigenvalues(there)[0][:, 0])
         else:
             moduli = eigenvalues(there.matrix(there.wide(SHIFT))).abs().amax(1)

@@ -18,7 +18,7 @@ from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game, Match
 from ganbench.numerics import jacobians, plane_fields
 from ganbench.numerics.fixed_points import (
-    CENTRE,
+    CENTER,
     SADDLE,
     STABLE_FOCUS,
     STABLE_NODE,
@@ -29,7 +29,7 @@ from ganbench.numerics.fixed_points import (
 from ganbench.numerics.plane_fields import Plane
 from ganbench.numerics.sampled_zeros import COUNTED, options_of, zeros_between_poles
 
-EXACTLY = {"samples": 0, "fresh": False}  # options of a sampled game whose expectations are exact
+EXACTLY = {"samples": 0, "resample": False}  # options of a sampled game whose expectations are exact
 ROUGH = 30.0  # degrees from the exact direction beyond which an arrow counts as wrong
 
 
@@ -39,9 +39,9 @@ class VectorField(Diagnostic):
     and `y` (without names, the first of each player); all others keep their values at the end of the run, or at its
     start, by `at`.
 
-    With `averaged`, every arrow is the mean over that many copies of the field, shifted in the plane by normal noise of
-    standard deviation `sigma`: the same shifts for a whole plane, drawn from the run's own stream. Fixed points are
-    those of the field as drawn.
+    With `perturbations`, every arrow is the mean over that many copies of the field, shifted in the plane by normal
+    noise of standard deviation `sigma`: the same shifts for a whole plane, drawn from the run's own stream. Fixed
+    points are those of the field as drawn.
 
     Arrays: `x`, `y` (points,), `u`, `v` (points, points) with rows of equal y, `fixed_x`, `fixed_y` and `fixed_kind`
     (64,) with 0 stable node, 1 stable focus, 2 centre, 3 unstable focus, 4 unstable node, 5 saddle, 6 degenerate.
@@ -62,11 +62,11 @@ class VectorField(Diagnostic):
     """Name of the parameter along the vertical axis; '' for the first parameter of the second player."""
     at: Literal["start", "end"] = "end"
     """Snapshot whose values all other parameters, and the networks' buffers, keep: the first or the last."""
-    averaged: Annotated[int, Interval(ge=0, le=10_000)] = 0
+    perturbations: Annotated[int, Interval(ge=0, le=10_000)] = 0
     """Number of shifted copies of the field over which every arrow is the mean; 0 for the field itself."""
     sigma: Annotated[float, Interval(ge=0)] = 0.2
     """Standard deviation of the shifts in each parameter."""
-    place: tuple[float, float] = (0.0, 0.0)
+    reference_point: tuple[float, float] = (0.0, 0.0)
     """Point (b_d, b_g) from which the distance of the nearest saddle between samples is measured."""
 
     def __post_init__(self) -> None:
@@ -77,7 +77,7 @@ class VectorField(Diagnostic):
             return MetricInfo(title, what, "none", 0, None)
 
         smallest = {
-            f"smallest_{name}": MetricInfo(
+            f"min_motion_{name}": MetricInfo(
                 f"Least motion of {name}", f"Smallest motion of {name} in the plane; above 0 it never rests.", "none",
                 None, None
             )
@@ -86,7 +86,7 @@ class VectorField(Diagnostic):
         return {
             "fixed_points": count("Fixed points", "Points of the plane where the motion in it is zero, of any kind."),
             "stable": count("Stable fixed points", "Nodes and foci that attract the flow."),
-            "centres": count("Centres", "Fixed points that the flow circles."),
+            "centers": count("Centres", "Fixed points that the flow circles."),
             "unstable": count("Unstable fixed points", "Nodes and foci that repel the flow."),
             "saddles": count("Saddles", "Fixed points that attract along one line and repel along another."),
             "nearest_to_origin": MetricInfo(
@@ -107,13 +107,14 @@ class VectorField(Diagnostic):
             "sampled_stable": count("Stable zeros between samples", "Stable ones among them."),
             "sampled_saddle_distance": MetricInfo(
                 "Nearest saddle between samples",
-                f"Distance of the nearest of these saddles from {self.place}, in the coordinates of the plane b.",
+                f"Distance of the nearest of these saddles from {self.reference_point}, in the coordinates of the "
+                "plane b.",
                 "none", 0, None
             ),
         }  # fmt: skip
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
-        alone = not self.averaged and sum(trajectories.match.sizes.values()) == 2
+        alone = not self.perturbations and sum(trajectories.match.sizes.values()) == 2
         return (
             plane_fields.measure_once(trajectories, self._measure, by_rate=False)
             if alone
@@ -129,7 +130,7 @@ class VectorField(Diagnostic):
         counts = {
             "fixed_points": tuple(range(7)),
             "stable": (STABLE_NODE, STABLE_FOCUS),
-            "centres": (CENTRE,),
+            "centers": (CENTER,),
             "unstable": (UNSTABLE_NODE, UNSTABLE_FOCUS),
             "saddles": (SADDLE,),
         }
@@ -143,9 +144,11 @@ class VectorField(Diagnostic):
         )
         least = torch.where(motion.isfinite(), motion, torch.inf).flatten(1, 2).amin(1).double().cpu().numpy()
         for index, name in enumerate(plane_fields.plane_names(trajectories.match.game, self.x, self.y)):
-            values[f"smallest_{name}"] = np.where(np.isfinite(least[:, index]), least[:, index], np.nan)
+            values[f"min_motion_{name}"] = np.where(np.isfinite(least[:, index]), least[:, index], np.nan)
         values["rough"] = self._rough(trajectories, plane, grid, motion)
-        values |= {f"sampled_{name}": each for name, each in zeros_between_poles(trajectories, self.place).items()}
+        values |= {
+            f"sampled_{name}": each for name, each in zeros_between_poles(trajectories, self.reference_point).items()
+        }
 
         at, kinds = (np.stack(each) for each in zip(*(each.listed for each in fixed), strict=True))
         lines = np.tile(line.double().cpu().numpy(), (plane.members, 1))
@@ -154,11 +157,12 @@ class VectorField(Diagnostic):
         return DiagnosticResult(values, arrays | {"fixed_x": at[..., 0], "fixed_y": at[..., 1], "fixed_kind": kinds})
 
     def _shifts(self, trajectories: Trajectories) -> Tensor | None:
-        """(K, averaged, 2)."""
-        if not self.averaged:
+        """(K, perturbations, 2)."""
+        if not self.perturbations:
             return None
         drawn = [
-            stream(member.seed, "vector_field").normal(size=(self.averaged, 2)) for member in trajectories.match.members
+            stream(member.seed, "vector_field").normal(size=(self.perturbations, 2))
+            for member in trajectories.match.members
         ]
         return torch.as_tensor(
             self.sigma * np.stack(drawn), dtype=trajectories.match.dtype, device=trajectories.match.device

@@ -15,15 +15,15 @@ from ganbench.games import Batch, LearningRates, Match, Players
 
 @dataclass(frozen=True)
 class Lookahead(Dynamics):
-    """After every `period` steps of the `inner` dynamics, theta <- slow + alpha (theta - slow), and slow <- theta.
+    """After every `sync_period` steps of the `inner` dynamics, theta <- slow + alpha (theta - slow), and slow <- theta.
 
     Going back costs no gradient, so a step costs as much as the inner one; it does not change the optimizer's state.
-    Snapshots keep the fast weights; after a multiple of `period` steps they are the slow ones.
+    Snapshots keep the fast weights; after a multiple of `sync_period` steps they are the slow ones.
     """
 
     inner: Literal["simultaneous", "alternating"] = "alternating"
     """Dynamics by which the fast weights move."""
-    period: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 5
+    sync_period: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 5
     """Number of inner steps after which the slow weights move."""
     alpha: Annotated[float, Interval(ge=0, le=1)] = 0.5
     """Share of the way to the fast weights that the slow ones move; 1 is the inner dynamics."""
@@ -44,7 +44,7 @@ class Lookahead(Dynamics):
     ) -> StepResult:
         result = inner_step(self.inner, match, players, states, batches[0], optimizer, rates)
         steps = states["clock"]["steps"] + 1
-        due = steps % self.period == 0
+        due = steps % self.sync_period == 0
         after, slow = {}, {}
         for name, theta in result.players.items():
             # Written so that an alpha of 1 changes nothing, to the last bit.

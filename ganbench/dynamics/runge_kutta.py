@@ -41,7 +41,8 @@ class RungeKutta(Dynamics):
             name = type(optimizer).__module__.split(".")[-1]
             raise GanbenchError(
                 "runge_kutta takes its step itself and needs an optimizer without state, but "
-                f"{name!r} ({optimizer!r}) has the state {', '.join(kept)}. Valid: 'sgd' without momentum and decay."
+                f"{name!r} ({optimizer!r}) has the state {', '.join(kept)}. Valid: 'sgd' without "
+                "momentum and decay_exponent."
             )
         return states
 

@@ -24,9 +24,9 @@ from ganbench.games import Batch, LearningRates, Match, Players
 @dataclass(frozen=True)
 class Unrolled(Dynamics):
     """The second player's loss is L_2(phi_k, theta), with phi_0 = phi and phi_(i+1) where the first player's optimizer
-    goes from phi_i along grad L_1(phi_i, theta): k = `steps` steps on the same batch, from its present state and with
-    its own rate, through all of which the second player's gradient goes, Adam's moments included. The first player
-    steps along its own gradient at phi. Both step at once; no steps is simultaneous descent.
+    goes from phi_i along grad L_1(phi_i, theta): k = `unrolling_steps` steps on the same batch, from its present state
+    and with its own rate, through all of which the second player's gradient goes, Adam's moments included. The first
+    player steps along its own gradient at phi. Both step at once; no steps is simultaneous descent.
 
     The generator of an unrolled GAN descends the whole value of the game, whose term of real examples depends on it
     through phi_k. The objective `zero_sum` has this term; those whose generator's loss is one of generated examples
@@ -43,12 +43,12 @@ class Unrolled(Dynamics):
         GanbenchError: the game lacks a derivative, or the optimizer's steps cannot be differentiated.
     """
 
-    steps: Annotated[int, Interval(ge=0, le=1000)] = 5
+    unrolling_steps: Annotated[int, Interval(ge=0, le=1000)] = 5
     """Number k of steps of the first player that the second looks ahead; 0 is simultaneous descent."""
 
     @property
     def gradients_per_move(self) -> int:
-        return max(self.steps, 1) + self.steps + 1
+        return max(self.unrolling_steps, 1) + self.unrolling_steps + 1
 
     def move(
         self,
@@ -63,11 +63,11 @@ class Unrolled(Dynamics):
         own = players[second].detach().requires_grad_()
         # The opponent's parameters phi_i, and its loss and gradient at each of these points, and the buffers after it.
         ahead, state, of_first = players[first].detach().requires_grad_(), states[first], []
-        for i in range(max(self.steps, 1)):
+        for i in range(max(self.unrolling_steps, 1)):
             loss, aux = match.loss(first, {first: ahead, second: own}, batches[0])
             with explain_autograd_error(f"derivative of {first}'s loss that every method needs"):
-                (grad,) = torch.autograd.grad(loss.sum(), ahead, create_graph=self.steps > 0)
-            if self.steps and not grad.requires_grad:
+                (grad,) = torch.autograd.grad(loss.sum(), ahead, create_graph=self.unrolling_steps > 0)
+            if self.unrolling_steps and not grad.requires_grad:
                 # PyTorch raises no error here: the response would only be missing from the generator's
                 # gradient.
                 raise GanbenchError(
@@ -75,7 +75,7 @@ class Unrolled(Dynamics):
                     f"of {first}'s loss depends on nobody's parameters."
                 )
             of_first.append((loss.detach(), grad.detach(), aux, match.buffers))
-            if i < self.steps:
+            if i < self.unrolling_steps:
                 ahead, state = optimizer.step(ahead, grad, state, rates[first])
                 if not ahead.requires_grad:
                     raise GanbenchError(
@@ -85,12 +85,12 @@ class Unrolled(Dynamics):
                 ahead = match.project(first, ahead)
         loss, extra = match.loss(second, {first: ahead, second: own}, batches[0])
         with explain_autograd_error(
-            "second derivative that unrolling needs" if self.steps else f"derivative of {second}'s loss"
+            "second derivative that unrolling needs" if self.unrolling_steps else f"derivative of {second}'s loss"
         ):
             (grad,) = torch.autograd.grad(loss.sum(), own)
 
         first_loss, first_gradient, first_aux, buffers = of_first[0]
-        if self.steps:
+        if self.unrolling_steps:
             match.buffers = buffers
         after, new_states = apply_gradients(
             match, players, states, {first: first_gradient, second: grad}, optimizer, rates

@@ -64,11 +64,11 @@ def forward_work(game: Game) -> int:
         counter = _FlopCounter()
         with counter, torch.no_grad():
             for player, module in modules.items():
-                outputs = examples // game.packing if player == "discriminator" else examples
+                outputs = examples // game.packing_degree if player == "discriminator" else examples
                 module(*gan.trial_inputs(game.architecture, player, game.data, outputs))
         return counter.total
 
-    examples = FEW_EXAMPLES * game.packing
+    examples = FEW_EXAMPLES * game.packing_degree
     if game.batch_size <= 2 * examples:
         return counted(game.batch_size)
     few = counted(examples)

@@ -248,7 +248,7 @@ class Adversarial(Game):
             points: examples, (K, batch, *example); after them the `labels` of samples that have any.
 
         Returns:
-            Logits, (K, batch / packing), or several outputs, see `named_outputs`.
+            Logits, (K, batch / packing_degree), or several outputs, see `named_outputs`.
         """
 
     @abstractmethod
@@ -295,7 +295,7 @@ class Adversarial(Game):
         return False
 
     @property
-    def packing(self) -> int:
+    def packing_degree(self) -> int:
         """Number of examples that the discriminator judges together: they have one logit."""
         return 1
 
@@ -321,9 +321,9 @@ class Adversarial(Game):
         generator = torch.Generator().manual_seed(stream_seed(member.seed, "regularizer", chunk))
         drawn = self.regularizer.draw(generator, count, shape, torch.empty(0, dtype=dtype))
         noise = {f"noise.{name}": values for name, values in drawn.items()}
-        if self.objective.flip:
+        if self.objective.label_flip_probability:
             generator = torch.Generator().manual_seed(stream_seed(member.seed, "flip", chunk))
-            drawn = torch.rand((2, count, shape[0] // self.packing), generator=generator, dtype=dtype)
+            drawn = torch.rand((2, count, shape[0] // self.packing_degree), generator=generator, dtype=dtype)
             noise |= {"flip.real": drawn[0], "flip.fake": drawn[1]}
         return noise
 
@@ -342,14 +342,15 @@ class Adversarial(Game):
             return named_outputs(discriminate(points, labels))["logits"]
 
         def flipped(kind: str) -> Tensor | None:
-            return batch[f"flip.{kind}"] < objective.flip if objective.flip and not of_generator else None
+            probability = 0.0 if of_generator else objective.label_flip_probability
+            return batch[f"flip.{kind}"] < probability if probability else None
 
         def outputs(**samples: Sample) -> list[Outputs]:
             """The discriminator's outputs on samples, by kind, of one pass over all of them."""
             points = [self.regularizer.perturb(sample.points, kind, noise) for kind, sample in samples.items()]
             labels = [sample.labels for sample in samples.values() if sample.labels is not None]
             of_all = named_outputs(discriminate(joined(points), joined(labels) if labels else None))
-            sizes = [sample.points.shape[1] // self.packing for sample in samples.values()]
+            sizes = [sample.points.shape[1] // self.packing_degree for sample in samples.values()]
             apart = [of_all] if len(samples) == 1 else separated(of_all, sizes)
             return [
                 Outputs(others.pop("logits"), sample, others, flipped(kind))

@@ -31,7 +31,9 @@ def drawn_or_given(
         values = torch.tensor(given, dtype=torch.float64)
         if len(values) != sum(sizes) or not values.isfinite().all():
             names = ", ".join(name for names in parameters.values() for name in names)
-            raise GanbenchError(f"a start must have {sum(sizes)} finite values ({names}), but is {tuple(given)}.")
+            raise GanbenchError(
+                f"initial_parameters must have {sum(sizes)} finite values ({names}), but is {tuple(given)}."
+            )
     else:
         generator = torch.Generator().manual_seed(stream_seed(member.seed, "init"))
         values = torch.randn(sum(sizes), generator=generator, dtype=torch.float64)

@@ -25,7 +25,7 @@ class Bilinear(Game):
 
     singular_values: tuple[Annotated[float, Interval(ge=0)], ...] = (1.0,)
     """Singular values s of M, whose number is that of each player's parameters; one is the scalar game s x y."""
-    start_at: tuple[float, ...] = ()
+    initial_parameters: tuple[float, ...] = ()
     """Initial values of x and then y; without them each is drawn from a standard normal distribution."""
 
     players: ClassVar[tuple[str, str]] = ("x", "y")
@@ -40,7 +40,7 @@ class Bilinear(Game):
         return {player: (player,) if size == 1 else tuple(f"{player}{i}" for i in range(size)) for player in "xy"}
 
     def start(self, member: Member) -> dict[str, Tensor]:
-        return drawn_or_given(self.start_at, member, self.parameters)
+        return drawn_or_given(self.initial_parameters, member, self.parameters)
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         x, y = players["x"], players["y"]

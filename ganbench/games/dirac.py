@@ -21,9 +21,9 @@ class DiracGAN(Adversarial):
     (-psi, theta) here.
     """
 
-    examples: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
+    noise_samples: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
     """Number of noisy copies of the example of each kind over which instance noise is averaged."""
-    start_at: tuple[float, ...] = ()
+    initial_parameters: tuple[float, ...] = ()
     """Initial values of psi and theta; without them each is drawn from a standard normal distribution."""
 
     families: ClassVar[tuple[str, ...]] = ("objective", "regularizer")
@@ -33,12 +33,12 @@ class DiracGAN(Adversarial):
         return {"discriminator": ("psi",), "generator": ("theta",)}
 
     def start(self, member: Member) -> dict[str, Tensor]:
-        return drawn_or_given(self.start_at, member, self.parameters)
+        return drawn_or_given(self.initial_parameters, member, self.parameters)
 
     def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
-        origin = torch.zeros(count, self.examples, 1, dtype=dtype)
+        origin = torch.zeros(count, self.noise_samples, 1, dtype=dtype)
         latent = {f"latent.{player}": origin for player in self.players}
-        return {"real": origin, **latent, **self.noise(member, chunk, count, (self.examples, 1), dtype)}
+        return {"real": origin, **latent, **self.noise(member, chunk, count, (self.noise_samples, 1), dtype)}
 
     def discriminate(self, theta: Tensor, points: Tensor) -> Tensor:
         return theta * points[..., 0]

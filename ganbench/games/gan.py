@@ -36,14 +36,15 @@ class GAN(Adversarial):
         examples: all training examples, for the device and the precision to train in. A run uses
             the first `n_train` of them in the order of a stream, so smaller subsets are parts of larger ones.
         labels: the label of each of these examples, (n,) of int64, on the CPU; for conditional architectures.
-        batch_size: number of real, and of generated, examples in a batch: a multiple of the architecture's `packing`.
+        batch_size: number of real, and of generated, examples in a batch: a multiple of the architecture's
+            `packing_degree`.
         accumulation_steps: number of such batches whose mean gradient makes one step of an optimizer.
         subset_seed: seed of the stream that chooses the examples of runs with fewer than all, the same for all runs;
             None for each run's own seed.
 
     Raises:
-        GanbenchError: a conditional architecture without labels, one that cannot serve the objective, or a `packing`
-            that does not suit the batch, the architecture or the objective.
+        GanbenchError: a conditional architecture without labels, one that cannot serve the objective, or a
+            `packing_degree` that does not suit the batch, the architecture or the objective.
     """
 
     families: ClassVar[tuple[str, ...]] = ("dataset", "architecture", "objective", "regularizer")
@@ -61,10 +62,11 @@ class GAN(Adversarial):
         if not fault and self.architecture.conditional and self.labels is None:
             fault = "it is conditional, but the game is given no labels"
         fault = fault or packing_fault(self.architecture, self.batch_size)
-        if not fault and self.packing > 1 and "labels" in self.objective.needs:
+        if not fault and self.packing_degree > 1 and "labels" in self.objective.needs:
             fault = (
-                f"with packing={self.packing} its discriminator judges {self.packing} examples together, but the "
-                f"objective {type(self.objective).__name__} needs the class of each; take packing=1"
+                f"with packing_degree={self.packing_degree} its discriminator judges {self.packing_degree} examples "
+                f"together, but the objective {type(self.objective).__name__} needs the class of each; take "
+                "packing_degree=1"
             )
         fault = fault or objective_refusal(self.architecture, self.objective)
         if fault:
@@ -83,14 +85,14 @@ class GAN(Adversarial):
                 initial_module(self.architecture, player, self.data, seed=0),
                 trial_inputs(self.architecture, player, self.data, EXAMPLES),
                 self.architecture.passed_to_generator if player == "generator" else (),
-                packing=self.packing if player == "discriminator" else 1,
+                packing=self.packing_degree if player == "discriminator" else 1,
             ).to(self.examples.device, self.examples.dtype)
             for player in self.players
         }
 
     @property
-    def packing(self) -> int:
-        return self.architecture.packing
+    def packing_degree(self) -> int:
+        return self.architecture.packing_degree
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -181,12 +183,12 @@ class GAN(Adversarial):
         return _epochs(member.seed, member.n_train, len(self.examples), start, count, self.subset_seed)
 
     def real(self, players: dict[str, Tensor], batch: Batch) -> Sample:
-        return Sample(self.examples.read(batch), labels=batch.get("labels.real"), packing=self.packing)
+        return Sample(self.examples.read(batch), labels=batch.get("labels.real"), packing=self.packing_degree)
 
     def fake(self, player: str, players: Players, batch: Batch) -> Sample:
         labels = batch.get(f"labels.{player}")
         points = self.generate(players["generator"], batch[f"latent.{player}"], labels)
-        return Sample(points, labels=labels, packing=self.packing)
+        return Sample(points, labels=labels, packing=self.packing_degree)
 
     @cached_property
     def shares_pass(self) -> bool:
@@ -307,7 +309,7 @@ def trial_inputs(architecture: Architecture, player: str, data: DataSpec, count:
         count: number of outputs: of examples, or of groups of examples that a discriminator judges together.
     """
     shape = data.shape if player == "discriminator" else (architecture.latent_size,)
-    count = count * architecture.packing if player == "discriminator" else count
+    count = count * architecture.packing_degree if player == "discriminator" else count
     x = torch.randn((count, *shape), generator=torch.Generator().manual_seed(0), device="cpu")
     return (x, balanced_labels(count, data.modes)) if player in architecture.conditional else (x,)
 

@@ -25,8 +25,8 @@ class GaussianGAN(Adversarial):
     Expectations are exact up to 1e-10 for smooth objectives, by quadrature, while v = w_d x + b_d has a standard
     deviation of up to 300, unless they are means over `samples`. Both players see the same examples. With a Gaussian
     that reaches 1, ln(1 - D) has a logarithmic singularity at v = 0. Exact gradients are the principal values; sampled
-    ones are Cauchy distributed, with a spread that no number of samples lessens, unless D is limited by `clip`. Without
-    a `clip`, losses are infinite where w_d or w_g is 0, and there exact ones and their gradients are NaN.
+    ones are Cauchy distributed, with a spread that no number of samples lessens, unless D is limited by `max_output`.
+    Without a `max_output`, losses are infinite where w_d or w_g is 0, and there exact ones and their gradients are NaN.
 
     Raises:
         GanbenchError: options that contradict one another, or an objective or regularizer whose expectation does not
@@ -45,11 +45,11 @@ class GaussianGAN(Adversarial):
     """Fixed weight of the generator in the plane 'b'."""
     samples: Annotated[int, Interval(ge=0, le=10_000_000)] = 0
     """Number of real examples and of latent points of which expectations are means; 0 computes them by quadrature."""
-    fresh: bool = False
+    resample: bool = False
     """Whether every step draws new `samples`; otherwise they are the same at every step."""
-    clip: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    max_output: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     """Largest value that D may take; 0 for no limit."""
-    start_at: tuple[float, ...] = ()
+    initial_parameters: tuple[float, ...] = ()
     """Initial values of b_d and b_g, or of w_d and w_g; without them each is drawn from a standard normal
     distribution."""
 
@@ -63,12 +63,14 @@ class GaussianGAN(Adversarial):
         if self.plane == "w" and weights != (1.0, 1.0):
             self._refuse(
                 f"w_d = {self.w_d} and w_g = {self.w_g} are options of the plane 'b'; in the plane 'w' they move, "
-                "and start_at says from where"
+                "and initial_parameters says from where"
             )
-        if self.fresh and not self.samples:
-            self._refuse("fresh needs samples: say how many, or drop it for exact expectations")
-        if self.clip and self.discriminator not in TOUCHING:
-            self._refuse(f"clip is for discriminators that reach 1 ({', '.join(TOUCHING)}), not {self.discriminator!r}")
+        if self.resample and not self.samples:
+            self._refuse("resample needs samples: say how many, or drop it for exact expectations")
+        if self.max_output and self.discriminator not in TOUCHING:
+            self._refuse(
+                f"max_output is for discriminators that reach 1 ({', '.join(TOUCHING)}), not {self.discriminator!r}"
+            )
         if not self.samples:
             self._check_expectations()
 
@@ -80,7 +82,7 @@ class GaussianGAN(Adversarial):
                 "this regularizer draws random numbers for examples, and exact expectations have no examples; give "
                 "samples, or take a regularizer that draws none (r1, r2, weight_decay, weight_clipping)"
             )
-        if self.objective.flip:
+        if self.objective.label_flip_probability:
             self._refuse(
                 "this objective flips labels of examples, and exact expectations have no examples; give samples"
             )
@@ -101,9 +103,9 @@ class GaussianGAN(Adversarial):
             near, nearer = terms(40.0), terms(60.0)
         except GanbenchError as error:  # the objective has no expectation by quadrature
             self._refuse(str(error).rstrip("."))
-        if self.discriminator not in TOUCHING or self.clip:
+        if self.discriminator not in TOUCHING or self.max_output:
             return
-        remedy = "; give samples, or a clip such as 0.99"
+        remedy = "; give samples, or a max_output such as 0.99"
         if self.regularizer.penalty(lambda points: points[..., 0], ones, ones, {}) is not None:
             self._refuse(
                 f"the logit of {self.discriminator!r} is infinitely steep where D = 1, so a gradient penalty has no "
@@ -124,7 +126,7 @@ class GaussianGAN(Adversarial):
         return {"discriminator": (f"{self.plane}_d",), "generator": (f"{self.plane}_g",)}
 
     def start(self, member: Member) -> dict[str, Tensor]:
-        return drawn_or_given(self.start_at, member, self.parameters)
+        return drawn_or_given(self.initial_parameters, member, self.parameters)
 
     def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
         if not self.samples:
@@ -132,8 +134,8 @@ class GaussianGAN(Adversarial):
         shape = (self.samples, 1)
         drawn = {}
         for name in ("real", "latent"):
-            generator = torch.Generator().manual_seed(stream_seed(member.seed, name, chunk if self.fresh else 0))
-            values = torch.randn((count if self.fresh else 1, *shape), generator=generator, dtype=dtype)
+            generator = torch.Generator().manual_seed(stream_seed(member.seed, name, chunk if self.resample else 0))
+            values = torch.randn((count if self.resample else 1, *shape), generator=generator, dtype=dtype)
             drawn[name] = values.expand(count, *shape)
         return {**drawn, **self.noise(member, chunk, count, shape, dtype)}
 
@@ -146,7 +148,7 @@ class GaussianGAN(Adversarial):
     @property
     def _floor(self) -> float:
         """The lower bound of -ln D."""
-        return -log(self.clip) if self.clip else 0.0
+        return -log(self.max_output) if self.max_output else 0.0
 
     def discriminate(self, theta: Tensor, points: Tensor) -> Tensor:
         w, b = self._line("discriminator", theta)

@@ -19,7 +19,7 @@ class Linear(Game):
 
     matrix: tuple[float, float, float, float] = (0.0, 1.0, -1.0, 0.0)
     """Entries a, b, c, d of J, row by row."""
-    start_at: tuple[float, ...] = ()
+    initial_parameters: tuple[float, ...] = ()
     """Initial values of x and y; without them each is drawn from a standard normal distribution."""
 
     players: ClassVar[tuple[str, str]] = ("x", "y")
@@ -29,7 +29,7 @@ class Linear(Game):
         return {"x": ("x",), "y": ("y",)}
 
     def start(self, member: Member) -> dict[str, Tensor]:
-        return drawn_or_given(self.start_at, member, self.parameters)
+        return drawn_or_given(self.initial_parameters, member, self.parameters)
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         a, b, c, d = self.matrix

@@ -28,7 +28,7 @@ class Quadratic(Game):
 
     curvatures: tuple[float, ...] = (1.0, 1.0)
     """Second derivatives a_i of the function, one for each coordinate, two or more."""
-    start_at: tuple[float, ...] = ()
+    initial_parameters: tuple[float, ...] = ()
     """Initial values of x and then y; without them each is drawn from a standard normal distribution."""
 
     players: ClassVar[tuple[str, str]] = ("x", "y")
@@ -49,7 +49,7 @@ class Quadratic(Game):
         }
 
     def start(self, member: Member) -> dict[str, Tensor]:
-        return drawn_or_given(self.start_at, member, self.parameters)
+        return drawn_or_given(self.initial_parameters, member, self.parameters)
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         point = torch.cat([players["x"], players["y"]], dim=1)

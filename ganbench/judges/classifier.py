@@ -31,7 +31,7 @@ MENDED = 5.0  # ... where more than so many times the errors allowed are left
 @dataclass(frozen=True)
 class ClassifierJudge(Judge):
     """The features are the penultimate layer's activations, each standardised by the training examples; an example is
-    of high quality when the largest class probability is at least `confidence`.
+    of high quality when the largest class probability is at least `min_confidence`.
 
     Training shifts every image by up to one pixel each way, so that the features do not depend on exact positions. It
     takes as many steps for a small data set as for a large one.
@@ -46,13 +46,13 @@ class ClassifierJudge(Judge):
 
     features: Annotated[int, Interval(ge=1, le=4096)] = 32
     """Number of features, the units of the penultimate layer."""
-    steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 1000
+    max_steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 1000
     """Largest number of training steps, whatever the size of the data."""
-    enough: Annotated[float, Interval(ge=0, le=1)] = 0.99
+    target_accuracy: Annotated[float, Interval(ge=0, le=1)] = 0.99
     """Accuracy on held-out examples at which training ends."""
-    confidence: Annotated[float, Interval(ge=0, le=1)] = 0.9
+    min_confidence: Annotated[float, Interval(ge=0, le=1)] = 0.9
     """Least probability of the likeliest class of an example of high quality."""
-    least_accuracy: Annotated[float, Interval(ge=0, le=1)] = 0.97
+    min_accuracy: Annotated[float, Interval(ge=0, le=1)] = 0.97
     """Least accuracy on held-out examples; a judge that errs more often cannot count modes, and is refused."""
     per_channel: bool = False
     """Whether images are stacked ones, judged channel by channel."""
@@ -81,9 +81,9 @@ class ClassifierJudge(Judge):
         heldout = self._apart(examples.heldout, examples.heldout_modes, state["classes"])
         labels = torch.from_numpy(modes)
         optimizer = torch.optim.Adam(module.parameters(), lr=2e-3)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.max_steps)
         accuracies: list[float] = []  # on held-out examples, after each of EVALUATIONS equal parts of the steps
-        for step in range(1, self.steps + 1):
+        for step in range(1, self.max_steps + 1):
             chosen = torch.randint(len(images), (BATCH,), generator=random)
             batch = torch.from_numpy(floats(images[chosen.numpy()]))
             loss = F.cross_entropy(module(_shifted(batch, random)), labels[chosen])
@@ -91,12 +91,12 @@ class ClassifierJudge(Judge):
             loss.backward()
             optimizer.step()
             schedule.step()
-            report(step, self.steps)
-            if step * EVALUATIONS // self.steps > (step - 1) * EVALUATIONS // self.steps:
+            report(step, self.max_steps)
+            if step * EVALUATIONS // self.max_steps > (step - 1) * EVALUATIONS // self.max_steps:
                 state["theta"] = Network.vector(module).numpy()
                 accuracies.append(self._accuracy(state, *heldout))
                 self._refuse_hopeless(accuracies, len(images))
-                if accuracies[-1] >= self.enough:
+                if accuracies[-1] >= self.target_accuracy:
                     break
         known = with_standard(self, state, examples.train)
         accuracy = accuracies[-1]
@@ -114,15 +114,15 @@ class ClassifierJudge(Judge):
         Raises:
             GanbenchError: the accuracy that counting modes needs is, or will be, missed.
         """
-        done, least = len(accuracies) / EVALUATIONS, self.least_accuracy
+        done, least = len(accuracies) / EVALUATIONS, self.min_accuracy
         allowed = (1 - least) * (1 if done >= 1 else MENDED if done >= HALFWAY else math.inf)
         if 1 - accuracies[-1] > allowed:
             history = ", ".join(f"{accuracy:.1%}" for accuracy in accuracies)
             raise GanbenchError(
-                f"after {done * self.steps:,.0f} of {self.steps:,} steps on {count:,} examples the classifier is right "
-                f"on {accuracies[-1]:.1%} of the held-out examples, and counting modes needs {least:.0%} (it was right "
-                f"on {history}). Check the labels, give it more examples or steps, or set its "
-                "least_accuracy or another judge, such as random_features, by evaluate.judge."
+                f"after {done * self.max_steps:,.0f} of {self.max_steps:,} steps on {count:,} examples the classifier "
+                f"is right on {accuracies[-1]:.1%} of the held-out examples, and counting modes needs {least:.0%} (it "
+                f"was right on {history}). Check the labels, give it more examples or steps (max_steps), or set its "
+                "min_accuracy or another judge, such as random_features, by evaluate.judge."
             )
 
     def _accuracy(self, state: Tree, heldout: np.ndarray, labels: np.ndarray) -> float:
@@ -142,7 +142,7 @@ class ClassifierJudge(Judge):
         channels = examples.shape[1] if self.per_channel else 1
         planes = examples.reshape(-1, 1, *examples.shape[2:]) if self.per_channel else examples
         features, mode, probability = self._seen(state, planes)
-        confident = (probability >= self.confidence).reshape(-1, channels).all(axis=1)
+        confident = (probability >= self.min_confidence).reshape(-1, channels).all(axis=1)
         mode = mode.reshape(-1, channels) @ state["classes"] ** np.arange(channels)[::-1]
         features = standardised(state, features.reshape(-1, channels * self.features))
         return JudgedExamples(examples, features, mode, confident, state["classes"] ** channels)

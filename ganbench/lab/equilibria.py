@@ -18,7 +18,7 @@ class FixedPoint:
 
     Attributes:
         at: the two parameters.
-        kind: type under the flow: stable node, stable focus, centre, unstable focus, unstable node, saddle, degenerate.
+        kind: type under the flow: stable node, stable focus, center, unstable focus, unstable node, saddle, degenerate.
             A stable one attracts the flow; whether it attracts finite steps depends on these.
         eigenvalues: of -J in the plane, the growth rates of the flow, largest real part first.
     """

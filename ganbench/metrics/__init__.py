@@ -19,8 +19,8 @@ class Metric(ABC):
     of them, the same at every call, and changes none of its arguments; what it knows of real examples is a tree of
     arrays and numbers, which reference() returns and a file can hold.
 
-    Other metrics read the same arguments. A subclass is a frozen dataclass whose fields are its options, `most` among
-    them if it can be chosen; None is no limit.
+    Other metrics read the same arguments. A subclass is a frozen dataclass whose fields are its options, `max_examples`
+    among them if it can be chosen; None is no limit.
 
     Attributes:
         columns: the numbers that `score` returns, by names that no other metric and no table has.
@@ -38,7 +38,7 @@ class Metric(ABC):
     columns: ClassVar[dict[str, MetricInfo]]
     cost: ClassVar[str] = ""
     draws: ClassVar[int] = 20
-    most: ClassVar[int | None] = None
+    max_examples: ClassVar[int | None] = None
     """Largest number of examples that it looks at, real and generated ones each; of more, as many that stand evenly
     spaced."""
     proportional: ClassVar[bool] = False

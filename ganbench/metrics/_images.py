@@ -27,14 +27,14 @@ def images_only(data: DataSpec, sides: int, what: str) -> str | None:
     return f"{what} is for images with values in [-1, 1], of {sides} pixels a side or more"
 
 
-def brightness(stored: np.ndarray, most: int) -> Iterator[np.ndarray]:
+def brightness(stored: np.ndarray, max_examples: int) -> Iterator[np.ndarray]:
     """The mean channel of stored images, less each image's mean, in parts of float64 numbers (few, height, width).
 
     Args:
         stored: images, (n, channels, height, width).
-        most: number of images at most; of more, as many that stand evenly spaced are taken.
+        max_examples: number of images at most; of more, as many that stand evenly spaced are taken.
     """
-    chosen = evenly_spaced(len(stored), most)
+    chosen = evenly_spaced(len(stored), max_examples)
     for start in range(0, len(chosen), PART):
         grey = floats(stored[chosen[start : start + PART]]).astype(np.float64).mean(axis=1)
         yield grey - grey.mean(axis=(1, 2), keepdims=True)

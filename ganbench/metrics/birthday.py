@@ -12,7 +12,7 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
-from ganbench.metrics._neighbours import ball_counts, squared_radii
+from ganbench.metrics._neighbors import ball_counts, squared_radii
 
 
 @dataclass(frozen=True)

@@ -20,18 +20,20 @@ from ganbench.metrics import Metric
 class ModeCoverage(Metric):
     """Counts of high-quality examples per mode (Srivastava et al. 2017; Lin et al. 2018).
 
-    One lucky example makes a mode count as reached, so `modes_fair` asks for a tenth of the mode's fair share as well.
-    The divergence `mode_kl` weighs each mode by its generated examples, so a missing mode of many adds little;
-    `mode_reverse_kl` weighs it by its real ones. A mode that no example fell on would make that infinite, though its
-    probability may be just below 1 / n: so each mode has half an example more, the estimate of a distribution that is
-    least wrong, in this divergence, over all distributions (Krichevsky and Trofimov 1981). A perfect generator has
-    about (modes - 1) / 2n of both.
+    One lucky example makes a mode count as reached; `modes_covered` asks for a tenth of the mode's fair share as well.
+
+    Of the histograms over modes, q of all generated examples and p of the real ones, `mode_reverse_kl` is KL(q, p) =
+    sum q ln(q / p), the reverse KL divergence (Lin et al. 2018): it weighs each mode by its generated examples, so a
+    missing mode of many adds little. `mode_forward_kl` is KL(p, q) = sum p ln(p / q), and weighs it by its real ones. A
+    mode that no example fell on would make that infinite, though its probability may be just below 1 / n: so each mode
+    has half an example more, the estimate of a distribution that is least wrong, in this divergence, over all
+    distributions (Krichevsky and Trofimov 1981). A perfect generator has about (modes - 1) / 2n of both.
 
     `dominant_mode` over the snapshots of a run shows whether a collapsed generator stays or moves from mode to mode.
     """
 
-    fair_share: Annotated[float, Interval(gt=0, le=1)] = 0.1
-    """Least number of high-quality examples of a mode that `modes_fair` counts, as a share of those that the real
+    min_mode_share: Annotated[float, Interval(gt=0, le=1)] = 0.1
+    """Least number of high-quality examples of a mode that `modes_covered` counts, as a share of those that the real
     data's share of the mode would give it."""
 
     cost: ClassVar[str] = "a count of M"
@@ -45,7 +47,7 @@ class ModeCoverage(Metric):
             unit="modes",
             source="Srivastava et al. 2017",
         ),
-        "modes_fair": MetricInfo(
+        "modes_covered": MetricInfo(
             title="Modes covered",
             what="number of modes with at least a tenth of the high-quality examples that the real data's share of the "
             "mode would give it",
@@ -62,20 +64,21 @@ class ModeCoverage(Metric):
             upper=1.0,
             source="Srivastava et al. 2017",
         ),
-        "mode_kl": MetricInfo(
-            title="KL of the mode histogram",
-            what="Kullback-Leibler divergence, in nats, of the histogram of all generated examples over modes from "
-            "that of the real ones; 0 is best",
+        "mode_reverse_kl": MetricInfo(
+            title="Reverse KL of the mode histogram",
+            what="Kullback-Leibler divergence KL(q, p) = sum q ln(q / p), in nats, of the histogram q of all generated "
+            "examples over modes from the histogram p of the real ones; 0 is best",
             best="low",
             lower=0.0,
             upper=None,
             unit="nats",
-            source="Srivastava et al. 2017",
+            source="Srivastava et al. 2017; Lin et al. 2018",
         ),
-        "mode_reverse_kl": MetricInfo(
-            title="Reverse KL of the mode histogram",
-            what="Kullback-Leibler divergence, in nats, of the histogram of the real examples over modes from that of "
-            "all generated ones, with half an example added to each mode; 0 is best, and missing modes raise it most",
+        "mode_forward_kl": MetricInfo(
+            title="Forward KL of the mode histogram",
+            what="Kullback-Leibler divergence KL(p, q) = sum p ln(p / q), in nats, of the histogram p of the real "
+            "examples over modes from the histogram q of all generated ones, with half an example added to each mode; "
+            "0 is best, and missing modes raise it most",
             best="low",
             lower=0.0,
             upper=None,
@@ -118,10 +121,10 @@ class ModeCoverage(Metric):
         largest = int(share.argmax())
         return {
             "modes": float((good > 0).sum()),
-            "modes_fair": float((good >= np.maximum(self.fair_share * real * n, 1)).sum()),
+            "modes_covered": float((good >= np.maximum(self.min_mode_share * real * n, 1)).sum()),
             "high_quality": float(generated.confident.mean()),
-            "mode_kl": _kl(share, real),
-            "mode_reverse_kl": _kl(real, (share * n + 0.5) / (n + 0.5 * modes)),
+            "mode_reverse_kl": _kl(share, real),
+            "mode_forward_kl": _kl(real, (share * n + 0.5) / (n + 0.5 * modes)),
             "dominant_mode": float(largest if share[largest] > 0.5 else -1),
             "dominant_share": float(share[largest]),
         }

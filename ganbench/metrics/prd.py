@@ -13,7 +13,7 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
-from ganbench.metrics._neighbours import closest, squared_distances
+from ganbench.metrics._neighbors import closest, squared_distances
 
 ROUNDS = 20  # of a clustering at most: later ones move few examples
 
@@ -37,7 +37,7 @@ class PRD(Metric):
     """Number of clusters; Sajjadi et al. use 20."""
     clusterings: Annotated[int, Interval(ge=1, le=100)] = 10
     """Number of clusterings from different starts, over which the scores are averaged; they use 10."""
-    most: Annotated[int, Interval(ge=1000, le=100_000)] = 10_000
+    max_examples: Annotated[int, Interval(ge=1000, le=100_000)] = 10_000
 
     cost: ClassVar[str] = "up to 20 rounds of (M + N) F clusters, for each clustering"
     columns: ClassVar[dict[str, MetricInfo]] = {
@@ -62,10 +62,10 @@ class PRD(Metric):
     }
 
     def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
-        return {"features": real.features[evenly_spaced(len(real.features), self.most)]}
+        return {"features": real.features[evenly_spaced(len(real.features), self.max_examples)]}
 
     def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
-        few = min(len(reference["features"]), len(generated.features), self.most)
+        few = min(len(reference["features"]), len(generated.features), self.max_examples)
         real, mine = (x[evenly_spaced(len(x), few)] for x in (reference["features"], generated.features))
         both, count = np.concatenate([real, mine]), min(self.clusters, 2 * few)
         found = []

@@ -13,7 +13,7 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
-from ganbench.metrics._neighbours import ball_counts, squared_radii
+from ganbench.metrics._neighbors import ball_counts, squared_radii
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class PRDC(Metric):
 
     k: Annotated[int, Interval(ge=1, le=100)] = 5
     """Rank of the neighbour that a ball reaches to. Kynkäänniemi et al. use 3, Naeem et al. 5."""
-    most: Annotated[int, Interval(ge=101, le=100_000)] = 10_000
+    max_examples: Annotated[int, Interval(ge=101, le=100_000)] = 10_000
 
     cost: ClassVar[str] = (
         "M N F for real balls and M (M + N) F for generated ones, in blocks of bounded memory; the reference N^2 F"
@@ -95,5 +95,5 @@ class PRDC(Metric):
         }
 
     def _few(self, features: np.ndarray) -> np.ndarray:
-        """At most `most` of features (n, F)."""
-        return features[evenly_spaced(len(features), self.most)]
+        """At most `max_examples` of features (n, F)."""
+        return features[evenly_spaced(len(features), self.max_examples)]

@@ -28,7 +28,7 @@ class Texture(Metric):
     averaged over the images, and that of the real images is taken off: there are walls and fences in pictures too.
     """
 
-    most: Annotated[int, Interval(ge=100, le=100_000)] = 2000
+    max_examples: Annotated[int, Interval(ge=100, le=100_000)] = 2000
 
     cost: ClassVar[str] = "two Fourier transforms of twice the side for each image"
     columns: ClassVar[dict[str, MetricInfo]] = {
@@ -54,7 +54,7 @@ class Texture(Metric):
 
     def _peak(self, stored: np.ndarray) -> float:
         """The mean over images of the largest peak of their autocorrelation."""
-        found = np.concatenate([_peaks(images) for images in brightness(stored, self.most)])
+        found = np.concatenate([_peaks(images) for images in brightness(stored, self.max_examples)])
         return math.fsum(found) / len(found)
 
 

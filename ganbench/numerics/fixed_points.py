@@ -13,10 +13,10 @@ from ganbench.numerics.plane_fields import Plane
 ITERATIONS = 16  # iterations of Newton's method, which starts within a cell of the fixed point
 LISTED = 64  # fixed points that arrays have room for; counts have no such limit
 
-KINDS = ("stable node", "stable focus", "centre", "unstable focus", "unstable node", "saddle", "degenerate")
+KINDS = ("stable node", "stable focus", "center", "unstable focus", "unstable node", "saddle", "degenerate")
 """The kinds of fixed points; arrays hold their indices in this tuple."""
 
-STABLE_NODE, STABLE_FOCUS, CENTRE, UNSTABLE_FOCUS, UNSTABLE_NODE, SADDLE, DEGENERATE = range(len(KINDS))
+STABLE_NODE, STABLE_FOCUS, CENTER, UNSTABLE_FOCUS, UNSTABLE_NODE, SADDLE, DEGENERATE = range(len(KINDS))
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def classify(jacobian: np.ndarray) -> np.ndarray:
     cases = [
         (np.abs(determinant) <= 1e-12 * size**2, DEGENERATE),
         (determinant < 0, SADDLE),
-        (np.abs(trace) <= 1e-6 * size, CENTRE),
+        (np.abs(trace) <= 1e-6 * size, CENTER),
         (turning & (trace < 0), STABLE_FOCUS),
         (turning, UNSTABLE_FOCUS),
         (trace < 0, STABLE_NODE),

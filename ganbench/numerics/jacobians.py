@@ -190,7 +190,7 @@ def jacobian(match: Match, players: Players, batch: Batch) -> Tensor:
     if count > MAX_PARAMETERS:
         raise GanbenchError(
             f"the game has {count} parameters: its Jacobian is written out up to {MAX_PARAMETERS} of them; "
-            "beyond, use products with it (set the diagnostic's option 'exact' lower)."
+            "beyond, use products with it (set the diagnostic's option 'max_exact_size' lower)."
         )
     here = simultaneous_gradient(match, players, batch, differentiable=True)
     theta = join(here.gradients)
@@ -237,18 +237,18 @@ def mean_products(match: Match, players: Players, batches: Sequence[Batch]) -> t
     return mean(0), mean(1)
 
 
-def rotation_share(where: ParameterPoint, exact: int, probes: int) -> Tensor:
+def rotation_share(where: ParameterPoint, max_exact_size: int, hutchinson_samples: int) -> Tensor:
     """|A|^2 / |J|^2 in the Frobenius norm, (k,), with A = (J - J^T) / 2 the rotating part of J averaged over batches:
     0 for plain descent of one function, 1 for a pure rotation, NaN where J = 0.
 
-    Of J itself up to `exact` parameters; beyond, by Hutchinson's E|A v|^2 / E|J v|^2 over `probes` fixed directions v
-    of random signs.
+    Of J itself up to `max_exact_size` parameters; beyond, by Hutchinson's E|A v|^2 / E|J v|^2 over
+    `hutchinson_samples` fixed directions v of random signs.
     """
-    if where.width <= exact:
+    if where.width <= max_exact_size:
         return share(where.jacobian())
     ahead, back = mean_products(where.match, where.players, where.batches)
     turning, whole = torch.zeros(2, len(where.indices), dtype=torch.float64, device=where.theta.device)
-    for vector in random_signs("probes", probes, where.width, where.theta):
+    for vector in random_signs("probes", hutchinson_samples, where.width, where.theta):
         v = vector.expand_as(where.theta)
         forward = ahead(v).double()
         turning += ((forward - back(v).double()) / 2).square().sum(1)

@@ -23,15 +23,15 @@ def options_of(game: Game) -> dict[str, Any]:
     return {each.name: getattr(game, each.name) for each in dataclasses.fields(game)}
 
 
-def zeros_between_poles(trajectories: Trajectories, place: tuple[float, float]) -> dict[str, np.ndarray]:
-    """The zeros of a sampled vector field between its poles, by kind, and how far the saddles are from a place.
+def zeros_between_poles(trajectories: Trajectories, reference_point: tuple[float, float]) -> dict[str, np.ndarray]:
+    """The zeros of a sampled vector field between its poles, by kind, and how far the saddles are from a point.
 
     Args:
         trajectories: the K runs.
-        place: b_d and b_g of the place.
+        reference_point: b_d and b_g of the point.
 
     Returns:
-        Numbers of `zeros`, of `saddles` and of `stable` fixed points, and the `saddle_distance` of the place from the
+        Numbers of `zeros`, of `saddles` and of `stable` fixed points, and the `saddle_distance` of the point from the
         nearest saddle, (K,) each; NaN for games without such poles, and the distance where there is no saddle.
 
     The generator's motion in the plane b depends on m = w_d b_g + b_d alone, and with a discriminator that reaches 1 it
@@ -40,7 +40,7 @@ def zeros_between_poles(trajectories: Trajectories, place: tuple[float, float]) 
     """
     count, options = len(trajectories.match.members), options_of(trajectories.match.game)
     samples = options.get("samples", 0)
-    polar = options.get("plane") == "b" and options["discriminator"] in POLAR and not options["clip"]
+    polar = options.get("plane") == "b" and options["discriminator"] in POLAR and not options["max_output"]
     if not polar or not 1 < samples <= COUNTED:
         return {name: np.full(count, np.nan) for name in ("zeros", "saddles", "stable", "saddle_distance")}
     plane = coordinate_plane(trajectories, "", "", "end")  # its coordinates are b_d, b_g
@@ -71,7 +71,7 @@ def zeros_between_poles(trajectories: Trajectories, place: tuple[float, float]) 
     rests = rests.cpu().numpy().reshape(count, -1)
     saddles = rests & (kinds == SADDLE)
     stable = rests & np.isin(kinds, (STABLE_NODE, STABLE_FOCUS))
-    apart = np.hypot(*(at.double().cpu().numpy() - place).T).reshape(count, -1)
+    apart = np.hypot(*(at.double().cpu().numpy() - reference_point).T).reshape(count, -1)
     nearest = np.where(saddles, apart, np.inf).min(1)
     return {
         "zeros": rests.sum(1).astype(float),

@@ -23,7 +23,7 @@ class Objective(ABC):
     The losses are L_D = E_real[real(a)] + E_fake[fake(a)] and L_G = E_fake[generator(a)], with a the logit D(x) of an
     example, unless an objective defines others: functions of all outputs on the real and on the generated examples.
     `Outputs.mean` takes the expectations, over a batch or by quadrature. A subclass is a frozen dataclass whose fields
-    are its options, `flip` among them if it can be chosen.
+    are its options, `label_flip_probability` among them if it can be chosen.
 
     Attributes:
         probability: whether `output` is a probability; False for a critic's score. A literal, since it is read from the
@@ -37,7 +37,7 @@ class Objective(ABC):
     decides_by_sign: ClassVar[bool] = False
     generator_sees_real: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
-    flip: ClassVar[float] = 0.0
+    label_flip_probability: ClassVar[float] = 0.0
     """Probability that an example, real or generated, has the label of the other kind in the discriminator's loss,
     drawn for each example and batch from the run's own stream."""
 

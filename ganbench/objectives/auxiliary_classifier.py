@@ -15,13 +15,13 @@ from ganbench.objectives import Objective
 
 @dataclass(frozen=True)
 class AuxiliaryClassifier(Objective):
-    """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z, c)))] + weight (E[-ln P(c | x)] + E[-ln P(c | G(z, c))]) and
-    L_G = E[-ln D(G(z, c))] + weight E[-ln P(c | G(z, c))], with D = sigmoid(logit) and P = softmax(class_logits).
+    """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z, c)))] + class_weight (E[-ln P(c | x)] + E[-ln P(c | G(z, c))]) and
+    L_G = E[-ln D(G(z, c))] + class_weight E[-ln P(c | G(z, c))], with D = sigmoid(logit) and P = softmax(class_logits).
 
     The discriminator must give `class_logits`, (batch, classes), beside its logits, and the generator take labels.
     """
 
-    weight: Annotated[float, Interval(ge=0)] = 1.0
+    class_weight: Annotated[float, Interval(ge=0)] = 1.0
     """Weight of the cross entropies of the classes."""
 
     needs: ClassVar[tuple[str, ...]] = ("class_logits", "labels")
@@ -39,10 +39,10 @@ class AuxiliaryClassifier(Objective):
         return logits.sigmoid()
 
     def discriminator_loss(self, real: Outputs, fake: Outputs) -> Tensor:
-        return super().discriminator_loss(real, fake) + self.weight * (_class_loss(real) + _class_loss(fake))
+        return super().discriminator_loss(real, fake) + self.class_weight * (_class_loss(real) + _class_loss(fake))
 
     def generator_loss(self, real: Outputs | None, fake: Outputs) -> Tensor:
-        return super().generator_loss(real, fake) + self.weight * _class_loss(fake)
+        return super().generator_loss(real, fake) + self.class_weight * _class_loss(fake)
 
 
 def _class_loss(outputs: Outputs) -> Tensor:

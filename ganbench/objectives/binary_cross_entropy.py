@@ -28,17 +28,17 @@ class BinaryCrossEntropy(Objective):
 
     saturating: bool = False
     """Whether the generator descends E[ln(1 - D(G(z)))] in place of E[-ln D(G(z))]."""
-    smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    label_smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     """Label smoothing s: real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4)."""
-    two_sided: bool = False
+    two_sided_smoothing: bool = False
     """Whether generated examples have the label s in L_D; otherwise 0."""
-    flip: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    label_flip_probability: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
     def real(self, logits: Tensor) -> Tensor:
-        return _BCELoss.apply(logits.sigmoid(), 1 - self.smoothing)
+        return _BCELoss.apply(logits.sigmoid(), 1 - self.label_smoothing)
 
     def fake(self, logits: Tensor) -> Tensor:
-        return _BCELoss.apply(logits.sigmoid(), self.smoothing if self.two_sided else 0.0)
+        return _BCELoss.apply(logits.sigmoid(), self.label_smoothing if self.two_sided_smoothing else 0.0)
 
     def generator(self, logits: Tensor) -> Tensor:
         p = logits.sigmoid()

@@ -16,7 +16,7 @@ class Hinge(Objective):
     """L_D = E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))], L_G = -E[D(G(z))], as SNGAN and BigGAN are trained (Miyato
     et al. 2018, equations 16 and 17)."""
 
-    flip: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    label_flip_probability: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
     probability: ClassVar[bool] = False
     decides_by_sign: ClassVar[bool] = True

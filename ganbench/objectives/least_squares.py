@@ -22,7 +22,7 @@ class LeastSquares(Objective):
     """Label b of real examples in L_D; below 1 it is one-sided label smoothing."""
     generator_label: Annotated[float, Interval(ge=-100, le=100)] = 1.0
     """Label c that the generator wants of its own examples."""
-    flip: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    label_flip_probability: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
     probability: ClassVar[bool] = False
 

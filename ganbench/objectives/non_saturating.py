@@ -20,22 +20,22 @@ class NonSaturating(Objective):
     logit, where sigmoid followed by a logarithm loses them.
     """
 
-    smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    label_smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     """Label smoothing s: real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4)."""
-    two_sided: bool = False
+    two_sided_smoothing: bool = False
     """Whether generated examples have the label s in L_D; otherwise 0."""
-    flip: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    label_flip_probability: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
     def real(self, logits: Tensor) -> Tensor:
-        if not self.smoothing:
+        if not self.label_smoothing:
             return softplus(-logits)
         # The cross entropy (1 - s) softplus(-a) + s softplus(a), since softplus(a) = softplus(-a) + a.
-        return softplus(-logits) + self.smoothing * logits
+        return softplus(-logits) + self.label_smoothing * logits
 
     def fake(self, logits: Tensor) -> Tensor:
-        if not (self.smoothing and self.two_sided):
+        if not (self.label_smoothing and self.two_sided_smoothing):
             return softplus(logits)
-        return softplus(logits) - self.smoothing * logits
+        return softplus(logits) - self.label_smoothing * logits
 
     def generator(self, logits: Tensor) -> Tensor:
         return softplus(-logits)

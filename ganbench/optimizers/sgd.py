@@ -14,20 +14,20 @@ from ganbench.optimizers import Optimizer, State
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """v <- momentum v + g, theta <- theta - rate v / k^decay at the k-th step, k = 1, 2, ...: a decay of 1 is a rate of
-    a / k. The state holds only the tensors in use: plain descent has none.
+    """v <- momentum v + g, theta <- theta - rate v / k^decay_exponent at the k-th step, k = 1, 2, ...: an exponent of
+    1 is a rate of a / k. The state holds only the tensors in use: plain descent has none.
     """
 
     momentum: Annotated[float, Interval(gt=-1, lt=1)] = 0.0
     """Share of the velocity v that is kept at each step; below 0 it is negative momentum."""
-    decay: Annotated[float, Interval(ge=0, le=10)] = 0.0
+    decay_exponent: Annotated[float, Interval(ge=0, le=10)] = 0.0
     """Power of the step's number k by which the learning rate is divided; 0 keeps it."""
 
     def init(self, theta: Tensor) -> State:
         state = {}
         if _used(self.momentum):
             state["velocity"] = torch.zeros_like(theta)
-        if _used(self.decay):
+        if _used(self.decay_exponent):
             state["steps"] = torch.zeros(theta.shape[0], 1, dtype=torch.int64, device=theta.device)
         return state
 
@@ -35,9 +35,9 @@ class SGD(Optimizer):
         after = {}
         if _used(self.momentum):
             gradient = after["velocity"] = self.momentum * state["velocity"] + gradient
-        if _used(self.decay):
+        if _used(self.decay_exponent):
             after["steps"] = state["steps"] + 1
-            rate = rate / after["steps"].to(theta.dtype) ** self.decay
+            rate = rate / after["steps"].to(theta.dtype) ** self.decay_exponent
         return theta - rate * gradient, after
 
 

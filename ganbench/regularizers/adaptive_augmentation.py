@@ -22,9 +22,9 @@ UNIFORM, NORMAL = 6, 7  # numbers by which the changes of an image are drawn
 class AdaptiveAugmentation(Regularizer):
     """T(x) in place of every image x, real or generated, in both players' losses, where T is a sequence of changes of
     which each is applied with probability p. p is a state of the run, recorded as `augmentation_probability`: it begins
-    at `initial`, and after every `interval` losses of the discriminator it rises if r = E[sign(D(x_real))] of these is
-    above `target` and falls if r is below, by so much that it goes from 0 to 1 in `rise` real images. p stays within
-    [0, 1].
+    at `initial_probability`, and after every `interval` losses of the discriminator it rises if r =
+    E[sign(D(x_real))] of these is above `target` and falls if r is below, by so much that it goes from 0 to 1 in
+    `ramp_images` real images. p stays within [0, 1].
 
     The changes are those of the authors' settings "bgc", but for rotations by arbitrary angles: mirroring, turns by 90
     degrees (of square images), translation by whole pixels up to 1/8 of the sides, scaling by 2^N(0, 0.2^2), stretching
@@ -41,10 +41,10 @@ class AdaptiveAugmentation(Regularizer):
     """Value of r = E[sign(D(x_real))] above which p rises, and below which it falls."""
     interval: Annotated[int, Interval(ge=1, le=1_000_000)] = 4
     """Number of losses of the discriminator after which p is changed."""
-    rise: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 500_000
+    ramp_images: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 500_000
     """Number of real images shown to the discriminator in which p goes from 0 to 1. The two batches of a step of
     extragradient both count; further losses on one batch, of a look-ahead as in unrolling, do not."""
-    initial: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    initial_probability: Annotated[float, Interval(ge=0, le=1)] = 0.0
     """Probability p at the first step."""
 
     def supports(self, game: Any) -> str | None:
@@ -57,7 +57,7 @@ class AdaptiveAugmentation(Regularizer):
 
     def start(self) -> State:
         return {
-            "augmentation_probability": torch.tensor(self.initial, dtype=torch.float64),
+            "augmentation_probability": torch.tensor(self.initial_probability, dtype=torch.float64),
             "signs": torch.zeros((), dtype=torch.float64),
             "losses": torch.zeros((), dtype=torch.int64),
         }
@@ -66,7 +66,9 @@ class AdaptiveAugmentation(Regularizer):
         p, losses = noise["augmentation_probability"], noise["losses"] + 1
         signs = noise["signs"] + real.mean(real.logits.sign())
         due = losses == self.interval
-        size = self.interval * real.sample.points.shape[1] / self.rise  # not of logits, which groups have together
+        size = (
+            self.interval * real.sample.points.shape[1] / self.ramp_images
+        )  # not of logits, which groups have together
         moved = (p + size * (signs / self.interval - self.target).sign()).clamp(0, 1)
         return {
             "augmentation_probability": torch.where(due, moved, p),

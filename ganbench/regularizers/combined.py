@@ -16,12 +16,15 @@ from ganbench.nn.sample import Outputs, Sample
 from ganbench.nn.weights import Weights
 from ganbench.regularizers import Discriminator, Noise, Phase, Regularizer, State
 
+# Names of streams of random numbers where they are not those of the parts: a part that is renamed keeps its numbers.
+STREAMS = {"differentiable_augmentation": "augmentation", "wgan_gp": "one_centred", "zero_centered_gp": "zero_centred"}
+
 
 @dataclass(frozen=True)
 class Combined(Regularizer):
     """Penalties are added, and the others act one after the other in the order of their names, whatever their order in
-    `of`. Every part draws random numbers of its own, which depend on the run and on the part's name alone, and has its
-    own `every`.
+    `regularizers`. Every part draws random numbers of its own, which depend on the run and on the part alone, and has
+    its own `every`.
 
     With T the changes that the other parts make to examples, such as augmentation, a penalty of each example's gradient
     is that of D(T(x)) in x, through T, at the unchanged x, as in the code of Karras et al. (2020) and of Zhao et al.
@@ -29,16 +32,16 @@ class Combined(Regularizer):
     points between both, those of the real ones. Other penalties, such as consistency, are given the examples T(x).
     """
 
-    of: tuple[str | dict, ...] = ("r1", "r2")
+    regularizers: tuple[str | dict, ...] = ("r1", "r2")
     """Its parts, two or more different regularizers. A study writes them as a sum, `r1(gamma=10) + r2(gamma=10)`, or as
-    a list, each as a study writes a regularizer: `of: [r1, {name: r2, gamma: [1, 10]}]` are two combinations."""
+    a list, each as a study writes a regularizer: `regularizers: [r1, {name: r2, gamma: [1, 10]}]` are two."""
 
-    composed_of: ClassVar[str] = "of"
+    composed_of: ClassVar[str] = "regularizers"
 
     @cached_property
     def parts(self) -> dict[str, Any]:
         """The regularizers, by the names of their files."""
-        options = registry.combining("regularizer").complete({"of": self.of})["of"]
+        options = registry.combining("regularizer").complete({"regularizers": self.regularizers})["regularizers"]
         infos = [(registry.find("regularizer", part["name"]), part) for part in options]
         return {info.name: info.build({name: part[name] for name in info.options}) for info, part in infos}
 
@@ -67,7 +70,7 @@ class Combined(Regularizer):
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
         # A stream for each part: the numbers of one must not depend on how many another takes.
-        seeds = {name: stream_seed(generator.initial_seed(), name) for name in self.parts}
+        seeds = {name: stream_seed(generator.initial_seed(), STREAMS.get(name, name)) for name in self.parts}
         return self._named(
             lambda name, part: part.draw(Generator().manual_seed(seeds[name]), count, shape, like),
         )

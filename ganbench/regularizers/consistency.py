@@ -29,7 +29,7 @@ class Consistency(Regularizer):
     """Weight of the penalty, gamma, on real images."""
     fake_gamma: Annotated[float, Interval(ge=0)] = 0.0
     """Weight of the penalty on generated images; 0 for none."""
-    flip: bool = True
+    horizontal_flip: bool = True
     """Whether T mirrors an image with probability 1/2."""
     translation: Annotated[float, Interval(ge=0, le=1)] = 0.125
     """Largest translation, as a share of the sides; 0 is where nothing comes from."""
@@ -56,7 +56,7 @@ class Consistency(Regularizer):
             drawn: uniform numbers, (K, n, 3).
         """
         mirrored, down, across = drawn.unbind(-1)
-        if self.flip:
+        if self.horizontal_flip:
             images = change.chosen(mirrored < 0.5, images, images.flip(-1))
         rows, columns = (int(side * self.translation + 0.5) for side in images.shape[-2:])
         return change.shifted(images, change.integers(down, rows), change.integers(across, columns))

@@ -17,15 +17,15 @@ from ganbench.regularizers import Regularizer
 
 @dataclass(frozen=True)
 class WeightClipping(Regularizer):
-    """After each of their steps, the players' parameters are clipped to [-limit, limit].
+    """After each of their steps, the players' parameters are clipped to [-clip_value, clip_value].
 
     Networks with spectral normalisation, another parametrization of weights, or an equalised learning rate are refused:
     their parameters are not the weights that layers multiply by. With spectral normalisation their size does not matter
-    at all, and with an equalised learning rate, which starts them from N(0, 1), the limit would be another one for each
-    layer.
+    at all, and with an equalised learning rate, which starts them from N(0, 1), each layer would be confined to a box
+    of its own.
     """
 
-    limit: Annotated[float, Interval(gt=0)] = 0.01
+    clip_value: Annotated[float, Interval(gt=0)] = 0.01
     """Largest absolute value of a parameter, c."""
     players: Literal["discriminator", "both"] = "discriminator"
     """The players whose parameters are clipped."""
@@ -38,14 +38,14 @@ class WeightClipping(Regularizer):
                     f"it clips parameters, but the weights of the {player} are a function of its parameters, of "
                     f"{other!r} for one, as with spectral or weight normalisation or an equalised learning rate, so "
                     f"that clipping would not confine them; choose a {player} without, by discriminator_norm: none, "
-                    "generator_spectral: false or another architecture"
+                    "generator_spectral_norm: false or another architecture"
                 )
         return super().supports(game)
 
     def project(self, player: str, weights: Weights) -> Mapping[str, Tensor]:
         if self.players not in ("both", player):
             return {}
-        return weights.map(lambda values: values.clamp(-self.limit, self.limit))
+        return weights.map(lambda values: values.clamp(-self.clip_value, self.clip_value))
 
 
 def _reparametrised(network: nn.Module) -> str | None:

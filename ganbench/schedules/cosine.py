@@ -12,10 +12,10 @@ from ganbench.schedules import Schedule
 
 @dataclass(frozen=True)
 class CosineDecay(Schedule):
-    """The factor is final + (1 - final) (1 + cos(pi t / T)) / 2 in step t of T; no restarts."""
+    """The factor is end_factor + (1 - end_factor) (1 + cos(pi t / T)) / 2 in step t of T; no restarts."""
 
-    final: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    end_factor: Annotated[float, Interval(ge=0, le=1)] = 0.0
     """Factor that the step after the last would have."""
 
     def decay(self, step: int, steps: int) -> float:
-        return self.final + (1 - self.final) * (1 + math.cos(math.pi * step / steps)) / 2
+        return self.end_factor + (1 - self.end_factor) * (1 + math.cos(math.pi * step / steps)) / 2

@@ -11,19 +11,20 @@ from ganbench.schedules import Schedule
 
 @dataclass(frozen=True)
 class StepDecay(Schedule):
-    """The factor is gamma^(t // every) in step t. A `gamma` for every step is exponential decay."""
+    """The factor is gamma^(t // step_size) in step t. A `gamma` for every step is exponential decay."""
 
-    every: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 1000
+    step_size: Annotated[int, Interval(ge=1, le=1_000_000_000)] = 1000
     """Number of steps after which the factor falls."""
     gamma: Annotated[float, Interval(gt=0, le=1)] = 0.5
-    """Multiplier of the factor at each fall; with an `every` of 1 the decay is exponential."""
+    """Multiplier of the factor at each fall; with a `step_size` of 1 the decay is exponential."""
 
     def decay(self, step: int, steps: int) -> float:
-        return self.gamma ** (step // self.every)
+        return self.gamma ** (step // self.step_size)
 
     def fault(self, steps: int) -> str | None:
-        if self.every >= steps - self.warmup_steps:
+        if self.step_size >= steps - self.warmup_steps:
             return (
-                f"its first decay is after {self.every + self.warmup_steps:,} steps, and training has {steps:,} steps"
+                f"its first decay is after {self.step_size + self.warmup_steps:,} steps, and training "
+                f"has {steps:,} steps"
             )
         return super().fault(steps)

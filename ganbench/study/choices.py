@@ -35,8 +35,8 @@ def split_label(text: str) -> tuple[str, str]:
 
 
 class Choice(BaseModel):
-    """A component with its options, written `dcgan` or `{name: dcgan, features: 32, label: small}`; one that is made of
-    others also as their sum, `r1(gamma=10) + r2`.
+    """A component with its options, written `dcgan` or `{name: dcgan, base_channels: 32, label: small}`; one that is
+    made of others also as their sum, `r1(gamma=10) + r2`.
 
     Two choices are equal if they have the same family, name and options; their labels may differ.
     """
@@ -86,8 +86,8 @@ class Choice(BaseModel):
 
     @cached_property
     def signature(self) -> str:
-        """The component's name with the options that differ from their defaults: `dcgan(features=32)`; the sum of those
-        of which it is made."""
+        """The component's name with the options that differ from their defaults: `dcgan(base_channels=32)`; the sum of
+        those of which it is made."""
         if parts := self.parts:
             return " + ".join(part.signature for part in parts)
         # Job files hold lists where options have tuples: of both, the text is that of a list.
@@ -186,8 +186,8 @@ def option_axes(family: str, value: Any) -> dict[str, list[Any]]:
         value: a choice as a study writes it.
 
     Returns:
-        The lists by option, those of the component's parts as `of[0].gamma`; empty for a choice that is not valid. An
-        option whose own type is a list has one value.
+        The lists by option, those of the component's parts as `regularizers[0].gamma`; empty for a choice that is not
+        valid. An option whose own type is a list has one value.
     """
     if not (isinstance(value, dict) and isinstance(value.get("name"), str)):
         return {}

@@ -23,7 +23,7 @@ from ganbench.study.value_types import Fraction, Positive, Section, min_entries,
 NUMBERS = (*NUMERIC, "steps", "time")
 # Prefixes of dotted names that need no experiment: of a run's metrics, of its recorded series, and of its events.
 OF_METRICS = ("final", "best", "first", "distinct", "rank_correlation")
-OF_CURVES = ("early", "late", "median", "lowest", "highest")
+OF_CURVES = ("early", "late", "median", "min", "max")
 OF_EVENTS = ("events", "lift")
 PREFIXES = ("outcome", *OF_METRICS, *OF_CURVES, *OF_EVENTS)
 

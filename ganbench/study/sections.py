@@ -93,7 +93,7 @@ class Evaluate(Section):
     )
     """Metrics to compute; the first one that tells noise from real data leads the figures and findings."""
     judge: Annotated[ChoiceAxis, AfterValidator(distinct)] | None = None
-    """Judges in place of the data sets' own, such as {name: classifier, least_accuracy: 0.6}: each data set has the
+    """Judges in place of the data sets' own, such as {name: classifier, min_accuracy: 0.6}: each data set has the
     first that fits it, by the shape of its examples and by whether it has labels, or else its own."""
     samples: Annotated[Integer, Field(ge=16, le=1_000_000)] = 2000
     """Number of generated examples per snapshot."""
@@ -173,11 +173,11 @@ class Outcome(Section):
     ones."""
     hops: Count = 3
     """Cycling: the mode that holds most examples changes at least so often."""
-    memorised_ratio: Annotated[Fraction, Field(gt=0)] = 0.7
+    memorized_ratio: Annotated[Fraction, Field(gt=0)] = 0.7
     """Memorising: the distance to the nearest training example is at most this multiple of that to the nearest of as
     many held-out examples."""
-    lattice_decibels: Positive = 3.0
-    """Artefact lock-in: power at the frequencies of a lattice in excess of that of real images, in decibels."""
+    checkerboard_decibels: Positive = 3.0
+    """Checkerboard artefacts: power at the frequencies of a checkerboard beyond that of real images, in decibels."""
     settled_gradient: Annotated[Fraction, Field(gt=0, lt=1)] = 0.01
     """Converged, of games of a few numbers: the norm of the gradients in the last quarter, as a share of the first."""
 

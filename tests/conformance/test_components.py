@@ -62,11 +62,11 @@ SHAPES = [
 
 # Options with which networks that are wide at their defaults take no time.
 NARROW = {
-    "dcgan_tensorflow": {"features": 4},
-    "infogan": {"features": 4},
-    "r3gan": {"features": 4, "most_features": 8},
-    "sngan": {"features": 3},
-    "style": {"features": 4, "most_features": 8, "style_size": 8, "latent_size": 8},
+    "dcgan_tensorflow": {"base_channels": 4},
+    "infogan": {"base_channels": 4},
+    "r3gan": {"base_channels": 4, "max_channels": 8},
+    "sngan": {"base_channels": 3},
+    "stylegan2": {"base_channels": 4, "max_channels": 8, "style_size": 8, "latent_size": 8},
 }
 
 
@@ -83,7 +83,9 @@ IMAGES = np.random.default_rng(0).uniform(-1, 1, (64, 1, 8, 8)).astype(np.float3
 def small_gan(**parts) -> GAN:
     """A small pair of networks on points of the plane, or on images if the regularizer is for these."""
     if "regularizer" in parts and parts["regularizer"].images:
-        return gan(IMAGES, data=SHAPES[1], architecture=part("architecture", "fc", hidden=(8,), latent_size=4), **parts)
+        return gan(
+            IMAGES, data=SHAPES[1], architecture=part("architecture", "fc", hidden_sizes=(8,), latent_size=4), **parts
+        )
     return gan(EXAMPLES, data=SHAPES[0], architecture=part("architecture", "mlp", width=8), **parts)
 
 
@@ -131,119 +133,164 @@ def test_a_component_is_shown_with_its_options():
 DEFAULTS = {
     ("optimizer", "adam"): {"beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8},  # beta1 of DCGAN, the rest of the paper
     ("optimizer", "rmsprop"): {"alpha": 0.99, "epsilon": 1e-8},  # PyTorch
-    ("optimizer", "sgd"): {"momentum": 0.0, "decay": 0.0},
+    ("optimizer", "sgd"): {"momentum": 0.0, "decay_exponent": 0.0},
     ("schedule", "constant"): {},
-    ("schedule", "linear"): {"final": 0.0, "start": 0.0},
-    ("schedule", "cosine"): {"final": 0.0},
-    ("schedule", "step"): {"every": 1000, "gamma": 0.5},
+    ("schedule", "linear"): {"end_factor": 0.0, "decay_start": 0.0},
+    ("schedule", "cosine"): {"end_factor": 0.0},
+    ("schedule", "step"): {"step_size": 1000, "gamma": 0.5},
     ("dynamics", "alternating"): {"generator_first": False},
     ("dynamics", "averaging"): {"inner": "alternating", "kind": "uniform", "decay": 0.999},
     ("dynamics", "consensus"): {"gamma": 10.0},
     ("dynamics", "extragradient"): {"extrapolation": 1.0, "moments": "both"},
-    ("dynamics", "gradient_part"): {"centre": "origin", "nodes": 4},
-    ("dynamics", "lookahead"): {"inner": "alternating", "period": 5, "alpha": 0.5},
-    ("dynamics", "noise_averaging"): {"perturbations": 30, "sigma": 0.2},
+    ("dynamics", "potential_component"): {"center": "origin", "nodes": 4},
+    ("dynamics", "lookahead"): {"inner": "alternating", "sync_period": 5, "alpha": 0.5},
+    ("dynamics", "gaussian_smoothing"): {"perturbations": 30, "sigma": 0.2},
     ("dynamics", "optimistic"): {"optimism": "step"},
     ("dynamics", "symplectic"): {"adjustment": 1.0, "align": True},
-    ("dynamics", "unrolled"): {"steps": 5},
-    ("objective", "auxiliary_classifier"): {"weight": 1.0},
-    ("objective", "binary_cross_entropy"): {"saturating": False, "smoothing": 0.0, "two_sided": False, "flip": 0.0},
-    ("objective", "hinge"): {"flip": 0.0},
+    ("dynamics", "unrolled"): {"unrolling_steps": 5},
+    ("objective", "auxiliary_classifier"): {"class_weight": 1.0},
+    ("objective", "binary_cross_entropy"): {
+        "saturating": False,
+        "label_smoothing": 0.0,
+        "two_sided_smoothing": False,
+        "label_flip_probability": 0.0,
+    },
+    ("objective", "hinge"): {"label_flip_probability": 0.0},
     ("objective", "least_squares"): {  # LSGAN, equation 9
-        **{"fake_label": 0.0, "real_label": 1.0, "generator_label": 1.0, "flip": 0.0},
+        **{"fake_label": 0.0, "real_label": 1.0, "generator_label": 1.0, "label_flip_probability": 0.0},
     },
-    ("objective", "minimax"): {"smoothing": 0.0, "two_sided": False, "flip": 0.0},
-    ("objective", "non_saturating"): {"smoothing": 0.0, "two_sided": False, "flip": 0.0},
+    ("objective", "minimax"): {"label_smoothing": 0.0, "two_sided_smoothing": False, "label_flip_probability": 0.0},
+    ("objective", "non_saturating"): {
+        "label_smoothing": 0.0,
+        "two_sided_smoothing": False,
+        "label_flip_probability": 0.0,
+    },
     ("objective", "relativistic_average"): {"loss": "logistic"},  # RaSGAN
-    ("regularizer", "adaptive_augmentation"): {"target": 0.6, "interval": 4, "rise": 500_000, "initial": 0.0},  # of ADA
-    ("regularizer", "augmentation"): {  # DiffAugment's, all three
-        **{"policy": ("colour", "translation", "cutout"), "translation": 0.125, "cutout": 0.5},
+    ("regularizer", "adaptive_augmentation"): {
+        "target": 0.6,
+        "interval": 4,
+        "ramp_images": 500_000,
+        "initial_probability": 0.0,
+    },  # of ADA
+    ("regularizer", "differentiable_augmentation"): {  # DiffAugment's, all three
+        **{"policy": ("color", "translation", "cutout"), "translation": 0.125, "cutout": 0.5},
     },
-    ("regularizer", "combined"): {"of": ("r1", "r2")},
+    ("regularizer", "combined"): {"regularizers": ("r1", "r2")},
     ("regularizer", "consistency"): {  # lambda of CR-GAN
-        **{"gamma": 10.0, "fake_gamma": 0.0, "flip": True, "translation": 0.125, "every": 1},
+        **{"gamma": 10.0, "fake_gamma": 0.0, "horizontal_flip": True, "translation": 0.125, "every": 1},
     },
     ("regularizer", "dragan"): {  # the authors' code
         **{"gamma": 10.0, "target": 1.0, "scale": 0.5, "between": True, "every": 1},
     },
     ("regularizer", "instance_noise"): {"sigma": 0.1, "decay_steps": 0},
-    ("regularizer", "one_centred"): {"gamma": 10.0, "target": 1.0, "every": 1},  # lambda of WGAN-GP
+    ("regularizer", "wgan_gp"): {"gamma": 10.0, "target": 1.0, "every": 1},  # lambda of WGAN-GP
     ("regularizer", "orthogonal"): {  # beta of BigGAN
         **{"strength": 1e-4, "kind": "off_diagonal", "players": "generator", "every": 1},
     },
     ("regularizer", "r1"): {"gamma": 1.0, "every": 1},
     ("regularizer", "r2"): {"gamma": 1.0, "every": 1},
-    ("regularizer", "weight_clipping"): {"limit": 0.01, "players": "discriminator"},  # c of WGAN
+    ("regularizer", "weight_clipping"): {"clip_value": 0.01, "players": "discriminator"},  # c of WGAN
     ("regularizer", "weight_decay"): {"strength": 1e-4, "players": "both"},
-    ("regularizer", "zero_centred"): {"gamma": 1.0, "every": 1},
-    ("judge", "mixture"): {"sigmas": 3.0},  # VEEGAN, 4.1
+    ("regularizer", "zero_centered_gp"): {"gamma": 1.0, "every": 1},
+    ("judge", "mixture"): {"max_sigmas": 3.0},  # VEEGAN, 4.1
     ("judge", "classifier"): {
-        **{"features": 32, "steps": 1000, "enough": 0.99, "confidence": 0.9, "least_accuracy": 0.97},
+        **{"features": 32, "max_steps": 1000, "target_accuracy": 0.99, "min_confidence": 0.9, "min_accuracy": 0.97},
         **{"per_channel": False},
     },
-    ("metric", "mode_coverage"): {"fair_share": 0.1},
-    ("metric", "memorisation"): {},
-    ("metric", "lattice"): {"levels": 3, "most": 10_000},
-    ("metric", "texture"): {"most": 2000},
+    ("metric", "mode_coverage"): {"min_mode_share": 0.1},
+    ("metric", "memorization"): {},
+    ("metric", "checkerboard"): {"levels": 3, "max_examples": 10_000},
+    ("metric", "texture"): {"max_examples": 2000},
     ("metric", "birthday"): {"share": 0.05},
-    ("metric", "prd"): {"clusters": 20, "clusterings": 10, "most": 10_000},  # of Sajjadi et al.
+    ("metric", "prd"): {"clusters": 20, "clusterings": 10, "max_examples": 10_000},  # of Sajjadi et al.
     ("metric", "fd_infinity"): {},
-    ("metric", "prdc"): {"k": 5, "most": 10_000},  # k of Naeem et al.
+    ("metric", "prdc"): {"k": 5, "max_examples": 10_000},  # k of Naeem et al.
     ("architecture", "r3gan"): {  # a small form
-        **{"latent_size": 64, "features": 32, "most_features": 128, "blocks": 2, "group_width": 16},
-        **{"output": "tanh", "conditioning": "none", "packing": 1},
+        **{"latent_size": 64, "base_channels": 32, "max_channels": 128, "blocks": 2, "group_width": 16},
+        **{"output_activation": "tanh", "conditioning": "none", "packing_degree": 1},
     },
     ("architecture", "sngan"): {  # of the authors' code
-        **{"latent_size": 128, "features": 64, "discriminator_norm": "spectral", "generator_spectral": False},
-        **{"conditioning": "none", "attention": 0, "discriminator_attention": -1},
-        **{"upsampling": "nearest", "rectified_shortcut": False, "initialisation": "xavier", "packing": 1},
+        **{"latent_size": 128, "base_channels": 64, "discriminator_norm": "spectral", "generator_spectral_norm": False},
+        **{"conditioning": "none", "attention_resolution": 0, "discriminator_attention_resolution": -1},
+        **{"upsampling": "nearest", "rectified_shortcut": False, "initialization": "xavier", "packing_degree": 1},
     },
-    ("architecture", "style"): {  # a small form
-        **{"latent_size": 64, "style_size": 64, "mapping_layers": 2, "features": 32, "most_features": 128},
-        **{"noise": True, "minibatch_deviation": False, "output": "tanh", "packing": 1},
+    ("architecture", "stylegan2"): {  # a small form
+        **{"latent_size": 64, "style_size": 64, "mapping_layers": 2, "base_channels": 32, "max_channels": 128},
+        **{"noise": True, "minibatch_deviation": False, "output_activation": "tanh", "packing_degree": 1},
     },
     ("architecture", "dcgan"): {
-        **{"latent_size": 100, "features": 64},  # DCGAN
-        **{"generator_norm": "batch", "discriminator_norm": "batch", "first_norm": False, "order": "norm-activation"},
-        **{"most_features": 0, "projection": "convolution", "biases": "auto", "initialisation": "normal"},
-        **{"output": "tanh", "latent": "normal", "packing": 1},
+        **{"latent_size": 100, "base_channels": 64},  # DCGAN
+        **{
+            "generator_norm": "batch",
+            "discriminator_norm": "batch",
+            "discriminator_first_norm": False,
+            "order": "norm-activation",
+        },
+        **{"max_channels": 0, "first_layer": "conv_transpose", "biases": "auto", "initialization": "normal"},
+        **{"output_activation": "tanh", "latent_distribution": "normal", "packing_degree": 1},
     },
     ("architecture", "infogan"): {  # compare_gan, but for images in [-1, 1]
-        **{"latent_size": 64, "features": 64, "discriminator_norm": "batch", "generator_activation": "leaky_relu"},
-        **{"initialisation": "published", "output": "rescaled_sigmoid", "latent": "uniform", "packing": 1},
+        **{"latent_size": 64, "base_channels": 64, "discriminator_norm": "batch", "generator_activation": "leaky_relu"},
+        **{
+            "initialization": "published",
+            "output_activation": "rescaled_sigmoid",
+            "latent_distribution": "uniform",
+            "packing_degree": 1,
+        },
     },
     ("architecture", "dcgan_tensorflow"): {  # the VEEGAN experiment in PacGAN's code
-        **{"latent_size": 100, "features": 64, "generator_norm": "batch", "discriminator_norm": "batch"},
-        **{"initialisation": "published", "output": "tanh", "latent": "uniform", "packing": 1},
+        **{"latent_size": 100, "base_channels": 64, "generator_norm": "batch", "discriminator_norm": "batch"},
+        **{
+            "initialization": "published",
+            "output_activation": "tanh",
+            "latent_distribution": "uniform",
+            "packing_degree": 1,
+        },
     },
     ("architecture", "mlp"): {
         **{"latent_size": 16, "width": 64, "depth": 2, "discriminator_width": 0, "generator_depth": -1},
         **{"activation": "relu", "discriminator_maxout": 0, "generator_norm": "none"},
-        **{"initialisation": "pytorch", "gain": 1.0, "latent": "normal", "packing": 1},
+        **{"initialization": "pytorch", "gain": 1.0, "latent_distribution": "normal", "packing_degree": 1},
     },
     ("architecture", "tiny_dcgan"): {  # the unrolled GAN's experiment in PacGAN's code, D a quarter of G
-        **{"latent_size": 256, "features": 8, "discriminator_features": 2},
+        **{"latent_size": 256, "base_channels": 8, "discriminator_base_channels": 2},
         **{"generator_norm": "batch", "discriminator_norm": "batch"},
-        **{"initialisation": "published", "output": "tanh", "latent": "normal", "packing": 1},
+        **{
+            "initialization": "published",
+            "output_activation": "tanh",
+            "latent_distribution": "normal",
+            "packing_degree": 1,
+        },
     },
     ("architecture", "fc"): {
-        **{"latent_size": 100, "hidden": (256, 512, 1024), "discriminator_hidden": (), "scaled": True},
-        **{"dropout": 0.0, "discriminator_activation": "leaky_relu", "output": "tanh"},
-        **{"discriminator_output": "logit", "initialisation": "pytorch", "packing": 1},
+        **{
+            "latent_size": 100,
+            "hidden_sizes": (256, 512, 1024),
+            "discriminator_hidden_sizes": (),
+            "scale_hidden_sizes": True,
+        },
+        **{"dropout": 0.0, "discriminator_activation": "leaky_relu", "output_activation": "tanh"},
+        **{"discriminator_output": "logit", "initialization": "pytorch", "packing_degree": 1},
     },
     ("architecture", "unpool"): {  # article 001
-        **{"latent_size": 50, "features": 16, "hidden": (512,), "discriminator_hidden": (512, 50), "shared": True},
-        **{"dropout": 0.1, "indices": "real", "output": "tanh"},
-        **{"discriminator_output": "logit", "initialisation": "pytorch"},
+        **{
+            "latent_size": 50,
+            "base_channels": 16,
+            "hidden_sizes": (512,),
+            "discriminator_hidden_sizes": (512, 50),
+            "shared": True,
+        },
+        **{"dropout": 0.1, "indices": "real", "output_activation": "tanh"},
+        **{"discriminator_output": "logit", "initialization": "pytorch"},
     },
-    ("game", "bilinear"): {"singular_values": (1.0,), "start_at": ()},
-    ("game", "dirac"): {"examples": 1, "start_at": ()},
+    ("game", "bilinear"): {"singular_values": (1.0,), "initial_parameters": ()},
+    ("game", "dirac"): {"noise_samples": 1, "initial_parameters": ()},
     ("game", "gaussian"): {
         **{"discriminator": "gaussian", "plane": "b", "w_d": 1.0, "w_g": 1.0},
-        **{"samples": 0, "fresh": False, "clip": 0.0, "start_at": ()},
+        **{"samples": 0, "resample": False, "max_output": 0.0, "initial_parameters": ()},
     },
-    ("game", "linear"): {"matrix": (0.0, 1.0, -1.0, 0.0), "start_at": ()},
-    ("game", "quadratic"): {"curvatures": (1.0, 1.0), "start_at": ()},
+    ("game", "linear"): {"matrix": (0.0, 1.0, -1.0, 0.0), "initial_parameters": ()},
+    ("game", "quadratic"): {"curvatures": (1.0, 1.0), "initial_parameters": ()},
 }
 
 
@@ -355,7 +402,7 @@ def test_fused_networks_equal_solo_ones(name, spec, player):
         torch.testing.assert_close(fused[k : k + 1], solo, rtol=1e-9, atol=1e-9, msg=lambda m: f"{name}: {m}")
 
 
-STILL = {"style": {"noise": False}}  # options without random numbers, which a loaded module would draw anew
+STILL = {"stylegan2": {"noise": False}}  # options without random numbers, which a loaded module would draw anew
 
 
 @pytest.mark.parametrize("name", names("architecture"))
@@ -468,11 +515,11 @@ def test_the_losses_of_a_game_are_every_member_s_own(name):
 
 @pytest.mark.parametrize("name", [n for n in names("game") if game_families(n)])
 def test_a_regularizer_that_projects_is_heeded(name):
-    limit = 1e-3
-    game = make_game(name, regularizer=part("regularizer", "weight_clipping", limit=limit, players="both"))
+    clip_value = 1e-3
+    game = make_game(name, regularizer=part("regularizer", "weight_clipping", clip_value=clip_value, players="both"))
     match = Match(game, [member_of(game, 0)], CPU, torch.float64)
     for player, theta in match.init().items():
-        assert match.project(player, theta).abs().max() <= limit, f"{name}: project() must ask the regularizer"
+        assert match.project(player, theta).abs().max() <= clip_value, f"{name}: project() must ask the regularizer"
 
 
 # Parts of the game ----------------------------------------------------------------------------------------------------
@@ -746,14 +793,14 @@ def test_a_part_trains_fused_as_solo(family, name, alone):
 # Options with which a diagnostic that is slow at its defaults takes no time.
 QUICK = {
     "basins": {"points": 5, "steps": 20},
-    "convolution": {"largest": 6},
-    "missing_modes": {"neighbours": 2, "draws": 3},
-    "nearest_neighbours": {"samples": 50},
-    "network_sizes": {"sides": [16, 32, 64]},
+    "convolution": {"max_image_size": 6},
+    "missing_modes": {"neighbors": 2, "draws": 3},
+    "nearest_neighbors": {"samples": 50},
+    "network_sizes": {"image_sizes": [16, 32, 64]},
     "pooling_indices": {"latents": 8, "sources": 8, "permutations": 99},
-    "projection": {"features": 64},
-    "file_formats": {"megabytes": (1,), "repeats": 1, "damages": 4},
-    "greyscale": {"levels": 8},
+    "projection": {"channels": 64},
+    "file_formats": {"sizes_mib": (1,), "repeats": 1, "corruptions": 4},
+    "grayscale": {"levels": 8},
     "resuming": {"steps": 10},
     "vector_field": {"points": 7},
     "path_angle": {"points": 12},
@@ -767,7 +814,9 @@ def make_diagnostic(name: str) -> Diagnostic:
 
 def unpooling_gan() -> GAN:
     """A small pair of networks whose generator takes what the discriminator passes on."""
-    architecture = part("architecture", "unpool", features=2, hidden=(8,), discriminator_hidden=(8,), latent_size=4)
+    architecture = part(
+        "architecture", "unpool", base_channels=2, hidden_sizes=(8,), discriminator_hidden_sizes=(8,), latent_size=4
+    )
     return gan(UNPOOLED, data=SHAPES[2], architecture=architecture)
 
 
@@ -882,8 +931,8 @@ def data_set(tmp_path_factory):
     """Makes a data set by its name: small where it takes long, and with files for the one that reads them."""
     folder = write_images(tmp_path_factory.mktemp("images"), 300, classes=2, side=8)
     options = {
-        "image_folder": {"folder": str(folder), "side": 8, "heldout": 0.3},
-        "photos": {"side": 16, "examples": 2000},
+        "image_folder": {"folder": str(folder), "image_size": 8, "heldout_share": 0.3},
+        "photos": {"image_size": 16, "examples": 2000},
         "stacked_digits": {"examples": 20_000},
     }
     return lambda name: part("dataset", name, **options.get(name, {}))
@@ -903,7 +952,7 @@ def judged(data_set):
     @cache
     def found(name):
         dataset = data_set(name)
-        examples, judge = dataset.load(), own_judge(dataset, steps=200, least_accuracy=0.9)
+        examples, judge = dataset.load(), own_judge(dataset, max_steps=200, min_accuracy=0.9)
         return dataset.spec, examples, judge, judge.fit(examples)
 
     return found
@@ -935,7 +984,7 @@ def test_the_judge_of_a_data_set_knows_its_modes(name, data_set):
     scored = judge_stored(judge, state, examples.heldout)
     right = float(np.mean(scored.mode == examples.heldout_modes))
     assert right == pytest.approx(state["accuracy"])
-    least = getattr(judge, "least_accuracy", 0.97)
+    least = getattr(judge, "min_accuracy", 0.97)
     if getattr(judge, "per_channel", False):  # where it must be right in every channel
         least **= dataset.spec.shape[0]
     assert right >= least, f"{name}: its judge is right on {right:.1%} only"
@@ -943,7 +992,7 @@ def test_the_judge_of_a_data_set_knows_its_modes(name, data_set):
     np.testing.assert_allclose(np.concatenate(parts), scored.features, rtol=1e-4, atol=1e-4)
 
 
-HELDOUT = ("memorisation",)  # metrics that compare with held-out examples too
+HELDOUT = ("memorization",)  # metrics that compare with held-out examples too
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ GAMES = {
         for name in names(family)
         if not getattr(part(family, name), "needs", ())
     },
-    "flipped labels": lambda: networks(objective=part("objective", "minimax", flip=0.1)),
+    "flipped labels": lambda: networks(objective=part("objective", "minimax", label_flip_probability=0.1)),
 }
 
 

@@ -31,7 +31,12 @@ METRICS = {
     "fd": ("Fréchet distance", "Distance of generated from real examples in classifier features", "low"),
     "modes": ("Modes covered", "How many of the modes of the data are generated", "high", 0.0, 10.0),
     "high_quality": ("High-quality share", "Share of generated examples that lie close to a mode", "high", 0.0, 1.0),
-    "mode_kl": ("Mode imbalance (KL)", "Divergence of the generated modes from the real ones, in nats", "low", 0.0),
+    "mode_reverse_kl": (
+        "Mode imbalance (KL)",
+        "Divergence of the generated modes from the real ones, in nats",
+        "low",
+        0.0,
+    ),
 }
 SETTINGS = ("architecture_width", "train_batch_size")
 STEPS = 2000
@@ -218,7 +223,7 @@ def _metrics(run: dict, generator: np.random.Generator) -> dict[str, np.ndarray]
         "fd": 300 * (1 - skill) ** 2 + 2,
         "modes": np.round(np.clip(14 * skill, 0, 8 if run["dataset"] == "ring8" else 10)),
         "high_quality": skill,
-        "mode_kl": 2.2 * (1 - skill),
+        "mode_reverse_kl": 2.2 * (1 - skill),
     }
     if run["outcome"] == "diverged":
         # Networks kept just before they ran off: the last snapshot has no value any more.
@@ -283,7 +288,7 @@ def _samples(run: dict, steps: list[int], real: np.ndarray, generator: np.random
 
 
 def _nulls() -> pd.DataFrame:
-    """What real examples score: a tenth to either side of the references; nothing is known of `mode_kl`."""
+    """What real examples score: a tenth to either side of the references; nothing is known of `mode_reverse_kl`."""
     table = _references()
     table = table[table["quantity"].isin(METRICS)]
     reach = 0.1 * table["value"].abs()

@@ -27,7 +27,7 @@ from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.claims import Claim
 
-GAMES = ("bilinear(start_at=(1.0, 1.0))", "gaussian(samples=5, clip=0.99)", "gaussian")
+GAMES = ("bilinear(initial_parameters=(1.0, 1.0))", "gaussian(samples=5, max_output=0.99)", "gaussian")
 METHODS = ("simultaneous", "alternating")
 RESUMED = ("complete", "without_buffers", "without_streams", "without_optimizer", "weights_optimizer", "weights")
 RATES, SEEDS, STEPS, FIXED = (0.1, 0.5), (0, 1), 100, 64
@@ -42,8 +42,8 @@ DIAGNOSTICS = {
     },
     "fields": {
         "fixed_points": ("Fixed points", "Points where the motion is zero.", "none", 0.0, None),
-        "smallest_x": ("Least motion of x", "Smallest motion of x.", "none", None, None),
-        "smallest_y": ("Least motion of y", "Smallest motion of y.", "none", None, None),
+        "min_motion_x": ("Least motion of x", "Smallest motion of x.", "none", None, None),
+        "min_motion_y": ("Least motion of y", "Smallest motion of y.", "none", None, None),
         "rough": ("Rough share", "Share of arrows more than 30 degrees off.", "low", 0.0, 1.0),
     },
     "spectrum": {"max_real": ("Growth rate", "Largest real part of an eigenvalue of -J.", "low", None, None)},
@@ -55,7 +55,7 @@ DIAGNOSTICS = {
     },
     "angle": {"chord": ("Chord", "Distance from start to end.", "none", 0.0, None)},
     "lyapunov": {
-        "largest": ("Largest Lyapunov exponent", "Growth of small distances, 1/step.", "low", None, None),
+        "max_exponent": ("Largest Lyapunov exponent", "Growth of small distances, 1/step.", "low", None, None),
         "low": ("Largest exponent, low", "Lower end of its 95% interval.", "none", None, None),
         "high": ("Largest exponent, high", "Upper end of its 95% interval.", "none", None, None),
         "regime": ("Regime", "0 fixed point, 1 cycle, 2 chaos, 3 run-off.", "none", 0.0, 3.0),
@@ -69,11 +69,11 @@ DIAGNOSTICS = {
     "latent_agreement": {"agreement": ("Agreement", "Share of examples of the same class.", "none", 0.0, 1.0)},
     "resuming": {"weights": ("Drift with the weights alone", "Distance to training without a stop.", "low", 0.0, None)},
     "files": {
-        "npy_read_1": ("Time to read, npy, 1 MB", "Least time to read 1 MB.", "low", 0.0, None),
-        "npy_write_1": ("Time to write, npy, 1 MB", "Least time to write 1 MB.", "low", 0.0, None),
+        "npy_read_1": ("Time to read, npy, 1 MiB", "Least time to read 1 MiB.", "low", 0.0, None),
+        "npy_write_1": ("Time to write, npy, 1 MiB", "Least time to write 1 MiB.", "low", 0.0, None),
         "npy_silent_flips": ("Silent flips, npy", "Share of files that load with other values.", "low", 0.0, 1.0),
     },
-    "nearest_neighbours": {"covering_features": ("Covering", "Examples nearest to most samples.", "none", 1.0, None)},
+    "nearest_neighbors": {"covering_features": ("Covering", "Examples nearest to most samples.", "none", 1.0, None)},
     "missing_modes": {"fd_response_one": ("Response", "Change of the score without one class.", "none", None, None)},
     "pooling_indices": {
         "indices_share": ("Due to the indices", "Share of the variance.", "none", 0.0, 1.0),
@@ -251,7 +251,7 @@ def _observed(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict
     """By experiment, its numbers and its arrays."""
     rate, damping = run["learning_rate"], 0.0 if run["game"].startswith("bilinear") else 0.6
     step = _step(run["dynamics"], rate, damping)
-    start = np.array([1.0, 1.0]) if "start_at" in run["game"] else generator.normal(size=2)
+    start = np.array([1.0, 1.0]) if "initial_parameters" in run["game"] else generator.normal(size=2)
     path = np.array([np.linalg.matrix_power(step, k) @ start for k in range(STEPS + 1)])
     lost = run["outcome"] == "diverged"
     if lost:
@@ -292,8 +292,8 @@ def _observed(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict
         "fields": (
             {
                 "fixed_points": 1.0,
-                "smallest_x": 0.0,
-                "smallest_y": 0.0,
+                "min_motion_x": 0.0,
+                "min_motion_y": 0.0,
                 "rough": rough,
             },
             planes | places,
@@ -315,7 +315,12 @@ def _observed(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict
             {"alpha": alpha, "cosine": np.where(lost, np.nan, np.tanh(20 * (alpha - 1))), "norm": np.abs(alpha - 1)},
         ),
         "lyapunov": (
-            {"largest": largest, "low": largest - 0.01, "high": largest + 0.01, "regime": 3.0 if exponent > 0 else 0.0},
+            {
+                "max_exponent": largest,
+                "low": largest - 0.01,
+                "high": largest + 0.01,
+                "regime": 3.0 if exponent > 0 else 0.0,
+            },
             {"growth": np.full((20, 2), exponent)},
         ),
         "rotation": (
@@ -332,7 +337,7 @@ def _observed(run: dict, generator: np.random.Generator) -> dict[str, tuple[dict
             {"weights": 0.1 * rate},
             {"steps": np.arange(11)} | {name: i * rate / 100 * np.arange(11) for i, name in enumerate(RESUMED)},
         ),
-        "nearest_neighbours": ({"covering_features": 3.0}, _neighbours(run["seed"])),
+        "nearest_neighbors": ({"covering_features": 3.0}, _neighbours(run["seed"])),
         "missing_modes": ({"fd_response_one": 4.0}, _missing()),
         "pooling_indices": ({"indices_share": 0.2, "source_p_value": 0.03}, _indices(run["seed"])),
     }

@@ -22,7 +22,7 @@ LAST = (np.arange(BINS) + 1) * STEPS // BINS
 SNAPSHOTS = np.array([0, 25, 48, 93, 180, 347, 671, 1295, 2500])
 METRICS = {
     "fd": MetricInfo("Distance", "how far", "low", 0.0, None),
-    "mode_kl": MetricInfo("KL", "imbalance", "low", 0.0, None),
+    "mode_reverse_kl": MetricInfo("KL", "imbalance", "low", 0.0, None),
 }
 AT = LAST / STEPS  # of the bins, as shares of training
 
@@ -80,7 +80,7 @@ def healthy(rng: np.random.Generator) -> Made:
         },
         {
             "fd": distance,
-            "mode_kl": np.log(MODES) * np.exp(-SNAPSHOTS / 150) + rng.uniform(0.01, 0.1),
+            "mode_reverse_kl": np.log(MODES) * np.exp(-SNAPSHOTS / 150) + rng.uniform(0.01, 0.1),
             "dominant_mode": np.where(SNAPSHOTS < 200, 8.0, -1.0),
             "dominant_share": np.where(SNAPSHOTS < 200, 0.9, 0.15),
             "high_quality": 0.6 * (1 - np.exp(-SNAPSHOTS / 200)),
@@ -135,8 +135,8 @@ def unlearned(rng: np.random.Generator) -> Made:
     run = healthy(rng)
     run.metrics["fd"] = rng.uniform(800, 1300, len(SNAPSHOTS))
     run.metrics["fd"][0] = 1150
-    run.metrics["mode_kl"] = rng.uniform(1.5, np.log(MODES), len(SNAPSHOTS))
-    run.metrics["mode_kl"][0] = np.log(MODES)
+    run.metrics["mode_reverse_kl"] = rng.uniform(1.5, np.log(MODES), len(SNAPSHOTS))
+    run.metrics["mode_reverse_kl"][0] = np.log(MODES)
     run.metrics["dominant_mode"] = np.where(rng.uniform(30, 2000) > SNAPSHOTS, 8.0, 3.0)
     run.metrics["diversity"] = 0.005 * (1 + SNAPSHOTS / STEPS * rng.uniform(0, 10))
     run.metrics["dominant_share"] = rng.uniform(0.6, 1.0, len(SNAPSHOTS))
@@ -209,7 +209,7 @@ def collapsed(rng: np.random.Generator) -> Made:
     """Good examples fall on one or two modes from an onset between two snapshots on; outputs change at that step."""
     run, at = healthy(rng), int(rng.uniform(0.3, 0.5) * BINS)
     after = LAST[at] <= SNAPSHOTS
-    run.metrics["mode_kl"] = np.where(after, np.log(MODES / rng.uniform(1, 2)), run.metrics["mode_kl"])
+    run.metrics["mode_reverse_kl"] = np.where(after, np.log(MODES / rng.uniform(1, 2)), run.metrics["mode_reverse_kl"])
     run.metrics["fd"] = np.where(after, rng.uniform(100, 300), run.metrics["fd"])
     run.metrics["dominant_mode"] = np.where(after, 3.0, run.metrics["dominant_mode"])
     run.metrics["dominant_share"] = np.where(after, 0.9, run.metrics["dominant_share"])
@@ -224,7 +224,9 @@ def lacking(rng: np.random.Generator) -> Made:
     """Good examples that lack four to six of ten modes from half of training on."""
     run = healthy(rng)
     missing = rng.integers(4, 7)
-    run.metrics["mode_kl"] = np.where(SNAPSHOTS > 1000, np.log(MODES / (MODES - missing)), run.metrics["mode_kl"])
+    run.metrics["mode_reverse_kl"] = np.where(
+        SNAPSHOTS > 1000, np.log(MODES / (MODES - missing)), run.metrics["mode_reverse_kl"]
+    )
     return run
 
 
@@ -234,8 +236,8 @@ def hopping(rng: np.random.Generator) -> Made:
     path = np.cumsum(rng.integers(1, MODES, len(SNAPSHOTS))) % MODES
     run.metrics["dominant_mode"], run.metrics["dominant_share"] = path.astype(float), rng.uniform(0.9, 1.0, len(path))
     run.metrics["dominant_share"][0] = 0.3
-    run.metrics["mode_kl"] = rng.uniform(1.8, np.log(MODES), len(path))
-    run.metrics["mode_kl"][0] = 0.4
+    run.metrics["mode_reverse_kl"] = rng.uniform(1.8, np.log(MODES), len(path))
+    run.metrics["mode_reverse_kl"][0] = 0.4
     run.metrics["diversity"] = np.full(len(path), 0.03)
     run.metrics["fd"] = 1000 * rng.uniform(0.9, 1.3, len(path))
     return run
@@ -257,13 +259,13 @@ def frozen(rng: np.random.Generator) -> Made:
 
 def copying(rng: np.random.Generator) -> Made:
     run = healthy(rng)
-    run.metrics["memorisation_ratio"] = np.where(SNAPSHOTS > 600, rng.uniform(0.05, 0.5), 1.0)
+    run.metrics["memorization_ratio"] = np.where(SNAPSHOTS > 600, rng.uniform(0.05, 0.5), 1.0)
     return run
 
 
-def latticed(rng: np.random.Generator) -> Made:
+def checkered(rng: np.random.Generator) -> Made:
     run = healthy(rng)
-    run.metrics["lattice_excess"] = rng.uniform(5, 12, len(SNAPSHOTS))
+    run.metrics["checkerboard_excess"] = rng.uniform(5, 12, len(SNAPSHOTS))
     return run
 
 
@@ -280,7 +282,7 @@ def relapsing(rng: np.random.Generator) -> Made:
     fd = 1000 * np.exp(-steps / 150) + 20
     fd[10:12] += rng.uniform(100, 500)
     fd[15:17] += rng.uniform(100, 500)
-    run.about["snapshots"] = pd.DataFrame({"step": steps, "fd": fd, "mode_kl": np.exp(-steps / 100)})
+    run.about["snapshots"] = pd.DataFrame({"step": steps, "fd": fd, "mode_reverse_kl": np.exp(-steps / 100)})
     return run
 
 
@@ -303,8 +305,8 @@ KINDS: dict[str, tuple[Callable[[np.random.Generator], Made], str]] = {
     "hopping": (hopping, "cycling"),
     "one image, hopping": (same_image, "cycling"),
     "one image, frozen": (frozen, "collapsed"),
-    "copying": (copying, "memorising"),
-    "latticed": (latticed, "artefact-lock-in"),
+    "copying": (copying, "memorizing"),
+    "checkered": (checkered, "checkerboard-artifacts"),
     "forgetting": (forgetting, "forgetting"),
     "relapsing": (relapsing, "relapsing"),
 }
@@ -340,7 +342,9 @@ def unsure_by(rng: np.random.Generator, share: float) -> Made:
 def without_modes(rng: np.random.Generator, missing: float) -> Made:
     """Good examples that lack so many of ten modes from half of training on."""
     run = healthy(rng)
-    run.metrics["mode_kl"] = np.where(SNAPSHOTS > 1000, np.log(MODES / (MODES - missing)), run.metrics["mode_kl"])
+    run.metrics["mode_reverse_kl"] = np.where(
+        SNAPSHOTS > 1000, np.log(MODES / (MODES - missing)), run.metrics["mode_reverse_kl"]
+    )
     return run
 
 

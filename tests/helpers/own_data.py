@@ -21,7 +21,7 @@ class Bars(Dataset):
 
     @property
     def judge(self):
-        return "classifier(least_accuracy=0.5, steps=40)" if self.labels else "random_features(features=8)"
+        return "classifier(min_accuracy=0.5, max_steps=40)" if self.labels else "random_features(features=8)"
 
     @property
     def spec(self):
@@ -56,7 +56,7 @@ def study(path: Path | str, results: Path, **options) -> dict:
         "grid": [
             {
                 "dataset": {"name": str(path), **options},
-                "architecture": {"name": "dcgan", "features": 4},
+                "architecture": {"name": "dcgan", "base_channels": 4},
                 "learning_rate": 1.0e-3,
                 "seed": [0, 1],
             }

@@ -58,7 +58,7 @@ def play(
     """Train, one run at each rate, and keep every so many steps."""
     dynamics = part("dynamics", dynamics) if isinstance(dynamics, str) else dynamics
     optimizer = part("optimizer", optimizer) if isinstance(optimizer, str) else optimizer
-    examples = None if getattr(game, "examples", None) is None or isinstance(game.examples, int) else 100
+    examples = None if getattr(game, "examples", None) is None else 100
     own = generator_rates or (None,) * len(rates)
     members = [
         Member(seed, examples, rate, generator_learning_rate=other)
@@ -84,8 +84,10 @@ def with_buffers(steps: int, optimizer: str = "adam", **options: Any) -> Traject
     game = gan(
         np.random.default_rng(0).uniform(-1, 1, (40, 1, 8, 8)),
         data=DataSpec(shape=(1, 8, 8), bounded=True, train=40, modes=10),
-        architecture=part("architecture", "dcgan", features=1, latent_size=2, discriminator_norm="spectral", **options),
-        regularizer=part("regularizer", "adaptive_augmentation", interval=1, rise=4000),
+        architecture=part(
+            "architecture", "dcgan", base_channels=1, latent_size=2, discriminator_norm="spectral", **options
+        ),
+        regularizer=part("regularizer", "adaptive_augmentation", interval=1, ramp_images=4000),
     )
     how = training(steps, snapshots=(0, steps), optimizer=part("optimizer", optimizer))
     members = [Member(0, 40, 1e-2)]

@@ -47,9 +47,26 @@ HOSTILE = (
     ),
 )
 # Numbers of options that decide sizes stay small, and so does a study's time.
-SIZES = {"latent_size": 4, "width": 8, "depth": 2, "features": 4, "discriminator_width": 8, "points": 12, "steps": 3}
-SIZES |= {"samples": 8, "products": 20, "exact": 50, "perturbations": 3, "nodes": 3, "batches": 2, "largest": 5}
-SIZES |= {"probes": 4, "neighbours": 2, "averaged": 2, "period": 3, "discriminator_steps": 3, "examples": 4}
+SIZES = {
+    "latent_size": 4,
+    "width": 8,
+    "depth": 2,
+    "base_channels": 4,
+    "channels": 4,
+    "discriminator_width": 8,
+    "points": 12,
+    "steps": 3,
+}
+SIZES |= {
+    "samples": 8,
+    "arnoldi_iterations": 20,
+    "max_exact_size": 50,
+    "perturbations": 3,
+    "nodes": 3,
+    "max_image_size": 5,
+}
+SIZES |= {"hutchinson_samples": 4, "neighbors": 2, "sync_period": 3, "discriminator_steps": 3, "examples": 4}
+SIZES |= {"max_snapshots": 12, "batches": 2}
 SLOW = ("fid",)  # its network takes seconds an image
 
 

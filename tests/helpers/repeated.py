@@ -17,15 +17,15 @@ STUDY = {
     "grid": [
         {
             "dataset": "few.py",
-            "architecture": {"name": "dcgan", "features": 8},
+            "architecture": {"name": "dcgan", "base_channels": 8},
             "learning_rate": 2.0e-3,
             "seed": [0, 1],
         },
         {"game": "bilinear", "dynamics": "alternating", "optimizer": "sgd", "learning_rate": 0.1, "seed": [0, 1]},
     ],
     "train": {"steps": 20, "batch_size": 64, "snapshots": {"count": 2}},
-    "evaluate": {"metrics": ["fd", "kid", "mode_coverage"], "samples": 500, "samples_kept": 2},
-    "diagnose": [{"diagnostic": {"name": "spectrum", "products": 6, "probes": 2}}, "path"],
+    "evaluate": {"metrics": ["fd", "kd", "mode_coverage"], "samples": 500, "samples_kept": 2},
+    "diagnose": [{"diagnostic": {"name": "spectrum", "arnoldi_iterations": 6, "hutchinson_samples": 2}}, "path"],
 }
 FEW = '''"""Zeros and ones."""
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ from ganbench.data import Dataset, DataSpec, Examples, digits
 
 @dataclass(frozen=True)
 class Own(Dataset):
-    judge: ClassVar[str] = "classifier(steps=200)"
+    judge: ClassVar[str] = "classifier(max_steps=200)"
     spec: ClassVar[DataSpec] = DataSpec(shape=(1, 8, 8), bounded=True, train=200, modes=2)
 
     def load(self):

@@ -12,7 +12,7 @@ BASE = {
     "grid": [
         {
             "dataset": "digits",
-            "architecture": ["fc", {"name": "dcgan", "features": 4}],
+            "architecture": ["fc", {"name": "dcgan", "base_channels": 4}],
             "n_train": [100, "all"],
             "learning_rate": [1e-3, 1e-2],
             "seed": [0, 1, 2],
@@ -56,7 +56,7 @@ TOYS = {
     "pack": {"axes": ["seed", "learning_rate", "game", "dynamics", "optimizer"]},
     "diagnose": [
         {"diagnostic": "path", "where": {"game": ["bilinear", "linear*"]}},
-        {"name": "turning", "diagnostic": {"name": "rotation", "points": 3}},
+        {"name": "turning", "diagnostic": {"name": "rotation", "max_snapshots": 3}},
         "convolution",
     ],
     "claims": [

@@ -9,7 +9,7 @@ Study = dict[str, Any]
 
 IMAGES = {
     "dataset": "digits",
-    "architecture": ["fc", {"name": "dcgan", "features": 4}],
+    "architecture": ["fc", {"name": "dcgan", "base_channels": 4}],
     "n_train": [100],
     "learning_rate": [2.0e-4, 2.0e-3],
     "seed": [0, 1],
@@ -39,7 +39,7 @@ LABORATORY = {
     ],
     "train": {"steps": 60, "precision": "float64", "snapshots": {"count": 61, "spacing": "even"}},
     "pack": {"axes": ["seed", "learning_rate", "dynamics"]},
-    "diagnose": ["path", {"diagnostic": {"name": "convolution", "largest": 6}}],
+    "diagnose": ["path", {"diagnostic": {"name": "convolution", "max_image_size": 6}}],
     "claims": [
         {
             "id": "A1",

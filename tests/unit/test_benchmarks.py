@@ -205,7 +205,7 @@ def test_the_spectrum_s_cost_is_told_in_steps():
 
 def test_methods_with_second_derivatives_are_found():
     found = [name for method in second_order.methods() for name in method.values()]
-    assert {"consensus", "gradient_part", "symplectic", "unrolled", "r1", "r2"} <= set(found)
+    assert {"consensus", "potential_component", "symplectic", "unrolled", "r1", "r2"} <= set(found)
     assert not {"simultaneous", "alternating", "extragradient", "optimistic", "weight_decay", "none"} & set(found)
 
 

@@ -285,7 +285,7 @@ def test_long_axes_take_no_time(axes):
 
 def test_stars_take_no_time():
     """A regular expression would try every way to share a label out among its stars."""
-    label = f"fc(hidden=({'8, ' * 300}))"
+    label = f"fc(hidden_sizes=({'8, ' * 300}))"
     with cheap():
         assert not matches(Selector((("architecture", ("*8" * 200 + "*b",)),)), {"architecture": label})
         assert matches(Selector((("architecture", ("fc" + "*8" * 200 + "*)",)),)), {"architecture": label})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workflow_project import CORES, Project
 
-BLOCK = {"architecture": {"name": "fc", "hidden": [8]}, "learning_rate": [1.0e-3], "seed": [0]}
+BLOCK = {"architecture": {"name": "fc", "hidden_sizes": [8]}, "learning_rate": [1.0e-3], "seed": [0]}
 
 
 def study(*datasets: dict) -> dict:

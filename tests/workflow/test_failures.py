@@ -150,8 +150,8 @@ def assert_refused(project: Project, words: Iterable[str], *arguments: str) -> N
             id="architecture",
         ),
         pytest.param(
-            study(grid=[IMAGES | {"architecture": {"name": "dcgan", "feature": 4}}]),
-            ["grid[0].architecture", "unknown option 'feature'", "Did you mean 'features'?"],
+            study(grid=[IMAGES | {"architecture": {"name": "dcgan", "base_channel": 4}}]),
+            ["grid[0].architecture", "unknown option 'base_channel'", "Did you mean 'base_channels'?"],
             id="option",
         ),
         pytest.param(

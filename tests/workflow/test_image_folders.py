@@ -14,8 +14,8 @@ CLASSES = ("daisies", "roses", "tulips")
 STUDY = """\
 study: tiny
 grid:
-  - dataset: {name: image_folder, folder: photos, side: 16}
-    architecture: {name: dcgan, features: 4}
+  - dataset: {name: image_folder, folder: photos, image_size: 16}
+    architecture: {name: dcgan, base_channels: 4}
     learning_rate: 2.0e-4
     seed: {count: 2}
 train: {steps: 50}

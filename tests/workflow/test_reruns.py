@@ -130,7 +130,7 @@ def test_a_study_of_games_without_data_ends_in_a_report_with_its_verdicts(labora
             {"diagnose": [*LABORATORY["diagnose"], "spectrum"]}, {"diagnose bilinear-sgd"} | SUMMARIES, id="experiment"
         ),
         pytest.param(
-            {"diagnose": [LABORATORY["diagnose"][0], {"diagnostic": {"name": "convolution", "largest": 7}}]},
+            {"diagnose": [LABORATORY["diagnose"][0], {"diagnostic": {"name": "convolution", "max_image_size": 7}}]},
             {"diagnose study"} | SUMMARIES,
             id="experiment-of-the-study",
         ),

@@ -9,7 +9,7 @@ import numpy as np
 from ganbench.analysis.outcomes import Finding, NotJudged, RunEvidence, margin
 from ganbench.analysis.outcomes._run import DIVERSITY, dense_onset, onset_of
 
-KL = "mode_kl"  # the column of the metric `mode_coverage` that says how unevenly examples fall on the modes
+KL = "mode_reverse_kl"  # the column of `mode_coverage` that says how unevenly examples fall on the modes
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@ def progress_of(
             best, real = 0.0, high
         else:
             best = high if np.isfinite(high) else info.upper
-            best = float(modes) if best is None and name in ("modes", "modes_fair") and modes else best
+            best = float(modes) if best is None and name in ("modes", "modes_covered") and modes else best
             real = None if best is None else best - low
         if best is None or known.sum() < 2 or not known[0] or not (known[-1] or ended):
             continue

@@ -19,7 +19,7 @@ class MyGame(Game):
 
     curvature: Annotated[float, Interval(ge=0)] = 0.1
     """Strength of the descent beside the rotation, the real part of the eigenvalues."""
-    start_at: tuple[float, ...] = ()
+    initial_parameters: tuple[float, ...] = ()
     """Initial values of x and y; without them each is drawn from a standard normal distribution."""
 
     players: ClassVar[tuple[str, str]] = ("x", "y")  # the ascending player, or the discriminator, first
@@ -31,7 +31,7 @@ class MyGame(Game):
 
     def start(self, member: Member) -> dict[str, Tensor]:
         # (P,) of each player, of the run's seed alone.
-        return drawn_or_given(self.start_at, member, self.parameters)
+        return drawn_or_given(self.initial_parameters, member, self.parameters)
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         # Parameters are (K, P) of each player, of K runs, which must not mix; the loss is (K,). A game with random

@@ -130,7 +130,7 @@ def gan(data: tuple[DataSpec, Examples], architecture: Any = None, game: str = "
     few = few_examples(examples)
     if architecture is None:
         image = len(spec.shape) > 1
-        architecture = part("architecture", "fc", hidden=(8,), latent_size=4) if image else _mlp()
+        architecture = part("architecture", "fc", hidden_sizes=(8,), latent_size=4) if image else _mlp()
     given = {"objective": part("objective", "non_saturating"), "regularizer": part("regularizer", "none")}
     numbers = TrainingExamples(torch.from_numpy(floats(few.train)).to(DOUBLE), CPU, DOUBLE, spec.mean, spec.std)
     labels = None if few.train_modes is None else torch.from_numpy(few.train_modes)

@@ -62,7 +62,7 @@ def of_dataset(subject: Subject) -> list[Check]:
 
     def trains() -> str | None:
         given = dataset.spec, examples()
-        for name, options in {"mlp": {"width": 8}, "fc": {"hidden": (8,), "latent_size": 4}}.items():
+        for name, options in {"mlp": {"width": 8}, "fc": {"hidden_sizes": (8,), "latent_size": 4}}.items():
             architecture = part("architecture", name, **options)
             if architecture.supports(dataset.spec) is None:
                 return training_fault(gan(given, architecture), training())

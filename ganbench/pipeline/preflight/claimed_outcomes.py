@@ -33,7 +33,7 @@ def unseen(columns: Collection[str], modes: int) -> dict[str, str]:
         modes: the number of modes that its judge tells apart.
 
     Returns:
-        By quantity, such as `outcome.memorising`, why it cannot be known and what helps, as the rest of a clause.
+        By quantity, such as `outcome.memorizing`, why it cannot be known and what helps, as the rest of a clause.
     """
     found = {}
     for name, info in catalogue().items():

@@ -148,8 +148,8 @@ class Trial:
                 build_training(each.train.model_dump(mode="json"), components_of(each))
         size = settings["batch_size"] // settings["accumulation_steps"]
         parts = settings["accumulation_steps"] = min(settings["accumulation_steps"], 2)
-        packing = architecture.build().packing if architecture else 1
-        settings["batch_size"] = parts * min(size, max(BATCH - BATCH % packing, 2 * packing))
+        packing_degree = architecture.build().packing_degree if architecture else 1
+        settings["batch_size"] = parts * min(size, max(BATCH - BATCH % packing_degree, 2 * packing_degree))
         game, training = self.steps.training(where, run, settings, examples)
         if self.fused and isinstance(game, GAN) and (why := game.unvectorised):
             self.components.say(Note(f"{where}: {why}."))
@@ -168,7 +168,7 @@ class Trial:
                 raise GanbenchError(f"{where}: {fault}.")
 
     def _packing(self, where: str, runs: Sequence[Run]) -> None:
-        """Refuse batches that the architecture's `packing` does not divide."""
+        """Refuse batches that the architecture's `packing_degree` does not divide."""
         choice = runs[0].choice("architecture")
         made = self.components.build(where, choice)
         for how in {run.train: run for run in runs}:

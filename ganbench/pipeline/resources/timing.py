@@ -184,8 +184,10 @@ def reference_seconds(scorer: Scorer, few: Examples, count: int, samples: int) -
     halves = tuple(each.take(np.arange(len(each) // 2)) for each in (train, some))
     total = count / len(train) * judging
     for metric, known in scorer.metrics:
-        most = metric.most or inf
-        whole, share = (max(1.0, min(most, all_) / len(timed)) for all_, timed in ((count, train), (samples, some)))
+        max_examples = metric.max_examples or inf
+        whole, share = (
+            max(1.0, min(max_examples, all_) / len(timed)) for all_, timed in ((count, train), (samples, some))
+        )
         half_train, half_some = halves if min(map(len, halves)) >= metric.fewest else (train, some)
         (_, reference), (known_of_half, half) = (
             _result_and_seconds(metric, real, heldout) for real in (train, half_train)

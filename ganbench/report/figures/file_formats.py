@@ -30,7 +30,7 @@ FIGURE = FigureInfo(
 )
 
 TIMES = {"write": "write", "read": "read"}
-DAMAGES = {"flips": "bit flipped", "cuts": "cut short", "zeros": "block of zeros"}
+CORRUPTIONS = {"flips": "bit flipped", "cuts": "cut short", "zeros": "block of zeros"}
 
 
 def draw(collected: Collected, experiment: str) -> Figure:
@@ -43,23 +43,26 @@ def draw(collected: Collected, experiment: str) -> Figure:
     largest = max(sizes)
     names = [name.removesuffix(f"_read_{largest}") for name in values.index if name.endswith(f"_read_{largest}")]
     figure = Figure(figsize=(9.2, 0.42 * len(names) + 1.7), layout="constrained")
-    times, damages = figure.subplots(1, 2, sharey=True)
-    colours = dict(zip([*TIMES, *DAMAGES], COLOURS, strict=False))
+    times, corruptions = figure.subplots(1, 2, sharey=True)
+    colours = dict(zip([*TIMES, *CORRUPTIONS], COLOURS, strict=False))
     _bars(times, [[values.get(f"{name}_{kind}_{largest}", np.nan) for name in names] for kind in TIMES], colours, TIMES)
     _bars(
-        damages, [[values.get(f"{name}_silent_{kind}", np.nan) for name in names] for kind in DAMAGES], colours, DAMAGES
+        corruptions,
+        [[values.get(f"{name}_silent_{kind}", np.nan) for name in names] for kind in CORRUPTIONS],
+        colours,
+        CORRUPTIONS,
     )
     times.set_xscale("log")  # before its ticks are formatted
-    times.set_xlabel(f"seconds, {format_number(largest)} MB")
-    damages.set(xlabel="share of damaged files that load with other values", xlim=(-0.02, 1.02))
+    times.set_xlabel(f"seconds, {format_number(largest)} MiB")
+    corruptions.set(xlabel="share of damaged files that load with other values", xlim=(-0.02, 1.02))
     times.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     times.set_ylim(len(names) - 0.5, -0.5)
-    for axes in (times, damages):
+    for axes in (times, corruptions):
         axes.grid(visible=False, axis="y")
         axes.grid(visible=True, axis="x")
         axes.tick_params(axis="y", length=0)
         plain_ticks(axes, "x")
-    handles = [Patch(color=colours[kind], label=words) for kind, words in (TIMES | DAMAGES).items()]
+    handles = [Patch(color=colours[kind], label=words) for kind, words in (TIMES | CORRUPTIONS).items()]
     legend_below(figure, handles)
     return figure
 

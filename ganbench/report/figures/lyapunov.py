@@ -39,7 +39,7 @@ SEEDS = 5  # runs of each
 def draw(collected: Collected, experiment: str) -> Figure:
     """Exponents with intervals: one row per method and learning rate."""
     table = values_by_run(collected, experiment)
-    if "largest" not in table or not np.isfinite(table["largest"]).any():
+    if "max_exponent" not in table or not np.isfinite(table["max_exponent"]).any():
         return nothing(f"{experiment}: no run has a finite Lyapunov exponent.")
     runs = collected.runs[collected.runs["run"].isin(table.index)]
     settings = list(runs.groupby(["method", *SETTING], sort=False, dropna=False))
@@ -85,20 +85,20 @@ def _row(axes: Axes, row: int, values: pd.DataFrame) -> set[int]:
         regime = int(run["regime"]) if np.isfinite(run.get("regime", np.nan)) else -1
         colour = REGIMES.get(regime, UNKNOWN)[1]
         y, low, high = row + offset, run.get("low", np.nan), run.get("high", np.nan)
-        if np.isfinite(run["largest"]):
+        if np.isfinite(run["max_exponent"]):
             found.add(regime)
-            axes.plot(run["largest"], y, color=colour, marker="o", markersize=3.6, zorder=3)
+            axes.plot(run["max_exponent"], y, color=colour, marker="o", markersize=3.6, zorder=3)
             if np.isfinite(low) and np.isfinite(high):
                 axes.hlines(y, low, high, color=colour, linewidth=1.3, zorder=2)
-    if not np.isfinite(values["largest"]).any():
-        text = "minus infinity" if np.isneginf(values["largest"]).any() else "no exponent"
+    if not np.isfinite(values["max_exponent"]).any():
+        text = "minus infinity" if np.isneginf(values["max_exponent"]).any() else "no exponent"
         axes.text(0, row, f"  {text}", va="center", fontsize=7.5, color=QUIET)
     return found
 
 
 def _scale(axes: Axes, table: pd.DataFrame) -> None:
     """Linear while the exponents are of one size, else linear around zero and logarithmic beyond."""
-    sizes = table["largest"].abs().to_numpy()
+    sizes = table["max_exponent"].abs().to_numpy()
     sizes = sizes[np.isfinite(sizes) & (sizes > 1e-15)]
     if len(sizes) and sizes.max() > 30 * np.median(sizes):
         axes.set_xscale("symlog", linthresh=max(float(np.quantile(sizes, 0.25)), sizes.max() * 1e-6), linscale=0.6)

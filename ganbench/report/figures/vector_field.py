@@ -51,7 +51,9 @@ def draw(collected: Collected, experiment: str) -> Figure:
     scale, kinds, drawn = Normalize(0, 180), set(), None
     for (axes,), result in zip(blocks, titles.values(), strict=True):
         if noisy:
-            true = exact.get(_game(result, "samples", "fresh")) or exact.get(_game(result, "samples", "fresh", "clip"))
+            true = exact.get(_game(result, "samples", "resample")) or exact.get(
+                _game(result, "samples", "resample", "max_output")
+            )
             drawn = _arrows(axes, result, true, scale)
         else:
             drawn = streams(axes, *(result.arrays[each] for each in ARRAYS))
@@ -74,7 +76,7 @@ def draw(collected: Collected, experiment: str) -> Figure:
 
 def axis_names(collected: Collected, experiment: str, run: str) -> tuple[str, str]:
     """The two parameters of a run's plane, by the columns that say how little each moves."""
-    prefix, table = f"{experiment}.smallest_", collected.measurements
+    prefix, table = f"{experiment}.min_motion_", collected.measurements
     known = set(table.loc[table["run"] == run, "quantity"])
     names = [name.removeprefix(prefix) for name in collected.quantities if name.startswith(prefix) and name in known]
     return (names[0], names[1]) if len(names) == 2 else ("first player", "second player")

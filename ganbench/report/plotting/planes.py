@@ -21,7 +21,7 @@ SPEED = sns.color_palette("ch:s=2.4,r=.4,dark=.2,light=.78", as_cmap=True)
 KINDS = {
     0: ("stable node", "s", GOOD, True),
     1: ("stable focus", "o", GOOD, True),
-    2: ("centre", "o", INK, False),
+    2: ("center", "o", INK, False),
     3: ("unstable focus", "o", BAD, True),
     4: ("unstable node", "s", BAD, True),
     5: ("saddle", "X", ODD, True),

@@ -35,11 +35,11 @@ _OUTCOMES = {
     "generator-won": ("#332288", "v"),
     "cycling": ("#cc6677", "h"),
     "collapsed": ("#e69f00", "s"),
-    "memorising": ("#117733", "p"),
+    "memorizing": ("#117733", "p"),
     "partly-collapsed": ("#f0cf65", "D"),
     "forgetting": ("#391326", "d"),
     "relapsing": ("#8c24f3", "8"),
-    "artefact-lock-in": ("#999933", "H"),
+    "checkerboard-artifacts": ("#999933", "H"),
     "undetermined": ("#9a9a9a", "P"),
 }
 _ORDER = [*_OUTCOMES, *(name for name in OUTCOMES if name not in _OUTCOMES)]

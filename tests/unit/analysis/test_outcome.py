@@ -74,27 +74,27 @@ def test_failures_do_not_hide_one_another():
     assert [row["outcome"] for row in rows if row["primary"]] == ["unstable"]
     assert [row["outcome"] for row in rows if row["judged"]] == list(found(run))
     reasons = {row["outcome"]: row["evidence"] for row in rows if not row["judged"]}
-    assert reasons["memorising"] == "not judged: memorisation_ratio was not measured"
+    assert reasons["memorizing"] == "not judged: memorization_ratio was not measured"
 
 
 def test_what_was_not_measured_leaves_a_run_undetermined():
     run = make("healthy", 0)
-    bare = replace(run, snapshots=run.snapshots.drop(columns="mode_kl"))
+    bare = replace(run, snapshots=run.snapshots.drop(columns="mode_reverse_kl"))
     answer = classify_run(bare)
     assert answer.primary.outcome == "undetermined"
     assert "collapsed was not judged, since the metric mode_coverage was not evaluated" in answer.primary.evidence
     assert [row["outcome"] for row in outcome_rows(answer)][:2] == ["undetermined", "converged"]
     lost = make("saturated", 0)
-    seen = classify_run(replace(lost, snapshots=lost.snapshots.drop(columns="mode_kl")))
+    seen = classify_run(replace(lost, snapshots=lost.snapshots.drop(columns="mode_reverse_kl")))
     assert seen.primary.outcome == "discriminator-won", "a failure that was seen needs no other"
     strict = classify_run(make("healthy", 0, needs_all=True))
     assert strict.primary.outcome == "undetermined"
-    assert "memorising was not judged" in strict.primary.evidence
+    assert "memorizing was not judged" in strict.primary.evidence
 
 
 CANNOT = {
     "no labels": ({"modes": 0}, "the data have no labels, or their judge tells no modes apart"),
-    "no snapshot": ({"snapshots": pd.DataFrame({"step": [], "mode_kl": []})}, "no snapshot was evaluated"),
+    "no snapshot": ({"snapshots": pd.DataFrame({"step": [], "mode_reverse_kl": []})}, "no snapshot was evaluated"),
 }
 
 
@@ -111,7 +111,7 @@ def test_data_of_one_mode_lose_none_and_can_succeed():
     """Whether or not the metric of modes was computed; only diversity tells that they collapse onto a point."""
     run = replace(make("healthy", 0), modes=1)
     run = replace(run, snapshots=run.snapshots.drop(columns="diversity"))
-    for one in (run, replace(run, snapshots=run.snapshots.drop(columns="mode_kl"))):
+    for one in (run, replace(run, snapshots=run.snapshots.drop(columns="mode_reverse_kl"))):
         answer = classify_run(one)
         assert answer.not_judged["collapsed"].impossible
         assert answer.not_judged["cycling"].impossible
@@ -121,11 +121,11 @@ def test_data_of_one_mode_lose_none_and_can_succeed():
 def test_a_metric_lost_at_the_end_is_no_evidence():
     run = make("collapsed", 0)
     run = replace(run, snapshots=run.snapshots.drop(columns="diversity"))
-    kl = run.snapshots["mode_kl"].to_numpy().copy()
+    kl = run.snapshots["mode_reverse_kl"].to_numpy().copy()
     kl[-1] = np.nan
     assert (
-        classify_run(measured(run, mode_kl=kl)).not_judged["collapsed"].reason
-        == "mode_kl has no value at the last snapshot"
+        classify_run(measured(run, mode_reverse_kl=kl)).not_judged["collapsed"].reason
+        == "mode_reverse_kl has no value at the last snapshot"
     )
 
 
@@ -169,7 +169,7 @@ def test_divergence_does_not_hide_the_failures_that_came_before():
 
 def test_of_a_diverged_run_no_failure_is_ruled_out():
     """What would have become of it is not known; that it has not converged is."""
-    run = measured(make("healthy", 0), memorisation_ratio=0.9, lattice_excess=6.0)
+    run = measured(make("healthy", 0), memorization_ratio=0.9, checkerboard_excess=6.0)
     early = run.snapshots[run.snapshots["step"] < 700]
     answer = classify_run(replace(run, snapshots=early, diverged=(700, "generator_loss became nan")))
     assert [finding.outcome for finding in answer.findings] == ["diverged"]
@@ -194,13 +194,13 @@ def test_what_a_diverged_run_cannot_have_is_not_said_to_be_cut_short():
     run = replace(make("healthy", 0), modes=1, diverged=(12, "generator_loss became nan"))
     answer = classify_run(run)
     assert {name for name, why in answer.not_judged.items() if why.impossible} == {"cycling", "partly-collapsed"}
-    assert answer.not_judged["memorising"].cut_short
+    assert answer.not_judged["memorizing"].cut_short
     assert [each.impossible or each.cut_short for each in answer.not_judged.values()] == [True] * len(answer.not_judged)
 
 
 def test_the_last_snapshot_with_a_value_stands_for_the_end_of_a_diverged_run():
     run = make("collapsed", 0)
-    lost = {name: run.snapshots[name].where(SNAPSHOTS < STEPS) for name in ("mode_kl", "fd")}
+    lost = {name: run.snapshots[name].where(SNAPSHOTS < STEPS) for name in ("mode_reverse_kl", "fd")}
     answer = classify_run(replace(measured(run, **lost), diverged=(STEPS - 1, "generator_loss became nan")))
     assert "collapsed" in {finding.outcome for finding in answer.findings}
 
@@ -352,7 +352,7 @@ def test_players_that_still_improve_are_told_by_what_holds():
 
 def test_noise_on_one_mode_is_no_collapse():
     """A classifier puts all noise into one class: that says nothing."""
-    run = measured(make("unlearned", 0), mode_kl=np.log(10.0), dominant_share=1.0, high_quality=1.0)
+    run = measured(make("unlearned", 0), mode_reverse_kl=np.log(10.0), dominant_share=1.0, high_quality=1.0)
     assert list(found(run)) == ["not-learned-yet"]
     assert "collapsed" in found(replace(run, knows_noise=True)), "a judge that knows noise calls these examples good"
     assert "not-learned-yet" not in found(replace(run, knows_noise=True))
@@ -361,10 +361,10 @@ def test_noise_on_one_mode_is_no_collapse():
 def test_fewer_modes_than_without_training_are_a_collapse_though_nothing_was_learned():
     kl = np.full(len(SNAPSHOTS), np.log(10.0))
     kl[0] = np.log(10 / 3)
-    run = measured(make("unlearned", 0), mode_kl=kl)
+    run = measured(make("unlearned", 0), mode_reverse_kl=kl)
     assert found(run)["collapsed"].evidence.endswith("none were ever good")
     kl[-2] = np.log(10 / 3)  # no longer throughout the second half of training
-    assert "collapsed" not in found(measured(run, mode_kl=kl))
+    assert "collapsed" not in found(measured(run, mode_reverse_kl=kl))
 
 
 @pytest.mark.parametrize(("late", "outcome"), [(0.003, "collapsed"), (0.0034, None), (0.01, None)])
@@ -425,15 +425,15 @@ def test_a_generator_that_spreads_over_modes_in_the_end_no_longer_cycles():
     [(2.9, "collapsed"), (3.1, "partly-collapsed"), (6.9, "partly-collapsed"), (7.1, None)],
 )
 def test_the_share_of_modes_decides_between_full_and_partial(filled, outcome):
-    kl = make("healthy", 0).snapshots["mode_kl"].to_numpy().copy()
+    kl = make("healthy", 0).snapshots["mode_reverse_kl"].to_numpy().copy()
     kl[-2:] = -np.log(filled / 10)
-    names = found(measured(make("healthy", 0), mode_kl=kl))
+    names = found(measured(make("healthy", 0), mode_reverse_kl=kl))
     assert ({"collapsed", "partly-collapsed"} & names.keys()) == ({outcome} if outcome else set())
 
 
 def test_a_run_that_still_fills_modes_lacks_none():
     kl = -np.log(np.array([1, 1, 1, 1, 2, 3, 4, 5, 6.5]) / 10)
-    assert "partly-collapsed" not in found(measured(make("healthy", 0), mode_kl=kl))
+    assert "partly-collapsed" not in found(measured(make("healthy", 0), mode_reverse_kl=kl))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -464,28 +464,28 @@ def test_a_mode_is_left_for_another():
 
 def test_memorised_examples_have_not_converged_where_that_was_measured():
     run = make("healthy", 0)
-    copies = measured(run, memorisation_ratio=np.where(SNAPSHOTS >= 671, 0.3, 1.0))
+    copies = measured(run, memorization_ratio=np.where(SNAPSHOTS >= 671, 0.3, 1.0))
     answer = classify_run(copies)
-    assert (answer.primary.outcome, answer.primary.onset) == ("memorising", 671)
+    assert (answer.primary.outcome, answer.primary.onset) == ("memorizing", 671)
     assert "converged" in found(copies), "kept, and not primary"
-    assert classify_run(measured(run, memorisation_ratio=0.9)).primary.outcome == "converged"
-    near = measured(run, memorisation_ratio=0.6)
-    assert "memorising" in found(near)
-    assert "memorising" not in found(replace(near, nulls={"memorisation_ratio": (0.5, 1.4)})), "as near by chance"
+    assert classify_run(measured(run, memorization_ratio=0.9)).primary.outcome == "converged"
+    near = measured(run, memorization_ratio=0.6)
+    assert "memorizing" in found(near)
+    assert "memorizing" not in found(replace(near, nulls={"memorization_ratio": (0.5, 1.4)})), "as near by chance"
 
 
-def test_a_lattice_counts_beyond_that_of_real_images():
-    run = measured(make("healthy", 0), lattice_excess=4.0)
-    assert classify_run(run).primary.outcome == "artefact-lock-in"
-    assert "artefact-lock-in" not in found(replace(run, nulls={"lattice_excess": (-5.0, 5.0)}))
+def test_a_checkerboard_counts_beyond_that_of_real_images():
+    run = measured(make("healthy", 0), checkerboard_excess=4.0)
+    assert classify_run(run).primary.outcome == "checkerboard-artifacts"
+    assert "checkerboard-artifacts" not in found(replace(run, nulls={"checkerboard_excess": (-5.0, 5.0)}))
     fading = np.linspace(9, 1, len(SNAPSHOTS))
-    assert "artefact-lock-in" not in found(measured(run, lattice_excess=fading))
+    assert "checkerboard-artifacts" not in found(measured(run, checkerboard_excess=fading))
 
 
-def test_a_lattice_of_a_run_that_has_not_learned_is_no_failure():
-    run = measured(make("unlearned", 0), lattice_excess=6.0)
+def test_a_checkerboard_of_a_run_that_has_not_learned_is_no_failure():
+    run = measured(make("unlearned", 0), checkerboard_excess=6.0)
     assert classify_run(run).primary.outcome == "not-learned-yet"
-    assert "artefact-lock-in" in found(replace(run, metrics={})), "it is not known whether this one has learned"
+    assert "checkerboard-artifacts" in found(replace(run, metrics={})), "it is not known whether this one has learned"
 
 
 # Learning -------------------------------------------------------------------------------------------------------------
@@ -596,16 +596,18 @@ def test_a_run_that_is_no_nearer_to_real_data_than_noise_has_not_learned():
 
 def test_a_metric_that_does_not_tell_noise_from_real_data_is_passed_over():
     """A distance of no more than 1.5 for real data, 2 for noise and nought for the run, all of whose modes are bad."""
-    metrics = make("healthy", 0).metrics | {"modes_fair": MetricInfo("Modes covered", "number", "high", 0.0, None)}
-    nulls, noise = {"fd": (0.5, 1.5), "modes_fair": (10.0, 10.0)}, {"fd": 2.0, "modes_fair": 1.0}
+    metrics = make("healthy", 0).metrics | {"modes_covered": MetricInfo("Modes covered", "number", "high", 0.0, None)}
+    nulls, noise = {"fd": (0.5, 1.5), "modes_covered": (10.0, 10.0)}, {"fd": 2.0, "modes_covered": 1.0}
     run = replace(course("healthy", *np.geomspace(1, 1e-6, len(SNAPSHOTS))), metrics=metrics)
-    run = measured(run, modes_fair=np.r_[0.0, np.full(len(SNAPSHOTS) - 1, 2.0)])
+    run = measured(run, modes_covered=np.r_[0.0, np.full(len(SNAPSHOTS) - 1, 2.0)])
     assert found(replace(run, nulls=nulls)).keys() == {"converged"}, "noise was not measured"
     text = found(replace(run, nulls=nulls, noise=noise))["not-learned-yet"].evidence
-    assert text.startswith("modes_fair 2 (outside its null) at the end, 0.8 of the untrained generator's distance and")
+    assert text.startswith(
+        "modes_covered 2 (outside its null) at the end, 0.8 of the untrained generator's distance and"
+    )
     single = {name: np.float64(value) for name, value in noise.items()}
     assert "not-learned-yet" in found(replace(run, nulls=nulls, noise=single)), "NumPy's numbers are numbers"
-    few = noise | {"modes_fair": 6.0}
+    few = noise | {"modes_covered": 6.0}
     assert found(replace(run, nulls=nulls, noise=few)).keys() == {"converged"}, "neither tells, and the first leads"
 
 
@@ -637,7 +639,7 @@ def test_noise_is_counted_from_the_best_value_of_a_score():
 
 def few_snapshots(steps: list[int], distances: list[float]) -> RunEvidence:
     kl = [2.3] + [0.05] * (len(steps) - 1)
-    return replace(make("healthy", 0), snapshots=pd.DataFrame({"step": steps, "fd": distances, "mode_kl": kl}))
+    return replace(make("healthy", 0), snapshots=pd.DataFrame({"step": steps, "fd": distances, "mode_reverse_kl": kl}))
 
 
 def test_without_a_snapshot_about_half_of_the_steps_nobody_knows_whether_a_run_improves():
@@ -712,7 +714,7 @@ def test_games_close_in_turn_or_run_off(radius, outcome):
     answer = classify_run(run)
     assert answer.primary.outcome == outcome
     impossible = {name for name, why in answer.not_judged.items() if why.impossible}
-    assert {"collapsed", "discriminator-won", "memorising", "forgetting"} <= impossible
+    assert {"collapsed", "discriminator-won", "memorizing", "forgetting"} <= impossible
 
 
 def test_a_game_that_has_grown_a_hundredfold_is_dated_from_there():

@@ -68,7 +68,7 @@ def test_an_option_makes_another_method(collected, first):
 def test_why_an_outcome_was_not_looked_for_is_told(collected):
     mine = replace(collected, runs=collected.runs.assign(outcomes_judged="diverged, unstable", failures_not_judged=""))
     why = "unstable: the generator's loss has 60 bins of steps, and spikes need 80"
-    theirs = other(mine, outcomes_judged="diverged", failures_not_judged=f"memorising: it was not measured; {why}")
+    theirs = other(mine, outcomes_judged="diverged", failures_not_judged=f"memorizing: it was not measured; {why}")
     note = comparisons([side(mine, "first"), side(theirs, "second")]).iloc[0]["note"]
     assert f"unstable was looked for in one of them only ({why})" in note
 

@@ -33,7 +33,7 @@ IMAGES = torch.rand(6, 1, 8, 8, dtype=torch.float64, generator=torch.Generator()
 
 
 def dcgan(player: str, norm: str, features: int = 4):
-    return part("architecture", "dcgan", features=features, **{f"{player}_norm": norm})
+    return part("architecture", "dcgan", base_channels=features, **{f"{player}_norm": norm})
 
 
 @pytest.mark.parametrize("norm", LAYERS)
@@ -71,7 +71,7 @@ def test_groups_have_sixteen_channels_or_the_largest_part_of_them_that_fits(feat
 @pytest.mark.parametrize("norm", LAYERS)
 def test_every_normalisation_keeps_the_contract(norm):
     options = {"discriminator_norm": norm, "generator_norm": "none" if norm == "spectral" else norm}
-    assert architecture_fault(part("architecture", "dcgan", features=4, **options), DATA) is None
+    assert architecture_fault(part("architecture", "dcgan", base_channels=4, **options), DATA) is None
 
 
 @pytest.mark.parametrize("norm", LAYERS)

@@ -44,13 +44,13 @@ def test_the_numbers_of_parameters_are_those_of_the_layers(packing):
     sizes = {}
     for player in GAN.players:
         with torch.device("meta"):
-            module = getattr(network(packing=packing), player)(STACKED)
+            module = getattr(network(packing_degree=packing), player)(STACKED)
         sizes[player] = sum(parameter.numel() for parameter in module.parameters())
     assert sizes == {"discriminator": discriminator, "generator": generator}
 
 
 def test_the_discriminator_is_that_of_the_code_on_mirrored_images():
-    module = initial_module(network(features=2), "discriminator", STACKED, 0)
+    module = initial_module(network(base_channels=2), "discriminator", STACKED, 0)
     given, x = iter(module.parameters()), torch.randn(5, *STACKED.shape)
     h = mirrored(x)
     for place, side in enumerate(SIDES[1:]):
@@ -65,7 +65,7 @@ def test_the_discriminator_is_that_of_the_code_on_mirrored_images():
 
 def test_the_generator_is_that_of_the_code_on_mirrored_images():
     """From 2x2 by 4x4, 7x7 and 14x14 to 28x28, the adjoints of the code's convolutions; uniform latent points."""
-    module = initial_module(network(latent_size=6, features=2), "generator", STACKED, 0)
+    module = initial_module(network(latent_size=6, base_channels=2), "generator", STACKED, 0)
     given, z = iter(module.parameters()), torch.randn(5, 6)
     uniform = 2 * torch.distributions.Normal(0, 1).cdf(z) - 1
     h = mirrored(F.linear(uniform, next(given), next(given)).view(5, 16, 2, 2))
@@ -81,14 +81,18 @@ def test_the_generator_is_that_of_the_code_on_mirrored_images():
 @pytest.mark.parametrize("side", [8, 12, 28, 32, 33])
 def test_images_of_every_side_can_be_made(side):
     data = DataSpec((3, side, side + 8), True, 64, 0)
-    generator, discriminator = (initial_module(network(features=1), player, data, 0) for player in GAN.players[::-1])
+    generator, discriminator = (
+        initial_module(network(base_channels=1), player, data, 0) for player in GAN.players[::-1]
+    )
     made = generator(torch.randn(2, 100))
     assert made.shape == (2, *data.shape)
     assert discriminator(made).shape == (2,)
 
 
-@pytest.mark.parametrize("options", [{}, {"packing": 2, "discriminator_norm": "spectral", "generator_norm": "none"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"packing_degree": 2, "discriminator_norm": "spectral", "generator_norm": "none"}]
+)
 def test_every_option_keeps_the_contract_and_trains_together_as_alone(options):
-    architecture = network(features=1, latent_size=3, **options)
+    architecture = network(base_channels=1, latent_size=3, **options)
     examples = np.random.default_rng(0).uniform(-1, 1, (12, *EIGHT.shape))
     keeps_the_contract(architecture, EIGHT, examples)

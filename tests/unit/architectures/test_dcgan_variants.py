@@ -66,7 +66,7 @@ def pytorch_example(player: str, nz: int, nf: int, nc: int = 3) -> nn.Module:
     return nn.Sequential(*layers, nn.Conv2d(nf * 8, 1, 4, 1, 0, bias=False), nn.Flatten(0))
 
 
-def initialise_by_hand(module: nn.Module) -> None:
+def initialize_by_hand(module: nn.Module) -> None:
     if isinstance(module, CONVOLUTIONS):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
@@ -81,12 +81,12 @@ def test_without_biases_it_is_pytorch_s_example(player, size):
         assert count(pytorch_example(player, 100, 64)) == size
     assert count(on_meta(dcgan(biases="without"), player, images(64))) == size
     ours, x = (
-        dcgan(biases="without", latent_size=5, features=2),
+        dcgan(biases="without", latent_size=5, base_channels=2),
         torch.randn(3, *((5,), (3, 64, 64))[player != "generator"]),
     )
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        mine = pytorch_example(player, 5, 2).apply(initialise_by_hand)
+        mine = pytorch_example(player, 5, 2).apply(initialize_by_hand)
         torch.manual_seed(1)
         theirs = getattr(ours, player)(images(64))
     assert torch.equal(Network.vector(mine), Network.vector(theirs))
@@ -96,7 +96,7 @@ def test_without_biases_it_is_pytorch_s_example(player, size):
 VARIANTS = {  # settings, side of the images, and the channels from the latent point to the image
     "DCGAN-64": ({}, 64, (100, 512, 256, 128, 64, 3)),
     "DCGAN-128": ({}, 128, (100, 1024, 512, 256, 128, 64, 3)),
-    "DCGAN-512": ({"latent_size": 1000, "features": 32}, 512, (1000, 2048, 1024, 512, 256, 128, 64, 32, 3)),
+    "DCGAN-512": ({"latent_size": 1000, "base_channels": 32}, 512, (1000, 2048, 1024, 512, 256, 128, 64, 32, 3)),
 }
 
 
@@ -126,7 +126,7 @@ def test_published_networks_are_settings(name):
 def test_the_article_s_order_is_activation_then_normalisation():
     """DCGAN-128 of the article: (transposed) convolution with a bias, activation, normalisation, from the
     discriminator's second convolution on."""
-    architecture = dcgan(order="activation-norm", features=2, latent_size=3)
+    architecture = dcgan(order="activation-norm", base_channels=2, latent_size=3)
     discriminator, generator = (getattr(architecture, player)(images(128)) for player in GAN.players)
     kinds = [type(layer).__name__ for layer in discriminator]
     assert kinds == [
@@ -147,7 +147,7 @@ def test_the_article_s_order_is_activation_then_normalisation():
     [(8, 2, 2), (12, 3, 2), (16, 4, 2), (20, 5, 2), (24, 6, 2), (28, 7, 2), (32, 4, 3), (48, 6, 3), (80, 5, 4)],
 )
 def test_sides_are_halved_down_to_4_to_7_pixels_and_at_least_twice(side, innermost, halvings):
-    architecture, data = dcgan(features=1, latent_size=2), images(side, 1)
+    architecture, data = dcgan(base_channels=1, latent_size=2), images(side, 1)
     assert architecture.supports(data) is None
     generator, discriminator = (
         initial_module(architecture, player, data, 0) for player in ("generator", "discriminator")
@@ -185,7 +185,7 @@ def test_a_size_that_is_refused_is_told_the_nearest(shape, said):
 def test_values_beyond_the_range_of_the_output_are_refused():
     beyond = DataSpec((1, 16, 16), False, 64, 10)
     assert dcgan().supports(beyond) == "its generator ends in tanh, so it needs examples with values in [-1, 1]"
-    assert dcgan(output="sigmoid").supports(beyond) == (
+    assert dcgan(output_activation="sigmoid").supports(beyond) == (
         "its generator ends in sigmoid, so it needs examples with values in [0, 1], those of images with the data's "
         "`mean: 0` and `std: 1`"
     )
@@ -193,46 +193,46 @@ def test_values_beyond_the_range_of_the_output_are_refused():
 
 @pytest.mark.parametrize("name", ["dcgan", "fc", "infogan", "tiny_dcgan", "unpool"])
 def test_a_sigmoid_on_data_that_it_does_not_reach_is_cautioned_but_runs(name):
-    made = part("architecture", name, output="sigmoid")
+    made = part("architecture", name, output_activation="sigmoid")
     default, unit = images(32), DataSpec((3, 32, 32), True, 64, 10, mean=0.0, std=1.0)
     assert made.supports(default) is None
     assert made.supports(unit) is None
     assert "lie in (0, 1), and so do not reach the data's range [-1, 1]" in made.caution(default)
     assert made.caution(unit) is None
-    assert part("architecture", name, output="tanh").caution(default) is None
+    assert part("architecture", name, output_activation="tanh").caution(default) is None
 
 
 # Options --------------------------------------------------------------------------------------------------------------
 
 
 def test_widths_are_capped():
-    architecture = dcgan(features=4, most_features=8, latent_size=2)
+    architecture = dcgan(base_channels=4, max_channels=8, latent_size=2)
     assert widths(architecture.discriminator(images(64))) == [3, 4, 8, 8, 8, 1]
     assert widths(architecture.generator(images(64))) == [2, 8, 8, 8, 4, 3]
 
 
 @pytest.mark.parametrize(("most", "expected"), [(4, [4, 4, 4, 4]), (3, [3, 3, 3, 3]), (0, [4, 8, 16, 32])])
-def test_the_most_features_mean_the_same_to_all_networks_that_have_them(most, expected):
+def test_the_most_channels_mean_the_same_to_all_networks_that_have_them(most, expected):
     """A cap, also of the map next to the image, and 0 for none."""
-    data, options = images(32), {"features": 4, "most_features": most, "latent_size": 2}
+    data, options = images(32), {"base_channels": 4, "max_channels": most, "latent_size": 2}
     assert widths(dcgan(**options).discriminator(data)) == [3, *expected[:3], 1]
     assert part("architecture", "r3gan", **options).stage_widths(data) == expected[::-1]
-    assert part("architecture", "style", **options, style_size=2).widths(data) == expected[::-1]
+    assert part("architecture", "stylegan2", **options, style_size=2).widths(data) == expected[::-1]
     with torch.device("meta"):
-        for name in ("r3gan", "style"):
+        for name in ("r3gan", "stylegan2"):
             module = part("architecture", name, **options).discriminator(data)
             assert module.first.weight.shape[0] == expected[0]
 
 
-def test_both_projections_are_the_same_map():
+def test_both_first_layers_are_the_same_map():
     """The linear layer's matrix is the kernel of the transposed convolution, so only what is drawn can differ; by
     PyTorch's rule the deviations differ by the square root of their numbers of inputs, outputs x kernel and inputs."""
     data, z = images(16), torch.randn(2000, 10, generator=torch.Generator().manual_seed(0))
-    options = {"latent_size": 10, "features": 8, "initialisation": "pytorch", "biases": "without"}
+    options = {"latent_size": 10, "base_channels": 8, "initialization": "pytorch", "biases": "without"}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         linear, convolution = (
-            dcgan(projection=kind, **options).generator(data)[:2] for kind in ("linear", "convolution")
+            dcgan(first_layer=kind, **options).generator(data)[:2] for kind in ("linear", "conv_transpose")
         )
     with torch.no_grad():
         spread = linear(z).std() / convolution(z).std()
@@ -241,11 +241,11 @@ def test_both_projections_are_the_same_map():
         torch.testing.assert_close(linear(z), convolution(z), rtol=1e-5, atol=1e-6)
 
 
-def test_the_projections_of_the_article_start_12_8_times_apart():
+def test_the_first_layers_of_the_article_start_12_8_times_apart():
     """By PyTorch's rule: the weights of ConvTranspose2d(100, 1024, 4) and of Linear(100, 16384)."""
-    options = {"features": 512, "initialisation": "pytorch", "biases": "without"}
-    linear = dcgan(projection="linear", **options).generator(images(16))[0]
-    convolution = dcgan(projection="convolution", **options).generator(images(16))[1]
+    options = {"base_channels": 512, "initialization": "pytorch", "biases": "without"}
+    linear = dcgan(first_layer="linear", **options).generator(images(16))[0]
+    convolution = dcgan(first_layer="conv_transpose", **options).generator(images(16))[1]
     assert (linear.in_features, linear.out_features) == (100, 16_384)
     assert tuple(convolution.weight.shape) == (100, 1024, 4, 4)
     assert (linear.weight.std() / convolution.weight.std()).item() == pytest.approx(12.8, rel=0.01)
@@ -255,7 +255,11 @@ def test_the_projections_of_the_article_start_12_8_times_apart():
 @pytest.mark.parametrize("biases", ["auto", "with", "without"])
 def test_biases_are_where_the_option_says(order, biases):
     for player in GAN.players:
-        module = list(getattr(dcgan(features=2, order=order, biases=biases, first_norm=True), player)(images(16)))
+        module = list(
+            getattr(dcgan(base_channels=2, order=order, biases=biases, discriminator_first_norm=True), player)(
+                images(16)
+            )
+        )
         for layer, after in zip(module, [*module[1:], None], strict=True):
             if isinstance(layer, CONVOLUTIONS):
                 expected = {"with": True, "without": False, "auto": not isinstance(after, NORMS)}[biases]
@@ -264,7 +268,7 @@ def test_biases_are_where_the_option_says(order, biases):
 
 @pytest.mark.parametrize("first", [False, True])
 def test_the_discriminator_s_first_convolution_is_normalised_on_request(first):
-    module = dcgan(features=2, first_norm=first).discriminator(images(32))
+    module = dcgan(base_channels=2, discriminator_first_norm=first).discriminator(images(32))
     assert isinstance(module[1], nn.BatchNorm2d) == first
     assert len([layer for layer in module if isinstance(layer, NORMS)]) == 2 + first
 
@@ -274,7 +278,7 @@ def test_initial_weights_are_those_of_their_name(name):
     data = images(16)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        layer = dcgan(features=32, initialisation=name).discriminator(data)[2]  # 32 to 64 channels
+        layer = dcgan(base_channels=32, initialization=name).discriminator(data)[2]  # 32 to 64 channels
     weight, inputs, outputs = layer.weight.detach(), 32 * 16, 64 * 16
     deviation = {
         "pytorch": math.sqrt(1 / (3 * inputs)),
@@ -288,52 +292,54 @@ def test_initial_weights_are_those_of_their_name(name):
 @pytest.mark.parametrize("name", ["normal", "orthogonal"])
 def test_biases_start_as_pytorch_s(name):
     """Uniform within 1 / sqrt(n) of zero, n = 16 values of one channel under a kernel, whatever draws the weights."""
-    bias = initial_module(dcgan(initialisation=name), "discriminator", images(16, 1), 0)[0].bias
+    bias = initial_module(dcgan(initialization=name), "discriminator", images(16, 1), 0)[0].bias
     assert 0.2 < bias.abs().max() <= 0.25
 
 
 def test_a_generator_that_ends_in_a_sigmoid_makes_images_between_0_and_1():
-    made = initial_module(dcgan(features=4, output="sigmoid"), "generator", images(16), 0)(50 * torch.randn(20, 100))
+    made = initial_module(dcgan(base_channels=4, output_activation="sigmoid"), "generator", images(16), 0)(
+        50 * torch.randn(20, 100)
+    )
     assert 0 <= made.min() < 0.49
     assert 0.51 < made.max() <= 1
 
 
 OPTIONS = [
-    {"most_features": 2},
-    {"first_norm": True},
+    {"max_channels": 2},
+    {"discriminator_first_norm": True},
     {"order": "activation-norm"},
-    {"projection": "linear"},
+    {"first_layer": "linear"},
     {"biases": "with"},
     {"biases": "without"},
-    *({"initialisation": name} for name in ("pytorch", "xavier", "kaiming", "orthogonal")),
-    {"output": "sigmoid"},
-    {"latent": "uniform"},
-    {"packing": 2},
+    *({"initialization": name} for name in ("pytorch", "xavier", "kaiming", "orthogonal")),
+    {"output_activation": "sigmoid"},
+    {"latent_distribution": "uniform"},
+    {"packing_degree": 2},
     {"discriminator_norm": "weight", "biases": "with"},
-    {"discriminator_norm": "spectral", "packing": 2, "order": "activation-norm"},
-    {"generator_norm": "layer", "discriminator_norm": "layer", "projection": "linear"},
+    {"discriminator_norm": "spectral", "packing_degree": 2, "order": "activation-norm"},
+    {"generator_norm": "layer", "discriminator_norm": "layer", "first_layer": "linear"},
 ]
 
 
 def test_each_of_these_options_makes_other_networks():
     """Or they start otherwise: a setting that does nothing would be compared with itself."""
-    data, plain = DataSpec((1, 32, 32), True, 12, 0), dcgan(features=2, latent_size=3)
+    data, plain = DataSpec((1, 32, 32), True, 12, 0), dcgan(base_channels=2, latent_size=3)
 
     def seen(architecture) -> list:
         modules = [initial_module(architecture, player, data, 0) for player in GAN.players]
         return [*(str(module) for module in modules), *(Network.vector(module).tolist() for module in modules)]
 
     for options in OPTIONS:
-        assert seen(dcgan(features=2, latent_size=3, **options)) != seen(plain), options
-    spectral = {"discriminator_norm": "spectral", "packing": 2}
-    assert seen(dcgan(features=2, **spectral, order="activation-norm")) != seen(dcgan(features=2, **spectral))
+        assert seen(dcgan(base_channels=2, latent_size=3, **options)) != seen(plain), options
+    spectral = {"discriminator_norm": "spectral", "packing_degree": 2}
+    assert seen(dcgan(base_channels=2, **spectral, order="activation-norm")) != seen(dcgan(base_channels=2, **spectral))
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"discriminator_norm": "none", "first_norm": True}, "with discriminator_norm: none"),
-        ({"discriminator_norm": "spectral", "first_norm": True}, "with discriminator_norm: spectral"),
+        ({"discriminator_norm": "none", "discriminator_first_norm": True}, "with discriminator_norm: none"),
+        ({"discriminator_norm": "spectral", "discriminator_first_norm": True}, "with discriminator_norm: spectral"),
         (
             {"discriminator_norm": "spectral", "generator_norm": "none", "order": "activation-norm"},
             "with generator_norm: none and discriminator_norm: spectral",
@@ -352,4 +358,4 @@ def test_settings_of_normalisations_that_are_nowhere_are_refused(options, said):
 def test_every_option_keeps_the_contract_and_trains_together_as_alone(options):
     data = DataSpec((1, 12, 12), True, 12, 0)
     examples = np.random.default_rng(0).uniform(-1, 1, (12, *data.shape))
-    keeps_the_contract(dcgan(features=2, latent_size=3, **options), data, examples)
+    keeps_the_contract(dcgan(base_channels=2, latent_size=3, **options), data, examples)

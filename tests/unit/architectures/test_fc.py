@@ -23,12 +23,12 @@ SMALL = DataSpec((1, 4, 4), True, 64, 0)
 IMAGES = torch.rand(12, 1, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 LISTED = {
-    **{"latent_size": 50, "hidden": (200, 400, 1000), "scaled": False},
+    **{"latent_size": 50, "hidden_sizes": (200, 400, 1000), "scale_hidden_sizes": False},
     **{"dropout": 0.1, "discriminator_activation": "relu"},
 }
-PLANE = {**LISTED, "latent_size": 2, "hidden": (248, 512, 1024), "discriminator_hidden": (1000, 400, 200)}
-LARGE = {"hidden": (512, 2048, 8192), "scaled": False, "discriminator_activation": "relu"}
-HALF = {**LARGE, "hidden": (512, 2048, 4096)}
+PLANE = {**LISTED, "latent_size": 2, "hidden_sizes": (248, 512, 1024), "discriminator_hidden_sizes": (1000, 400, 200)}
+LARGE = {"hidden_sizes": (512, 2048, 8192), "scale_hidden_sizes": False, "discriminator_activation": "relu"}
+HALF = {**LARGE, "hidden_sizes": (512, 2048, 4096)}
 
 
 def affine(*sizes: int) -> int:
@@ -116,7 +116,7 @@ def test_the_default_starts_from_the_numbers_that_it_always_had():
     assert [repr(layer) for layer in module] == [repr(layer) for layer in plain]
     assert torch.equal(Network.vector(module), Network.vector(plain))
     assert sizes(part("architecture", "fc").generator(SMALL)) == (100, 37, 73, 146, 16)
-    assert sizes(part("architecture", "fc", scaled=False).generator(SMALL)) == (100, 256, 512, 1024, 16)
+    assert sizes(part("architecture", "fc", scale_hidden_sizes=False).generator(SMALL)) == (100, 256, 512, 1024, 16)
 
 
 def test_dropout_is_of_training_only():
@@ -139,12 +139,12 @@ def test_runs_with_dropout_and_a_softmax_train_together_as_alone():
 
 @pytest.mark.parametrize(("output", "low"), [("tanh", -1), ("sigmoid", 0)])
 def test_the_generator_ends_within_its_bounds(output, low):
-    module = part("architecture", "fc", output=output, initialisation="xavier").generator(SMALL)
+    module = part("architecture", "fc", output_activation=output, initialization="xavier").generator(SMALL)
     made = module(30 * torch.randn(500, 100)).detach()
     assert made.shape == (500, 1, 4, 4)
     assert low <= made.min() < low + 0.01
     assert 0.99 < made.max() <= 1
-    refusal = part("architecture", "fc", output=output).supports(DataSpec((2,), False, 64, 0))
+    refusal = part("architecture", "fc", output_activation=output).supports(DataSpec((2,), False, 64, 0))
     assert output in refusal
 
 
@@ -154,7 +154,7 @@ def test_initial_weights_are_those_that_are_named(name):
     for player in GAN.players:
         found = {}
         for kind in ("pytorch", "normal", "xavier", "kaiming", "orthogonal"):
-            module = initial_module(part("architecture", name, initialisation=kind), player, data, 0)
+            module = initial_module(part("architecture", name, initialization=kind), player, data, 0)
             layers = [each for each in module.modules() if isinstance(each, nn.Linear | nn.Conv2d)]
             found[kind] = torch.cat([layer.weight.detach().flatten() for layer in layers])
             assert all((layer.bias == 0).all() for layer in layers) == (kind != "pytorch")

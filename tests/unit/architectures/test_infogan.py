@@ -57,7 +57,9 @@ def test_the_numbers_of_parameters_are_those_of_the_layers():
 
 @pytest.mark.parametrize("activation", ["leaky_relu", "relu"])
 def test_the_generator_is_the_published_one(activation):
-    module = initial_module(infogan(features=2, latent_size=5, generator_activation=activation), "generator", SMALL, 0)
+    module = initial_module(
+        infogan(base_channels=2, latent_size=5, generator_activation=activation), "generator", SMALL, 0
+    )
     given, z = list(module.parameters()), torch.randn(4, 5)
     act = lrelu if activation == "leaky_relu" else torch.relu
     x = act(norm(F.linear(2 * normal_distribution(z) - 1, *given[0:2]), *given[2:4]))
@@ -68,13 +70,13 @@ def test_the_generator_is_the_published_one(activation):
     torch.testing.assert_close(module(z), 2 * torch.sigmoid(x) - 1, rtol=1e-4, atol=1e-6)
     outputs = {"sigmoid": torch.sigmoid(x), "tanh": torch.tanh(x)}
     for name, expected in outputs.items():
-        other = infogan(features=2, latent_size=5, generator_activation=activation, output=name)
+        other = infogan(base_channels=2, latent_size=5, generator_activation=activation, output_activation=name)
         torch.testing.assert_close(initial_module(other, "generator", SMALL, 0)(z), expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["batch", "none"])
 def test_the_discriminator_is_the_published_one(name):
-    module = initial_module(infogan(features=2, discriminator_norm=name), "discriminator", SMALL, 0)
+    module = initial_module(infogan(base_channels=2, discriminator_norm=name), "discriminator", SMALL, 0)
     given, x = list(module.parameters()), torch.randn(4, *SMALL.shape)
 
     def take(count: int) -> list[Tensor]:
@@ -92,7 +94,7 @@ def test_the_discriminator_is_the_published_one(name):
 
 def test_initial_weights_are_the_published_ones():
     for player in GAN.players:
-        module = initial_module(infogan(features=16), player, DataSpec((3, 16, 16), True, 64, 0), 0)
+        module = initial_module(infogan(base_channels=16), player, DataSpec((3, 16, 16), True, 64, 0), 0)
         for layer in module:
             if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
                 assert (layer.weight == 1).all()
@@ -105,7 +107,7 @@ def test_initial_weights_are_the_published_ones():
 
 
 def test_spectral_normalisation_bounds_every_layer():
-    module = initial_module(infogan(features=2, discriminator_norm="spectral"), "discriminator", SMALL, 0)
+    module = initial_module(infogan(base_channels=2, discriminator_norm="spectral"), "discriminator", SMALL, 0)
     for _ in range(60):  # power iterations
         module(torch.randn(2, *SMALL.shape))
     weights = [layer.weight.detach().flatten(1) for layer in module if isinstance(layer, nn.Conv2d | nn.Linear)]
@@ -117,13 +119,13 @@ def test_spectral_normalisation_bounds_every_layer():
     "options",
     [
         *({"discriminator_norm": name} for name in ("batch", "spectral", "none")),
-        {"generator_activation": "relu", "output": "tanh", "initialisation": "orthogonal"},
-        {"packing": 2, "output": "sigmoid", "latent": "normal"},
+        {"generator_activation": "relu", "output_activation": "tanh", "initialization": "orthogonal"},
+        {"packing_degree": 2, "output_activation": "sigmoid", "latent_distribution": "normal"},
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )
 def test_every_option_keeps_the_contract_and_trains_together_as_alone(options):
-    architecture = infogan(features=1, latent_size=3, **options)
+    architecture = infogan(base_channels=1, latent_size=3, **options)
     examples = np.random.default_rng(0).uniform(-1, 1, (12, *SMALL.shape))
     keeps_the_contract(architecture, SMALL, examples)
 

@@ -24,7 +24,7 @@ PACGAN = {
     "depth": 3,
     "discriminator_maxout": 5,
     "generator_norm": "batch",
-    "initialisation": "normal",
+    "initialization": "normal",
 }
 
 
@@ -58,7 +58,7 @@ def test_pacgan_networks_have_the_parameters_of_their_layers(packing):
     """Generator: no biases where a scale and a shift follow. Discriminator: five maps for each of 200 units."""
     generator = 2 * 400 + 3 * 400 * 400 + 4 * 2 * 400 + 400 * 2 + 2
     discriminator = (2 * packing + 1) * 1000 + 2 * (200 + 1) * 1000 + 200 + 1
-    assert sizes(**PACGAN, packing=packing) == {"discriminator": discriminator, "generator": generator}
+    assert sizes(**PACGAN, packing_degree=packing) == {"discriminator": discriminator, "generator": generator}
 
 
 def test_a_maxout_unit_is_the_largest_of_its_maps():
@@ -80,7 +80,7 @@ def test_hidden_layers_of_the_generator_are_normalised_before_their_activation()
 @pytest.mark.parametrize("player", GAN.players)
 def test_orthogonal_weights_of_a_gain(player):
     """The demo of unrolled GANs: orthonormal rows or columns times 1.4, no biases, in all layers."""
-    architecture = mlp(initialisation="orthogonal", gain=1.4, width=128, latent_size=256, activation="tanh")
+    architecture = mlp(initialization="orthogonal", gain=1.4, width=128, latent_size=256, activation="tanh")
     layers = [layer for layer in getattr(architecture, player)(PLANE).modules() if isinstance(layer, nn.Linear)]
     assert len(layers) == 3
     for layer in layers:
@@ -102,7 +102,7 @@ def test_a_gain_leaves_biases_and_scales_of_normalisations():
 
 def test_uniform_latent_points_lie_in_the_square():
     z = torch.randn(2000, 2, generator=torch.Generator().manual_seed(0))
-    module = mlp(depth=0, latent_size=2, latent="uniform").generator(PLANE)
+    module = mlp(depth=0, latent_size=2, latent_distribution="uniform").generator(PLANE)
     with torch.no_grad():
         module[1].weight.copy_(torch.eye(2))
         module[1].bias.zero_()
@@ -111,7 +111,9 @@ def test_uniform_latent_points_lie_in_the_square():
     assert points.var(0).sub(1 / 3).abs().max() < 0.02  # of the uniform distribution
 
 
-@pytest.mark.parametrize("options", [{"discriminator_maxout": 3}, {"generator_norm": "batch", "packing": 2}, PACGAN])
+@pytest.mark.parametrize(
+    "options", [{"discriminator_maxout": 3}, {"generator_norm": "batch", "packing_degree": 2}, PACGAN]
+)
 def test_every_option_keeps_the_contract_and_trains_together_as_alone(options):
     small = {"width": 8, "discriminator_width": 6}
     architecture = mlp(**options | small)

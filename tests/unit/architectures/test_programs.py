@@ -14,9 +14,14 @@ from ganbench.pipeline.network_folder import _program
 
 DATA = DataSpec((1, 8, 8), True, 64, 3)
 NETWORKS = {
-    "sngan": {"features": 2, "conditioning": "projection", "attention": 8, "discriminator_attention": 4},
-    "r3gan": {"features": 4, "most_features": 8, "group_width": 4, "conditioning": "projection"},
-    "style": {"features": 4, "most_features": 8, "noise": False},
+    "sngan": {
+        "base_channels": 2,
+        "conditioning": "projection",
+        "attention_resolution": 8,
+        "discriminator_attention_resolution": 4,
+    },
+    "r3gan": {"base_channels": 4, "max_channels": 8, "group_width": 4, "conditioning": "projection"},
+    "stylegan2": {"base_channels": 4, "max_channels": 8, "noise": False},
 }
 
 

@@ -32,12 +32,12 @@ def images(side: int, modes: int = 10) -> DataSpec:
 
 # Numbers of parameters, counted with the authors' code (brownvc/R3GAN at 19a7ddf) for the presets of its train.py.
 PRESETS = [
-    pytest.param(32, {"features": 768}, (20_732_160, 20_683_776), id="CIFAR10"),
+    pytest.param(32, {"base_channels": 768}, (20_732_160, 20_683_776), id="CIFAR10"),
     pytest.param(
-        32, {"features": 768, "conditioning": "projection"}, (20_781_952, 21_280_512), id="CIFAR10, conditional"
+        32, {"base_channels": 768, "conditioning": "projection"}, (20_781_952, 21_280_512), id="CIFAR10, conditional"
     ),
-    pytest.param(64, {"features": 384}, (22_429_824, 22_381_440), id="FFHQ-64"),
-    pytest.param(256, {"features": 96}, (23_057_952, 23_009_568), id="FFHQ-256"),
+    pytest.param(64, {"base_channels": 384}, (22_429_824, 22_381_440), id="FFHQ-64"),
+    pytest.param(256, {"base_channels": 96}, (23_057_952, 23_009_568), id="FFHQ-256"),
 ]
 
 
@@ -47,7 +47,7 @@ def size(module: nn.Module) -> int:
 
 @pytest.mark.parametrize(("side", "options", "counted"), PRESETS)
 def test_the_published_networks_have_as_many_parameters_as_their_authors_count(side, options, counted):
-    architecture = r3gan(**options, most_features=768)
+    architecture = r3gan(**options, max_channels=768)
     assert architecture.supports(images(side)) is None
     with torch.device("meta"):
         assert tuple(size(getattr(architecture, player)(images(side))) for player in PLAYERS) == counted
@@ -55,7 +55,7 @@ def test_the_published_networks_have_as_many_parameters_as_their_authors_count(s
 
 def test_initial_weights_have_the_variances_of_the_article():
     """Of six blocks: gains sqrt(2 / 1.04) / 6^(1/4), zero for the last convolution of a block, one elsewhere."""
-    architecture = r3gan(features=32, most_features=64)
+    architecture = r3gan(base_channels=32, max_channels=64)
     for player in PLAYERS:
         module = initial_module(architecture, player, images(16), 0)
         for name, value in module.named_parameters():
@@ -73,7 +73,7 @@ def test_initial_weights_have_the_variances_of_the_article():
     ("features", "group_width", "groups"), [(32, 16, [4]), (32, 0, [1]), (4, 16, [1]), (9, 16, [9]), (12, 16, [3])]
 )
 def test_groups_are_as_wide_as_asked_or_the_largest_part_of_that_which_fits(features, group_width, groups):
-    module = r3gan(features=features, most_features=features, blocks=1, group_width=group_width).generator(SMALL)
+    module = r3gan(base_channels=features, max_channels=features, blocks=1, group_width=group_width).generator(SMALL)
     grouped = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d) and layer.kernel_size == (3, 3)]
     assert [layer.groups for layer in grouped] == 2 * groups
 
@@ -104,7 +104,7 @@ def test_outputs_penalty_and_gradient_are_those_of_the_authors_code():
     """Recorded in double precision with brownvc/R3GAN at 19a7ddf and its reference operators: NoiseDimension 5, widths
     8, 8, 4, cardinalities 4, 4, 2, two blocks a stage. The loss is the relativistic one of fixed generated images plus
     half the squared gradient of each real one."""
-    architecture = r3gan(latent_size=5, features=4, most_features=8, group_width=4, output="linear")
+    architecture = r3gan(latent_size=5, base_channels=4, max_channels=8, group_width=4, output_activation="linear")
     networks = {player: initial_module(architecture, player, images(16), 0).double() for player in PLAYERS}
     with torch.no_grad():
         for player, module in networks.items():
@@ -148,7 +148,7 @@ IMAGES = torch.rand(16, 1, 8, 8, dtype=torch.float64, generator=torch.Generator(
 
 @pytest.mark.parametrize("options", [{"group_width": 4, "conditioning": "projection"}, {"group_width": 0}])
 def test_members_train_together_as_alone_with_both_penalties(options):
-    architecture = r3gan(features=2, most_features=4, blocks=1, latent_size=4, **options)
+    architecture = r3gan(base_channels=2, max_channels=4, blocks=1, latent_size=4, **options)
     game = gan(
         IMAGES,
         data=SMALL,
@@ -173,7 +173,7 @@ def test_three_hundred_steps_on_digits_diverge_nowhere_and_learn():
     game = gan(
         digits,
         data=dataset.spec,
-        architecture=r3gan(features=16, most_features=32, group_width=8),
+        architecture=r3gan(base_channels=16, max_channels=32, group_width=8),
         objective=part("objective", "relativistic_pairing"),
         regularizer=BothPenalties(gamma=0.1),
         batch_size=32,
@@ -194,7 +194,9 @@ def test_three_hundred_steps_on_digits_diverge_nowhere_and_learn():
 
 @pytest.mark.slow
 def test_it_keeps_the_contract_with_labels():
-    architecture = r3gan(features=2, most_features=4, blocks=1, latent_size=4, group_width=4, conditioning="projection")
+    architecture = r3gan(
+        base_channels=2, max_channels=4, blocks=1, latent_size=4, group_width=4, conditioning="projection"
+    )
     assert architecture_fault(architecture, SMALL) is None
 
 
@@ -210,8 +212,8 @@ def test_it_keeps_the_contract_with_labels():
         ),
         ({}, (3, 30, 30), True, "resize to 28 or 32"),
         ({}, (3, 16, 32), True, "square images .*, of at least 8 pixels, but images have 16x32 pixels"),
-        ({}, (3, 32, 32), False, r"values in \[-1, 1\], or `output: linear`"),
-        ({"output": "linear"}, (3, 32, 32), False, None),
+        ({}, (3, 32, 32), False, r"values in \[-1, 1\], or `output_activation: linear`"),
+        ({"output_activation": "linear"}, (3, 32, 32), False, None),
     ],
 )
 def test_a_refusal_names_what_helps(options, shape, bounded, said):

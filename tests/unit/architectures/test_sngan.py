@@ -20,7 +20,7 @@ from ganbench.nn.network import Network
 
 COLOUR = DataSpec((3, 32, 32), True, 64, 3)
 SMALL = DataSpec((1, 8, 8), True, 64, 3)
-SAGAN = {"conditioning": "projection", "generator_spectral": True}
+SAGAN = {"conditioning": "projection", "generator_spectral_norm": True}
 
 
 def sngan(**options):
@@ -37,18 +37,18 @@ MIMICRY = [
     (64, 10, {}, (12_220_675, 10_141_441)),
     (128, 10, {}, (32_150_787, 29_017_857)),
     (32, 10, {"conditioning": "projection"}, (4_304_387, 1_055_105)),
-    (32, 10, {**SAGAN, "attention": 16, "discriminator_attention": 8}, (4_386_308, 1_075_586)),
-    (128, 1000, {**SAGAN, "attention": 32}, (42_078_852, 30_062_338)),
+    (32, 10, {**SAGAN, "attention_resolution": 16, "discriminator_attention_resolution": 8}, (4_386_308, 1_075_586)),
+    (128, 1000, {**SAGAN, "attention_resolution": 32}, (42_078_852, 30_062_338)),
 ]
 # The same, with the code of StudioGAN (POSTECH-CVLab/PyTorch-StudioGAN at 947b35e), models/resnet.py: SNGAN and SAGAN
 # of its configurations of CIFAR-10, and generators of 64 and 128 pixels. Its discriminators of those sizes widen in the
 # first convolution of each block, where those of SNGAN's authors widen in the second.
 STUDIOGAN = [
     (32, 10, {"conditioning": "projection"}, (4_304_387, 1_055_105)),
-    (32, 10, {**SAGAN, "attention": 16, "discriminator_attention": 8}, (4_386_308, 1_075_586)),
+    (32, 10, {**SAGAN, "attention_resolution": 16, "discriminator_attention_resolution": 8}, (4_386_308, 1_075_586)),
     (64, 10, {}, (12_220_675, None)),
     (128, 1000, {"conditioning": "projection"}, (41_996_931, None)),
-    (128, 1000, {**SAGAN, "attention": 64}, (42_017_412, None)),
+    (128, 1000, {**SAGAN, "attention_resolution": 64}, (42_017_412, None)),
 ]
 
 
@@ -59,7 +59,7 @@ def size(module: nn.Module) -> int:
 @pytest.mark.parametrize(("side", "classes", "options", "counted"), MIMICRY + STUDIOGAN)
 def test_networks_have_as_many_parameters_as_those_of_other_implementations(side, classes, options, counted):
     plain = options | {
-        "generator_spectral": False,
+        "generator_spectral_norm": False,
         "discriminator_norm": "none",
     }  # which has as many, and starts at once
     architecture, data = sngan(**plain), DataSpec((3, side, side), True, 64, classes)
@@ -81,17 +81,21 @@ def test_the_number_of_parameters_is_that_of_the_formula(features):
     generator = (latent + 1) * 16 * wide + 3 * (block(wide, wide, wide, True) + 4 * wide) + 2 * wide + 27 * wide + 3
     discriminator = block(3, narrow, narrow, True) + block(narrow, narrow, narrow, True)
     discriminator += 2 * block(narrow, narrow, narrow, False) + narrow + 1
-    architecture = sngan(features=features, latent_size=latent)
+    architecture = sngan(base_channels=features, latent_size=latent)
     assert size(architecture.generator(COLOUR)) == generator
     assert size(architecture.discriminator(COLOUR)) == discriminator
-    spectral = sngan(features=features, latent_size=latent, generator_spectral=True, discriminator_norm="none")
+    spectral = sngan(
+        base_channels=features, latent_size=latent, generator_spectral_norm=True, discriminator_norm="none"
+    )
     assert (size(spectral.generator(COLOUR)), size(spectral.discriminator(COLOUR))) == (generator, discriminator)
 
 
 @pytest.mark.parametrize(("side", "last"), [(8, 2), (16, 4), (28, 7), (32, 8), (48, 3), (64, 2), (128, 4)])
 def test_the_discriminator_pools_maps_of_the_published_side(side, last):
     """As mimicry's networks do from 32 pixels on: 2, 2, 4, 5 and 5 blocks halve the side."""
-    discriminator = sngan(features=1, discriminator_norm="none").discriminator(DataSpec((3, side, side), True, 64, 10))
+    discriminator = sngan(base_channels=1, discriminator_norm="none").discriminator(
+        DataSpec((3, side, side), True, 64, 10)
+    )
     with torch.no_grad():
         assert discriminator.blocks(torch.zeros(1, 3, side, side)).shape[2:] == (last, last)
 
@@ -105,7 +109,7 @@ def bound(name: str, weight: Tensor) -> float:
 
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
 def test_initial_weights_are_uniform_within_the_published_bounds(player):
-    architecture = sngan(features=4, **SAGAN, attention=16)
+    architecture = sngan(base_channels=4, **SAGAN, attention_resolution=16)
     weights = {
         name.replace(".parametrizations", "").replace(".original", ""): parameter.detach()
         for name, parameter in initial_module(architecture, player, COLOUR, 0).named_parameters()
@@ -125,9 +129,9 @@ def test_initial_weights_are_uniform_within_the_published_bounds(player):
     )
 
 
-def test_another_initialisation_is_another_start():
+def test_another_initialization_is_another_start():
     wide = {
-        name: initial_module(sngan(initialisation=name), "discriminator", SMALL, 0) for name in ("normal", "xavier")
+        name: initial_module(sngan(initialization=name), "discriminator", SMALL, 0) for name in ("normal", "xavier")
     }
     weights = {n: m.blocks[1].convolutions[0].parametrizations.weight.original.detach() for n, m in wide.items()}
     assert weights["normal"].std().item() == pytest.approx(0.02, rel=0.05)
@@ -232,7 +236,7 @@ RECORDED = {
         [(0.256168337496, 2.549963209968), (0.465405547062, 3.705987103668), (0.514482642349, 4.225755258968)],
     ),
     "SAGAN": (
-        {**SAGAN, "attention": 16, "discriminator_attention": 8},
+        {**SAGAN, "attention_resolution": 16, "discriminator_attention_resolution": 8},
         ("hinge", -10.0),
         [-0.1740101267073019, -0.1540810315552733, 0.16755156823404446, 0.043950241478234106],
         [1.7686795035353482, -1.334070315942684, 0.3674428581057454],
@@ -246,7 +250,7 @@ RECORDED = {
 def test_outputs_and_losses_of_three_steps_are_those_of_mimicry(name):
     options, (loss, bias), pixels, on_real, on_fake, losses = RECORDED[name]
     conditional, theirs = name == "SAGAN", {"upsampling": "bilinear", "rectified_shortcut": True}
-    architecture = sngan(features=4, latent_size=5, **theirs, **options)
+    architecture = sngan(base_channels=4, latent_size=5, **theirs, **options)
     generator, discriminator = (
         owned(initial_module(architecture, player, COLOUR, 0)).double() for player in ("generator", "discriminator")
     )
@@ -285,7 +289,7 @@ def test_outputs_and_losses_of_three_steps_are_those_of_mimicry(name):
 # Training -------------------------------------------------------------------------------------------------------------
 
 IMAGES = torch.rand(16, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-ATTENDED = {"attention": 8, "discriminator_attention": 4, **SAGAN}
+ATTENDED = {"attention_resolution": 8, "discriminator_attention_resolution": 4, **SAGAN}
 AUXILIARY = {"conditioning": "auxiliary", "upsampling": "bilinear"}
 
 
@@ -301,7 +305,7 @@ AUXILIARY = {"conditioning": "auxiliary", "upsampling": "bilinear"}
 @pytest.mark.cluster
 def test_members_train_together_as_alone_with_second_derivatives(options):
     """Steps with R1, whose gradient goes through the gradient in the examples."""
-    architecture = sngan(features=2, latent_size=4, **options)
+    architecture = sngan(base_channels=2, latent_size=4, **options)
     loss = "auxiliary_classifier" if options == AUXILIARY else "hinge"
     game = gan(
         IMAGES,
@@ -322,21 +326,21 @@ def test_members_train_together_as_alone_with_second_derivatives(options):
     "options", [pytest.param(ATTENDED, marks=pytest.mark.slow), AUXILIARY], ids=["SAGAN", "auxiliary"]
 )
 def test_every_form_keeps_the_contract(options):
-    assert architecture_fault(sngan(features=2, latent_size=4, **options), SMALL) is None
+    assert architecture_fault(sngan(base_channels=2, latent_size=4, **options), SMALL) is None
 
 
 @pytest.mark.parametrize("name", ["hinge", "non_saturating"])
 def test_an_objective_that_would_not_train_the_class_head_is_refused(name):
     parts = {"data": SMALL, "labels": np.arange(16) % 3, "batch_size": 4, "objective": part("objective", name)}
     with pytest.raises(GanbenchError, match=r"gives class_logits, which objective .* such as auxiliary_classifier"):
-        gan(IMAGES, architecture=sngan(features=2, conditioning="auxiliary"), **parts)
-    gan(IMAGES, architecture=sngan(features=2, conditioning="projection"), **parts)
+        gan(IMAGES, architecture=sngan(base_channels=2, conditioning="auxiliary"), **parts)
+    gan(IMAGES, architecture=sngan(base_channels=2, conditioning="projection"), **parts)
     parts["objective"] = part("objective", "auxiliary_classifier")
-    gan(IMAGES, architecture=sngan(features=2, conditioning="auxiliary"), **parts)
+    gan(IMAGES, architecture=sngan(base_channels=2, conditioning="auxiliary"), **parts)
 
 
 def test_vectors_of_spectral_normalisation_move_in_training_and_rest_in_evaluation():
-    architecture = sngan(features=2, conditioning="projection")
+    architecture = sngan(base_channels=2, conditioning="projection")
     inputs = trial_inputs(architecture, "discriminator", SMALL, 4)
     module = initial_module(architecture, "discriminator", SMALL, 0)
     network = Network(module, inputs)
@@ -354,7 +358,7 @@ def test_vectors_of_spectral_normalisation_move_in_training_and_rest_in_evaluati
 
 
 def test_labels_decide_what_the_generator_makes_and_what_the_discriminator_says():
-    architecture = sngan(features=2, latent_size=4, conditioning="projection")
+    architecture = sngan(base_channels=2, latent_size=4, conditioning="projection")
     generator, discriminator = (
         initial_module(architecture, player, SMALL, 0) for player in ("generator", "discriminator")
     )
@@ -380,10 +384,25 @@ def test_labels_decide_what_the_generator_makes_and_what_the_discriminator_says(
         ({}, (3, 32, 48), True, "square images whose side is one of 8, 16, 28, 32, 48, 64 and 128 pixels"),
         ({}, (2,), False, "square images"),
         ({}, (3, 32, 32), False, r"values in \[-1, 1\]"),
-        ({"attention": 64}, (3, 32, 32), True, "`attention` at 32 pixels; choose one of 0, 8, 16 and 32"),
-        ({"attention": 14}, (3, 28, 28), True, None),
-        ({"attention": 32}, (3, 32, 32), True, "`discriminator_attention` at 32 pixels; choose one of 0, 8 and 16"),
-        ({"discriminator_attention": 7}, (3, 28, 28), True, "even side 7 for its `discriminator_attention`"),
+        (
+            {"attention_resolution": 64},
+            (3, 32, 32),
+            True,
+            "`attention_resolution` at 32 pixels; choose one of 0, 8, 16 and 32",
+        ),
+        ({"attention_resolution": 14}, (3, 28, 28), True, None),
+        (
+            {"attention_resolution": 32},
+            (3, 32, 32),
+            True,
+            "`discriminator_attention_resolution` at 32 pixels; choose one of 0, 8 and 16",
+        ),
+        (
+            {"discriminator_attention_resolution": 7},
+            (3, 28, 28),
+            True,
+            "even side 7 for its `discriminator_attention_resolution`",
+        ),
     ],
 )
 def test_a_refusal_names_what_helps(options, shape, bounded, said):

@@ -43,7 +43,7 @@ def test_the_numbers_of_parameters_are_those_of_the_layers(features, packing):
     sizes = {}
     for player in GAN.players:
         with torch.device("meta"):
-            module = getattr(tiny(discriminator_features=features, packing=packing), player)(STACKED)
+            module = getattr(tiny(discriminator_base_channels=features, packing_degree=packing), player)(STACKED)
         sizes[player] = sum(parameter.numel() for parameter in module.parameters())
     assert sizes == {"discriminator": discriminator, "generator": generator}
 
@@ -96,13 +96,13 @@ def test_sides_are_halved_three_times(side, inner):
     [
         *({"discriminator_norm": name} for name in ("batch", "layer", "spectral", "none")),
         *({"generator_norm": name} for name in ("layer", "none")),
-        {"initialisation": "xavier", "output": "sigmoid"},
-        {"packing": 2, "discriminator_features": 1, "latent": "uniform"},
+        {"initialization": "xavier", "output_activation": "sigmoid"},
+        {"packing_degree": 2, "discriminator_base_channels": 1, "latent_distribution": "uniform"},
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )
 def test_every_option_keeps_the_contract_and_trains_together_as_alone(options):
-    architecture = tiny(features=1, latent_size=3, **options)
+    architecture = tiny(base_channels=1, latent_size=3, **options)
     examples = np.random.default_rng(0).uniform(-1, 1, (12, *EIGHT.shape))
     keeps_the_contract(architecture, EIGHT, examples)
 

@@ -22,7 +22,7 @@ from ganbench.games.gan import initial_module, latent_points, player_buffers
 from ganbench.nn.network import Network
 
 DATA = DataSpec((3, 16, 32), True, 12, 0)
-SMALL = {"latent_size": 3, "features": 2, "hidden": (6,), "discriminator_hidden": (6, 5)}
+SMALL = {"latent_size": 3, "base_channels": 2, "hidden_sizes": (6,), "discriminator_hidden_sizes": (6, 5)}
 IMAGES = torch.rand(12, *DATA.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
 MEMBERS = [Member(0, 12, 1e-3), Member(1, 8, 5e-4)]
 BATCH = 4

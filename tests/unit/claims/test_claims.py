@@ -180,10 +180,10 @@ TESTS = {
     },
     "bound": {"where": "study", **GROWS},
     "proportion": {"where": {"seed": [0, 1], "learning_rate": "2e-4"}, **GROWS, "at_most": 0.2},
-    "difference": {"where": {"game": "a*"}, "baseline": {}, "quantity": "final.kid - game_samples", "below": 0},
+    "difference": {"where": {"game": "a*"}, "baseline": {}, "quantity": "final.kd - game_samples", "below": 0},
     "ordering": {
         "where": {"game": "b"},
-        "quantity": "final.kid",
+        "quantity": "final.kd",
         "increasing": [{"dynamics": "sgd"}, {"dynamics": "adam"}],
     },
     "null_hypothesis": {"where": "study", "quantity": "path.growth"},
@@ -230,7 +230,7 @@ def test_claims_survive_the_way_to_a_job():
 def test_what_a_claim_needs():
     whole = claim(*({kind: test} for kind, test in TESTS.items()))
     names = {name for check in whole.tests for name in check.test.variables if "." in name}
-    assert names == {"path.step_ratio", "path.growth", "final.kid"}
+    assert names == {"path.step_ratio", "path.growth", "final.kd"}
     assert option_names(whole) == {"game_samples"}
     assert [(where, str(selector)) for where, selector in run_selectors(whole)] == [
         ("tests[0].closed_form.where", "game bilinear, dynamics simultaneous"),
@@ -911,14 +911,14 @@ def trained() -> SimpleNamespace:
         ("outcome.converged", [1, 0, 0]),
         ("outcome.discriminator_won", [0, 1, 0]),
         ("outcome.collapsed", [0, 0, 1]),  # though it is not the primary outcome
-        ("outcome.memorising", [NAN, NAN, NAN]),  # was not judged
+        ("outcome.memorizing", [NAN, NAN, NAN]),  # was not judged
         ("outcome.failed", [0, 1, 1]),
         ("final.fid", [3, 7, NAN]),
-        ("final.kid", [NAN, NAN, NAN]),
+        ("final.kd", [NAN, NAN, NAN]),
         ("best.fid", [2, 7, 9]),
         ("best.modes", [6, 2, 3]),
         ("first.fid", [4, 7, NAN]),
-        ("first.kid", [NAN, NAN, NAN]),
+        ("first.kd", [NAN, NAN, NAN]),
         ("distinct.fid", [3, 1, NAN]),
         ("distinct.modes", [3, 2, NAN]),
         ("rank_correlation.fid", [1, NAN, NAN]),  # 4 > 3 > 2 as 0.3 > 0.2 > 0.1

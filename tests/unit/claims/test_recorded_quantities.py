@@ -62,16 +62,16 @@ def test_levels_and_extremes_of_a_series_are_those_of_its_bins():
     assert values(made, "median.generator_loss") == [3.5]  # of all: 1, 2, 3, 3, 3, 4, 5, 6, 8, 9
     assert values(made, "early.generator_loss") == [7.0]  # bins to step 20: 8, 6
     assert values(made, "late.generator_loss") == [2.0]  # bins after step 70: 2, 1, 9
-    assert values(made, "lowest.generator_loss") == [0.5]
-    assert values(made, "highest.generator_loss") == [9.5]
+    assert values(made, "min.generator_loss") == [0.5]
+    assert values(made, "max.generator_loss") == [9.5]
 
 
 def test_of_a_run_that_ended_early_what_was_recorded_counts():
     made = study({"loss": [*COURSE[:4], NAN], "steps_done": 45}, {"loss": [NAN]}, {"loss": [1.0, INF]}, {})
-    assert values(made, "highest.generator_loss", 4)[0] == 8.5
+    assert values(made, "max.generator_loss", 4)[0] == 8.5
     assert values(made, "median.generator_loss", 4)[0] == 5.5
-    assert np.isnan(values(made, "lowest.generator_loss", 4)[1::2]).all(), "nothing recorded, or not this series"
-    assert values(made, "highest.generator_loss", 4)[2] == INF, "a diverged run is data"
+    assert np.isnan(values(made, "min.generator_loss", 4)[1::2]).all(), "nothing recorded, or not this series"
+    assert values(made, "max.generator_loss", 4)[2] == INF, "a diverged run is data"
 
 
 def test_early_and_late_are_the_windows_of_detectors_also_where_a_run_was_cut_short():

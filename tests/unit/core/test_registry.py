@@ -119,11 +119,14 @@ def test_the_docstring_below_a_field_is_the_meaning_of_the_option(tmp_path, base
 
 @pytest.mark.parametrize("base", ["Objective", "LeastSquares"])
 def test_an_option_that_is_declared_anew_keeps_the_meaning_of_the_class_above_or_has_its_own(tmp_path, base):
-    above = registry.find("objective", "least_squares").options["flip"].meaning
-    declared = "flip: Annotated[float, Interval(ge=0, le=1)] = 0.5"
+    above = registry.find("objective", "least_squares").options["label_flip_probability"].meaning
+    declared = "label_flip_probability: Annotated[float, Interval(ge=0, le=1)] = 0.5"
     assert above.startswith("Probability that an example")
-    assert critic(tmp_path / "a", declared, base=base).options["flip"].meaning == above
-    assert critic(tmp_path / "b", f'{declared}\n    "Mine."', base=base).options["flip"].meaning == "Mine."
+    assert critic(tmp_path / "a", declared, base=base).options["label_flip_probability"].meaning == above
+    assert (
+        critic(tmp_path / "b", f'{declared}\n    "Mine."', base=base).options["label_flip_probability"].meaning
+        == "Mine."
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -69,7 +69,7 @@ def test_a_perfect_sampler_of_a_thousand_modes_has_the_divergence_of_theory():
     found = [metric.score(judged(26_000), reference) for _ in range(30)]
     expected = 999 / 52_000
     spread = math.sqrt(999 / 2) / 26_000  # half a chi-squared of 999 degrees of freedom, over n
-    for column in ("mode_kl", "mode_reverse_kl"):
+    for column in ("mode_reverse_kl", "mode_forward_kl"):
         mean = np.mean([scores[column] for scores in found])
         assert abs(mean - expected) < 4 * spread / math.sqrt(30) + 0.02 * expected
     assert round(expected, 4) == 0.0192
@@ -95,7 +95,7 @@ def stacked() -> tuple[ClassifierJudge, dict, Examples]:
         chosen = random.integers(count, size=(2 * count, 2))
         parts[name], parts[f"{name}_modes"] = images[chosen], labels[chosen] @ np.array([3, 1])
     examples = Examples(**parts)
-    judge = ClassifierJudge(features=8, steps=100, per_channel=True)
+    judge = ClassifierJudge(features=8, max_steps=100, per_channel=True)
     return judge, judge.fit(examples), examples
 
 
@@ -148,14 +148,14 @@ def test_a_stack_has_the_classes_in_the_order_of_channels():
 
 @pytest.mark.parametrize(("side", "most"), [(4, 100_000), (32, 100_000), (96, 100_000)])
 def test_there_are_as_many_places_as_the_options_allow(side, most):
-    dataset = part("dataset", "photos", side=side, examples=most)
+    dataset = part("dataset", "photos", image_size=side, examples=most)
     assert len(dataset._places("train")) >= most / 2
     assert len(dataset._places("heldout")) >= 500
 
 
 @pytest.mark.parametrize("side", [4, 32, 96])
 def test_patches_are_of_the_photographs_and_held_out_ones_share_no_pixel(side):
-    dataset = part("dataset", "photos", side=side, examples=400)
+    dataset = part("dataset", "photos", image_size=side, examples=400)
     examples = dataset.load()
     assert examples_fault(dataset.spec, examples) is None
     assert np.bincount(examples.train_modes).tolist() == [200, 200]
@@ -200,12 +200,12 @@ def test_mixtures_have_their_modes_and_widths_and_draw_new_points(name, options,
     examples = dataset.load()
     assert examples_fault(dataset.spec, examples) is None
     assert draw_fault(dataset) is None
-    assert dataset.spec.modes == len(examples.facts["centres"]) == modes
-    from_centre = examples.train - examples.facts["centres"][examples.train_modes]
+    assert dataset.spec.modes == len(examples.facts["centers"]) == modes
+    from_centre = examples.train - examples.facts["centers"][examples.train_modes]
     assert from_centre.std() == pytest.approx(spread, rel=0.03)
     drawn = dataset.draw(3_000, np.random.default_rng(5))
     assert np.isin(drawn, examples.train).mean() < 0.01
-    nearest = np.linalg.norm(drawn[:, None] - examples.facts["centres"], axis=2).min(axis=1)
+    nearest = np.linalg.norm(drawn[:, None] - examples.facts["centers"], axis=2).min(axis=1)
     assert (nearest < 3 * spread).mean() == pytest.approx(1 - math.exp(-4.5), abs=0.01)
 
 

@@ -71,11 +71,11 @@ def test_an_image_with_damaged_exif_data_is_taken_as_it_is(exif, tmp_path):
 def test_images_of_the_right_size_only(tmp_path):
     folder = write_images(tmp_path, 8, side=12)  # 12 high, 16 wide
     with pytest.raises(GanbenchError, match=r"0000\d\.png cannot be read as an image: it has 16x12 pixels, not 12x12"):
-        ImageFolder(folder=str(folder), side=12, resize="none").load()
-    assert every(ImageFolder(folder=str(folder), side=8, resize="none", crop=8)).shape == (8, 3, 8, 8)
+        ImageFolder(folder=str(folder), image_size=12, resize="none").load()
+    assert every(ImageFolder(folder=str(folder), image_size=8, resize="none", crop=8)).shape == (8, 3, 8, 8)
     Image.fromarray(np.zeros((7, 90, 3), np.uint8)).save(folder / "00009.png")
     with pytest.raises(GanbenchError, match=r"00009\.png .*it has 90x7 pixels, and crop takes 8 of each edge"):
-        ImageFolder(folder=str(folder), side=8, resize="none", crop=8).load()
+        ImageFolder(folder=str(folder), image_size=8, resize="none", crop=8).load()
 
 
 def test_order_and_values_do_not_depend_on_the_number_of_processors(monkeypatch):
@@ -133,7 +133,7 @@ def test_kinds_of_colours(mode, colour, seen, tmp_path):
     ending = "jpg" if mode == "CMYK" else "png"
     for index in range(4):
         Image.new(mode, (12, 12), colour).save(tmp_path / f"{index}.{ending}")
-    images = every(ImageFolder(folder=str(tmp_path), side=8))
+    images = every(ImageFolder(folder=str(tmp_path), image_size=8))
     np.testing.assert_allclose(images.mean(axis=(0, 2, 3)), seen, atol=1.5)
 
 
@@ -142,7 +142,9 @@ def test_a_palette_is_looked_up(tmp_path):
     image.putpalette([0, 0, 0, 200, 100, 50])
     for index in range(4):
         image.save(tmp_path / f"{index}.png")
-    np.testing.assert_allclose(every(ImageFolder(folder=str(tmp_path), side=8)).mean(axis=(0, 2, 3)), (200, 100, 50))
+    np.testing.assert_allclose(
+        every(ImageFolder(folder=str(tmp_path), image_size=8)).mean(axis=(0, 2, 3)), (200, 100, 50)
+    )
 
 
 # Broken files ---------------------------------------------------------------------------------------------------------
@@ -161,11 +163,11 @@ def damaged(tmp_path):
 
 def test_a_truncated_image_is_named(damaged):
     with pytest.raises(GanbenchError, match=r"(cut\.jpg|empty\.png|text\.png) cannot be read as an image: "):
-        ImageFolder(folder=str(damaged), side=8).load()
+        ImageFolder(folder=str(damaged), image_size=8).load()
 
 
 def test_broken_files_are_skipped_by_name_and_number(damaged, caplog):
-    dataset = ImageFolder(folder=str(damaged), side=8, broken="skip")
+    dataset = ImageFolder(folder=str(damaged), image_size=8, on_bad_files="skip")
     assert dataset.spec.train == 18
     assert len(dataset.spec.files) == 20
     with caplog.at_level(logging.WARNING, "ganbench"):
@@ -183,7 +185,7 @@ def test_files_are_decoded_once_to_find_broken_ones_and_again_when_they_change(d
 
     def counts() -> tuple[int, int]:
         tried.clear()
-        count = len(ImageFolder(folder=str(damaged), side=8, broken="skip").spec.files)
+        count = len(ImageFolder(folder=str(damaged), image_size=8, on_bad_files="skip").spec.files)
         return count, len(tried)
 
     assert counts() == (20, 23)
@@ -215,7 +217,7 @@ def test_a_file_that_has_just_been_written_is_decoded_again(damaged):
     def count(content: bytes) -> int:
         path.write_bytes(content)
         os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-        return len(ImageFolder(folder=str(damaged), side=8, broken="skip").spec.files)
+        return len(ImageFolder(folder=str(damaged), image_size=8, on_bad_files="skip").spec.files)
 
     assert count(b"x" * len(sound)) == 20
     assert count(sound) == 21
@@ -233,16 +235,16 @@ def test_a_fault_of_the_disk_is_no_broken_image(damaged, monkeypatch, number):
     age(damaged)
     monkeypatch.setattr(Image, "open", failing)
     with pytest.raises(GanbenchError, match=rf"00003\.png cannot be read: {os.strerror(number)}\.$"):
-        _ = ImageFolder(folder=str(damaged), side=8, broken="skip").spec
+        _ = ImageFolder(folder=str(damaged), image_size=8, on_bad_files="skip").spec
     monkeypatch.undo()
-    assert len(ImageFolder(folder=str(damaged), side=8, broken="skip").spec.files) == 20
+    assert len(ImageFolder(folder=str(damaged), image_size=8, on_bad_files="skip").spec.files) == 20
 
 
 def test_a_folder_of_broken_files_only_is_refused(tmp_path):
     for index in range(5):
         (tmp_path / f"{index}.png").write_text("no image")
     with pytest.raises(GanbenchError, match=r"has 5 images, 5 of which cannot be read; it must have four or more"):
-        _ = ImageFolder(folder=str(tmp_path), broken="skip").spec
+        _ = ImageFolder(folder=str(tmp_path), on_bad_files="skip").spec
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
@@ -252,7 +254,7 @@ def test_a_folder_without_images_is_refused(tmp_path):
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_half_may_be_held_out_for_memorisation(tmp_path, share):
-    dataset = ImageFolder(folder=str(write_images(tmp_path, 20)), side=8, heldout=share)
+    dataset = ImageFolder(folder=str(write_images(tmp_path, 20)), image_size=8, heldout_share=share)
     examples = dataset.load()
     assert len(examples.heldout) == round(share * 20)
     assert not {each.tobytes() for each in examples.train} & {each.tobytes() for each in examples.heldout}

@@ -55,7 +55,7 @@ def kept(tmp_path, values: np.ndarray) -> np.ndarray:
     return read
 
 
-NETWORKS = {"fc": {"latent_size": 4, "hidden": (8,)}, "dcgan": {"features": 4}}
+NETWORKS = {"fc": {"latent_size": 4, "hidden_sizes": (8,)}, "dcgan": {"base_channels": 4}}
 
 
 @cache
@@ -99,7 +99,9 @@ def test_bytes_stay_bytes_until_a_batch_is_read():
 
 
 def test_diagnostics_widen_the_precision_of_bytes_too():
-    game = gan(floats(BYTES), data=SPEC, architecture=part("architecture", "dcgan", features=4), dtype=torch.float32)
+    game = gan(
+        floats(BYTES), data=SPEC, architecture=part("architecture", "dcgan", base_channels=4), dtype=torch.float32
+    )
     placed = TrainingExamples.placed(BYTES, CPU, torch.float32)
     narrow = Match(replace(game, examples=placed), [Member(0, 70, 0.1)], CPU, torch.float32)
     wide = in_double_precision(narrow)
@@ -144,7 +146,7 @@ def test_the_judges_of_images_see_bytes_as_numbers():
     modes = np.arange(70) % 2
     stored = Examples(BYTES, modes, BYTES[:30], modes[:30])
     numbers = Examples(floats(BYTES), modes, floats(BYTES[:30]), modes[:30])
-    for judge in (ClassifierJudge(steps=10, least_accuracy=0.0), RandomFeaturesJudge(features=5)):
+    for judge in (ClassifierJudge(max_steps=10, min_accuracy=0.0), RandomFeaturesJudge(features=5)):
         state, same = judge.fit(stored), judge.fit(numbers)
         assert np.array_equal(state["theta"], same["theta"])
         judged = judge_stored(judge, state, BYTES)
@@ -170,7 +172,7 @@ def test_random_features_are_standardised_and_see_more_than_the_mean():
 
 
 def test_a_folder_of_classes_has_labels(tmp_path):
-    dataset = ImageFolder(folder=str(write_images(tmp_path, 40, classes=4)), side=8, heldout=0.2)
+    dataset = ImageFolder(folder=str(write_images(tmp_path, 40, classes=4)), image_size=8, heldout_share=0.2)
     examples, fault = load_checked(dataset)
     assert fault is None
     assert (dataset.spec.shape, dataset.spec.modes, dataset.spec.train) == ((3, 8, 8), 4, 32)
@@ -181,7 +183,7 @@ def test_a_folder_of_classes_has_labels(tmp_path):
 
 
 def test_a_flat_folder_has_none_and_may_be_grey(tmp_path):
-    dataset = ImageFolder(folder=str(write_images(tmp_path, 10, channels=1)), side=12, channels=1)
+    dataset = ImageFolder(folder=str(write_images(tmp_path, 10, channels=1)), image_size=12, channels=1)
     (tmp_path / "notes.txt").write_text("no image")
     examples, fault = load_checked(dataset)
     assert fault is None
@@ -199,13 +201,13 @@ def test_colours_and_places_are_kept(tmp_path):
     pixels[5:15] = (200, 100, 50)  # the upper half of the square in the middle
     for index in range(4):
         Image.fromarray(pixels).save(tmp_path / f"{index}.png")
-    image = ImageFolder(folder=str(tmp_path), side=10).load().train[0]
+    image = ImageFolder(folder=str(tmp_path), image_size=10).load().train[0]
     np.testing.assert_allclose(image[:, 3, 5], [200, 100, 50], atol=4)
     np.testing.assert_allclose(image[:, 9, 5], [0, 0, 0], atol=4)
 
 
 def test_large_folders_are_decoded_into_a_file_with_the_same_values(tmp_path, monkeypatch):
-    dataset = ImageFolder(folder=str(write_images(tmp_path, 12, classes=2)), side=8)
+    dataset = ImageFolder(folder=str(write_images(tmp_path, 12, classes=2)), image_size=8)
     small = dataset.load()
     monkeypatch.setattr(_images, "LARGE", 100)
     large, fault = load_checked(dataset)
@@ -246,27 +248,27 @@ def test_folders_may_be_links_and_a_link_upwards_shows_no_image_twice(tmp_path):
     (linked / "b").mkdir()
     (linked / "b" / "first").symlink_to(tmp_path / "elsewhere" / "class1")
     (linked / "b" / "again").symlink_to(linked / "b")
-    spec = part("dataset", "image_folder", folder=str(linked), side=8).spec
+    spec = part("dataset", "image_folder", folder=str(linked), image_size=8).spec
     assert (len(spec.files), spec.modes) == (20, 2)
 
 
 def test_hidden_folders_are_no_classes_and_images_beside_classes_are_not_dropped(tmp_path):
     folder = write_images(tmp_path / "images", 12)
     write_images(folder / ".thumbnails", 4)
-    spec = ImageFolder(folder=str(folder), side=8).spec
+    spec = ImageFolder(folder=str(folder), image_size=8).spec
     assert (spec.modes, len(spec.files)) == (0, 12)
     write_images(folder / "cats", 4)
     with pytest.raises(GanbenchError, match=r"has class folders \(cats\) and images beside them \(00000.png, "):
-        _ = ImageFolder(folder=str(folder), side=8).spec
+        _ = ImageFolder(folder=str(folder), image_size=8).spec
 
 
 def test_grey_levels_of_sixteen_bits_are_scaled_and_those_without_a_largest_refused(tmp_path):
     folder = write_images(tmp_path / "images", 8, channels=1)
     levels = np.array([0, 4096, 32768, 65535], dtype=np.uint16)
     Image.fromarray(np.repeat(levels, 16).reshape(8, 8)).save(folder / "00000.png")
-    loaded = ImageFolder(folder=str(folder), side=8, channels=1).load()
+    loaded = ImageFolder(folder=str(folder), image_size=8, channels=1).load()
     every = np.concatenate([loaded.train, loaded.heldout])
     assert any(np.array_equal(np.unique(image), [0, 16, 128, 255]) for image in every)
     Image.fromarray(np.zeros((8, 8), dtype=np.float32)).save(folder / "00001.tiff")
     with pytest.raises(GanbenchError, match=r"00001.tiff cannot be read as an image: its mode is 'F'"):
-        ImageFolder(folder=str(folder), side=8, channels=1).load()
+        ImageFolder(folder=str(folder), image_size=8, channels=1).load()

@@ -23,7 +23,7 @@ from ganbench.data.ring8 import Ring8
 from ganbench.judges import JudgedExamples
 from ganbench.judges.mixture import MixtureJudge
 from ganbench.metrics._mmd import sums, unbiased_mmd2
-from ganbench.metrics.kid import KID
+from ganbench.metrics.kd import KD
 from ganbench.metrics.mode_coverage import ModeCoverage
 from ganbench.metrics.wasserstein import WassersteinDistance
 from ganbench.nn.network import Network
@@ -72,11 +72,11 @@ def test_a_mixture_has_the_means_the_spread_and_the_weights_it_says(dataset, cen
     assert examples.train.shape == (spec.train, *spec.shape)
     assert examples.train.dtype == examples.heldout.dtype == np.float32
     assert len(examples.heldout) == spec.train // 4
-    assert len(examples.facts["centres"]) == spec.modes
+    assert len(examples.facts["centers"]) == spec.modes
     if centres is not None:
-        assert np.array_equal(examples.facts["centres"], centres)
+        assert np.array_equal(examples.facts["centers"], centres)
     error = 5 * dataset.sigma / sqrt(spec.train / spec.modes)
-    for mode, centre in enumerate(examples.facts["centres"]):
+    for mode, centre in enumerate(examples.facts["centers"]):
         mine = examples.train[examples.train_modes == mode]
         assert len(mine) / spec.train == pytest.approx(1 / spec.modes, abs=5 / sqrt(spec.train * spec.modes))
         np.testing.assert_allclose(mine.mean(axis=0), centre, atol=error)
@@ -96,7 +96,7 @@ def test_one_mode_has_a_judge_and_scores_too():
     assert heldout.modes == 1
     assert heldout.confident.mean() == pytest.approx(erf(3 / sqrt(2)), abs=0.002)
     score = ModeCoverage().score(heldout, ModeCoverage().reference(real, heldout))
-    assert (score["modes"], score["modes_fair"], score["mode_kl"]) == (1, 1, 0)
+    assert (score["modes"], score["modes_covered"], score["mode_reverse_kl"]) == (1, 1, 0)
     assert (score["dominant_mode"], score["dominant_share"]) == (0, 1)
 
 
@@ -142,7 +142,7 @@ def test_kid_is_the_double_sum_over_pairs(size):
 
     across = sum(kernel(a, b) for a in x for b in y) / (len(x) * len(y))
     expected = within(x) + within(y) - 2 * across
-    assert KID().score(look(x), KID().reference(look(y), look(y)))["kid"] == pytest.approx(expected, rel=1e-12)
+    assert KD().score(look(x), KD().reference(look(y), look(y)))["kd"] == pytest.approx(expected, rel=1e-12)
 
 
 def _mean_and_standard_error(values: list[float]) -> tuple[float, float]:
@@ -177,10 +177,10 @@ def test_kid_overlooks_what_moments_up_to_the_third_do_not_show():
     """Every other mode of the ring, or a round blob as wide: both have the ring's moments. Two neighbours do not."""
     examples = Ring8().load()
     state = MixtureJudge().fit(examples)
-    reference = KID().reference(*(MixtureJudge().judge(state, part) for part in (examples.train, examples.heldout)))
+    reference = KD().reference(*(MixtureJudge().judge(state, part) for part in (examples.train, examples.heldout)))
 
     def score(points: np.ndarray) -> float:
-        return KID().score(MixtureJudge().judge(state, points), reference)["kid"]
+        return KD().score(MixtureJudge().judge(state, points), reference)["kd"]
 
     assert abs(score(examples.heldout[np.isin(examples.heldout_modes, (0, 2, 4, 6))])) < 0.01
     assert abs(score(sqrt(0.5) * np.random.default_rng(3).normal(size=(5000, 2)))) < 0.01

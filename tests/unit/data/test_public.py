@@ -41,11 +41,11 @@ def close(images: np.ndarray, expected: np.ndarray) -> None:
     ("name", "options", "shape", "train", "modes"),
     [
         ("mnist", {}, (1, 28, 28), 60_000, 10),
-        ("mnist", {"side": 32, "channels": 3}, (3, 32, 32), 60_000, 10),
+        ("mnist", {"image_size": 32, "channels": 3}, (3, 32, 32), 60_000, 10),
         ("fashion_mnist", {}, (1, 28, 28), 60_000, 10),
         ("cifar10", {}, (3, 32, 32), 50_000, 10),
-        ("stl10", {"side": 48}, (3, 48, 48), 100_000, 0),
-        ("stl10", {"part": "train"}, (3, 96, 96), 5_000, 10),
+        ("stl10", {"image_size": 48}, (3, 48, 48), 100_000, 0),
+        ("stl10", {"split": "train"}, (3, 96, 96), 5_000, 10),
         ("celeba", {}, (3, 64, 64), 162_770, 0),
         ("flowers102", {}, (3, 64, 64), 8_189 - 1_020, 102),
         ("lsun", {}, (3, 64, 64), 126_227, 0),
@@ -112,7 +112,7 @@ def test_mnist_is_read_from_its_four_files(name, few, tmp_path):
         images, labels = written[which]
         assert np.array_equal(getattr(examples, which)[:, 0], images)
         assert np.array_equal(getattr(examples, f"{which}_modes"), labels)
-    wide = part("dataset", name, folder=str(tmp_path), side=32, channels=3)
+    wide = part("dataset", name, folder=str(tmp_path), image_size=32, channels=3)
     large = wide.load()
     assert examples_fault(wide.spec, large) is None
     assert (large.train == large.train[:, :1]).all()
@@ -135,7 +135,7 @@ def test_cifar10_is_read_from_its_archive(few, tmp_path):
 def test_stl10_has_a_part_with_and_one_without_labels(few, tmp_path):
     written = made.write_stl10(tmp_path / "s")
     for which in ("train", "unlabeled"):
-        dataset = part("dataset", "stl10", folder=str(tmp_path / "s"), part=which)
+        dataset = part("dataset", "stl10", folder=str(tmp_path / "s"), split=which)
         dataset_examples = dataset.load()
         assert np.array_equal(dataset_examples.train, written[which][0])
         assert np.array_equal(dataset_examples.heldout, written["test"][0])
@@ -146,18 +146,18 @@ def test_stl10_has_a_part_with_and_one_without_labels(few, tmp_path):
 
 def test_celeba_is_cut_and_scaled(few, tmp_path):
     faces = made.write_celeba(tmp_path / "a")
-    whole = part("dataset", "celeba", folder=str(tmp_path / "a"), side=178, crop=178)
+    whole = part("dataset", "celeba", folder=str(tmp_path / "a"), image_size=178, crop=178)
     examples = whole.load()
     assert examples_fault(whole.spec, examples) is None
     close(examples.train, faces[:6, :, 20:198])  # 178 of 218 rows, those in the middle
     close(examples.heldout, faces[8:, :, 20:198])  # the part `valid` in between is not used
-    small = part("dataset", "celeba", folder=str(tmp_path / "a"), side=40).load().train
+    small = part("dataset", "celeba", folder=str(tmp_path / "a"), image_size=40).load().train
     close(small.mean(axis=(2, 3)), faces[:6, :, 29:189, 9:169].mean(axis=(2, 3)))
 
 
 def test_flowers_train_on_two_parts_and_hold_out_the_third(few, tmp_path):
     photographs, labels, parts = made.write_flowers(tmp_path / "f")
-    dataset = part("dataset", "flowers102", folder=str(tmp_path / "f"), side=40)
+    dataset = part("dataset", "flowers102", folder=str(tmp_path / "f"), image_size=40)
     examples = dataset.load()
     assert examples_fault(dataset.spec, examples) is None
     used = parts["train"] + parts["test"]
@@ -170,7 +170,7 @@ def test_flowers_train_on_two_parts_and_hold_out_the_third(few, tmp_path):
 def test_lsun_is_read_in_the_order_of_its_keys(few, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     written = made.write_lsun(tmp_path / "l")
-    dataset = part("dataset", "lsun", folder="l", side=64)
+    dataset = part("dataset", "lsun", folder="l", image_size=64)
     examples = dataset.load()
     assert examples_fault(dataset.spec, examples) is None
     close(examples.train, written["train"][..., 8:72])

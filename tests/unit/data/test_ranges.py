@@ -129,7 +129,7 @@ def test_what_is_blacker_than_black_is_black_and_what_is_no_number_stays_none(me
 
 
 def test_training_in_another_range_is_training_on_other_numbers_and_default_is_bit_for_bit():
-    architecture = part("architecture", "fc", latent_size=4, hidden=(8,))
+    architecture = part("architecture", "fc", latent_size=4, hidden_sizes=(8,))
     results = {}
     for mean, std in ((0.5, 0.5), (0.0, 1.0)):
         game = gan(floats(BYTES), data=spec(mean, std), architecture=architecture, dtype=torch.float32)
@@ -145,7 +145,7 @@ def test_training_in_another_range_is_training_on_other_numbers_and_default_is_b
 def test_the_game_of_a_study_has_the_range_and_the_subset_that_the_study_says(tmp_path):
     block = {
         "dataset": {"name": "digits", "mean": 0.0, "std": 1.0},
-        "architecture": {"name": "fc", "hidden": [8]},
+        "architecture": {"name": "fc", "hidden_sizes": [8]},
         "n_train": 40,
         "learning_rate": 1e-3,
         "seed": 0,
@@ -161,7 +161,7 @@ def test_the_game_of_a_study_has_the_range_and_the_subset_that_the_study_says(tm
 
 
 def test_a_game_of_the_laboratory_has_the_range_of_its_data():
-    match = lab.game("gan", dataset="digits(mean=0, std=1)", architecture="fc(hidden=[4])", batch_size=8)
+    match = lab.game("gan", dataset="digits(mean=0, std=1)", architecture="fc(hidden_sizes=[4])", batch_size=8)
     points = match.game.real({}, match.draw(0, 1)[0]).points
     assert (points.min(), points.max()) == (0, 1)
 

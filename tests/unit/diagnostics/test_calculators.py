@@ -31,7 +31,7 @@ def measured(name: str, **options) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def sizes():
-    return measured("network_sizes", sides=[16, 32, 64])
+    return measured("network_sizes", image_sizes=[16, 32, 64])
 
 
 def test_the_published_counts_are_found(sizes):
@@ -64,8 +64,8 @@ def test_shared_weights_count_once_and_nothing_is_allocated():
 
 @pytest.mark.parametrize("sides", [[16, 32], [16, 64, 32], [16, 16, 32]])
 def test_a_sweep_that_shows_no_line_is_refused(sides):
-    with pytest.raises(GanbenchError, match="three or more different sides"):
-        part("diagnostic", "network_sizes", sides=sides)
+    with pytest.raises(GanbenchError, match="three or more different sizes"):
+        part("diagnostic", "network_sizes", image_sizes=sides)
 
 
 # Ranks of convolutions ------------------------------------------------------------------------------------------------
@@ -134,12 +134,12 @@ def test_a_transposed_convolution_of_one_pixel_is_a_linear_layer_with_other_init
     # Linear outputs have gradients that do not depend on the weights; normalised ones do not depend on their size.
     assert found["weight_gradient_ratio"] == pytest.approx(1, rel=1e-5)
     assert found["latent_gradient_ratio"] == pytest.approx(12.8, rel=0.01)
-    assert found["weight_gradient_ratio_normalised"] == pytest.approx(1 / 12.8, rel=0.02)
-    assert found["latent_gradient_ratio_normalised"] == pytest.approx(1, rel=0.02)
+    assert found["weight_gradient_ratio_normalized"] == pytest.approx(1 / 12.8, rel=0.02)
+    assert found["latent_gradient_ratio_normalized"] == pytest.approx(1, rel=0.02)
 
 
 def test_the_expected_ratio_holds_for_other_sizes():
-    found = measured("projection", latent_size=30, features=48, latents=4000)
+    found = measured("projection", latent_size=30, channels=48, latents=4000)
     assert found["ratio"] == pytest.approx(math.sqrt(16 * 48 / 30), rel=0.03)
     assert found["transposed_deviation"] == pytest.approx(found["expected_transposed"], rel=0.03)
 
@@ -148,7 +148,7 @@ def test_the_expected_ratio_holds_for_other_sizes():
 def test_gradients_are_those_by_hand(normalised):
     """z^T g / n and g W^T / n, with g the readout, or what is left of it behind a normalisation y -> (y - m) / s:
     (r - mean r - y' mean(r y')) / s, means over the batch and the 16 positions, y' the normalised outputs."""
-    diagnostic = part("diagnostic", "projection", latent_size=5, features=3)
+    diagnostic = part("diagnostic", "projection", latent_size=5, channels=3)
     random = torch.Generator().manual_seed(0)
     latent, readout = (torch.randn(7, count, generator=random, dtype=torch.float64) for count in (5, 48))
     with torch.random.fork_rng():
@@ -192,7 +192,7 @@ def test_the_literal_loss_fades_where_its_probabilities_round(gradients):
     assert gradients["literal_at_minus_104"] == 0
     assert gradients["literal_intact_from"] == math.ceil(math.log(1e-12)) == -27
     assert -104 <= gradients["literal_zero_to"] <= -89
-    assert gradients["literal_largest_loss"] == 100
+    assert gradients["literal_max_loss"] == 100
     assert gradients["literal_fake_zero_from"] == 17
     assert gradients["non_saturating_at_minus_104"] == gradients["fake_at_17"] == 1
 
@@ -240,5 +240,5 @@ def test_a_loop_that_diverges_does_not_run(monkeypatch):
 
 
 def test_the_listed_networks_are_the_ones_that_are_counted(sizes):
-    assert listing.NETWORKS.hidden == network_sizes.NETWORKS["listed"][1].hidden
+    assert listing.NETWORKS.hidden_sizes == network_sizes.NETWORKS["listed"][1].hidden_sizes
     assert isinstance(listing.NETWORKS, FC)

@@ -84,8 +84,8 @@ def test_matrices_of_known_stretches():
     [
         ("mlp", "ring8", {"latent_size": 5, "activation": "tanh"}),
         ("fc", "digits", {"latent_size": 7}),
-        ("dcgan", "digits", {"features": 4, "latent_size": 6}),
-        ("dcgan", "digits", {"features": 4, "latent_size": 6, "generator_norm": "instance"}),
+        ("dcgan", "digits", {"base_channels": 4, "latent_size": 6}),
+        ("dcgan", "digits", {"base_channels": 4, "latent_size": 6, "generator_norm": "instance"}),
     ],
 )
 def test_the_jacobian_is_that_of_differences_of_examples(name, dataset, options):
@@ -106,8 +106,8 @@ def test_the_jacobian_is_that_of_differences_of_examples(name, dataset, options)
 @pytest.mark.parametrize("norm", ["batch", "instance"])
 def test_points_moved_together_or_in_batches_of_their_own_have_their_own_jacobians(norm):
     """What `look` averages is what each latent point has alone, in the batch that starts with it."""
-    trajectories = untrained("dcgan", "digits", seeds=1, features=4, latent_size=6, generator_norm=norm)
-    found, generator = look(trajectories, "conditioning", latents=3, points=1), generator_of(trajectories, 0, 0)
+    trajectories = untrained("dcgan", "digits", seeds=1, base_channels=4, latent_size=6, generator_norm=norm)
+    found, generator = look(trajectories, "conditioning", latents=3, max_snapshots=1), generator_of(trajectories, 0, 0)
     (every,) = generator.inputs(3 + 8 - 1 if norm == "batch" else 3)
     alone = torch.cat([jacobians(generator, [every[start : start + 8]], 1) for start in range(3)])
     expected = spread(alone.numpy())
@@ -125,9 +125,9 @@ def test_latent_points_are_moved_a_few_at_a_time(monkeypatch):
         return found
 
     monkeypatch.setattr(conditioning, "jacobians", counted)
-    whole = look(trajectories, "conditioning", latents=5, points=1)
+    whole = look(trajectories, "conditioning", latents=5, max_snapshots=1)
     monkeypatch.setattr(conditioning, "TOGETHER", 2)
-    parts = look(trajectories, "conditioning", latents=5, points=1)
+    parts = look(trajectories, "conditioning", latents=5, max_snapshots=1)
     assert seen == [5, 2, 2, 1]
     for column, values in whole.values.items():
         np.testing.assert_allclose(parts.values[column], values, rtol=1e-9, atol=1e-12)
@@ -145,7 +145,8 @@ def test_stretches_below_the_rounding_of_single_precision_are_measured_in_runs_o
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("dcgan", {"features": 4}), ("sngan", {"features": 2, "generator_spectral": True})]
+    ("name", "options"),
+    [("dcgan", {"base_channels": 4}), ("sngan", {"base_channels": 2, "generator_spectral_norm": True})],
 )
 def test_single_precision_has_the_numbers_of_double(name, options):
     exact, rounded = (
@@ -159,7 +160,7 @@ def test_single_precision_has_the_numbers_of_double(name, options):
 def test_directions_that_no_unit_passes_on_are_singular():
     """100 latent numbers, 64 pixels, and between them ReLUs, of which about half are dead at a point."""
     trajectories = untrained("fc", "digits", seeds=1)
-    found, generator = look(trajectories, "conditioning", latents=2, points=1), generator_of(trajectories, 0, 0)
+    found, generator = look(trajectories, "conditioning", latents=2, max_snapshots=1), generator_of(trajectories, 0, 0)
     ranks = [np.linalg.matrix_rank(each.numpy()) for each in jacobians(generator, generator.inputs(2), 2)]
     assert found.values["singular_share_start"][0] == pytest.approx(1 - np.mean(ranks) / 100)
     assert 0.36 < found.values["singular_share_start"][0] < 0.8

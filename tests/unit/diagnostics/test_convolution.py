@@ -18,7 +18,7 @@ DILATION = st.integers(1, 3)
 
 @pytest.fixture(scope="module")
 def values():
-    diagnostic = part("diagnostic", "convolution", largest=32)
+    diagnostic = part("diagnostic", "convolution", max_image_size=32)
     reading = diagnostic.measure(None)
     assert list(reading.values) == list(diagnostic.columns(None))
     for name, info in diagnostic.columns(None).items():
@@ -105,14 +105,14 @@ def test_rules_of_thumb_are_decided(values):
     # A remainder of 0 is as likely as any other: the mean over strides 1 to 4 is (1 + 1/2 + 1/3 + 1/4) / 4.
     assert values["inverted_share"] == pytest.approx(np.mean([1 / s for s in (1, 2, 3, 4)]), abs=0.02)
     assert values["uncovered_mismatches"] > 0
-    assert values["largest_uncovered"] == 3 / 7  # n = 7, k = s = 4: 3 of 7
-    assert values["largest_uncovered_photo"] == 3 / 28
-    assert 0 < values["mean_uncovered"] < values["largest_uncovered_photo"]
+    assert values["max_uncovered"] == 3 / 7  # n = 7, k = s = 4: 3 of 7
+    assert values["max_uncovered_photo"] == 3 / 28
+    assert 0 < values["mean_uncovered"] < values["max_uncovered_photo"]
 
 
 def test_a_sweep_may_be_small_but_not_empty():
-    values = part("diagnostic", "convolution", largest=1).measure(None).values
+    values = part("diagnostic", "convolution", max_image_size=1).measure(None).values
     assert values["formula_mismatches"] == 0
-    assert np.isnan(values["largest_uncovered_photo"])
-    with pytest.raises(GanbenchError, match="'largest' must be an integer from 1 to 1024, but is 0"):
-        part("diagnostic", "convolution", largest=0)
+    assert np.isnan(values["max_uncovered_photo"])
+    with pytest.raises(GanbenchError, match="'max_image_size' must be an integer from 1 to 1024, but is 0"):
+        part("diagnostic", "convolution", max_image_size=0)

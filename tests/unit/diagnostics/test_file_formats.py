@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_all_formats_are_exact_and_checksums_find_damage(folder):
-    diagnostic = part("diagnostic", "file_formats", megabytes=(1,), repeats=1, damages=6)
+    diagnostic = part("diagnostic", "file_formats", sizes_mib=(1,), repeats=1, corruptions=6)
     values = {name: float(value) for name, value in diagnostic.measure(None).values.items()}
     assert list(values) == list(diagnostic.columns(None))
     assert not [*folder.iterdir()]
@@ -69,7 +69,7 @@ def test_damage_is_silent_exactly_without_a_checksum(tmp_path, pack, unpack, sil
     assert file_formats.silent_shares(format, path, weights, 8) == dict.fromkeys(("flips", "cuts", "zeros"), silent)
 
 
-def test_damages_are_as_described(tmp_path):
+def test_corruptions_are_as_described(tmp_path):
     path, content, long = tmp_path / "file", bytes(range(1, 11)), b"x" * 10_000
     path.write_bytes(content)
     assert file_formats.places(10, 2) == [2, 7]
@@ -93,8 +93,8 @@ def test_the_largest_file_is_the_one_that_is_damaged(folder, monkeypatch):
         return dict.fromkeys(file_formats.SILENT, 0.0)
 
     monkeypatch.setattr(file_formats, "silent_shares", shares)
-    part("diagnostic", "file_formats", megabytes=(2, 1), repeats=1, damages=4).measure(None)
-    assert damaged == [(each, 2 * file_formats.MEGABYTE, 4) for each in FORMATS.values()]
+    part("diagnostic", "file_formats", sizes_mib=(2, 1), repeats=1, corruptions=4).measure(None)
+    assert damaged == [(each, 2 * file_formats.MEBIBYTE, 4) for each in FORMATS.values()]
 
 
 def test_exactness_is_of_bytes_and_not_of_values():
@@ -115,7 +115,7 @@ def test_a_full_disk_is_named_before_anything_is_written(folder, monkeypatch):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(50_000_000))
     with pytest.raises(GanbenchError, match=r"0\.05 GB left.* needs 0\.07 GB.*smaller sizes.*TMPDIR"):
-        part("diagnostic", "file_formats", megabytes=(1, 64)).measure(None)
+        part("diagnostic", "file_formats", sizes_mib=(1, 64)).measure(None)
     assert not [*folder.iterdir()]
 
 
@@ -125,18 +125,18 @@ def test_files_go_when_a_format_fails(folder, monkeypatch):
 
     monkeypatch.setitem(FORMATS, "npy", FileFormat("npy", FORMATS["npy"].write, fails))
     with pytest.raises(RuntimeError, match="no"):
-        part("diagnostic", "file_formats", megabytes=(1,)).measure(None)
+        part("diagnostic", "file_formats", sizes_mib=(1,)).measure(None)
     assert not [*folder.iterdir()]
 
 
 @pytest.mark.parametrize(
-    ("megabytes", "words"),
+    ("sizes_mib", "words"),
     [
         ((), r"list of sizes that differ, such as \[1, 16\], but is \[\]"),
         ((1, 1), r"sizes that differ.*but is \[1, 1\]"),
         ((0,), "each from 1 to 65536"),
     ],
 )
-def test_sizes_that_cannot_be_say_what_could(megabytes, words):
+def test_sizes_that_cannot_be_say_what_could(sizes_mib, words):
     with pytest.raises(GanbenchError, match=words):
-        part("diagnostic", "file_formats", megabytes=megabytes)
+        part("diagnostic", "file_formats", sizes_mib=sizes_mib)

@@ -53,7 +53,7 @@ def test_the_plane_is_the_article_s_walk():
     assert np.linalg.norm(moves[9, 9]) == pytest.approx(22.5)
     found = drawn(100, lambda run, z: z)
     assert found.values["displacement"] == pytest.approx([2.25] * 2)
-    assert found.values["step_largest"] == pytest.approx([np.sqrt(60) / 4] * 2, rel=1e-5)
+    assert found.values["max_step"] == pytest.approx([np.sqrt(60) / 4] * 2, rel=1e-5)
     assert found.values["step_ratio"] == pytest.approx([np.sqrt(60) / (np.sqrt(40) + np.sqrt(60)) * 2] * 2, rel=1e-5)
     shorter = drawn(100, lambda run, z: z, scale=0.1)
     assert shorter.values["displacement"] == pytest.approx([0.225] * 2)
@@ -80,7 +80,7 @@ def test_lines_and_arcs_join_the_same_points():
     np.testing.assert_allclose(norms, np.linspace(ends[:, 0], ends[:, 1], 10, axis=1), rtol=1e-5)
     middle = np.linalg.norm((one[:, 4] + one[:, 5]) / 2, axis=1)
     assert (middle < 0.85 * ends.min(axis=1)).all(), "a line does not"
-    assert (line.values["norm_smallest"] < arc.values["norm_smallest"]).all()
+    assert (line.values["min_norm"] < arc.values["min_norm"]).all()
 
 
 def test_an_arc_turns_evenly_and_is_a_line_where_there_is_no_arc():
@@ -99,8 +99,8 @@ def test_a_jump_stands_out_and_classes_count_where_the_judge_is_certain():
     line = np.linspace(-2, 2, 16)
     step = line[1] - line[0]
     # Half of all steps lie along columns, where x does not change: the median is that of 240 zeros and 240 steps.
-    assert found.values["step_median"] == pytest.approx([step / 2] * 2, rel=1e-4)
-    assert found.values["step_largest"] == pytest.approx([step, 100 + step], rel=1e-5)
+    assert found.values["median_step"] == pytest.approx([step / 2] * 2, rel=1e-4)
+    assert found.values["max_step"] == pytest.approx([step, 100 + step], rel=1e-5)
     assert found.values["classes_found"].tolist() == [2, 2]
     certain = [np.abs(line) >= 1, (line > 0) | (line <= -1)]
     assert found.values["confident_share"] == pytest.approx([each.mean() for each in certain])
@@ -112,7 +112,7 @@ def test_what_is_no_number_stays_none_and_a_constant_has_no_ratio():
     assert np.isnan([values[1] for values in found.values.values()]).all()
     assert np.isnan(found.arrays["pictures"][1]).all()
     assert (found.arrays["classes"][1] == -1).all()
-    assert found.values["step_largest"][0] == 0
+    assert found.values["max_step"][0] == 0
     assert np.isnan(found.values["step_ratio"][0])
     assert steps(np.array([[[0.0], [2.0], [5.0], [7.0]]]), both=False)["step_ratio"] == 1.5
 

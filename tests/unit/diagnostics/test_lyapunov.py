@@ -58,14 +58,14 @@ def _runge_kutta(place, h=0.01):
 
 
 def linear(*matrix: float):
-    return make_game("linear", matrix=matrix, start_at=(1.0, 0.5))
+    return make_game("linear", matrix=matrix, initial_parameters=(1.0, 0.5))
 
 
 # Exponents -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["tangent", "cluster"])
+@pytest.mark.parametrize("method", ["tangent", "shadow"])
 @pytest.mark.parametrize(
     ("dynamics", "expected", "within", "kind"),
     [
@@ -75,10 +75,12 @@ def linear(*matrix: float):
     ],
 )
 def test_methods_on_the_bilinear_game(method, dynamics, expected, within, kind):
-    trajectories = play(make_game("bilinear", start_at=(1.0, 1.0)), dynamics, rates=tuple(H), steps=400, every=400)
+    trajectories = play(
+        make_game("bilinear", initial_parameters=(1.0, 1.0)), dynamics, rates=tuple(H), steps=400, every=400
+    )
     values = look(trajectories, "lyapunov", method=method).values
-    np.testing.assert_allclose(values["largest"], expected, atol=within)
-    np.testing.assert_allclose(values["largest_per_time"], values["largest"] / H)
+    np.testing.assert_allclose(values["max_exponent"], expected, atol=within)
+    np.testing.assert_allclose(values["max_exponent_per_time"], values["max_exponent"] / H)
     assert (values["low"] <= expected + 1e-8).all()
     assert (values["high"] >= expected - 1e-8).all()
     assert (values["regime"] == kind).all()
@@ -97,12 +99,12 @@ def test_both_methods_find_the_eigenvalues_of_linear_games(a, d, b, rate):
     moduli = np.abs(np.linalg.eigvalsh(np.eye(2) - rate * np.array([[a, b], [b, d]])))
     expected = np.log(np.sort(moduli)[::-1].clip(1e-12))
     tangent = look(trajectories, "lyapunov", burn_in=0.5).values
-    cluster = look(trajectories, "lyapunov", method="cluster", burn_in=0.5).values
+    shadow = look(trajectories, "lyapunov", method="shadow", burn_in=0.5).values
     slack = 2 / 100
-    assert tangent["largest"][0] == pytest.approx(expected[0], abs=slack)
+    assert tangent["max_exponent"][0] == pytest.approx(expected[0], abs=slack)
     if moduli.min() > 1e-3:
         assert tangent["sum"][0] == pytest.approx(expected.sum(), abs=1e-5)
-    assert cluster["largest"][0] == pytest.approx(tangent["largest"][0], abs=slack)
+    assert shadow["max_exponent"][0] == pytest.approx(tangent["max_exponent"][0], abs=slack)
 
 
 @pytest.mark.slow
@@ -113,11 +115,11 @@ def test_both_methods_find_the_eigenvalues_of_linear_games(a, d, b, rate):
         ("henon", (0.1, 0.1), 0.4192, log(0.3)),  # Sprott 2003; the determinant is -0.3
     ],
 )
-@pytest.mark.parametrize("method", ["tangent", "cluster"])
+@pytest.mark.parametrize("method", ["tangent", "shadow"])
 def test_chaotic_maps(kind, start, largest, total, method):
-    trajectories = play(make_game("bilinear", start_at=start), Map(kind), steps=2000, every=2000)
+    trajectories = play(make_game("bilinear", initial_parameters=start), Map(kind), steps=2000, every=2000)
     values = look(trajectories, "lyapunov", method=method).values
-    assert values["largest"][0] == pytest.approx(largest, abs=0.02)
+    assert values["max_exponent"][0] == pytest.approx(largest, abs=0.02)
     assert values["low"][0] < largest < values["high"][0]
     assert values["regime"][0] == CHAOS
     if method == "tangent":
@@ -127,9 +129,9 @@ def test_chaotic_maps(kind, start, largest, total, method):
 @pytest.mark.slow
 def test_the_lorenz_system():
     """0.9056 per unit of time, followed in steps of 0.01 (Viswanath 1998); 0 along the flow."""
-    game = make_game("bilinear", singular_values=(1.0, 1.0), start_at=(1.0, 1.0, 20.0, 0.0))
+    game = make_game("bilinear", singular_values=(1.0, 1.0), initial_parameters=(1.0, 1.0, 20.0, 0.0))
     values = look(play(game, Map("lorenz"), steps=2500, every=2500), "lyapunov").values
-    assert values["largest"][0] == pytest.approx(0.009056, abs=2e-3)
+    assert values["max_exponent"][0] == pytest.approx(0.009056, abs=2e-3)
     assert values["second"][0] == pytest.approx(0, abs=5e-4)
     assert values["regime"][0] == CHAOS
 
@@ -155,7 +157,7 @@ def test_the_step_as_nearby_runs_see_it_is_the_jacobian_and_no_hessian():
     gan = look(play(networks(), rates=rates, steps=1), "lyapunov").values
     np.testing.assert_allclose(gan["jacobian_gap"], 0, atol=1e-5)
     assert (gan["hessian_gap"] > 0.1).all()
-    assert np.isnan(gan["largest"]).all()  # of a single step there is none
+    assert np.isnan(gan["max_exponent"]).all()  # of a single step there is none
 
 
 # Regimes -------------------------------------------------------------------------------------------------------------
@@ -169,24 +171,24 @@ LABELLED = {
     "unstable focus": (linear(-0.1, 1.0, -1.0, 0.0), "simultaneous", RUN_OFF),
     "centre": (linear(0.0, 1.0, -1.0, 0.0), "alternating", CYCLE),
     "centre followed to fourth order": (linear(0.0, 1.0, -1.0, 0.0), "runge_kutta", CYCLE),
-    "Gaussian discriminator": (make_game("gaussian", start_at=(0.5, 1.5)), "simultaneous", FIXED_POINT),
+    "Gaussian discriminator": (make_game("gaussian", initial_parameters=(0.5, 1.5)), "simultaneous", FIXED_POINT),
     "sigmoid discriminator": (
-        make_game("gaussian", discriminator="sigmoid", start_at=(0.5, 1.5)),
+        make_game("gaussian", discriminator="sigmoid", initial_parameters=(0.5, 1.5)),
         "simultaneous",
         RUN_OFF,
     ),
     "sigmoid discriminator, non-saturating": (
-        make_game("gaussian", discriminator="sigmoid", objective="non_saturating", start_at=(0.5, 1.5)),
+        make_game("gaussian", discriminator="sigmoid", objective="non_saturating", initial_parameters=(0.5, 1.5)),
         "simultaneous",
         RUN_OFF,
     ),
     "R1": (
-        make_game("dirac", regularizer=part("regularizer", "r1", gamma=0.3), start_at=(1.0, 1.0)),
+        make_game("dirac", regularizer=part("regularizer", "r1", gamma=0.3), initial_parameters=(1.0, 1.0)),
         "simultaneous",
         FIXED_POINT,
     ),
-    "stable cycle of two": (make_game("bilinear", start_at=(0.3, 0.1)), Map("period two"), CYCLE),
-    "arrived": (make_game("bilinear", start_at=(0.3, 0.1)), Map("point"), FIXED_POINT),
+    "stable cycle of two": (make_game("bilinear", initial_parameters=(0.3, 0.1)), Map("period two"), CYCLE),
+    "arrived": (make_game("bilinear", initial_parameters=(0.3, 0.1)), Map("point"), FIXED_POINT),
 }
 
 
@@ -202,7 +204,7 @@ def test_labelled_systems(name):
 @pytest.mark.cluster
 def test_the_limit_cycle_of_the_non_saturating_dirac_gan():
     """Simultaneous steps end on a cycle of radius about sqrt(2 h): neutral along it, attracting across."""
-    game = make_game("dirac", objective="non_saturating", start_at=(0.5, 0.5))
+    game = make_game("dirac", objective="non_saturating", initial_parameters=(0.5, 0.5))
     trajectories = play(game, rates=(0.2,), steps=1200, every=1200)
     values = look(trajectories, "lyapunov", burn_in=0.4).values
     assert values["regime"][0] == CYCLE
@@ -246,17 +248,17 @@ def test_regimes_that_the_exponent_alone_would_get_wrong():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_tangent_and_cluster_agree_on_networks(optimizer):
+def test_tangent_and_shadow_agree_on_networks(optimizer):
     """In single precision too, of which both make double; the optimizer's state is part of the map."""
     trajectories = play(
         networks(torch.float32), "alternating", optimizer, rates=(0.02, 0.01), steps=80, every=80, dtype=torch.float32
     )
     tangent = look(trajectories, "lyapunov", exponents=1, burn_in=0.0)
-    cluster = look(trajectories, "lyapunov", method="cluster", copies=1, burn_in=0.0)
-    # One copy starts in the direction of the first vector: the same differences, at another distance.
-    np.testing.assert_allclose(tangent.values["largest"], cluster.values["largest"], rtol=2e-3, atol=2e-6)
-    seldom = look(trajectories, "lyapunov", method="cluster", copies=1, burn_in=0.0, every=10)
-    np.testing.assert_allclose(seldom.values["largest"], cluster.values["largest"], rtol=2e-3, atol=2e-6)
+    shadow = look(trajectories, "lyapunov", method="shadow", shadows=1, burn_in=0.0)
+    # One shadow starts in the direction of the first vector: the same differences, at another distance.
+    np.testing.assert_allclose(tangent.values["max_exponent"], shadow.values["max_exponent"], rtol=2e-3, atol=2e-6)
+    seldom = look(trajectories, "lyapunov", method="shadow", shadows=1, burn_in=0.0, every=10)
+    np.testing.assert_allclose(seldom.values["max_exponent"], shadow.values["max_exponent"], rtol=2e-3, atol=2e-6)
     assert tangent.arrays["growth"].shape == (2, 20, 1)
 
 
@@ -266,7 +268,7 @@ def test_a_replay_meets_the_batches_of_training():
     trajectories = play(
         game, "alternating", part("optimizer", "sgd", momentum=0.5), rates=(0.05,), steps=steps, every=steps
     )
-    growth = look(trajectories, "lyapunov", exponents=1, burn_in=0.0).values["largest"][0] * steps
+    growth = look(trajectories, "lyapunov", exponents=1, burn_in=0.0).values["max_exponent"][0] * steps
     direction = _random(1, trajectories.theta[:, 0])
     match, optimizer, dynamics = trajectories.match, trajectories.optimizer, trajectories.dynamics
     players = match.init()
@@ -301,7 +303,7 @@ def test_shadows_have_buffers_of_their_own():
     the vectors of spectral normalisation belong."""
     steps, apart = 60, 1e-9
     trained = with_buffers(steps, "sgd")
-    growth = look(trained, "lyapunov", exponents=1, burn_in=0.0).values["largest"][0] * steps
+    growth = look(trained, "lyapunov", exponents=1, burn_in=0.0).values["max_exponent"][0] * steps
     pair = StepMap(trained, [0], 2)
     direction = _random(1, trained.theta[:, 0])
     start = trained.theta[:, 0] + torch.tensor([[0.0], [apart]]) * direction / direction.norm()
@@ -315,17 +317,17 @@ def test_shadows_have_buffers_of_their_own():
 
 
 def test_a_step_that_maps_everything_onto_a_point_has_exponents_of_minus_infinity():
-    for method in ("tangent", "cluster"):
+    for method in ("tangent", "shadow"):
         played = play(linear(10.0, 0.0, 0.0, 10.0), rates=(0.1, 0.05), steps=60, every=60)
         found = look(played, "lyapunov", method=method, every=7)
-        np.testing.assert_allclose(found.values["largest"], [-np.inf, log(0.5)], atol=1e-6)
+        np.testing.assert_allclose(found.values["max_exponent"], [-np.inf, log(0.5)], atol=1e-6)
         assert np.isnan([found.values[name][0] for name in ("low", "high")]).all()
         assert np.isfinite([found.values[name][1] for name in ("low", "high")]).all()
         np.testing.assert_array_equal(found.values["regime"], FIXED_POINT)
         assert values_fault(part("diagnostic", "lyapunov").columns(None), _first(found), absent=True) is None
     # Only one direction is lost: the other exponent is what it is.
     values = look(play(linear(10.0, 0.0, 0.0, 5.0), rates=(0.1,), steps=60, every=60), "lyapunov").values
-    assert values["largest"][0] == pytest.approx(log(0.5), abs=1e-6)
+    assert values["max_exponent"][0] == pytest.approx(log(0.5), abs=1e-6)
     assert values["second"][0] == values["sum"][0] == -np.inf
 
 
@@ -335,10 +337,10 @@ def _first(found):
 
 def test_a_replay_follows_the_schedule_of_learning_rates():
     """On a quadratic a step multiplies every difference by 1 - factor rate curvature."""
-    game, rate, steps = make_game("quadratic", curvatures=(1.0, 1.0), start_at=(1.0, 1.0)), 0.1, 100
+    game, rate, steps = make_game("quadratic", curvatures=(1.0, 1.0), initial_parameters=(1.0, 1.0)), 0.1, 100
     played = play(game, rates=(rate,), steps=steps, every=steps)
     scheduled = replace(played, schedule=lambda step: 1.0 if step < 40 else 0.25)
-    largest = look(scheduled, "lyapunov", exponents=1, burn_in=0.0).values["largest"][0]
+    largest = look(scheduled, "lyapunov", exponents=1, burn_in=0.0).values["max_exponent"][0]
     assert largest == pytest.approx((40 * log(1 - rate) + 60 * log(1 - rate / 4)) / steps, abs=1e-6)
     radius = {at: look(scheduled, "step_map", at=at).values["spectral_radius"][0] for at in ("start", "end")}
     assert radius == pytest.approx({"start": 1 - rate, "end": 1 - rate / 4}, abs=1e-6)
@@ -351,43 +353,43 @@ def test_a_replay_has_lazy_penalties_in_the_steps_of_training(every):
     mean logarithm of the determinants."""
     gamma, rate, steps = 3.0, 0.1, 400
     regularizer = part("regularizer", "r1", gamma=gamma, every=every)
-    game = make_game("dirac", objective="wasserstein", regularizer=regularizer, start_at=(1.0, 0.5))
+    game = make_game("dirac", objective="wasserstein", regularizer=regularizer, initial_parameters=(1.0, 0.5))
     played = play(game, rates=(rate,), steps=steps, every=steps)
     due, other = (np.array([[1 - rate * weight, -rate], [rate, 1]]) for weight in (every * gamma, 0.0))
     period = np.linalg.matrix_power(other, every - 1) @ due
     expected = np.sort(np.log(np.abs(np.linalg.eigvals(period))))[::-1] / every
     tangent = look(played, "lyapunov", burn_in=0.1).values
     assert tangent["sum"][0] == pytest.approx(expected.sum(), abs=1e-6)
-    assert tangent["largest"][0] == pytest.approx(expected[0], abs=1e-5)
+    assert tangent["max_exponent"][0] == pytest.approx(expected[0], abs=1e-5)
     assert tangent["jacobian_gap"][0] == pytest.approx(0, abs=1e-7)
-    cluster = look(played, "lyapunov", method="cluster", burn_in=0.1).values
-    assert cluster["largest"][0] == pytest.approx(expected[0], abs=1e-5)
+    shadow = look(played, "lyapunov", method="shadow", burn_in=0.1).values
+    assert shadow["max_exponent"][0] == pytest.approx(expected[0], abs=1e-5)
 
 
 @pytest.mark.slow
 def test_a_run_that_leaves_the_numbers_has_the_exponents_of_its_life_and_harms_no_other():
     """Steps of 3 / a on curvature a: a factor of -2, and an overflow after some 1,000 of them."""
-    game = make_game("quadratic", curvatures=(1.0, 1.0), start_at=(1.0, 1.0))
+    game = make_game("quadratic", curvatures=(1.0, 1.0), initial_parameters=(1.0, 1.0))
     both = play(game, rates=(3.0, 0.5), seeds=(0, 1), steps=1200, every=1200)
     assert both.path["x"][0, -1].isnan()
     values = look(both, "lyapunov", exponents=1).values
-    assert values["largest"][0] == pytest.approx(log(2), abs=1e-6)
+    assert values["max_exponent"][0] == pytest.approx(log(2), abs=1e-6)
     np.testing.assert_array_equal(values["regime"], [RUN_OFF, FIXED_POINT])
     alone = look(play(game, rates=(0.5,), seeds=(1,), steps=1200, every=1200), "lyapunov", exponents=1).values
     for column, own in alone.items():
         np.testing.assert_allclose(values[column][1], own[0], rtol=1e-9, err_msg=column)
     gone = look(play(game, rates=(1e12,), steps=30), "lyapunov").values
-    assert np.isnan(gone["largest"]).all()
+    assert np.isnan(gone["max_exponent"]).all()
     assert gone["regime"][0] == RUN_OFF
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"copies": 0}, "'copies' must be an integer from 1 to 1000, but is 0"),
+        ({"shadows": 0}, "'shadows' must be an integer from 1 to 1000, but is 0"),
         ({"steps": -1}, "'steps' must be an integer from 0"),
         ({"burn_in": 1.0}, "'burn_in' must be a finite number of at least 0 and below 1, but is 1"),
-        ({"distance": 1e-20}, "'distance' must be a finite number from 1e-12"),
+        ({"perturbation": 1e-20}, "'perturbation' must be a finite number from 1e-12"),
     ],
 )
 def test_options_out_of_range_are_refused_in_words(options, words):

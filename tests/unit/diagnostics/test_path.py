@@ -14,7 +14,7 @@ from playing import diverged, look, make_game, part, play
 from ganbench.core.errors import GanbenchError
 
 RATES = (0.01, 0.1, 0.5, 1.0)
-CIRCLE = {"start_at": (1.0, 1.0)}
+CIRCLE = {"initial_parameters": (1.0, 1.0)}
 
 
 def same(one, other, **tolerance):
@@ -38,14 +38,14 @@ def test_simultaneous_descent_of_the_bilinear_game_is_a_growing_spiral():
         assert values["angular_speed"][k] == pytest.approx(atan(rate), abs=1e-12)
         assert values["turns"][k] == pytest.approx(200 * atan(rate) / (2 * pi), rel=1e-12)
         assert values["final_radius"][k] == pytest.approx(sqrt(2) * np.exp(200 * growth), rel=1e-12)
-        assert values["growth"][k] == pytest.approx(values["largest_radius"][k] / sqrt(2), rel=1e-12)
-        assert values["smallest_radius"][k] == values["start_radius"][k] == pytest.approx(sqrt(2))
+        assert values["growth"][k] == pytest.approx(values["max_radius"][k] / sqrt(2), rel=1e-12)
+        assert values["min_radius"][k] == values["start_radius"][k] == pytest.approx(sqrt(2))
         angle = pi / 4 - 200 * atan(rate)  # x ascends, y descends: the spiral runs clockwise
         assert values["final_x"][k] == pytest.approx(values["final_radius"][k] * cos(angle), rel=1e-9)
         assert values["final_y"][k] == pytest.approx(values["final_radius"][k] * sin(angle), rel=1e-9)
         tenfold = ceil(log(10) / growth)
         assert values["steps_to_tenfold"][k] == tenfold or (np.isnan(values["steps_to_tenfold"][k]) and tenfold > 200)
-        assert values["field_ratio"][k] == pytest.approx(values["growth"][k])  # |F| = r
+        assert values["gradient_norm_ratio"][k] == pytest.approx(values["growth"][k])  # |F| = r
     assert (values["converged"] == 0).all()
 
 
@@ -53,8 +53,8 @@ def test_alternating_descent_of_the_bilinear_game_keeps_its_invariant():
     rate, steps = 0.1, 500
     values = look(play(make_game("bilinear", **CIRCLE), "alternating", rates=(rate,), steps=steps), "path").values
     # x^2 + y^2 + rate x y stays at its first value: r^2 (1 + rate sin(2 angle) / 2) = 2 + rate.
-    assert values["smallest_radius"][0] >= sqrt((2 + rate) / (1 + rate / 2)) - 1e-12
-    assert values["largest_radius"][0] <= sqrt((2 + rate) / (1 - rate / 2)) + 1e-12
+    assert values["min_radius"][0] >= sqrt((2 + rate) / (1 + rate / 2)) - 1e-12
+    assert values["max_radius"][0] <= sqrt((2 + rate) / (1 - rate / 2)) + 1e-12
     assert values["angular_speed"][0] == pytest.approx(acos(1 - rate**2 / 2), abs=1 / steps)
     assert values["turns"][0] == pytest.approx(steps * acos(1 - rate**2 / 2) / (2 * pi), abs=0.1)
     assert abs(values["decay_rate"][0]) < 1e-3
@@ -68,7 +68,7 @@ def test_extragradient_converges_at_its_rate():
     for k, rate in enumerate(rates):
         assert values["decay_rate"][k] == pytest.approx(log(1 - rate**2 + rate**4) / 2, abs=1e-12)
     assert (values["converged"] == 1).all()
-    assert values["field_ratio"] == pytest.approx(values["growth"], rel=1e-9)
+    assert values["gradient_norm_ratio"] == pytest.approx(values["growth"], rel=1e-9)
 
 
 @settings(max_examples=10)
@@ -76,11 +76,11 @@ def test_extragradient_converges_at_its_rate():
 def test_of_a_linear_game_only_lengths_have_a_scale(scale, matrix):
     def reading(by):
         return look(
-            play(make_game("linear", matrix=matrix, start_at=(0.6 * by, -0.8 * by)), rates=(0.2,)), "path"
+            play(make_game("linear", matrix=matrix, initial_parameters=(0.6 * by, -0.8 * by)), rates=(0.2,)), "path"
         ).values
 
     one, other = reading(1.0), reading(scale)
-    for name in ("start_radius", "final_radius", "smallest_radius", "largest_radius", "final_x", "final_y"):
+    for name in ("start_radius", "final_radius", "min_radius", "max_radius", "final_x", "final_y"):
         np.testing.assert_allclose(other.pop(name), scale * one.pop(name), rtol=1e-9, atol=1e-9 * scale)
     for name, values in one.items():
         np.testing.assert_allclose(other[name], values, rtol=1e-6, atol=1e-9, err_msg=name)
@@ -111,7 +111,7 @@ def test_overflow_is_no_warning():
     values = look(trajectories, "path").values
     assert values["step_ratio"][0] == pytest.approx(sqrt(2), abs=1e-12)
     assert values["steps_to_tenfold"][0] == 7
-    assert np.isnan(values["largest_radius"][0])
+    assert np.isnan(values["max_radius"][0])
     assert values["converged"][0] == 0
 
 
@@ -127,9 +127,9 @@ def test_sparse_snapshots_have_no_steps():
 
 
 def test_a_run_that_starts_at_rest_has_converged():
-    values = look(play(make_game("bilinear", start_at=(0.0, 0.0))), "path").values
+    values = look(play(make_game("bilinear", initial_parameters=(0.0, 0.0))), "path").values
     assert values["converged"][0] == 1
-    assert values["start_radius"][0] == values["largest_radius"][0] == 0
+    assert values["start_radius"][0] == values["max_radius"][0] == 0
     assert np.isnan(values["growth"][0])
     assert np.isnan(values["step_ratio"][0])
 
@@ -205,12 +205,14 @@ def test_best_answers_in_the_dirac_gan_are_the_best_on_a_grid(objective, regular
 
 @pytest.mark.parametrize("name", ["bilinear", "dirac", "quadratic"])
 def test_the_gap_is_zero_at_the_equilibrium(name):
-    values = look(play(make_game(name, start_at=(0.0, 0.0)), steps=2), "exploitability").values
+    values = look(play(make_game(name, initial_parameters=(0.0, 0.0)), steps=2), "exploitability").values
     assert all(each[0] == pytest.approx(0, abs=1e-12) for each in values.values())
 
 
 def test_the_gap_of_minimisation_is_the_function():
-    trajectories = play(make_game("quadratic", curvatures=(1.0, 4.0), start_at=(3.0, -1.0)), rates=(0.1,), steps=1)
+    trajectories = play(
+        make_game("quadratic", curvatures=(1.0, 4.0), initial_parameters=(3.0, -1.0)), rates=(0.1,), steps=1
+    )
     values = look(trajectories, "exploitability").values
     assert values["gap_start"][0] == pytest.approx((9 + 4) / 2)
     assert values["gap_end"][0] == pytest.approx((2.7**2 + 4 * 0.6**2) / 2)

@@ -14,11 +14,11 @@ from playing import make_game, part
 from scipy.stats import kstest
 
 from ganbench.data import DataSpec, Examples
-from ganbench.diagnostics import missing_modes, nearest_neighbours, pooling_indices
+from ganbench.diagnostics import missing_modes, nearest_neighbors, pooling_indices
 from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.train import train
 from ganbench.games import Member
-from ganbench.metrics.memorisation import Memorisation
+from ganbench.metrics.memorization import Memorization
 from ganbench.numerics.run_examples import RunExamples
 from ganbench.numerics.trajectories import Trajectories
 
@@ -75,14 +75,14 @@ def test_copies_of_three_examples_are_covered_by_three_and_a_perfect_generator_b
     samples = Planted(
         Examples(TRAIN, None, HELDOUT, None), [TRAIN[[7, 11, 13]], HELDOUT, TRAIN * np.nan], [seen, seen[::-1], seen]
     )
-    found = diagnosed("nearest_neighbours", samples, runs=3, samples=120)
+    found = diagnosed("nearest_neighbors", samples, runs=3, samples=120)
     for space in ("features", "pixels"):
         copies, real, diverged = found.values[f"covering_{space}"]
         assert copies == 3
         assert real == found.values[f"heldout_covering_{space}"][1] > 10
-        assert found.values[f"memorisation_ratio_{space}"][0] == 0
+        assert found.values[f"memorization_ratio_{space}"][0] == 0
         assert found.values[f"authenticity_{space}"][0] == 0
-        assert found.values[f"memorisation_ratio_{space}"][1] > 0.5
+        assert found.values[f"memorization_ratio_{space}"][1] > 0.5
         assert np.isnan(diverged)
     np.testing.assert_allclose(found.arrays["covered"][0, :4], [1 / 3, 2 / 3, 1, 1])
     assert samples.judgements == 3 + 2, "runs that saw the same examples share the judged real ones"
@@ -91,15 +91,15 @@ def test_copies_of_three_examples_are_covered_by_three_and_a_perfect_generator_b
 def test_a_run_is_compared_with_the_examples_that_it_could_see():
     """Copies of examples that only the other run saw are no copies."""
     samples = Planted(Examples(TRAIN, None, HELDOUT, None), [TRAIN[30:33]] * 2, [np.arange(30, 60), np.arange(30)])
-    found = diagnosed("nearest_neighbours", samples, runs=2, samples=30)
-    assert found.values["memorisation_ratio_features"][0] == 0 < found.values["memorisation_ratio_features"][1]
+    found = diagnosed("nearest_neighbors", samples, runs=2, samples=30)
+    assert found.values["memorization_ratio_features"][0] == 0 < found.values["memorization_ratio_features"][1]
     np.testing.assert_array_equal(found.arrays["training"][0, :3, 0], TRAIN[30:33])
     assert not (found.arrays["training"][1, :3, 0] == TRAIN[30:33]).all(axis=1).any()
 
 
 def test_pictures_are_the_samples_with_their_neighbours_nearest_first():
     samples = Planted(Examples(TRAIN, None, HELDOUT, None), [HELDOUT], [np.arange(60)])
-    found = diagnosed("nearest_neighbours", samples, samples=60, neighbours=4)
+    found = diagnosed("nearest_neighbors", samples, samples=60, neighbors=4)
     apart = np.linalg.norm(found.arrays["training"][0] - HELDOUT[:8, None], axis=2)
     every = np.sort(np.linalg.norm(TRAIN[None] - HELDOUT[:8, None], axis=2), axis=1)
     np.testing.assert_allclose(apart, every[:, :4], rtol=1e-5)
@@ -111,8 +111,8 @@ def test_the_ratio_is_that_of_the_metric():
     """Of a run that saw everything, in features."""
     drawn = (TRAIN[:40] + HELDOUT[:40]) / 2
     samples = Planted(Examples(TRAIN, None, HELDOUT, None), [drawn], [np.arange(60)])
-    found = diagnosed("nearest_neighbours", samples, samples=40)
-    metric = Memorisation()
+    found = diagnosed("nearest_neighbors", samples, samples=40)
+    metric = Memorization()
     expected = metric.score(look(drawn), metric.reference(look(TRAIN), look(HELDOUT)))
     for name, value in expected.items():
         assert found.values[f"{name}_features"][0] == pytest.approx(value, rel=1e-6)
@@ -120,7 +120,7 @@ def test_the_ratio_is_that_of_the_metric():
 
 def test_fewer_examples_than_pictures_want_leave_rows_without_numbers():
     samples = Planted(Examples(TRAIN, None, HELDOUT, None), [HELDOUT] * 2, [np.array([4, 9]), np.array([4])])
-    found = diagnosed("nearest_neighbours", samples, runs=2, samples=20)
+    found = diagnosed("nearest_neighbors", samples, runs=2, samples=20)
     assert found.values["covering_features"][0] <= 2
     assert np.isfinite(found.arrays["training"][0, :, :2]).all()
     assert np.isnan(found.arrays["training"][0, :, 2]).all()
@@ -129,11 +129,11 @@ def test_fewer_examples_than_pictures_want_leave_rows_without_numbers():
 
 def test_large_images_are_averaged(random):
     image = random.uniform(-1, 1, (2, 3, 64, 128)).astype(np.float32)
-    small = nearest_neighbours.small(image, 32)
+    small = nearest_neighbors.small(image, 32)
     assert small.shape == (2, 3, 32, 32)
     np.testing.assert_allclose(small[0, 0, 0, 0], image[0, 0, :2, :4].mean(), rtol=1e-5)
     stored = np.array([[[[0, 255]]]], np.uint8)
-    np.testing.assert_array_equal(nearest_neighbours.small(stored, 32), [[[[-1, 1]]]])
+    np.testing.assert_array_equal(nearest_neighbors.small(stored, 32), [[[[-1, 1]]]])
 
 
 # Missing modes --------------------------------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ ARMS = {  # indices, and how networks see the images: as they are, or standardis
 def trained(request):
     """Trained runs of an unpooling GAN."""
     spec = DataSpec(shape=(1, 16, 16), bounded=not ARMS[request.param], train=24, modes=0, **ARMS[request.param])
-    options = {"features": 3, "hidden": (8,), "discriminator_hidden": (8,), "latent_size": 4}
+    options = {"base_channels": 3, "hidden_sizes": (8,), "discriminator_hidden_sizes": (8,), "latent_size": 4}
     architecture = part("architecture", "unpool", indices=request.param, **options)
     game = gan(IMAGES, data=spec, architecture=architecture, dtype=torch.float32)
     how, members = training(4, dtype=torch.float32), [Member(0, 16, 1e-3), Member(1, 24, 1e-3)]

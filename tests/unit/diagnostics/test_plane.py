@@ -22,11 +22,11 @@ from ganbench.games import Game
 from ganbench.numerics import fixed_points as fixed
 from ganbench.numerics import plane_fields
 
-COUNTS = ("fixed_points", "stable", "centres", "unstable", "saddles")
+COUNTS = ("fixed_points", "stable", "centers", "unstable", "saddles")
 KINDS = {  # J of the linear game, of which the flow follows -J
     fixed.STABLE_NODE: (1.0, 0.0, 0.0, 2.0),
     fixed.STABLE_FOCUS: (1.0, 1.0, -1.0, 1.0),
-    fixed.CENTRE: (0.0, 2.0, -1.0, 0.0),
+    fixed.CENTER: (0.0, 2.0, -1.0, 0.0),
     fixed.UNSTABLE_FOCUS: (-1.0, 1.0, -1.0, 0.5),
     fixed.UNSTABLE_NODE: (-1.0, 0.5, 0.0, -1.0),
     fixed.SADDLE: (1.0, 0.0, 0.0, -1.0),
@@ -38,14 +38,15 @@ KINDS = {  # J of the linear game, of which the flow follows -J
 class TwoWells(Game):
     """L_x = (x^2 - 1)^2 / 4, L_y = y^2 / 2: wells at (-1, 0) and (1, 0), a saddle at (0, 0) between them."""
 
-    start_at: tuple[float, ...] = (0.5, 0.5)
+    initial_parameters: tuple[float, ...] = (0.5, 0.5)
 
     players: ClassVar[tuple[str, str]] = ("x", "y")
     parameters: ClassVar[dict[str, tuple[str, ...]]] = {"x": ("x",), "y": ("y",)}
 
     def start(self, member):
         return {
-            name: torch.tensor([value], dtype=torch.float64) for name, value in zip("xy", self.start_at, strict=True)
+            name: torch.tensor([value], dtype=torch.float64)
+            for name, value in zip("xy", self.initial_parameters, strict=True)
         }
 
     def loss(self, player, players, batch):
@@ -77,8 +78,8 @@ def same(together, alone, member):
 def test_every_kind_of_fixed_point_is_told(kind, matrix):
     reading = look(still(make_game("linear", matrix=matrix)), "vector_field", low=-1, high=1.3, points=8)
     assert reading.arrays["fixed_kind"][0, 0] == kind
-    expected = {"stable": kind < fixed.CENTRE, "centres": kind == fixed.CENTRE, "saddles": kind == fixed.SADDLE}
-    expected["unstable"] = fixed.CENTRE < kind < fixed.SADDLE
+    expected = {"stable": kind < fixed.CENTER, "centers": kind == fixed.CENTER, "saddles": kind == fixed.SADDLE}
+    expected["unstable"] = fixed.CENTER < kind < fixed.SADDLE
     if kind != fixed.DEGENERATE:
         assert counts(reading) == {"fixed_points": 1} | {name: int(value) for name, value in expected.items()}
         assert reading.values["nearest_to_origin"][0] < 1e-12
@@ -97,14 +98,14 @@ def test_the_field_of_a_linear_game_is_minus_its_matrix(matrix):
     u, v = -(j @ np.stack([x.ravel(), y.ravel()]))
     np.testing.assert_allclose(reading.arrays["u"][0].ravel(), u, atol=1e-12)
     np.testing.assert_allclose(reading.arrays["v"][0].ravel(), v, atol=1e-12)
-    assert reading.values["smallest_x"][0] == pytest.approx(u.min())
-    assert reading.values["smallest_y"][0] == pytest.approx(v.min())
+    assert reading.values["min_motion_x"][0] == pytest.approx(u.min())
+    assert reading.values["min_motion_y"][0] == pytest.approx(v.min())
     growth = np.linalg.eigvals(-j)
     assume(np.abs(growth.real).min() > 1e-4)
     assert counts(reading) == {
         "fixed_points": 1,
         "stable": int((growth.real < 0).all()),
-        "centres": 0,
+        "centers": 0,
         "unstable": int((growth.real > 0).all()),
         "saddles": int(np.ptp(np.sign(growth.real)) == 2),
     }
@@ -112,7 +113,7 @@ def test_the_field_of_a_linear_game_is_minus_its_matrix(matrix):
 
 def test_all_fixed_points_of_a_plane_are_found():
     reading = look(still(TwoWells()), "vector_field", low=-2, high=2.1, points=20)
-    assert counts(reading) == {"fixed_points": 3, "stable": 2, "centres": 0, "unstable": 0, "saddles": 1}
+    assert counts(reading) == {"fixed_points": 3, "stable": 2, "centers": 0, "unstable": 0, "saddles": 1}
     at = np.stack([reading.arrays["fixed_x"][0], reading.arrays["fixed_y"][0]], axis=1)
     np.testing.assert_allclose(at[:3], [[-1, 0], [0, 0], [1, 0]], atol=1e-12)
     assert np.isnan(at[3:]).all()
@@ -120,7 +121,7 @@ def test_all_fixed_points_of_a_plane_are_found():
     assert counts(look(still(TwoWells()), "vector_field", low=-2, high=2, points=41)) == counts(reading)
 
 
-@pytest.mark.parametrize(("gamma", "kind"), [(0.0, fixed.CENTRE), (0.5, fixed.STABLE_FOCUS), (2.0, fixed.STABLE_NODE)])
+@pytest.mark.parametrize(("gamma", "kind"), [(0.0, fixed.CENTER), (0.5, fixed.STABLE_FOCUS), (2.0, fixed.STABLE_NODE)])
 def test_r1_turns_the_centre_of_the_dirac_gan_into_a_focus_and_a_node(gamma, kind):
     game = make_game("dirac", regularizer=part("regularizer", "r1", gamma=gamma))  # critical at gamma = 1
     reading = look(still(game), "vector_field", points=10)
@@ -130,7 +131,7 @@ def test_r1_turns_the_centre_of_the_dirac_gan_into_a_focus_and_a_node(gamma, kin
 def test_the_gaussian_discriminator_has_a_stable_focus():
     trajectories = still(make_game("gaussian"))
     reading = look(trajectories, "vector_field", points=12)
-    assert counts(reading) == {"fixed_points": 1, "stable": 1, "centres": 0, "unstable": 0, "saddles": 0}
+    assert counts(reading) == {"fixed_points": 1, "stable": 1, "centers": 0, "unstable": 0, "saddles": 0}
     assert reading.arrays["fixed_kind"][0, 0] == fixed.STABLE_FOCUS
     assert reading.values["nearest_to_origin"][0] < 1e-9
 
@@ -161,13 +162,13 @@ def test_the_plane_of_weights_has_no_equilibrium_of_positive_weights():
         trajectories, "vector_field", low=-1, high=1, points=5
     )  # w = 0, where there is no motion, is on the grid
     assert np.isnan(whole.arrays["u"]).any()
-    assert np.isfinite([whole.values["smallest_w_d"], whole.values["fixed_points"]]).all()
+    assert np.isfinite([whole.values["min_motion_w_d"], whole.values["fixed_points"]]).all()
 
 
 def test_a_sigmoid_discriminator_never_lets_the_generator_rest():
     reading = look(still(make_game("gaussian", discriminator="sigmoid")), "vector_field", low=-8, high=8, points=9)
     least, _ = quad(lambda z: np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) / (1 + np.exp(16 - z)), -12, 12, epsabs=1e-16)
-    assert reading.values["smallest_b_g"][0] == pytest.approx(least, rel=1e-3)
+    assert reading.values["min_motion_b_g"][0] == pytest.approx(least, rel=1e-3)
     assert counts(reading)["fixed_points"] == 0
     assert np.isnan(reading.values["nearest_to_origin"][0])
 
@@ -185,15 +186,15 @@ def test_between_all_samples_there_is_a_saddle(samples, options):
 
 def test_the_saddles_between_samples_lie_where_the_article_s_loss_is_at_rest():
     """At b_d = -mean(x), and where the derivative of the sum of ln(1 - exp(-(z_i + m)^2)) in m = b_d + b_g is 0."""
-    trajectories, place = still(make_game("gaussian", samples=5), 4), (1.0, -2.0)
+    trajectories, reference = still(make_game("gaussian", samples=5), 4), (1.0, -2.0)
     (batch,) = trajectories.match.draw(0, 1)
     expected = []
     for x, z in zip(*(batch[name][..., 0].numpy() for name in ("real", "latent")), strict=True):
         poles = np.sort(-z)
         gaps = [(low + 1e-9 * (high - low), high - 1e-9 * (high - low)) for low, high in pairwise(poles)]
         m = np.array([brentq(lambda m, z=z: np.sum((z + m) / np.expm1((z + m) ** 2)), *gap) for gap in gaps])
-        expected.append(np.hypot(-x.mean() - place[0], m + x.mean() - place[1]).min())
-    values = look(trajectories, "vector_field", points=3, place=place).values
+        expected.append(np.hypot(-x.mean() - reference[0], m + x.mean() - reference[1]).min())
+    values = look(trajectories, "vector_field", points=3, reference_point=reference).values
     np.testing.assert_allclose(values["sampled_saddle_distance"], expected, atol=1e-6)
 
 
@@ -205,7 +206,7 @@ def test_the_grid_finds_saddles_that_are_there():
 
 
 def test_zeros_between_samples_are_of_sampled_games_with_poles_only():
-    sampled = ({"clip": 0.99}, {"plane": "w"}, {"discriminator": "sigmoid"})
+    sampled = ({"max_output": 0.99}, {"plane": "w"}, {"discriminator": "sigmoid"})
     others = ({}, *({"samples": 5} | options for options in sampled))
     for game in (*(make_game("gaussian", **options) for options in others), make_game("bilinear")):
         values = look(still(game), "vector_field", points=3).values
@@ -214,19 +215,19 @@ def test_zeros_between_samples_are_of_sampled_games_with_poles_only():
 
 def test_only_clipped_fields_get_smoother_with_samples_and_with_noise():
     def rough(**options):
-        field = {"averaged": options.pop("averaged", 0), "points": 21}
+        field = {"perturbations": options.pop("perturbations", 0), "points": 21}
         return look(still(make_game("gaussian", **options), 4), "vector_field", **field).values["rough"].mean()
 
-    assert rough(samples=100, clip=0.99) < 0.5 * rough(samples=5, clip=0.99)
+    assert rough(samples=100, max_output=0.99) < 0.5 * rough(samples=5, max_output=0.99)
     assert rough(samples=100) > 0.08  # Cauchy noise: as rough as with 5
-    assert rough(samples=5, clip=0.99, averaged=30) < 0.9 * rough(samples=5, clip=0.99)
+    assert rough(samples=5, max_output=0.99, perturbations=30) < 0.9 * rough(samples=5, max_output=0.99)
     assert rough() == 0
     assert np.isnan(look(still(make_game("dirac")), "vector_field", points=5).values["rough"][0])
 
 
 def test_an_averaged_linear_field_is_shifted_by_the_mean_shift():
     game = make_game("linear", matrix=KINDS[fixed.STABLE_FOCUS])
-    plain, averaged = (look(still(game, 2), "vector_field", points=9, averaged=n, sigma=0.5) for n in (0, 7))
+    plain, averaged = (look(still(game, 2), "vector_field", points=9, perturbations=n, sigma=0.5) for n in (0, 7))
     shift = np.stack([averaged.arrays["fixed_x"][:, 0], averaged.arrays["fixed_y"][:, 0]], axis=1)
     assert 0.05 < np.abs(shift).max() < 1  # of the order of 0.5 / sqrt(7)
     j = np.array(KINDS[fixed.STABLE_FOCUS]).reshape(2, 2)
@@ -237,10 +238,10 @@ def test_an_averaged_linear_field_is_shifted_by_the_mean_shift():
 
 
 def test_a_plane_of_a_larger_game_is_named():
-    game = make_game("bilinear", singular_values=(1.0, 2.0), start_at=(0.0, 0.3, 0.0, -0.2))
+    game = make_game("bilinear", singular_values=(1.0, 2.0), initial_parameters=(0.0, 0.3, 0.0, -0.2))
     default = look(play(game, steps=5), "vector_field", points=8)
-    assert counts(default)["centres"] == 1  # x0, y0
-    assert {"smallest_x0", "smallest_y0"} < set(default.values)
+    assert counts(default)["centers"] == 1  # x0, y0
+    assert {"min_motion_x0", "min_motion_y0"} < set(default.values)
     # In the plane of x0 and y1 each moves with the other player's second parameter, which stands still.
     other = look(play(game, steps=5), "vector_field", x="x0", y="y1", points=8, at="start")
     assert counts(other)["fixed_points"] == 0
@@ -279,7 +280,7 @@ def test_a_piece_at_a_time_is_the_same(monkeypatch):
     [
         ("vector_field", {"low": 1, "high": 1}, "low must be below high"),
         ("vector_field", {"points": 1}, "'points' must be an integer from 2"),
-        ("vector_field", {"averaged": -1}, "'averaged' must be an integer from 0 .* but is -1"),
+        ("vector_field", {"perturbations": -1}, "'perturbations' must be an integer from 0 .* but is -1"),
         ("basins", {"steps": 0}, "'steps' must be an integer from 1"),
         ("basins", {"high": -9}, "'basins': low must be below high"),
         ("slices", {"extent": 0}, "'extent' must be a finite number above 0"),
@@ -355,8 +356,8 @@ def test_each_player_plays_at_its_own_rate():
 
 
 def test_fused_basins_are_those_of_each_alone():
-    game = make_game("gaussian", samples=4, clip=0.9)
-    options = {"points": 6, "steps": 60, "low": -1.0, "high": 1.0, "reach": 0.4}
+    game = make_game("gaussian", samples=4, max_output=0.9)
+    options = {"points": 6, "steps": 60, "low": -1.0, "high": 1.0, "tolerance": 0.4}
     together = look(
         play(game, "alternating", part("optimizer", "adam"), rates=(0.1, 0.3), steps=0), "basins", **options
     )
@@ -366,8 +367,8 @@ def test_fused_basins_are_those_of_each_alone():
 
 
 def test_a_dynamics_that_draws_for_each_run_has_basins_of_each():
-    averaging = part("dynamics", "noise_averaging", perturbations=2, sigma=1.0)
-    options = {"points": 8, "steps": 60, "low": -2.0, "high": 2.0, "reach": 0.8}
+    averaging = part("dynamics", "gaussian_smoothing", perturbations=2, sigma=1.0)
+    options = {"points": 8, "steps": 60, "low": -2.0, "high": 2.0, "tolerance": 0.8}
     together = look(play(make_game("gaussian"), averaging, rates=(0.1,) * 3, steps=0), "basins", **options)
     for k in range(3):
         alone = play(make_game("gaussian"), averaging, rates=(0.1,), seeds=(k,), steps=0)
@@ -382,7 +383,7 @@ def test_a_start_ends_where_training_takes_it():
     line = np.linspace(-2, 2, 4)
     for row, y in enumerate(line):
         for column, x in enumerate(line):
-            end = play(TwoWells(start_at=(x, y)), "extragradient", steps=100).theta[0, -1]
+            end = play(TwoWells(initial_parameters=(x, y)), "extragradient", steps=100).theta[0, -1]
             label = int(reading.arrays["labels"][0, row, column])
             assert end[0] == pytest.approx(reading.arrays["fixed_x"][0, label], abs=1e-2)
 
@@ -393,8 +394,8 @@ def test_a_start_ends_where_training_takes_it():
         ("vector_field", {"points": 2, "low": -0.1, "high": 0.1}),
         ("basins", {"points": 2, "low": -0.1, "high": 0.1, "steps": 3}),
         ("slices", {"points": 3, "extent": 0.1}),
-        ("step_map", {"exact": 0, "products": 3}),
-        ("spectrum", {"exact": 0, "products": 3}),
+        ("step_map", {"max_exact_size": 0, "arnoldi_iterations": 3}),
+        ("spectrum", {"max_exact_size": 0, "arnoldi_iterations": 3}),
     ],
 )
 def test_where_a_run_started_does_not_depend_on_where_it_went(name, options):

@@ -25,12 +25,12 @@ SHARES = [f"{part}_share" for part in PARTS]
 
 def game_with_everything():
     """Running statistics, noise, a regularizer with a state, and one that is computed in every third step."""
-    adaptive = {"name": "adaptive_augmentation", "initial": 0.5, "interval": 2, "rise": 200}
+    adaptive = {"name": "adaptive_augmentation", "initial_probability": 0.5, "interval": 2, "ramp_images": 200}
     return gan(
         np.random.default_rng(0).uniform(-1, 1, (40, 1, 8, 8)),
         data=DataSpec(shape=(1, 8, 8), bounded=True, train=40, modes=10),
         architecture=part("architecture", str(NORMALISED), latent_size=3, width=6),
-        regularizer=part("regularizer", "combined", of=({"name": "r1", "every": 3}, adaptive)),
+        regularizer=part("regularizer", "combined", regularizers=({"name": "r1", "every": 3}, adaptive)),
     )
 
 
@@ -39,7 +39,7 @@ def trained():
     """Two runs from their start to twice `STEPS` steps, as trained, and as diagnostics see them."""
     game, members = game_with_everything(), [Member(seed, 40, rate) for seed, rate in ((0, 1e-2), (3, 2e-2))]
     how = training(
-        2 * STEPS, snapshots=(0, STEPS, 2 * STEPS), ema_decay=0.8, schedule=part("schedule", "linear", final=0.3)
+        2 * STEPS, snapshots=(0, STEPS, 2 * STEPS), ema_decay=0.8, schedule=part("schedule", "linear", end_factor=0.3)
     )
     runs = train(game, how, members, device=CPU)
     seen = trajectories_of(
@@ -111,7 +111,7 @@ def test_from_the_last_snapshot_training_goes_on_where_it_was(trained):
 
 def test_drift_with_momentum_is_that_of_a_recursion_by_hand():
     """Two independent parabolas: v <- 0.9 v + c x, x <- x - 0.1 v, whose velocity is lost after five steps."""
-    game = make_game("linear", matrix=(1.0, 0.0, 0.0, 0.4), start_at=(1.0, 2.0))
+    game = make_game("linear", matrix=(1.0, 0.0, 0.0, 0.4), initial_parameters=(1.0, 2.0))
     runs = play(game, optimizer=part("optimizer", "sgd", momentum=0.9), rates=(0.1,), steps=3, every=3)
     values = look(runs, "resuming", at="start", steps=5).values
 

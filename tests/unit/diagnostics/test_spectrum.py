@@ -67,7 +67,7 @@ def test_products_are_those_of_the_matrix():
 def test_a_jacobian_too_large_to_write_out_is_refused(monkeypatch):
     monkeypatch.setattr(jacobians, "MAX_PARAMETERS", 10)
     where = jacobians.snapshot_point(play(networks(), steps=0), "start")
-    with pytest.raises(GanbenchError, match=r"38 parameters.*up to 10.*'exact'"):
+    with pytest.raises(GanbenchError, match=r"38 parameters.*up to 10.*'max_exact_size'"):
         where.jacobian()
 
 
@@ -127,7 +127,7 @@ def test_the_gaussian_discriminators_at_the_origin(options, eigenvalues, share):
         assert values[f"imag_{place}"][0] == pytest.approx(np.imag(expected), abs=6e-3)
     assert values["max_real"][0] == pytest.approx(max(np.real(eigenvalues)), abs=6e-3)
     assert values["frequency"][0] == pytest.approx(abs(np.imag(eigenvalues[1])), abs=6e-3)
-    assert values["residual"][0] < 1e-9
+    assert values["gradient_norm"][0] < 1e-9
     if share:
         assert values["rotation_share"][0] == pytest.approx(share, abs=1e-3)
 
@@ -136,16 +136,16 @@ def test_the_bilinear_game_only_turns():
     trajectories = play(make_game("bilinear", singular_values=(1.0, 3.0)), rates=(0.1, 0.2), steps=2)
     reading = look(trajectories, "spectrum")
     np.testing.assert_allclose(reading.values["max_real"], 0, atol=1e-14)
-    np.testing.assert_allclose(reading.values["largest_imaginary"], 3, atol=1e-12)
-    assert (reading.values["imaginary_to_real"] == np.inf).all()
+    np.testing.assert_allclose(reading.values["max_imag"], 3, atol=1e-12)
+    assert (reading.values["max_imag_real_ratio"] == np.inf).all()
     np.testing.assert_allclose(reading.values["rotation_share"], 1, atol=1e-14)
     np.testing.assert_allclose(reading.values["x_hessian_max"], 0, atol=1e-14)
     np.testing.assert_allclose(np.sort(reading.arrays["eigenvalues_imag"]), [[-3, -1, 1, 3]] * 2, atol=1e-12)
     assert "real_1" not in reading.values
     field = torch.cat([3 * trajectories.path["x"][:, -1, 1:], trajectories.path["y"][:, -1, :0]], dim=1)
     assert field.shape == (2, 1)
-    residual = torch.stack([trajectories.theta[:, -1, i] * s for i, s in enumerate((1, 3, 1, 3))], dim=1).norm(dim=1)
-    np.testing.assert_allclose(reading.values["residual"], residual)
+    norm = torch.stack([trajectories.theta[:, -1, i] * s for i, s in enumerate((1, 3, 1, 3))], dim=1).norm(dim=1)
+    np.testing.assert_allclose(reading.values["gradient_norm"], norm)
 
 
 @settings(max_examples=25)
@@ -180,9 +180,9 @@ def test_products_alone_find_the_same_outer_eigenvalues_of_networks():
     trajectories = play(networks(), rates=(0.05, 0.1), steps=10)
     exact, outer = (
         look(trajectories, "spectrum", batches=2),
-        look(trajectories, "spectrum", batches=2, exact=1, probes=100),
+        look(trajectories, "spectrum", batches=2, max_exact_size=1, hutchinson_samples=100),
     )
-    for column in ("max_real", "frequency", "discriminator_hessian_max", "generator_hessian_min", "residual"):
+    for column in ("max_real", "frequency", "discriminator_hessian_max", "generator_hessian_min", "gradient_norm"):
         np.testing.assert_allclose(outer.values[column], exact.values[column], rtol=1e-7, atol=1e-10, err_msg=column)
     np.testing.assert_allclose(outer.values["rotation_share"], exact.values["rotation_share"], rtol=0.25)
     assert (exact.values["discriminator_hessian_min"] < exact.values["discriminator_hessian_max"]).all()
@@ -203,13 +203,13 @@ METHODS = [
     ("alternating", {}, {}, np.ones(2), 2.0),
     ("extragradient", {}, {}, np.sqrt(1 - H**2 + H**4), 1.0),
     ("optimistic", {}, {}, np.array([0.9949361530, 0.7071067812]), 1 / sqrt(3)),
-    ("past_extrapolation", {}, {}, np.array([0.9949361530, 0.7071067812]), 1 / sqrt(3)),
+    ("extrapolation_from_past", {}, {}, np.array([0.9949361530, 0.7071067812]), 1 / sqrt(3)),
     ("consensus", {"gamma": 0.5}, {}, np.sqrt((1 - H / 2) ** 2 + H**2), 0.8),
     ("alternating", {}, {"momentum": -0.5}, np.array([0.9985, 0.9625]), 1.0),
     ("simultaneous", {}, {"momentum": -0.5}, np.array([1.0007, 1.0201]), 0.0),
     ("symplectic", {}, {}, np.sqrt((1 - H) ** 2 + H**2), 1.0),
     ("runge_kutta", {}, {}, np.abs(1 + 1j * H - H**2 / 2 - 1j * H**3 / 6 + H**4 / 24), sqrt(8)),
-    ("gradient_part", {}, {}, np.ones(2), np.inf),
+    ("potential_component", {}, {}, np.ones(2), np.inf),
 ]
 
 
@@ -218,7 +218,7 @@ def test_the_step_on_the_bilinear_game(name, options, optimizer, radius, limit):
     """Radii in closed form where there is one, else known to four digits or more; limits likewise."""
     dynamics = part("dynamics", name, **options)
     trajectories = play(make_game("bilinear"), dynamics, part("optimizer", "sgd", **optimizer), rates=tuple(H), steps=2)
-    reading = look(trajectories, "step_map", at="origin", rates=(0.5,))
+    reading = look(trajectories, "step_map", at="origin", learning_rates=(0.5,))
     given_to = 6e-5 if optimizer else 1e-9
     np.testing.assert_allclose(reading.values["spectral_radius"], radius, atol=given_to)
     np.testing.assert_allclose(reading.arrays["radius_by_rate"][:, 0], radius[1], atol=given_to)
@@ -290,10 +290,10 @@ def test_the_map_of_plain_descent_is_one_less_the_jacobian(matrix, rate):
 @given(MATRIX, st.floats(0.01, 0.5), st.floats(0.01, 0.5))
 def test_the_map_of_two_time_scales_has_each_player_s_own_rate(matrix, first, second):
     """theta - R J theta, R the diagonal matrix of the rates; over them, a step goes as far as the gradient is long."""
-    game = make_game("linear", matrix=matrix, start_at=(0.3, -0.8))
+    game = make_game("linear", matrix=matrix, initial_parameters=(0.3, -0.8))
     trajectories = play(game, rates=(first,), generator_rates=(second,), steps=0)
     jacobian = np.reshape(matrix, (2, 2))
-    reading = look(trajectories, "step_map", at="end", rates=(2 * first,))
+    reading = look(trajectories, "step_map", at="end", learning_rates=(2 * first,))
     expected = [np.eye(2) - scale * np.diag([first, second]) @ jacobian for scale in (1, 2)]
     radii = [np.abs(np.linalg.eigvals(each)).max() for each in expected]
     assert reading.values["spectral_radius"][0] == pytest.approx(radii[0], abs=1e-7)
@@ -330,7 +330,7 @@ def test_momentum_is_part_of_the_state_and_an_average_is_not():
 def test_the_states_of_a_step_are_at_rest(optimizer, options):
     """With the gradient g held, the mean of squares is g^2, so that a step of RMSprop has length 1 in every parameter
     but for epsilon, and a velocity is g / (1 - momentum)."""
-    game = make_game("quadratic", curvatures=(1.0, 2.0, 3.0), start_at=(1.0, 1.0, 1.0))
+    game = make_game("quadratic", curvatures=(1.0, 2.0, 3.0), initial_parameters=(1.0, 1.0, 1.0))
     played = play(game, optimizer=part("optimizer", optimizer, **options), rates=(0.01,), steps=1)
     values = look(played, "step_map", at="start").values
     expected = sqrt(3) if optimizer == "rmsprop" else sqrt(1 + 4 + 9) / 0.01
@@ -340,7 +340,7 @@ def test_the_states_of_a_step_are_at_rest(optimizer, options):
 
 def test_a_step_whose_states_do_not_come_to_rest_has_no_eigenvalues(monkeypatch):
     monkeypatch.setattr("ganbench.diagnostics.step_map.REST", 50)
-    game = make_game("quadratic", curvatures=(1.0, 2.0), start_at=(1.0, 1.0))
+    game = make_game("quadratic", curvatures=(1.0, 2.0), initial_parameters=(1.0, 1.0))
     values = look(play(game, optimizer="rmsprop", rates=(0.01,), steps=1), "step_map", at="start").values
     assert all(np.isnan(each).all() for each in values.values())
 
@@ -348,7 +348,7 @@ def test_a_step_whose_states_do_not_come_to_rest_has_no_eigenvalues(monkeypatch)
 def test_lookahead_is_looked_at_a_whole_round_at_a_time():
     """After k steps of the inner map with eigenvalue mu, the way back leaves 1 - alpha + alpha mu^k."""
     k, h = 6, 0.5
-    lookahead = part("dynamics", "lookahead", inner="simultaneous", period=k, alpha=0.5)
+    lookahead = part("dynamics", "lookahead", inner="simultaneous", sync_period=k, alpha=0.5)
     trajectories = play(make_game("bilinear"), lookahead, rates=(h,), steps=1)
     assert clock_period(trajectories, 0, state_roles(trajectories, 0).clocks) == k
     expected = abs(0.5 + 0.5 * (1 + 1j * h) ** k) ** (1 / k)
@@ -367,7 +367,7 @@ def test_a_step_that_jumps_where_the_gradient_is_zero_has_no_eigenvalues(optimiz
 
 def test_products_alone_find_the_same_radius_of_networks():
     trajectories = play(networks(), "alternating", rates=(0.05, 0.2), steps=10, dtype=torch.float64)
-    exact, outer = look(trajectories, "step_map"), look(trajectories, "step_map", exact=1)
+    exact, outer = look(trajectories, "step_map"), look(trajectories, "step_map", max_exact_size=1)
     np.testing.assert_allclose(outer.values["spectral_radius"], exact.values["spectral_radius"], rtol=1e-8)
     single = play(networks(torch.float32), "alternating", rates=(0.05, 0.2), steps=0, dtype=torch.float32)
     assert np.isfinite(look(single, "step_map", at="start").values["spectral_radius"]).all()
@@ -377,7 +377,7 @@ def test_products_alone_find_the_same_radius_of_networks():
 
 
 def test_rotation_along_the_path():
-    turning = look(play(make_game("bilinear"), steps=30), "rotation", points=4)
+    turning = look(play(make_game("bilinear"), steps=30), "rotation", max_snapshots=4)
     assert turning.arrays["steps"].tolist() == [[0, 10, 20, 30]]
     for values in turning.values.values():
         np.testing.assert_allclose(values, 1, atol=1e-14)
@@ -389,8 +389,8 @@ def test_rotation_along_the_path():
 def test_rotation_of_networks_by_probes_is_near_that_of_the_matrix():
     trajectories = play(networks(), rates=(0.1, 0.1), steps=10)
     exact, probed = (
-        look(trajectories, "rotation", points=2),
-        look(trajectories, "rotation", points=2, exact=1, probes=100),
+        look(trajectories, "rotation", max_snapshots=2),
+        look(trajectories, "rotation", max_snapshots=2, max_exact_size=1, hutchinson_samples=100),
     )
     for column in exact.values:
         np.testing.assert_allclose(probed.values[column], exact.values[column], rtol=0.2)
@@ -414,7 +414,7 @@ def test_a_straight_descent_switches_its_sign_at_its_end():
 def test_rotation_about_the_end_has_a_field_square_to_the_chord_but_for_a_bump():
     """From theta_0 = (1, 0) to e (0, 1): c = e / sqrt((1 - alpha)^2 + alpha^2 e^2) / sqrt(1 + e^2), up to its sign."""
     e = 1e-3
-    trajectories = play(make_game("linear", start_at=(1.0, 0.0)), steps=1)
+    trajectories = play(make_game("linear", initial_parameters=(1.0, 0.0)), steps=1)
     trajectories.path["x"][:, -1], trajectories.path["y"][:, -1] = 0, e
     reading = look(trajectories, "path_angle", points=121)
     alpha = reading.arrays["alpha"][0]
@@ -439,7 +439,7 @@ def test_attraction_with_rotation_has_both_signs_and_a_steady_cosine():
 def test_the_bounds_of_the_path_angle_are_reached():
     """By a straight descent, and by a pure rotation about the end: what axes and tables take for their ranges."""
     descent = look(play(make_game("quadratic", curvatures=(1.0, 1.0)), rates=(0.5,), steps=60), "path_angle").values
-    trajectories = play(make_game("linear", start_at=(1.0, 0.0)), steps=1)
+    trajectories = play(make_game("linear", initial_parameters=(1.0, 0.0)), steps=1)
     trajectories.path["x"][:, -1] = trajectories.path["y"][:, -1] = 0
     turning = look(trajectories, "path_angle").values
     reached = {
@@ -457,7 +457,7 @@ def test_the_bounds_of_the_path_angle_are_reached():
 
 # What all of them promise --------------------------------------------------------------------------------------------
 
-DIAGNOSTICS = {"spectrum": {}, "step_map": {"rates": (0.1,)}, "rotation": {}, "path_angle": {}}
+DIAGNOSTICS = {"spectrum": {}, "step_map": {"learning_rates": (0.1,)}, "rotation": {}, "path_angle": {}}
 
 
 @pytest.mark.parametrize("game", ["dirac", pytest.param("gaussian", marks=pytest.mark.slow)])
@@ -492,8 +492,12 @@ def test_a_run_reads_the_same_whatever_its_neighbours(name):
     ("name", "options", "words"),
     [
         ("spectrum", {"batches": 0}, "'batches' must be an integer from 1 .*, but is 0"),
-        ("step_map", {"rates": (-1.0,)}, r"'rates' must be a list of finite numbers, each above 0, but is \(-1.0,\)"),
-        ("rotation", {"points": 0}, "'points' must be an integer from 1 .*, but is 0"),
+        (
+            "step_map",
+            {"learning_rates": (-1.0,)},
+            r"'learning_rates' must be a list of finite numbers, each above 0, but is \(-1.0,\)",
+        ),
+        ("rotation", {"max_snapshots": 0}, "'max_snapshots' must be an integer from 1 .*, but is 0"),
         ("path_angle", {"points": 3}, "'points' must be an integer from 12 .*, but is 3"),
     ],
 )

@@ -39,7 +39,7 @@ SGD, ADAM = part("optimizer", "sgd"), part("optimizer", "adam")
 BILINEAR = part("game", "bilinear")
 DIRAC = part("game", "dirac", {"objective": part("objective", "minimax"), "regularizer": part("regularizer", "none")})
 NAMES = sorted(registry.components("dynamics"))
-SECOND_ORDER = ("consensus", "gradient_part", "symplectic", "unrolled")
+SECOND_ORDER = ("consensus", "potential_component", "symplectic", "unrolled")
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,13 +158,13 @@ RADII = {
     "alternating": ({}, alternating_radius, (1.0, 1.0)),
     "extragradient": ({}, lambda h: np.sqrt(1 - h**2 + h**4), (0.9950, 0.9014)),
     "optimistic": ({}, optimistic_radius, (0.9949, 0.7071)),
-    "past_extrapolation": ({}, optimistic_radius, (0.9949, 0.7071)),
+    "extrapolation_from_past": ({}, optimistic_radius, (0.9949, 0.7071)),
     "consensus": ({"gamma": 0.5}, lambda h: np.sqrt((1 - h / 2) ** 2 + h * h), (0.9552, 0.9014)),
     "symplectic": ({"adjustment": 0.7}, lambda h: np.sqrt((1 - 0.7 * h) ** 2 + h * h), None),
-    "unrolled": ({"steps": 1}, unrolled_radius, None),
+    "unrolled": ({"unrolling_steps": 1}, unrolled_radius, None),
     "runge_kutta": ({}, lambda h: abs(runge_kutta_factor(1j * h)), None),
-    "gradient_part": ({}, lambda h: 1.0, None),
-    "noise_averaging": ({"sigma": 0.0}, lambda h: np.sqrt(1 + h * h), None),
+    "potential_component": ({}, lambda h: 1.0, None),
+    "gaussian_smoothing": ({"sigma": 0.0}, lambda h: np.sqrt(1 + h * h), None),
 }
 
 
@@ -172,7 +172,7 @@ RADII = {
 def test_spectral_radius_on_the_bilinear_game(name):
     options, expected, rounded = RADII[name]
     moves = dynamics(name, **options)
-    state = name in ("optimistic", "past_extrapolation")
+    state = name in ("optimistic", "extrapolation_from_past")
     for h in RATES:
         # Double eigenvalues (the optimistic ones at 1/2) lose half the digits.
         assert radius(step_matrix(moves, BILINEAR, h, state=state)) == pytest.approx(expected(h), abs=1e-7)
@@ -184,7 +184,7 @@ def test_every_dynamics_has_a_closed_form_here():
     assert set(NAMES) == {*RADII, "lookahead", "averaging"}
 
 
-@pytest.mark.parametrize(("name", "gain"), [("optimistic", 1), ("past_extrapolation", 1)])
+@pytest.mark.parametrize(("name", "gain"), [("optimistic", 1), ("extrapolation_from_past", 1)])
 @pytest.mark.parametrize("h", RATES)
 def test_optimistic_eigenvalues_are_the_roots_of_their_polynomial(name, gain, h):
     """theta_(t+1) = theta_t - 2h J theta_t + h J theta_(t-1) has mu^2 - (1 - 2h lambda) mu - h lambda = 0; the
@@ -223,11 +223,11 @@ def test_negative_momentum_helps_alternating_descent_only():
     [
         ("extragradient", {}, 0.0, 1.0),
         ("optimistic", {}, 0.0, 1 / np.sqrt(3)),
-        ("past_extrapolation", {}, 0.0, 1 / np.sqrt(3)),
+        ("extrapolation_from_past", {}, 0.0, 1 / np.sqrt(3)),
         ("alternating", {}, -0.5, 1.0),
         ("consensus", {"gamma": 0.5}, 0.0, 0.8),
         ("symplectic", {"adjustment": 1.0}, 0.0, 1.0),
-        ("unrolled", {"steps": 1}, 0.0, 2 / np.sqrt(3)),
+        ("unrolled", {"unrolling_steps": 1}, 0.0, 2 / np.sqrt(3)),
         ("runge_kutta", {}, 0.0, 2 * np.sqrt(2)),
     ],
 )
@@ -258,7 +258,7 @@ def test_alternating_descent_stays_on_an_ellipse(h, generator_first):
 
 
 def test_alternating_descent_from_one_one():
-    _, _, path = run(dynamics("alternating"), part("game", "bilinear", start_at=(1, 1)), 0.1, 800)
+    _, _, path = run(dynamics("alternating"), part("game", "bilinear", initial_parameters=(1, 1)), 0.1, 800)
     distance = path.norm(dim=-1)
     assert distance.min() == pytest.approx(np.sqrt(2.1 / 1.05), abs=1e-3)
     assert distance.max() == pytest.approx(np.sqrt(2.1 / 0.95), abs=1e-3)
@@ -291,7 +291,7 @@ def test_step_ratio_and_angular_speed(h):
 def test_lookahead_eigenvalues_follow_from_powers_of_the_inner_step(inner, period, alpha):
     for h in RATES:
         matrix = step_matrix(dynamics(inner), BILINEAR, h)
-        moves = dynamics("lookahead", inner=inner, period=period, alpha=alpha)
+        moves = dynamics("lookahead", inner=inner, sync_period=period, alpha=alpha)
         twice = step_matrix(moves, BILINEAR, h, steps=2 * period, state=False)
         expected = 1 - alpha + alpha * np.linalg.eigvals(matrix) ** period
         assert radius(twice) == pytest.approx(np.abs(expected).max() ** 2, rel=1e-9)
@@ -349,9 +349,9 @@ def test_matrices_on_general_linear_games(seed, h, ratio):
         ("extragradient", ("extrapolation", 0.6)): one - rates @ jacobian @ (one - 0.6 * rates @ jacobian),
         ("consensus", ("gamma", 0.8)): one - rates @ (jacobian + 0.8 * jacobian.T @ jacobian),
         ("symplectic", ("adjustment", 0.8), ("align", False)): one - rates @ (jacobian + 0.8 * rotation.T @ jacobian),
-        ("gradient_part",): one - rates @ symmetric,
-        ("gradient_part", ("nodes", 1)): one - rates @ symmetric,
-        ("noise_averaging", ("sigma", 0.0)): one - rates @ jacobian,
+        ("potential_component",): one - rates @ symmetric,
+        ("potential_component", ("nodes", 1)): one - rates @ symmetric,
+        ("gaussian_smoothing", ("sigma", 0.0)): one - rates @ jacobian,
         ("runge_kutta",): sum(
             np.linalg.matrix_power(-rates @ jacobian, k) / factor for k, factor in enumerate((1, 1, 2, 6, 24))
         ),
@@ -374,7 +374,7 @@ def test_unrolling_on_general_linear_games(steps, ratio):
     bent = game.matrix.copy()
     bent[cross, own] = answer @ p
     bent[cross, cross] -= answer @ q + (answer @ q).T
-    found = step_matrix(dynamics("unrolled", steps=steps), game, {"a": ratio * h, "b": h})
+    found = step_matrix(dynamics("unrolled", unrolling_steps=steps), game, {"a": ratio * h, "b": h})
     np.testing.assert_allclose(found, np.eye(5) - np.diag([ratio * h] * 2 + [h] * 3) @ bent, atol=1e-13)
 
 
@@ -392,7 +392,7 @@ def test_the_adjustment_is_aligned_member_by_member():
     np.testing.assert_allclose(after, theta - h * (grad + 0.5 * sign[:, None] * turned), rtol=1e-12, atol=1e-12)
 
 
-def test_gradient_part_is_a_gradient_and_the_rest_is_at_right_angles():
+def test_potential_component_is_a_gradient_and_the_rest_is_at_right_angles():
     """On the Dirac-GAN, whose field is (s theta, -s psi) with s = sigmoid(psi theta), phi by quadrature of its own."""
 
     def grad(point: np.ndarray) -> np.ndarray:
@@ -403,8 +403,8 @@ def test_gradient_part_is_a_gradient_and_the_rest_is_at_right_angles():
     game = match(DIRAC, 5)
     start = game.init()
     first = torch.cat(list(start.values()), 1).numpy()
-    for centre in ("origin", "start"):
-        moves = dynamics("gradient_part", centre=centre, nodes=12)
+    for center in ("origin", "start"):
+        moves = dynamics("potential_component", center=center, nodes=12)
         # From where a first step led, with a centre that training began at.
         states = moves.init(game, start, SGD)
         players = {name: theta + 0.5 for name, theta in start.items()}
@@ -412,7 +412,7 @@ def test_gradient_part_is_a_gradient_and_the_rest_is_at_right_angles():
         result = moves.step(game, players, states, game.draw(0, 1), SGD, both(game, column(*[1.0] * 5)))
         followed = here - torch.cat(list(result.players.values()), 1).numpy()
         for k in range(5):
-            c = first[k] if centre == "start" else np.zeros(2)
+            c = first[k] if center == "start" else np.zeros(2)
 
             def phi(point, c=c):
                 return quad(lambda t: (point - c) @ grad(c + t * (point - c)), 0, 1, epsabs=1e-13)[0]
@@ -423,8 +423,10 @@ def test_gradient_part_is_a_gradient_and_the_rest_is_at_right_angles():
             assert (grad(here[k]) - followed[k]) @ (here[k] - c) == pytest.approx(0, abs=1e-12)
 
 
-def test_gradient_part_stands_still_on_the_bilinear_game():
-    _, _, path = run(dynamics("gradient_part"), match(part("game", "bilinear", singular_values=(1, 2.5)), 3), 0.5, 20)
+def test_potential_component_stands_still_on_the_bilinear_game():
+    _, _, path = run(
+        dynamics("potential_component"), match(part("game", "bilinear", singular_values=(1, 2.5)), 3), 0.5, 20
+    )
     torch.testing.assert_close(path, path[:, :1].expand_as(path), rtol=0, atol=1e-14)
 
 
@@ -440,7 +442,7 @@ def order(moves, game: Game, exact, time: float = 2.0) -> float:
 
 @pytest.mark.parametrize(("name", "expected"), [("runge_kutta", 4), ("simultaneous", 1), ("alternating", 1)])
 def test_order_of_convergence_to_the_flow(name, expected):
-    bilinear = part("game", "bilinear", start_at=(1.0, 0.5))
+    bilinear = part("game", "bilinear", initial_parameters=(1.0, 0.5))
     turn = np.array([[np.cos(2), np.sin(2)], [-np.sin(2), np.cos(2)]])
     assert order(dynamics(name), bilinear, turn @ [1.0, 0.5]) == pytest.approx(expected, abs=0.15)
 
@@ -448,7 +450,7 @@ def test_order_of_convergence_to_the_flow(name, expected):
         s = 1 / (1 + np.exp(-point[0] * point[1]))
         return [-s * point[1], s * point[0]]
 
-    dirac = replace(DIRAC, start_at=(1.0, 0.5))
+    dirac = replace(DIRAC, initial_parameters=(1.0, 0.5))
     exact = solve_ivp(flow, (0, 2), [1.0, 0.5], rtol=1e-12, atol=1e-12).y[:, -1]
     assert order(dynamics(name), dirac, exact) == pytest.approx(expected, abs=0.15)
 
@@ -462,7 +464,7 @@ def test_runge_kutta_errs_in_radius_by_h6_and_in_phase_by_h5():
 
 
 def test_runge_kutta_refuses_an_optimizer_with_a_state():
-    for optimizer in (ADAM, part("optimizer", "rmsprop"), replace(SGD, momentum=0.5), replace(SGD, decay=1.0)):
+    for optimizer in (ADAM, part("optimizer", "rmsprop"), replace(SGD, momentum=0.5), replace(SGD, decay_exponent=1.0)):
         game = match(BILINEAR)
         with pytest.raises(GanbenchError, match=r"runge_kutta .* has the state \w+.* Valid: 'sgd' without"):
             dynamics("runge_kutta").init(game, game.init(), optimizer)
@@ -474,12 +476,12 @@ SAME = [
     ("extragradient", {"extrapolation": 0.0, "moments": "update"}, "simultaneous"),
     ("consensus", {"gamma": 0.0}, "simultaneous"),
     ("symplectic", {"adjustment": 0.0}, "simultaneous"),
-    ("unrolled", {"steps": 0}, "simultaneous"),
-    ("noise_averaging", {"sigma": 0.0, "perturbations": 3}, "simultaneous"),
+    ("unrolled", {"unrolling_steps": 0}, "simultaneous"),
+    ("gaussian_smoothing", {"sigma": 0.0, "perturbations": 3}, "simultaneous"),
     ("averaging", {"inner": "simultaneous"}, "simultaneous"),
     ("averaging", {"inner": "alternating"}, "alternating"),
     ("lookahead", {"alpha": 1.0, "inner": "simultaneous"}, "simultaneous"),
-    ("lookahead", {"alpha": 1.0, "inner": "alternating", "period": 2}, "alternating"),
+    ("lookahead", {"alpha": 1.0, "inner": "alternating", "sync_period": 2}, "alternating"),
     ("optimistic", {"optimism": "gradient"}, "optimistic"),
 ]
 
@@ -505,7 +507,7 @@ def test_lookahead_without_going_back_is_the_inner_dynamics_to_the_last_bit():
 
 def test_points_extrapolated_from_the_past_are_optimistic_iterates():
     """theta'_(t+1) = theta_(t+1) - h F(theta'_t) = theta'_t - 2h F(theta'_t) + h F(theta'_(t-1))."""
-    moves, game, h = dynamics("past_extrapolation"), match(DIRAC, 3), 0.3
+    moves, game, h = dynamics("extrapolation_from_past"), match(DIRAC, 3), 0.3
     _, _, expected = run(dynamics("optimistic"), game, h, 25)
     for steps in (0, 1, 2, 25):
         players, states, _ = run(moves, game, h, steps)
@@ -603,7 +605,7 @@ def test_unrolling_unrolls_the_optimizer(networks, name, steps):
         grads = {p: gradient_of(game, p, at if p == "generator" else here, batch) for p in theta}
         theta = {p: theta[p] - rates[p] * step(rules[p], grads[p]).detach() for p in theta}
     given = {player: column(rate, rate) for player, rate in rates.items()}
-    players, _, _ = run(dynamics("unrolled", steps=steps), game, given, 5, optimizer)
+    players, _, _ = run(dynamics("unrolled", unrolling_steps=steps), game, given, 5, optimizer)
     for player in theta:
         torch.testing.assert_close(players[player], theta[player], rtol=1e-8, atol=1e-8)
 
@@ -618,7 +620,9 @@ def test_unrolling_past_a_parameter_without_a_gradient(name):
         start = {"a": torch.tensor([[0.4, -0.3]]).double(), "b": torch.tensor([[0.7, 0.2]]).double()}
         if len(game.matrix) == 5:
             start["a"] = torch.tensor([[0.4, 9.0, -0.3]]).double()
-        paths.append(run(dynamics("unrolled", steps=3), game, 0.05, 6, optimizer, players=start)[2][..., kept])
+        paths.append(
+            run(dynamics("unrolled", unrolling_steps=3), game, 0.05, 6, optimizer, players=start)[2][..., kept]
+        )
     assert paths[0].isfinite().all()
     torch.testing.assert_close(paths[0], paths[1], rtol=1e-10, atol=1e-10)
 
@@ -684,8 +688,8 @@ def test_alternating_descent_with_several_discriminator_steps(networks):
         torch.testing.assert_close(players[player], theta[player], rtol=1e-9, atol=1e-9)
 
 
-def test_noise_averaging_averages_the_field_over_displacements_of_the_run():
-    moves = dynamics("noise_averaging", perturbations=4, sigma=0.3)
+def test_gaussian_smoothing_averages_the_field_over_displacements_of_the_run():
+    moves = dynamics("gaussian_smoothing", perturbations=4, sigma=0.3)
     game = match(DIRAC, 3)
     players = game.init()
     states = moves.init(game, players, SGD)
@@ -702,7 +706,7 @@ def test_noise_averaging_averages_the_field_over_displacements_of_the_run():
     assert all(len(values.unique()) == values.numel() for values in cloud.values()), "every run has its own"
     alone = moves.init(game.select([2]), {name: theta[2:] for name, theta in players.items()}, SGD)
     assert all(torch.equal(alone["perturbation"][name], values[2:]) for name, values in cloud.items())
-    many = dynamics("noise_averaging", perturbations=4000).init(match(BILINEAR), match(BILINEAR).init(), SGD)
+    many = dynamics("gaussian_smoothing", perturbations=4000).init(match(BILINEAR), match(BILINEAR).init(), SGD)
     drawn = torch.cat(list(many["perturbation"].values()), 2)[0]
     np.testing.assert_allclose(np.cov(drawn.numpy().T), 0.04 * np.eye(2), atol=0.004)
 
@@ -712,9 +716,9 @@ def test_noise_averaging_averages_the_field_over_displacements_of_the_run():
 
 def in_pack(name: str):
     """The dynamics with options at which all of its parts matter, and an optimizer that it works with."""
-    options = {"lookahead": {"period": 2}, "averaging": {"kind": "exponential", "decay": 0.7}}.get(name, {})
+    options = {"lookahead": {"sync_period": 2}, "averaging": {"kind": "exponential", "decay": 0.7}}.get(name, {})
     # Adam would blow up what cancels in the gradient part.
-    return dynamics(name, **options), SGD if name in ("runge_kutta", "gradient_part") else ADAM
+    return dynamics(name, **options), SGD if name in ("runge_kutta", "potential_component") else ADAM
 
 
 def tensors(states) -> list[Tensor]:
@@ -827,14 +831,14 @@ COSTS = {
     "averaging": [({}, 2), ({"inner": "simultaneous"}, 2)],
     "consensus": [({}, 2 + PRODUCT)],
     "extragradient": [({}, 4)],
-    "gradient_part": [({}, 2 + 4 * (2 + PRODUCT)), ({"nodes": 2}, 10)],
-    "lookahead": [({"period": 1}, 2), ({"inner": "simultaneous"}, 2)],
-    "noise_averaging": [({}, 60), ({"perturbations": 7}, 14)],
+    "potential_component": [({}, 2 + 4 * (2 + PRODUCT)), ({"nodes": 2}, 10)],
+    "lookahead": [({"sync_period": 1}, 2), ({"inner": "simultaneous"}, 2)],
+    "gaussian_smoothing": [({}, 60), ({"perturbations": 7}, 14)],
     "optimistic": [({}, 2)],
-    "past_extrapolation": [({}, 2)],
+    "extrapolation_from_past": [({}, 2)],
     "runge_kutta": [({}, 8)],
     "symplectic": [({}, 2 + 2 * PRODUCT)],
-    "unrolled": [({"steps": 0}, 2), ({"steps": 1}, 3), ({"steps": 5}, 11)],
+    "unrolled": [({"unrolling_steps": 0}, 2), ({"unrolling_steps": 1}, 3), ({"unrolling_steps": 5}, 11)],
 }
 
 
@@ -952,7 +956,7 @@ def test_second_order_steps_on_networks_agree_with_finite_differences(networks):
 
     unit = epsilon * torch.eye(sizes[1], dtype=torch.float64)
     expected = (unrolled(players["generator"] + unit) - unrolled(players["generator"] - unit)) / (2 * epsilon)
-    moved = dynamics("unrolled", steps=1).step(
+    moved = dynamics("unrolled", unrolling_steps=1).step(
         game, players, {n: {} for n in players}, [batch], SGD, both(game, column(rate))
     )
     followed = (players["generator"] - moved.players["generator"])[0] / rate
@@ -986,7 +990,7 @@ def test_the_unrolled_generator_of_a_zero_sum_game_sees_what_its_examples_do_to_
     game = DataAwayFromZero(objective=part("objective", objective), regularizer=part("regularizer", "none"))
     match = gan(game, 1)
     players = {"discriminator": column(phi), "generator": column(g)}
-    moved = dynamics("unrolled", steps=1).step(
+    moved = dynamics("unrolled", unrolling_steps=1).step(
         match, players, {n: {} for n in players}, match.draw(0, 1), SGD, both(match, column(rate))
     )
     followed = (players["generator"] - moved.players["generator"])[0] / rate
@@ -1092,10 +1096,10 @@ def test_other_errors_are_not_called_missing_derivatives(error):
     ("name", "option", "value"),
     [
         ("alternating", "discriminator_steps", 0),
-        ("gradient_part", "nodes", 0),
-        ("lookahead", "period", 0),
-        ("noise_averaging", "perturbations", 0),
-        ("unrolled", "steps", -1),
+        ("potential_component", "nodes", 0),
+        ("lookahead", "sync_period", 0),
+        ("gaussian_smoothing", "perturbations", 0),
+        ("unrolled", "unrolling_steps", -1),
     ],
 )
 def test_options_out_of_range_are_refused_in_words(name, option, value):

@@ -156,14 +156,14 @@ def test_evaluation_draws_what_the_module_draws(layer):
 
 def test_buffers_move_under_dynamics_that_perturb_copies():
     game = game_of("running batch norm")
-    dynamics = part("dynamics", "noise_averaging", perturbations=2)
+    dynamics = part("dynamics", "gaussian_smoothing", perturbations=2)
     (result,) = train(game, training(10, dynamics=dynamics), MEMBERS[:1], device=CPU)
     for name, values in result["buffers"].items():
         assert not np.array_equal(values[0], values[-1]), name
 
 
 @pytest.mark.parametrize(
-    ("dynamics", "losses"), [(part("dynamics", "unrolled", steps=2), 1), (part("dynamics", "runge_kutta"), 2)]
+    ("dynamics", "losses"), [(part("dynamics", "unrolled", unrolling_steps=2), 1), (part("dynamics", "runge_kutta"), 2)]
 )
 def test_a_look_ahead_leaves_no_trace_in_the_buffers(dynamics, losses):
     """After one step they are those that the losses at the step's own point leave."""

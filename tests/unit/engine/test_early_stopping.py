@@ -45,7 +45,7 @@ def far_off(curves: dict) -> bool:
 
 
 FAR_OFF = Rule(far_off)
-GAME = toy("bilinear", start_at=(1.0, 0.0))
+GAME = toy("bilinear", initial_parameters=(1.0, 0.0))
 EACH_STEP = every_step(STEPS, curve_bins=STEPS)
 
 

@@ -68,7 +68,7 @@ def assert_same(one: dict, other: dict, tolerance: float) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("dataset", "architecture", "options"),
-    [("ring8", "mlp", {"width": 16}), ("digits", "fc", {}), ("digits", "dcgan", {"features": 4})],
+    [("ring8", "mlp", {"width": 16}), ("digits", "fc", {}), ("digits", "dcgan", {"base_channels": 4})],
 )
 def test_a_pack_of_many_equals_packs_of_one(dataset, architecture, options):
     game, shared = networks(dataset, architecture, options=options), training(300)
@@ -302,7 +302,7 @@ def test_latent_points_are_fresh_at_every_step_and_for_every_player():
 def test_a_game_of_two_numbers_is_kept_step_by_step_and_follows_its_closed_form():
     """Simultaneous steps on f = xy from (1, 0): after t of them ((1 + i rate)^t) as (x, -y)."""
     steps, rates = 200, (0.01, 0.1, 0.5, 1.0)
-    results = train(toy("bilinear", start_at=(1.0, 0.0)), every_step(steps), players(*rates), device=CPU)
+    results = train(toy("bilinear", initial_parameters=(1.0, 0.0)), every_step(steps), players(*rates), device=CPU)
     for rate, result in zip(rates, results, strict=True):
         assert list(result["snapshots"]["step"]) == list(range(steps + 1))
         x, y = (result["snapshots"][player][:, 0] for player in "xy")
@@ -319,7 +319,7 @@ def test_two_time_scales_train_fused_and_leave_the_pack_with_their_rates():
     member in the middle diverges, and the last one goes on at its own rates."""
     rates, steps = ((0.1, 0.4), (1e200, 1e200), (0.5, 0.02)), 60
     members = [Member(seed, None, one, generator_learning_rate=other) for seed, (one, other) in enumerate(rates)]
-    game = toy("bilinear", start_at=(1.0, 0.5))
+    game = toy("bilinear", initial_parameters=(1.0, 0.5))
     results = train(game, every_step(steps), members, device=CPU)
     assert [result["diverged"] is None for result in results] == [True, False, True]
     for (one, other), result, member in zip(rates[::2], results[::2], members[::2], strict=True):
@@ -333,7 +333,7 @@ def test_two_time_scales_train_fused_and_leave_the_pack_with_their_rates():
 def test_what_is_recorded_of_a_game_of_two_numbers_is_what_it_says():
     """Losses and gradients of the point that a step starts from, norms of the one that it leads to."""
     steps = 30
-    game, shared = toy("bilinear", start_at=(3.0, 4.0)), every_step(steps, curve_bins=steps)
+    game, shared = toy("bilinear", initial_parameters=(3.0, 4.0)), every_step(steps, curve_bins=steps)
     (result,) = train(game, shared, players(0.1), device=CPU)
     x, y = (result["snapshots"][player][:, 0] for player in "xy")
     curves = dict(zip(result["curves"]["series"], result["curves"]["mean"].T, strict=True))
@@ -346,7 +346,7 @@ def test_what_is_recorded_of_a_game_of_two_numbers_is_what_it_says():
 
 
 def test_what_training_hands_out_is_the_answer_of_its_dynamics():
-    game, steps = toy("bilinear", start_at=(1.0, 1.0)), 40
+    game, steps = toy("bilinear", initial_parameters=(1.0, 1.0)), 40
     inner = every_step(steps, dynamics=part("dynamics", "alternating"))
     averaged = every_step(steps, dynamics=part("dynamics", "averaging", inner="alternating", kind="uniform"))
     (moving,), (mean,) = (train(game, shared, players(0.2), device=CPU) for shared in (inner, averaged))
@@ -493,7 +493,7 @@ def test_scheduled_steps_averages_and_accumulated_gradients_are_those_of_a_plain
     PyTorch's own moving average."""
     member, steps, parts, decay = Member(3, 100, 1e-3), 60, 4, 0.9
     game = networks(batch_size=8, accumulation_steps=parts)
-    shared = training(steps, schedule=part("schedule", "cosine", final=0.1), ema_decay=decay)
+    shared = training(steps, schedule=part("schedule", "cosine", end_factor=0.1), ema_decay=decay)
     (result,) = train(game, shared, [member], device=CPU)
 
     match = Match(game, [member], CPU, torch.float64)

@@ -101,7 +101,7 @@ def test_a_perfect_sampler_of_the_ring_has_the_share_of_the_textbook():
     assert found["high_quality"].std == pytest.approx(math.sqrt(share * (1 - share) / 2500), rel=0.5)
     assert (found["modes"].low, found["modes"].high) == (8, 8)
     # (K - 1) / 2n for the sample, and as much for the examples that the shares are measured on
-    assert found["mode_kl"].mean == pytest.approx(7 / 2 * (1 / 2500 + 1 / 20_000), rel=0.5)
+    assert found["mode_reverse_kl"].mean == pytest.approx(7 / 2 * (1 / 2500 + 1 / 20_000), rel=0.5)
 
 
 def test_enough_held_out_examples_are_drawn_from_without_replacement():
@@ -128,7 +128,7 @@ def test_too_few_held_out_examples_are_cross_fitted_to_what_new_ones_score(sampl
 
 
 def test_a_score_without_bias_is_cross_fitted_without_one():
-    found = null(part("metric", "kid"), real(900, 225), 1200)["kid"]
+    found = null(part("metric", "kd"), real(900, 225), 1200)["kd"]
     assert found.low < 0 < found.high
     assert abs(found.mean) < 2 * found.std
 
@@ -257,11 +257,11 @@ def test_the_study_s_own_number_of_held_out_examples_still_varies():
 
 
 def test_nulls_repeat_and_do_not_depend_on_one_another():
-    known, fd, kid = real(300, 60), part("metric", "fd"), part("metric", "kid")
-    pairs = [(metric, metric.reference(known.train, known.heldout)) for metric in (fd, kid)]
+    known, fd, kd = real(300, 60), part("metric", "fd"), part("metric", "kd")
+    pairs = [(metric, metric.reference(known.train, known.heldout)) for metric in (fd, kd)]
     together = nulls(pairs, known, 100)
     assert together == nulls(pairs, known, 100)
-    assert together["kid"] == nulls(pairs[1:], known, 100)["kid"]
+    assert together["kd"] == nulls(pairs[1:], known, 100)["kd"]
 
 
 def test_a_metric_of_many_examples_has_no_null_where_there_are_few():

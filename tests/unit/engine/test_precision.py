@@ -24,7 +24,7 @@ def images_game(regularizer: str = "none", dtype: torch.dtype = torch.float32):
     return gan(
         EXAMPLES,
         data=IMAGES,
-        architecture=part("architecture", "dcgan", features=4),
+        architecture=part("architecture", "dcgan", base_channels=4),
         regularizer=part("regularizer", regularizer),
         dtype=dtype,
     )
@@ -59,7 +59,7 @@ def test_within_vmap_convolutions_are_lowered_as_they_are_alone():
 
 @pytest.mark.parametrize(
     ("dynamics", "regularizer"),
-    [("alternating", "none"), ("alternating", "r1"), ("alternating", "one_centred"), ("consensus", "none")],
+    [("alternating", "none"), ("alternating", "r1"), ("alternating", "wgan_gp"), ("consensus", "none")],
 )
 def test_parameters_stay_in_single_precision_and_follow_the_exact_run(dynamics, regularizer):
     """Second derivatives too: penalties on gradients, and dynamics that differentiate them."""

@@ -75,7 +75,7 @@ def r1(weight: float):
 
 PUBLISHED = {
     "dcgan": {
-        "architecture": part("architecture", "dcgan", features=4, latent_size=6),
+        "architecture": part("architecture", "dcgan", base_channels=4, latent_size=6),
         "loss": non_saturating,
         "objective": part("objective", "non_saturating"),
         "optimizer": part("optimizer", "adam", beta1=0.5, beta2=0.999),
@@ -91,7 +91,7 @@ PUBLISHED = {
         "schedule": part("schedule", "linear"),
     },
     "gan-stability": {
-        "architecture": part("architecture", "dcgan", features=4, latent_size=6, discriminator_norm="none"),
+        "architecture": part("architecture", "dcgan", base_channels=4, latent_size=6, discriminator_norm="none"),
         "loss": non_saturating,
         "objective": part("objective", "non_saturating"),
         "regularizer": part("regularizer", "r1", gamma=10.0),

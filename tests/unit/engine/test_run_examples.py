@@ -69,7 +69,7 @@ def test_labels_of_a_conditional_generator_can_be_given():
 
 def test_a_generator_that_normalises_by_the_batch_gets_whole_batches():
     """Points of the batch before are no neighbours, and a short last batch is filled up with the first points."""
-    architecture = part("architecture", "dcgan", features=2, latent_size=3, generator_norm="batch")
+    architecture = part("architecture", "dcgan", base_channels=2, latent_size=3, generator_norm="batch")
     game = gan(IMAGES, data=IMAGE_SPEC, architecture=architecture, dtype=torch.float32)
     real = Examples(IMAGES, None, IMAGES, None)
     samples, _ = seen(game, [Member(0, 24, 1e-3)], steps=4, real=real)

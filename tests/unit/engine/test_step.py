@@ -82,7 +82,7 @@ def compare(game, how, members, form, tolerance=0.0):
 # The same numbers ----------------------------------------------------------------------------------------------------
 
 
-SECOND_ORDER = ("gradient_part", "symplectic", "unrolled")  # and their like take seconds
+SECOND_ORDER = ("potential_component", "symplectic", "unrolled")  # and their like take seconds
 
 
 @pytest.mark.parametrize(

@@ -315,7 +315,7 @@ def test_what_plainly_fits_and_what_nobody_knows_is_not_measured():
 
 
 @pytest.mark.parametrize(
-    ("architecture", "options", "dataset"), [("dcgan", {"features": 4}, "digits"), ("mlp", {}, "ring8")]
+    ("architecture", "options", "dataset"), [("dcgan", {"base_channels": 4}, "digits"), ("mlp", {}, "ring8")]
 )
 def test_the_bound_is_above_what_a_step_takes(architecture, options, dataset):
     """Bytes that are allocated at a time, as the profiler counts them, for one member and for the next one."""

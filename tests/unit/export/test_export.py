@@ -54,7 +54,7 @@ def study(tmp_path_factory) -> Path:
         "grid": [
             {
                 "dataset": "digits",
-                "architecture": {"name": "dcgan", "features": 4},
+                "architecture": {"name": "dcgan", "base_channels": 4},
                 "n_train": 100,
                 "learning_rate": 2e-3,
                 "seed": [0, 1],

@@ -127,7 +127,7 @@ def test_a_representation_says_what_is_there(results):
         *("  digits-fc: 27 runs, ", "  digits-dcgan: 27 runs, ", "  ring8-mlp: 15 runs, ")
     ]
     assert lines[4].startswith("tables: runs (69), snapshots (")
-    assert lines[5] == "metrics: fd, modes, high_quality, mode_kl"
+    assert lines[5] == "metrics: fd, modes, high_quality, mode_reverse_kl"
     chosen = repr(results.select(dataset="ring8", learning_rate=[2e-4, 1e-3])).splitlines()
     assert chosen[0].startswith("Results of study 'tiny': 10 of 69 runs, 1 method, ")
     assert chosen[1] == "selected: dataset ring8, learning_rate 0.0002 or 0.001"

@@ -29,7 +29,7 @@ def networks(**parts) -> Game:
 def photos() -> Game:
     """64 images of 64 pixels a batch, with as much noise as both kinds of examples have numbers."""
     examples, noise = np.zeros((8, *PHOTOS.shape), np.float32), part("regularizer", "instance_noise")
-    architecture = part("architecture", "dcgan", features=4)
+    architecture = part("architecture", "dcgan", base_channels=4)
     return gan(examples, data=PHOTOS, architecture=architecture, regularizer=noise, batch_size=64, dtype=torch.float32)
 
 

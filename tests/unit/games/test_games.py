@@ -93,20 +93,20 @@ TOYS |= {
     "quadratic of 3": {"curvatures": (1.0, -0.5, 2.0)},
     "linear focus": {"matrix": (0.3, 1.0, -2.0, 0.1)},
     "dirac R1": {"regularizer": ("r1", {"gamma": 0.7})},
-    "dirac noisy": {"examples": 20, "regularizer": ("instance_noise", {"sigma": 0.7})},
+    "dirac noisy": {"noise_samples": 20, "regularizer": ("instance_noise", {"sigma": 0.7})},
     "gaussian w": {"plane": "w"},
     "gaussian sigmoid": {"discriminator": "sigmoid", "w_g": -0.7},
     "gaussian two_bumps": {"discriminator": "two_bumps", "plane": "w"},
-    "gaussian clipped": {"clip": 0.99},
-    "gaussian clipped R1": {"clip": 0.9, "plane": "w", "regularizer": ("r1", {})},
+    "gaussian clipped": {"max_output": 0.99},
+    "gaussian clipped R1": {"max_output": 0.9, "plane": "w", "regularizer": ("r1", {})},
     "gaussian R2": {"discriminator": "gaussian_pdf", "w_d": 0.8, "regularizer": ("r2", {})},
     "gaussian sampled": {"discriminator": "gaussian_half", "samples": 5},
-    "gaussian sampled zero_centred": {
+    "gaussian sampled zero_centered_gp": {
         "discriminator": "sigmoid",
         "samples": 7,
         "plane": "w",
-        "fresh": True,
-        "regularizer": ("zero_centred", {}),
+        "resample": True,
+        "regularizer": ("zero_centered_gp", {}),
     },
 }
 
@@ -186,10 +186,10 @@ def test_a_start_that_is_none_is_refused(toy):
     names = [name for names in toy.parameters.values() for name in names]
     size = len(names)
     right = tuple(range(size))
-    assert flat(match(replace(toy, start_at=right)).init()).tolist() == [list(right)]
+    assert flat(match(replace(toy, initial_parameters=right)).init()).tolist() == [list(right)]
     for wrong in ((1.0,) * (size + 1), (1.0,) * (size - 1), (float("nan"),) * size, (1.0,) * (size - 1) + (1e999,)):
         with pytest.raises(GanbenchError, match=rf"{size} finite values \({', '.join(names)}\)"):
-            match(replace(toy, start_at=wrong)).init()
+            match(replace(toy, initial_parameters=wrong)).init()
 
 
 # Linear fields --------------------------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def test_descent_of_a_quadratic_is_stable_up_to_two_over_its_curvature_and_leave
     start, curvatures, optimizer = (1.0, -2.0, 0.5), (4.0, 1.0, -0.5), part("optimizer", "sgd")
     dynamics = part("dynamics", "simultaneous")
     for rate in (1.9 / 4, 2.1 / 4):
-        playing = match(build("quadratic", curvatures=curvatures, start_at=start))
+        playing = match(build("quadratic", curvatures=curvatures, initial_parameters=start))
         players = playing.init()
         for _ in range(100):
             step = dict.fromkeys(playing.players, torch.tensor([[rate]], dtype=torch.float64))
@@ -236,16 +236,16 @@ def test_descent_of_a_quadratic_is_stable_up_to_two_over_its_curvature_and_leave
         ("linear", {"matrix": (1.0, 2.0)}, "must be a list of 4 finite numbers"),
         ("linear", {"matrix": (1.0, 2.0, float("nan"), 0.0)}, "must be a list of 4 finite numbers, but is .*nan"),
         ("bilinear", {"singular_values": ()}, r"at least one number.*\(\)"),
-        ("dirac", {"examples": 0}, "from 1 to 1000000, but is 0"),
+        ("dirac", {"noise_samples": 0}, "from 1 to 1000000, but is 0"),
         ("gaussian", {"w_d": 0.0}, r"not be 0, but are 0\.0"),
         ("gaussian", {"plane": "w", "w_g": 2.0}, "plane 'b'"),
         ("gaussian", {"samples": -1}, "is -1"),
-        ("gaussian", {"fresh": True}, "needs samples"),
-        ("gaussian", {"clip": 1.5}, r"at least 0 and below 1.*1\.5"),
-        ("gaussian", {"clip": 0.9, "discriminator": "sigmoid"}, "gaussian_half.*'sigmoid'"),
-        ("gaussian", {"regularizer": "r1"}, "infinitely steep.*clip"),
+        ("gaussian", {"resample": True}, "needs samples"),
+        ("gaussian", {"max_output": 1.5}, r"at least 0 and below 1.*1\.5"),
+        ("gaussian", {"max_output": 0.9, "discriminator": "sigmoid"}, "gaussian_half.*'sigmoid'"),
+        ("gaussian", {"regularizer": "r1"}, "infinitely steep.*max_output"),
         ("gaussian", {"regularizer": "instance_noise"}, "draws random numbers.*samples"),
-        ("gaussian", {"regularizer": "one_centred", "discriminator": "sigmoid"}, "draws random numbers.*samples"),
+        ("gaussian", {"regularizer": "wgan_gp", "discriminator": "sigmoid"}, "draws random numbers.*samples"),
     ],
 )
 def test_options_that_make_no_game_are_refused(name, options, said):
@@ -266,9 +266,9 @@ LOG_S = {
 }
 
 
-def log_one_minus(name: str, v: float, clip: float = 0.0) -> float:
+def log_one_minus(name: str, v: float, max_output: float = 0.0) -> float:
     log_s = LOG_S[name](v)
-    log_s = min(log_s, log(clip)) if clip else log_s
+    log_s = min(log_s, log(max_output)) if max_output else log_s
     return log(-np.expm1(log_s)) if log_s > -0.7 else np.log1p(-np.exp(log_s))
 
 
@@ -324,7 +324,7 @@ def test_clipped_quadrature_agrees_with_scipy(point):
     """With R1 too: (gamma / 2) w_d^2 E[(d logit / dv)^2], and d logit / dv = -2 v / (1 - D) outside the flat part."""
     b_d, b_g = point
     w_d, edge = 0.5, sqrt(-log(0.9))
-    game = build("gaussian", clip=0.9, w_d=w_d, regularizer=part("regularizer", "r1", gamma=3.0))
+    game = build("gaussian", max_output=0.9, w_d=w_d, regularizer=part("regularizer", "r1", gamma=3.0))
     real = expectation(lambda v: min(-v * v, log(0.9)), b_d, w_d, (edge, -edge))
     fake = expectation(lambda v: log_one_minus("gaussian", v, 0.9), w_d * b_g + b_d, w_d, (edge, -edge))
     steep = expectation(
@@ -380,16 +380,16 @@ def test_narrow_densities_are_exact_down_to_no_width(name, point):
 def test_where_a_gaussian_that_reaches_one_has_no_width_it_needs_a_clip():
     for point in ((0.0, 1.0), (1.0, 0.0)):
         assert np.isnan(gradients(build("gaussian", plane="w"), *point)).all()
-        clipped = gradients(build("gaussian", plane="w", clip=0.9), *point)
+        clipped = gradients(build("gaussian", plane="w", max_output=0.9), *point)
         assert np.isfinite(clipped).all()
         assert clipped[1] == 0, "the generator's examples, or the discriminator, are all alike"
 
 
-@pytest.mark.parametrize("clip", [0.0, 0.99])
+@pytest.mark.parametrize("max_output", [0.0, 0.99])
 @pytest.mark.parametrize("point", [(1.0, -1.0), (-1e6, 1e6), (3.0, 0.5)])
-def test_quadrature_survives_rounding_at_the_singularity(clip, point):
+def test_quadrature_survives_rounding_at_the_singularity(max_output, point):
     """Neither single precision nor a large b_d makes a node's logit infinite, and what is lost is rounding."""
-    game = build("gaussian", clip=clip)
+    game = build("gaussian", max_output=max_output)
     shifted = at(game, (0.0, sum(point)))  # the fake terms look at b_d + b_g only
     exact = simultaneous_gradient(match(game), shifted, {})
     large = simultaneous_gradient(match(game), at(game, point), {})
@@ -417,7 +417,7 @@ def test_many_samples_approach_quadrature(objective):
 
 
 def test_samples_are_the_runs_own_and_stay_unless_fresh():
-    fixed, fresh = (match(build("gaussian", samples=5, fresh=fresh), 2) for fresh in (False, True))
+    fixed, fresh = (match(build("gaussian", samples=5, resample=resample), 2) for resample in (False, True))
     for name in ("real", "latent"):
         assert torch.equal(fixed.draw(0, 1)[0][name], fixed.draw(60, 2)[1][name])
         assert not torch.equal(fixed.draw(0, 1)[0][name][0], fixed.draw(0, 1)[0][name][1])
@@ -441,9 +441,9 @@ def test_an_objective_without_expectation_is_refused():
 
         generator = output = real
 
-    with pytest.raises(GanbenchError, match=r"no expectation.*'gaussian' reaches D = 1.*clip"):
+    with pytest.raises(GanbenchError, match=r"no expectation.*'gaussian' reaches D = 1.*max_output"):
         build("gaussian", objective=Exponential())
-    game = build("gaussian", objective=Exponential(), clip=0.99)
+    game = build("gaussian", objective=Exponential(), max_output=0.99)
     assert np.isfinite(gradients(game, 0.5, 0.5)).all()
 
 
@@ -545,8 +545,8 @@ def test_weight_decay_gives_the_sigmoid_a_fixed_point_and_clipping_a_corner():
     end = solve_ivp(flow(game), (0, 300), (0.0, 0.0), rtol=1e-9, atol=1e-11, method="LSODA").y[:, -1]
     np.testing.assert_allclose(gradients(game, *end), 0, atol=1e-7)
     np.testing.assert_allclose(0.1 * end, [s(-end[0]) - s(end.sum()), s(end.sum())], atol=1e-7)
-    clipping = part("regularizer", "weight_clipping", limit=2.0, players="both")
-    playing = match(build("gaussian", discriminator="sigmoid", regularizer=clipping, start_at=(0.0, 0.0)))
+    clipping = part("regularizer", "weight_clipping", clip_value=2.0, players="both")
+    playing = match(build("gaussian", discriminator="sigmoid", regularizer=clipping, initial_parameters=(0.0, 0.0)))
     dynamics, optimizer, players = part("dynamics", "simultaneous"), part("optimizer", "sgd"), playing.init()
     states, ends = dynamics.init(playing, players, optimizer), []
     rates = dict.fromkeys(playing.players, torch.tensor([[0.5]]).double())
@@ -591,15 +591,15 @@ def test_sampled_gradients_spread_as_widely_for_many_samples_as_for_few():
     n."""
     theory = 4 * pi / sqrt(2 * pi)
     runs = 1500
-    for n, clip in ((5, 0.0), (500, 0.0), (500, 0.99)):
-        game = build("gaussian", samples=n, clip=clip)
+    for n, max_output in ((5, 0.0), (500, 0.0), (500, 0.99)):
+        game = build("gaussian", samples=n, max_output=max_output)
         drawn = [game.sample(Member(seed, None, 0.1), 0, 1, torch.float64) for seed in range(runs)]
         batch = {name: torch.cat([each[name] for each in drawn]) for name in drawn[0]}
         down = simultaneous_gradient(match(game, runs), at(game, *[(0.0, 0.0)] * runs), batch).gradients["generator"]
         low, high = np.quantile(down, [0.25, 0.75])
         # Standard error of a Cauchy interquartile range: pi scale / sqrt(runs), scale half the range.
         near = abs(high - low - theory) < 4 * pi * theory / 2 / sqrt(runs)
-        assert near == (not clip)
+        assert near == (not max_output)
 
 
 @given(st.lists(st.floats(-3, 3), min_size=2, max_size=2).filter(lambda z: abs(z[0] - z[1]) > 0.1), st.floats(-2, 2))
@@ -633,12 +633,12 @@ def test_logits_are_accurate_from_tiny_to_large_arguments():
 
 
 def test_the_flat_part_of_a_clipped_discriminator_counts_as_it_should():
-    """All of a narrow density may lie in it: then both losses are those of D = clip, and nothing pulls."""
-    game = build("gaussian", clip=0.99, w_d=1e-3)
+    """All of a narrow density may lie in it: then both losses are those of D = max_output, and nothing pulls."""
+    game = build("gaussian", max_output=0.99, w_d=1e-3)
     here = simultaneous_gradient(match(game), at(game, (0.0, 0.0)), {})
     assert here.losses["generator"].item() == pytest.approx(log(0.01), abs=1e-12)
     assert here.gradients["generator"].item() == 0
-    half = build("gaussian", clip=0.99, w_d=1.0)
+    half = build("gaussian", max_output=0.99, w_d=1.0)
     inside = erf(sqrt(-log(0.99)) / sqrt(2))
     weights = half.real(at(half, (0.0, 0.0)), {}).weights
     assert weights[0, -1].item() == pytest.approx(inside, abs=1e-14)

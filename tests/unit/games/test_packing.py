@@ -37,7 +37,9 @@ MEMBERS = [Member(seed, 60, 1e-3) for seed in (3, 4, 5)]
 
 
 def packed_mlp(packing: int, **options):
-    return part("architecture", "mlp", latent_size=2, width=5, depth=1, activation="tanh", packing=packing, **options)
+    return part(
+        "architecture", "mlp", latent_size=2, width=5, depth=1, activation="tanh", packing_degree=packing, **options
+    )
 
 
 def packed_gan(packing: int, batch_size: int = 12, **parts) -> GAN:
@@ -102,7 +104,7 @@ def test_steps_are_those_of_the_article(packing, gamma):
 
 
 @pytest.mark.parametrize("packing", [2, 3])
-@pytest.mark.parametrize("name", ["one_centred", "zero_centred"])
+@pytest.mark.parametrize("name", ["wgan_gp", "zero_centered_gp"])
 def test_penalties_between_examples_move_a_group_as_one(name, packing):
     game = packed_gan(packing, 6, regularizer=part("regularizer", name, gamma=1.0))
     match = Match(game, MEMBERS[:1], CPU, torch.float64)
@@ -120,7 +122,7 @@ def test_penalties_between_examples_move_a_group_as_one(name, packing):
     between = ((1 - share) * real + share * fake).requires_grad_()
     (gradient,) = torch.autograd.grad(module(between).sum(), between)
     lengths = gradient.norm(dim=1)
-    expected = {"one_centred": (lengths - 1).square().mean(), "zero_centred": lengths.square().mean() / 2}[name]
+    expected = {"wgan_gp": (lengths - 1).square().mean(), "zero_centered_gp": lengths.square().mean() / 2}[name]
     torch.testing.assert_close(penalty[0], expected, rtol=1e-9, atol=1e-12)
 
 
@@ -138,14 +140,14 @@ def test_real_and_generated_groups_share_a_pass_and_do_not_mix(name, player, mon
 
 
 def test_a_discriminator_that_normalises_by_the_batch_mixes_groups():
-    architecture = part("architecture", "dcgan", features=2, latent_size=2, packing=2)
+    architecture = part("architecture", "dcgan", base_channels=2, latent_size=2, packing_degree=2)
     game = gan(np.zeros((60, 3, 8, 8)), data=IMAGES, architecture=architecture, batch_size=8)
     assert not game.shares_pass
     assert mixes_examples(game, MEMBERS)
 
 
 def test_a_group_has_one_flipped_label():
-    game = packed_gan(3, objective=part("objective", "non_saturating", flip=0.5))
+    game = packed_gan(3, objective=part("objective", "non_saturating", label_flip_probability=0.5))
     drawn = game.sample(MEMBERS[0], 0, 5, torch.float64)
     assert drawn["flip.real"].shape == drawn["flip.fake"].shape == (5, 4)
     match = Match(game, MEMBERS[:1], CPU, torch.float64)
@@ -165,9 +167,9 @@ def test_a_group_has_one_flipped_label():
 @pytest.mark.parametrize(
     "made",
     [
-        lambda m: (part("architecture", "mlp", width=4, depth=1, packing=m), PLANE),
-        lambda m: (part("architecture", "fc", hidden=(8,), latent_size=2, packing=m), IMAGES),
-        lambda m: (part("architecture", "dcgan", features=2, latent_size=2, packing=m), IMAGES),
+        lambda m: (part("architecture", "mlp", width=4, depth=1, packing_degree=m), PLANE),
+        lambda m: (part("architecture", "fc", hidden_sizes=(8,), latent_size=2, packing_degree=m), IMAGES),
+        lambda m: (part("architecture", "dcgan", base_channels=2, latent_size=2, packing_degree=m), IMAGES),
     ],
     ids=["mlp", "fc", "dcgan"],
 )
@@ -186,7 +188,7 @@ def test_an_architecture_with_packing_keeps_the_contract(made, packing):
 
 
 @pytest.mark.parametrize("packing", [2, 3])
-@pytest.mark.parametrize("regularizer", ["r1", "one_centred"])
+@pytest.mark.parametrize("regularizer", ["r1", "wgan_gp"])
 def test_runs_with_packing_are_trained_together_as_alone(packing, regularizer):
     """Steps of the pack are traced, those of one run are not."""
     game = packed_gan(packing, regularizer=part("regularizer", regularizer))
@@ -211,7 +213,9 @@ def test_the_work_of_a_batch_counts_every_example_once(packing):
 
 
 def test_a_batch_that_cannot_be_divided_is_refused_with_those_that_can():
-    with pytest.raises(GanbenchError, match=r"with packing=3 .* a batch of 10 examples .* take 9 or 12 examples\."):
+    with pytest.raises(
+        GanbenchError, match=r"with packing_degree=3 .* a batch of 10 examples .* take 9 or 12 examples\."
+    ):
         packed_gan(3, 10)
     with pytest.raises(GanbenchError, match=r"a batch of 2 examples .* take 3 examples\."):
         packed_gan(3, 2)
@@ -222,7 +226,7 @@ def test_a_batch_that_cannot_be_divided_is_refused_with_those_that_can():
     [
         (
             {"batch_size": [9, 16]},
-            r"train.batch_size: with architecture 'mlp\(.*packing=3.*\)'.* a batch of 16 examples",
+            r"train.batch_size: with architecture 'mlp\(.*packing_degree=3.*\)'.* a batch of 16 examples",
         ),
         pytest.param({"batch_size": 18, "accumulation_steps": 2}, None, marks=pytest.mark.slow),
         (
@@ -234,7 +238,7 @@ def test_a_batch_that_cannot_be_divided_is_refused_with_those_that_can():
 def test_check_refuses_a_batch_that_cannot_be_divided(tmp_path, sizes, said, hurried):
     grid = {
         "dataset": {"name": "ring8", "examples": 64},
-        "architecture": {"name": "mlp", "width": 4, "depth": 1, "latent_size": 2, "packing": 3},
+        "architecture": {"name": "mlp", "width": 4, "depth": 1, "latent_size": 2, "packing_degree": 3},
         "learning_rate": 1e-3,
         "seed": [0, 1],
     }
@@ -250,7 +254,7 @@ def test_check_refuses_a_batch_that_cannot_be_divided(tmp_path, sizes, said, hur
 class PackedConditional(Conditional):
     """A conditional architecture that says it judges two examples together."""
 
-    packing: int = 2
+    packing_degree: int = 2
 
 
 @dataclass(frozen=True)
@@ -258,7 +262,7 @@ class OnePerExample(Architecture):
     """An architecture that says it judges groups, but gives a logit for each example."""
 
     latent_size: int = 2
-    packing: object = 2
+    packing_degree: object = 2
     passed_to_generator: ClassVar[tuple[str, ...]] = ()
 
     def generator(self, data: DataSpec) -> nn.Module:
@@ -278,11 +282,14 @@ class PassingGroups(OnePerExample):
 @pytest.mark.parametrize(
     ("architecture", "said"),
     [
-        (PackedConditional(), "takes labels, but with packing=2 .* take packing=1, or a discriminator without labels"),
+        (
+            PackedConditional(),
+            "takes labels, but with packing_degree=2 .* take packing_degree=1, or a discriminator without labels",
+        ),
         (OnePerExample(), r"gives outputs of shape \(8,\) .*; must be \(4,\), one for every 2 examples"),
-        (OnePerExample(packing=0), "packing must be a whole number of at least 1, .* but is 0"),
-        (OnePerExample(packing=True), "but is True"),
-        (PassingGroups(), "passes outputs on to the generator, but with packing=2"),
+        (OnePerExample(packing_degree=0), "packing_degree must be a whole number of at least 1, .* but is 0"),
+        (OnePerExample(packing_degree=True), "but is True"),
+        (PassingGroups(), "passes outputs on to the generator, but with packing_degree=2"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -296,7 +303,7 @@ def test_an_objective_that_needs_the_class_of_each_example_is_refused():
     labels = np.arange(60) % 8
     parts = {"objective": part("objective", "auxiliary_classifier"), "labels": labels}
     architecture = PackedConditional("classes")
-    with pytest.raises(GanbenchError, match="AuxiliaryClassifier needs the class of each; take packing=1"):
+    with pytest.raises(GanbenchError, match="AuxiliaryClassifier needs the class of each; take packing_degree=1"):
         gan(POINTS, data=PLANE, architecture=architecture, **parts)
 
 
@@ -317,7 +324,7 @@ def test_an_own_architecture_with_an_invalid_packing_is_named(tmp_path, hurried)
         "@dataclass(frozen=True)\n"
         "class Own(Architecture):\n"
         "    latent_size: int = 2\n"
-        "    packing: int = 0\n\n"
+        "    packing_degree: int = 0\n\n"
         "    def generator(self, data):\n"
         "        return nn.Linear(2, 2)\n\n"
         "    def discriminator(self, data):\n"
@@ -326,14 +333,20 @@ def test_an_own_architecture_with_an_invalid_packing_is_named(tmp_path, hurried)
     ring = {"name": "ring8", "examples": 64}
     grid = {"dataset": ring, "architecture": str(path), "learning_rate": 1e-3, "seed": 0}
     study = {"study": "tiny", "results": str(tmp_path), "grid": [grid], "train": {"steps": 10}}
-    with pytest.raises(GanbenchError, match="packing must be a whole number of at least 1"):
+    with pytest.raises(GanbenchError, match="packing_degree must be a whole number of at least 1"):
         try_study(Plan(parse(study, origin="study")))
 
 
 UNCONDITIONAL = {
-    "sngan": {"features": 2, "latent_size": 3},
-    "r3gan": {"features": 4, "most_features": 8, "latent_size": 3, "group_width": 4},
-    "style": {"features": 4, "most_features": 8, "latent_size": 3, "style_size": 3, "minibatch_deviation": True},
+    "sngan": {"base_channels": 2, "latent_size": 3},
+    "r3gan": {"base_channels": 4, "max_channels": 8, "latent_size": 3, "group_width": 4},
+    "stylegan2": {
+        "base_channels": 4,
+        "max_channels": 8,
+        "latent_size": 3,
+        "style_size": 3,
+        "minibatch_deviation": True,
+    },
 }
 
 
@@ -341,7 +354,7 @@ UNCONDITIONAL = {
 def test_a_packed_discriminator_is_the_one_of_joined_images(name):
     """That of images with m times the channels: the same parameters from the same seed, and the same logits."""
     options, joined = UNCONDITIONAL[name], replace(IMAGES, shape=(9, 8, 8))
-    packed = initial_module(part("architecture", name, packing=3, **options), "discriminator", IMAGES, 0)
+    packed = initial_module(part("architecture", name, packing_degree=3, **options), "discriminator", IMAGES, 0)
     plain = initial_module(part("architecture", name, **options), "discriminator", joined, 0)
     assert torch.equal(Network.vector(packed), Network.vector(plain))
     x = torch.randn(12, 3, 8, 8)
@@ -351,12 +364,12 @@ def test_a_packed_discriminator_is_the_one_of_joined_images(name):
 
 @pytest.mark.parametrize("name", UNCONDITIONAL)
 def test_packed_image_networks_train_together_as_alone(name):
-    architecture = part("architecture", name, packing=2, **UNCONDITIONAL[name])
+    architecture = part("architecture", name, packing_degree=2, **UNCONDITIONAL[name])
     assert architecture_fault(architecture, IMAGES) is None
     images = np.random.default_rng(0).uniform(-1, 1, (16, 3, 8, 8))
     game = gan(images, data=IMAGES, architecture=architecture, batch_size=6)
     members = [Member(seed, 16, 1e-3) for seed in (0, 1)]
-    assert mixes_examples(game, members) == (name == "style"), "by its deviation over the groups"
+    assert mixes_examples(game, members) == (name == "stylegan2"), "by its deviation over the groups"
     plain = training(2)
     for member, result in zip(members, train(game, plain, members, device=CPU), strict=True):
         (alone,) = train(game, plain, [member], device=CPU)
@@ -368,5 +381,5 @@ def test_packed_image_networks_train_together_as_alone(name):
 
 def test_a_packed_discriminator_with_labels_is_refused():
     for name in ("sngan", "r3gan"):
-        architecture = part("architecture", name, packing=2, conditioning="projection", **UNCONDITIONAL[name])
-        assert "its discriminator takes labels, but with packing=2" in architecture_fault(architecture, IMAGES)
+        architecture = part("architecture", name, packing_degree=2, conditioning="projection", **UNCONDITIONAL[name])
+        assert "its discriminator takes labels, but with packing_degree=2" in architecture_fault(architecture, IMAGES)

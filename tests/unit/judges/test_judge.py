@@ -34,32 +34,32 @@ def steps(judge: ClassifierJudge, known: Examples) -> list[tuple[int, int]]:
 
 
 def test_training_takes_no_longer_where_there_are_more_examples():
-    judge = ClassifierJudge(steps=20, enough=2.0, least_accuracy=0.5)
+    judge = ClassifierJudge(max_steps=20, target_accuracy=2.0, min_accuracy=0.5)
     few, many = (steps(judge, examples(count)) for count in (100, 3000))
     assert few == many == [(step, 20) for step in range(1, 21)]
 
 
 def test_training_ends_when_enough_are_right_and_does_the_same_twice():
-    judge = ClassifierJudge(steps=100)
+    judge = ClassifierJudge(max_steps=100)
     known = examples(200)
     first, again = judge.fit(known), judge.fit(known)
     assert first["steps"] < 100
-    assert first["accuracy"] >= judge.enough
+    assert first["accuracy"] >= judge.target_accuracy
     assert np.array_equal(first["theta"], again["theta"])
-    assert replace(judge, enough=2.0).fit(known)["steps"] == 100
+    assert replace(judge, target_accuracy=2.0).fit(known)["steps"] == 100
 
 
 def test_what_cannot_be_learned_is_given_up_halfway_with_numbers():
     told: list[tuple[int, int]] = []
     message = r"after 20 of 40 steps on 200 examples the classifier is right on \d+\.\d% of the held-out examples, and "
     with pytest.raises(GanbenchError, match=message + r"counting modes needs 97% \(it was right on [\d.%, ]+\)"):
-        ClassifierJudge(steps=40).fit(examples(200, shuffled=True), lambda *step: told.append(step))
+        ClassifierJudge(max_steps=40).fit(examples(200, shuffled=True), lambda *step: told.append(step))
     assert told[-1] == (20, 40)
 
 
 def test_too_little_at_the_end_is_refused():
     with pytest.raises(GanbenchError, match=re.escape("after 40 of 40 steps")):
-        ClassifierJudge(steps=40, least_accuracy=0.995, enough=2.0).fit(nearly())
+        ClassifierJudge(max_steps=40, min_accuracy=0.995, target_accuracy=2.0).fit(nearly())
 
 
 def nearly() -> Examples:

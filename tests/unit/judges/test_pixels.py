@@ -36,7 +36,7 @@ def test_distances_are_those_of_pixels_in_one_unit():
 
 def test_larger_images_are_averaged_down():
     image = np.kron(np.array([[0.0, 1.0], [-1.0, 0.5]]), np.ones((16, 16)))[None, None].astype(np.float32)
-    judge = part("judge", "pixels", side=2)
+    judge = part("judge", "pixels", max_image_size=2)
     judged = judge.judge({"mean": np.zeros(4), "scale": np.ones(4)}, image)
     assert judged.features.tolist() == [[0.0, 1.0, -1.0, 0.5]]
     assert judged.stored.shape == image.shape

@@ -41,7 +41,7 @@ def test_coordinates_of_points_keep_their_shape():
     """A long and narrow cloud stays one: its mean variance is 1, and not each."""
     random = np.random.default_rng(0)
     train = (random.normal(size=(2000, 2)) * [3.0, 0.5] + [5, -2]).astype(np.float32)
-    facts = {"centres": np.array([[5.0, -2.0]]), "sigma": np.array(3.0)}
+    facts = {"centers": np.array([[5.0, -2.0]]), "sigma": np.array(3.0)}
     modes = np.zeros(2000, np.int64)
     judge = part("judge", "mixture")
     state = judge.fit(Examples(train, modes, train[:50], modes[:50], facts))
@@ -51,7 +51,7 @@ def test_coordinates_of_points_keep_their_shape():
     assert judge.judge(state, train).confident.mean() > 0.99, "modes are told in the coordinates themselves"
 
 
-@pytest.mark.parametrize("metric", ["fd", "kid"])
+@pytest.mark.parametrize("metric", ["fd", "kd"])
 def test_the_same_failure_scores_the_same_in_units_ten_times_as_large(metric):
     scores = []
     for unit in (1.0, 10.0):
@@ -85,12 +85,12 @@ def test_a_constant_feature_keeps_its_scale(constant):
 def test_on_digits_real_data_score_about_0_and_noise_scores_far_more(judge):
     dataset = part("dataset", "digits")
     examples = dataset.load()
-    quick = {"steps": 200, "enough": 0.9, "least_accuracy": 0.5} if judge == "classifier" else {}
+    quick = {"max_steps": 200, "target_accuracy": 0.9, "min_accuracy": 0.5} if judge == "classifier" else {}
     made = part("judge", judge, **quick)
-    scorer = Scorer.of(made, made.fit(examples), [part("metric", "fd"), part("metric", "kid")], dataset.spec, examples)
+    scorer = Scorer.of(made, made.fit(examples), [part("metric", "fd"), part("metric", "kd")], dataset.spec, examples)
     heldout = scorer.score(floats(examples.heldout))
     noise = scorer.score(np.random.default_rng(0).uniform(-1, 1, (360, 1, 8, 8)).astype(np.float32))
     assert 0 < heldout["fd"] < 2, "of 32 or 64 features of variance 1"
-    assert abs(heldout["kid"]) < 0.1
+    assert abs(heldout["kd"]) < 0.1
     assert noise["fd"] > 10 * heldout["fd"]
-    assert noise["kid"] > 0.5
+    assert noise["kd"] > 0.5

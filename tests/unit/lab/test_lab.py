@@ -88,7 +88,7 @@ def test_eigenvalues_of_the_flow_and_of_a_step_are_the_known_ones():
         "alternating": [1, 1, 1],
         "extragradient": [sqrt(0.9901), sqrt(0.8125), 1],
         "optimistic": [0.99493615, sqrt(0.5), sqrt(2 + sqrt(3))],
-        "unrolled(steps=1)": [sqrt(0.99), sqrt(0.75), 0],
+        "unrolled(unrolling_steps=1)": [sqrt(0.99), sqrt(0.75), 0],
     }.items():
         radius = lab.spectral_radius("bilinear", dynamics, learning_rate=[0.1, 0.5, 1.0], at=[0, 0])
         np.testing.assert_allclose(radius, known, rtol=1e-7, atol=1e-7)
@@ -103,7 +103,7 @@ def test_eigenvalues_of_the_flow_and_of_a_step_are_the_known_ones():
     [
         ((1.0, 0.0, 0.0, 2.0), "stable node"),
         ((1.0, 2.0, -2.0, 1.0), "stable focus"),
-        ((0.0, 1.0, -1.0, 0.0), "centre"),
+        ((0.0, 1.0, -1.0, 0.0), "center"),
         ((-1.0, 2.0, -2.0, -1.0), "unstable focus"),
         ((-1.0, 0.0, 0.0, -2.0), "unstable node"),
         ((1.0, 0.0, 0.0, -1.0), "saddle"),
@@ -165,11 +165,11 @@ def test_shapes_and_tables():
 
 def test_members_start_and_go_as_runs_of_their_seeds():
     together = lab.play(
-        "gaussian(discriminator=sigmoid, samples=20, fresh=true)", "alternating", seeds=[5, 2, 5], steps=30
+        "gaussian(discriminator=sigmoid, samples=20, resample=true)", "alternating", seeds=[5, 2, 5], steps=30
     )
     for place, seed in enumerate([5, 2, 5]):
         alone = lab.play(
-            "gaussian(discriminator=sigmoid, samples=20, fresh=true)", "alternating", seeds=[seed], steps=30
+            "gaussian(discriminator=sigmoid, samples=20, resample=true)", "alternating", seeds=[seed], steps=30
         )
         np.testing.assert_allclose(together.trajectory[place], alone.trajectory[0], rtol=1e-9, atol=1e-12)
     assert not np.allclose(together.trajectory[0], together.trajectory[1])
@@ -182,7 +182,7 @@ def test_members_start_and_go_as_runs_of_their_seeds():
         ({"name": "consensus", "gamma": [0.1, 1.0, 3.0]}, "sgd", {}),
         ("alternating", {"name": "sgd", "momentum": [-0.5, 0.0, 0.5]}, {"learning_rate": [0.1, 0.2, 0.3]}),
         ("extragradient(extrapolation=[0, 0.5, 1])", {"name": "adam", "beta1": [0.0, 0.5, 0.9]}, {}),
-        ("noise_averaging(sigma=[0.1, 0.2, 0.3], perturbations=4)", "sgd", {"seeds": [4, 5, 6]}),
+        ("gaussian_smoothing(sigma=[0.1, 0.2, 0.3], perturbations=4)", "sgd", {"seeds": [4, 5, 6]}),
     ],
     ids=str,
 )
@@ -310,7 +310,7 @@ def test_ten_thousand_members_are_one_pack():
         ({"dynamics": {"name": "consensus", "gamma": [1, float("nan")]}}, ["option 'gamma' must be finite"]),
         ({"dynamics": {"name": "consensus", "gamma": [1, -2]}}, ["must be a finite number of at least 0, but is -2"]),
         ({"optimizer": "sgd(momentum=[0.5, 1e308])"}, ["'momentum' must be a finite number above -1 and below 1"]),
-        ({"dynamics": {"name": "lookahead", "period": [2, 3]}}, ["'period' is int", "only real-valued options"]),
+        ({"dynamics": {"name": "lookahead", "sync_period": [2, 3]}}, ["'sync_period' is int", "only real-valued"]),
         ({"dynamics": 3}, ["dynamics: must be a name", "but is 3"]),
         ({"dynamics": Extragradient}, ["or an object of that family"]),
         ({"dynamics": "runge_kutta", "optimizer": "adam"}, ["runge_kutta", "has the state"]),

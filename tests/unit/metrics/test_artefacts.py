@@ -1,4 +1,4 @@
-"""Lattices and repeated textures: known patterns in noise and in photographs."""
+"""Checkerboards and repeated textures: known patterns in noise and in photographs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from photographs import pieces
 from ganbench.core.evenly_spaced import evenly_spaced
 from ganbench.data import DataSpec
 from ganbench.metrics._images import brightness
-from ganbench.metrics.lattice import Lattice
+from ganbench.metrics.checkerboard import Checkerboard
 from ganbench.metrics.texture import Texture
 
 
-def score(metric: Lattice | Texture, generated: np.ndarray, real: np.ndarray) -> float:
+def score(metric: Checkerboard | Texture, generated: np.ndarray, real: np.ndarray) -> float:
     (value,) = metric.score(images(generated), metric.reference(images(real), images(real))).values()
     return value
 
@@ -25,7 +25,7 @@ def noise(count: int, height: int, width: int, seed: int, spread: float = 0.1) -
     return np.random.default_rng(seed).normal(0, spread, size=(count, 1, height, width))
 
 
-# Lattice --------------------------------------------------------------------------------------------------------------
+# Checkerboard ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (32, 16), (28, 28), (4, 6)])
@@ -34,59 +34,61 @@ def test_a_checkerboard_in_noise_has_its_power(height, width, amplitude):
     """Its one coefficient is amplitude * height * width, among those of noise of variance s^2 height width."""
     rows, columns = np.indices((height, width))
     board = amplitude * np.where((rows + columns) % 2, -1.0, 1.0)
-    found = score(Lattice(), noise(3000, height, width, 0) + board, noise(3000, height, width, 1))
+    found = score(Checkerboard(), noise(3000, height, width, 0) + board, noise(3000, height, width, 1))
     expected = 10 * math.log10(1 + height * width * amplitude**2 / 0.1**2)
     assert found == pytest.approx(expected, abs=0.5)
 
 
 @pytest.mark.parametrize("period", [2, 4, 8])
-def test_a_lattice_of_each_period_is_found(period):
+def test_a_checkerboard_of_each_period_is_found(period):
     x = noise(400, 32, 32, 2)
-    lattice = np.zeros((32, 32))
-    lattice[::period, :] = 0.1
-    plain, real = score(Lattice(), x, noise(400, 32, 32, 3)), noise(400, 32, 32, 3)
+    checkerboard = np.zeros((32, 32))
+    checkerboard[::period, :] = 0.1
+    plain, real = score(Checkerboard(), x, noise(400, 32, 32, 3)), noise(400, 32, 32, 3)
     assert abs(plain) < 2
-    assert score(Lattice(), x + lattice, real) > 10
+    assert score(Checkerboard(), x + checkerboard, real) > 10
     other = np.zeros((32, 32))
     other[::5, :] = 0.1
-    assert score(Lattice(), x + other, real) < 4, "a period of five pixels is none of a lattice of layers"
+    assert score(Checkerboard(), x + other, real) < 4, "a period of five pixels is none of a checkerboard of layers"
 
 
-def test_a_lattice_that_real_images_have_is_none_of_the_generator():
-    lattice = np.zeros((16, 16))
-    lattice[::4, ::4] = 0.3
-    real, generated = noise(500, 16, 16, 4) + lattice, noise(500, 16, 16, 5)
-    assert abs(score(Lattice(), generated + lattice, real)) < 2
-    assert score(Lattice(), generated, real) < 2
+def test_a_checkerboard_that_real_images_have_is_none_of_the_generator():
+    checkerboard = np.zeros((16, 16))
+    checkerboard[::4, ::4] = 0.3
+    real, generated = noise(500, 16, 16, 4) + checkerboard, noise(500, 16, 16, 5)
+    assert abs(score(Checkerboard(), generated + checkerboard, real)) < 2
+    assert score(Checkerboard(), generated, real) < 2
 
 
 def test_fewer_levels_have_fewer_frequencies():
-    lattice = np.zeros((32, 32))
-    lattice[::4, :] = 0.1
-    lattice -= (lattice[::2].mean() - lattice[1::2].mean()) * np.where(np.arange(32) % 2, -0.5, 0.5)[:, None]
-    real, generated = noise(400, 32, 32, 6), noise(400, 32, 32, 7) + lattice
-    assert score(Lattice(levels=2), generated, real) > 5 + score(Lattice(levels=1), generated, real)
+    checkerboard = np.zeros((32, 32))
+    checkerboard[::4, :] = 0.1
+    checkerboard -= (checkerboard[::2].mean() - checkerboard[1::2].mean()) * np.where(np.arange(32) % 2, -0.5, 0.5)[
+        :, None
+    ]
+    real, generated = noise(400, 32, 32, 6), noise(400, 32, 32, 7) + checkerboard
+    assert score(Checkerboard(levels=2), generated, real) > 5 + score(Checkerboard(levels=1), generated, real)
 
 
 @pytest.mark.parametrize("different", [1, 5, 20])
-def test_a_collapse_onto_few_images_is_no_lattice_and_hides_none(different):
-    """The largest peaks of few images are noise, of up to 12 dB here, at all frequencies alike; a lattice is not."""
+def test_a_collapse_onto_few_images_is_no_checkerboard_and_hides_none(different):
+    """The largest peaks of few images are noise, of up to 12 dB here, at all frequencies alike; no checkerboard is."""
     real = pieces(300, 32, 0)
-    reference = Lattice().reference(images(real), images(real))
-    lattice = np.zeros((32, 32))
-    lattice[::2, ::2] = 0.1
+    reference = Checkerboard().reference(images(real), images(real))
+    checkerboard = np.zeros((32, 32))
+    checkerboard[::2, ::2] = 0.1
 
     def excess(added: np.ndarray | float) -> np.ndarray:
         found = []
         for seed in range(1, 21):
             few = np.resize(pieces(different, 32, seed) + added, real.shape) + noise(300, 32, 32, seed, 0.01)
-            found += Lattice().score(images(few), reference).values()
+            found += Checkerboard().score(images(few), reference).values()
         return np.array(found)
 
     plain = excess(0.0)
     assert abs(np.median(plain)) < 1
     assert np.quantile(np.abs(plain), 0.9) < 4, "as the docstring says"
-    assert (excess(lattice) > 6).mean() >= 0.9
+    assert (excess(checkerboard) > 6).mean() >= 0.9
 
 
 # Texture --------------------------------------------------------------------------------------------------------------
@@ -107,7 +109,7 @@ def test_images_of_one_tile_repeat_it_wholly():
 def test_bytes_and_numbers_have_the_same_scores():
     stored = np.random.default_rng(2).integers(256, size=(300, 3, 16, 16), dtype=np.uint8)
     numbers = stored / np.float32(127.5) - np.float32(1)
-    for metric in (Lattice(), Texture()):
+    for metric in (Checkerboard(), Texture()):
         one, other = (metric.reference(images(each), images(each)) for each in (stored, numbers))
         for name in one:
             np.testing.assert_array_equal(one[name], other[name])
@@ -117,32 +119,32 @@ def test_bytes_and_numbers_have_the_same_scores():
 
 
 def test_each_moves_with_its_artefact_in_photographs_and_not_with_the_other_s():
-    """Nor with noise, or with images left out. Tiles are told from a lattice less well: their
+    """Nor with noise, or with images left out. Tiles are told from a checkerboard less well: their
     spectra are of lines, some of which lie near its frequencies, and those of even sizes have them all."""
     real, fresh = pieces(300, 32, 0), pieces(300, 32, 1)
-    lattice = np.zeros((32, 32))
-    lattice[::2, ::2] = 0.025
+    checkerboard = np.zeros((32, 32))
+    checkerboard[::2, ::2] = 0.025
     sizes = np.resize([9, 11, 13], len(fresh))
     tiles = [np.tile(image[:, :size, :size], (1, 4, 4)) for image, size in zip(fresh, sizes, strict=True)]
     tiled = np.stack([each[:, :32, :32] for each in tiles])
     tampered = {
         "nothing": fresh,
-        "a lattice": fresh + lattice,
+        "a checkerboard": fresh + checkerboard,
         "tiles": np.where(np.arange(300)[:, None, None, None] < 150, tiled, fresh),
         "noise": fresh + noise(300, 32, 32, 2, 0.05),
         "half left out": np.repeat(fresh[:150], 2, axis=0),
     }
-    excess = {what: score(Lattice(), each, real) for what, each in tampered.items()}
+    excess = {what: score(Checkerboard(), each, real) for what, each in tampered.items()}
     repetition = {what: score(Texture(), each, real) for what, each in tampered.items()}
-    assert excess["a lattice"] > 10
-    assert all(value < 6 for what, value in excess.items() if what != "a lattice"), excess
+    assert excess["a checkerboard"] > 10
+    assert all(value < 6 for what, value in excess.items() if what != "a checkerboard"), excess
     assert repetition["tiles"] > 0.3
     assert all(abs(value) < 0.15 for what, value in repetition.items() if what != "tiles"), repetition
 
 
 def test_images_without_contrast_have_defined_scores():
     flat, real = np.full((20, 1, 16, 16), 0.3), noise(100, 16, 16, 8)
-    for metric in (Lattice(), Texture()):
+    for metric in (Checkerboard(), Texture()):
         assert score(metric, flat, flat) == 0
         assert abs(score(metric, flat, real)) < 3
         assert score(metric, real, real) == 0
@@ -160,11 +162,11 @@ def test_examples_are_thinned_to_a_number_that_does_not_jump():
 
 def test_which_images_they_are_for():
     for metric, shape, bounded, message in (
-        (Lattice(), (3, 32, 32), True, None),
-        (Lattice(), (1, 4, 6), True, None),
-        (Lattice(), (1, 5, 8), True, "even height and width"),
-        (Lattice(), (1, 2, 8), True, "4 pixels a side or more"),
-        (Lattice(), (2,), True, "images with values in [-1, 1]"),
+        (Checkerboard(), (3, 32, 32), True, None),
+        (Checkerboard(), (1, 4, 6), True, None),
+        (Checkerboard(), (1, 5, 8), True, "even height and width"),
+        (Checkerboard(), (1, 2, 8), True, "4 pixels a side or more"),
+        (Checkerboard(), (2,), True, "images with values in [-1, 1]"),
         (Texture(), (3, 16, 16), True, None),
         (Texture(), (3, 8, 8), True, "16 pixels a side or more"),
         (Texture(), (3, 16, 16), False, "images with values in [-1, 1]"),

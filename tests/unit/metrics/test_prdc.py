@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from judging import scores
 from prdc import compute_prdc
 
-from ganbench.metrics import _neighbours
-from ganbench.metrics._neighbours import ball_counts, closest, nearest, squared_distances, squared_radii
+from ganbench.metrics import _neighbors
+from ganbench.metrics._neighbors import ball_counts, closest, nearest, squared_distances, squared_radii
 from ganbench.metrics.prdc import PRDC
 
 # Neighbours -----------------------------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ def test_blocks_change_nothing(monkeypatch):
     queries, points = random.normal(size=(301, 7)), random.normal(size=(97, 7))
     radii = squared_radii(points, 3)
     whole = (*nearest(queries, points, 2), *ball_counts(points, radii, queries))
-    monkeypatch.setattr(_neighbours, "BLOCK_BYTES", 5000)  # six queries
+    monkeypatch.setattr(_neighbors, "BLOCK_BYTES", 5000)  # six queries
     parts = (*nearest(queries, points, 2), *ball_counts(points, squared_radii(points, 3), queries))
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -65,7 +65,7 @@ def test_an_outlier_leaves_other_pairs_to_the_matrix_product(monkeypatch):
     points, queries = random.normal(size=(1000, 3)), random.normal(size=(200, 3))
     points[7] = 1e8
     real = squared_distances
-    monkeypatch.setattr(_neighbours, "squared_distances", lambda *of: counts.append(len(of[2])) or real(*of))
+    monkeypatch.setattr(_neighbors, "squared_distances", lambda *of: counts.append(len(of[2])) or real(*of))
     squared = np.square(queries[:, None] - points).sum(axis=2)
     found, _ = nearest(queries, points, 2)
     np.testing.assert_array_equal(found, np.argsort(squared, axis=1)[:, :2])
@@ -167,5 +167,5 @@ def test_a_constant_generator_and_equal_sets_have_defined_scores():
 def test_large_sets_are_thinned_evenly():
     random = np.random.default_rng(4)
     real, generated = random.normal(size=(450, 2)), random.normal(size=(300, 2))
-    assert scores(PRDC(most=150), generated, real) == scores(PRDC(), generated[::2], real[::3])
+    assert scores(PRDC(max_examples=150), generated, real) == scores(PRDC(), generated[::2], real[::3])
     assert PRDC(k=7).fewest == 8

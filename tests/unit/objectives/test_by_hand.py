@@ -101,16 +101,16 @@ def test_gradients_in_the_logits_are_as_by_hand(name, r, f):
 @pytest.mark.parametrize("name", ["non_saturating", "minimax", "binary_cross_entropy"])
 def test_labels_smoothed_on_both_sides_are_those_of_the_cross_entropy(name):
     """L_D has the labels 1 - s of real and s of generated examples, L_G none; of the latter the optimum is D = s."""
-    objective, real, fake = part("objective", name, smoothing=0.2, two_sided=True), on(REAL), on(FAKE)
+    objective, real, fake = part("objective", name, label_smoothing=0.2, two_sided_smoothing=True), on(REAL), on(FAKE)
     labels = [torch.full_like(each.logits, label) for each, label in ((real, 0.8), (fake, 0.2))]
     expected = bce(real.logits, labels[0]) + bce(fake.logits, labels[1])
     torch.testing.assert_close(objective.discriminator_loss(real, fake), expected[None])
-    plain, one_sided = part("objective", name), part("objective", name, smoothing=0.2)
+    plain, one_sided = part("objective", name), part("objective", name, label_smoothing=0.2)
     torch.testing.assert_close(objective.generator_loss(real, fake), plain.generator_loss(real, fake))
     torch.testing.assert_close(one_sided.fake(fake.logits), plain.fake(fake.logits))
     optimum = torch.tensor([np.log(0.2 / 0.8)], dtype=DOUBLE, requires_grad=True)
     (gradient,) = torch.autograd.grad(objective.fake(optimum).sum(), optimum)
     assert gradient.item() == pytest.approx(0, abs=1e-12)
     if name == "binary_cross_entropy":
-        saturating = part("objective", name, smoothing=0.2, two_sided=True, saturating=True)
+        saturating = part("objective", name, label_smoothing=0.2, two_sided_smoothing=True, saturating=True)
         torch.testing.assert_close(saturating.generator_loss(real, fake), -plain.fake(fake.logits).mean()[None])

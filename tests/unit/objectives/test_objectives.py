@@ -81,12 +81,12 @@ LOSSES: dict[str, tuple[Objective, Callable, Callable]] = {
         lambda r, f: F.mse_loss(f, ones(f, 0.7)) / 2,
     ),
     "smoothed": (
-        part("objective", "non_saturating", smoothing=0.2),
+        part("objective", "non_saturating", label_smoothing=0.2),
         lambda r, f: bce(r, ones(r, 0.8)) + bce(f, ones(f, 0.0)),
         lambda r, f: bce(f, ones(f)),
     ),
     "smoothed minimax": (
-        part("objective", "minimax", smoothing=0.1),
+        part("objective", "minimax", label_smoothing=0.1),
         lambda r, f: bce(r, ones(r, 0.9)) + bce(f, ones(f, 0.0)),
         lambda r, f: -bce(f, ones(f, 0.0)),
     ),
@@ -96,7 +96,7 @@ LOSSES: dict[str, tuple[Objective, Callable, Callable]] = {
         lambda r, f: -bce(r, ones(r)) - bce(f, ones(f, 0.0)),
     ),
     "probabilities": (
-        part("objective", "binary_cross_entropy", smoothing=0.1),
+        part("objective", "binary_cross_entropy", label_smoothing=0.1),
         lambda r, f: of_probabilities(r.sigmoid(), ones(r, 0.9)) + of_probabilities(f.sigmoid(), ones(f, 0.0)),
         lambda r, f: of_probabilities(f.sigmoid(), ones(f)),
     ),
@@ -191,7 +191,7 @@ def test_training_on_an_objective_equals_a_plain_pytorch_loop(name):
 
 def test_training_with_flipped_labels_equals_a_plain_pytorch_loop():
     """The labels come from the run's own stream; its numbers, and how many are flipped, are a chance's."""
-    objective = part("objective", "non_saturating", flip=0.3, smoothing=0.1)
+    objective = part("objective", "non_saturating", label_flip_probability=0.3, label_smoothing=0.1)
     game = networks(part("architecture", "mlp", width=6, depth=1, latent_size=3), objective, batch_size=16)
 
     def losses(player, r, f, batch):
@@ -221,7 +221,7 @@ LEVELS = [sign * size for size in (0.0, 0.5, 5.0, 15.0, 16.5, 20.0, 30.0, 40.0, 
 @pytest.mark.parametrize("label", [0.0, 0.9, 1.0])
 def test_the_cross_entropy_of_probabilities_is_that_of_pytorch(label, dtype):
     """Its values, clamped logarithms among them, and its gradients, zeros among them."""
-    objective = part("objective", "binary_cross_entropy", smoothing=0.1 if label == 0.9 else 0.0)
+    objective = part("objective", "binary_cross_entropy", label_smoothing=0.1 if label == 0.9 else 0.0)
     term = {0.0: objective.fake, 0.9: objective.real, 1.0: objective.generator}[label]
     ours, theirs = (torch.tensor(LEVELS, dtype=dtype, requires_grad=True) for _ in range(2))
     values = term(ours)
@@ -268,7 +268,7 @@ def test_a_probability_that_is_no_number_harms_no_other():
 
 def test_the_cross_entropy_of_probabilities_has_second_derivatives():
     logits = torch.linspace(-6, 6, 13, dtype=DOUBLE, requires_grad=True)
-    objective = part("objective", "binary_cross_entropy", smoothing=0.2)
+    objective = part("objective", "binary_cross_entropy", label_smoothing=0.2)
     for term in (objective.real, objective.fake, objective.generator):
         assert torch.autograd.gradgradcheck(term, logits)
 
@@ -313,20 +313,20 @@ def around(real: Tensor, _: Tensor, batch: dict[str, Tensor]) -> Tensor:
     return real + batch["noise.mix"] * 0.5 * real.std(correction=0) * batch["noise.shift"]
 
 
-def zero_centred(slope: Tensor) -> Tensor:
+def zero_centered(slope: Tensor) -> Tensor:
     return slope.square().sum(1).mean() / 2
 
 
-def one_centred(slope: Tensor) -> Tensor:
+def one_centered(slope: Tensor) -> Tensor:
     return 10 * (slope.square().sum(1).sqrt() - 1).square().mean()
 
 
 PENALTIES = {  # where the gradient is taken, with whose labels, and what the penalty makes of it
-    "r1": (lambda real, fake, batch: real, "real", zero_centred),
-    "r2": (lambda real, fake, batch: fake, "fake", zero_centred),
-    "zero_centred": (between, "real", zero_centred),
-    "one_centred": (between, "real", one_centred),
-    "dragan": (around, "real", one_centred),
+    "r1": (lambda real, fake, batch: real, "real", zero_centered),
+    "r2": (lambda real, fake, batch: fake, "fake", zero_centered),
+    "zero_centered_gp": (between, "real", zero_centered),
+    "wgan_gp": (between, "real", one_centered),
+    "dragan": (around, "real", one_centered),
 }
 
 
@@ -416,7 +416,7 @@ def re_found(pattern: str, text: str | None) -> bool:
 
 @pytest.mark.parametrize("discriminates", [pytest.param("classes", marks=pytest.mark.slow), "named"])
 def test_training_an_auxiliary_classifier_equals_a_plain_pytorch_loop(discriminates):
-    game = networks(Conditional(discriminates), part("objective", "auxiliary_classifier", weight=0.7))
+    game = networks(Conditional(discriminates), part("objective", "auxiliary_classifier", class_weight=0.7))
 
     def losses(player, real, fake, batch):
         f, d = (fake["logits"], fake["class_logits"]) if discriminates == "named" else fake
@@ -429,7 +429,7 @@ def test_training_an_auxiliary_classifier_equals_a_plain_pytorch_loop(discrimina
     assert_equal_to(game, losses)
 
 
-@pytest.mark.parametrize("regularizer", ["r1", "one_centred", "instance_noise"])
+@pytest.mark.parametrize("regularizer", ["r1", "wgan_gp", "instance_noise"])
 def test_what_needs_logits_alone_takes_them(regularizer):
     """An objective and a penalty see the same game, whatever the discriminator gives besides."""
     parts = {"regularizer": part("regularizer", regularizer)}
@@ -519,10 +519,10 @@ def test_relativistic_average_losses_take_weighted_means(loss):
 @pytest.mark.parametrize("discriminator", ["sigmoid", "gaussian_half"])
 def test_relativistic_average_losses_by_quadrature_are_those_of_many_samples(loss, discriminator):
     parts = {"objective": part("objective", "relativistic_average", loss=loss), "discriminator": discriminator}
-    clip = {"clip": 0.9} if discriminator != "sigmoid" else {}
-    exact = Match(toy("gaussian", **parts, **clip), [Member(0, None, RATE)], CPU, DOUBLE)
+    limited = {"max_output": 0.9} if discriminator != "sigmoid" else {}
+    exact = Match(toy("gaussian", **parts, **limited), [Member(0, None, RATE)], CPU, DOUBLE)
     n = 400_000
-    drawn = Match(toy("gaussian", samples=n, **parts, **clip), [Member(0, None, RATE)], CPU, DOUBLE)
+    drawn = Match(toy("gaussian", samples=n, **parts, **limited), [Member(0, None, RATE)], CPU, DOUBLE)
     at = {"discriminator": torch.tensor([[0.7]], dtype=DOUBLE), "generator": torch.tensor([[-0.4]], dtype=DOUBLE)}
     here, there = (simultaneous_gradient(match, at, match.draw(0, 1)[0]) for match in (exact, drawn))
     for player in at:
@@ -534,7 +534,7 @@ def test_relativistic_average_losses_by_quadrature_are_those_of_many_samples(los
     ("objective", "message"),
     [
         (part("objective", "relativistic_pairing"), "game 'gaussian': .*one by one.* give samples"),
-        (part("objective", "minimax", flip=0.1), "flips labels of examples.* give samples"),
+        (part("objective", "minimax", label_flip_probability=0.1), "flips labels of examples.* give samples"),
         (part("objective", "auxiliary_classifier"), "needs 'labels'"),
     ],
 )
@@ -543,19 +543,21 @@ def test_expectations_that_no_quadrature_gives_are_refused(objective, message):
         toy("gaussian", objective=objective)
 
 
-@pytest.mark.parametrize("options", [{"flip": 0.4}, {"flip": 1.0}, {}])
+@pytest.mark.parametrize("options", [{"label_flip_probability": 0.4}, {"label_flip_probability": 1.0}, {}])
 def test_flipped_labels_of_points_are_the_terms_exchanged(options):
     """Of the Dirac-GAN, whose logits are psi x: real examples at 0, generated ones at theta."""
-    game = toy("dirac", examples=50, objective=part("objective", "hinge", **options))
+    game = toy("dirac", noise_samples=50, objective=part("objective", "hinge", **options))
     match = Match(game, [Member(seed, None, RATE) for seed in (0, 1)], CPU, DOUBLE)
     players, batch = match.init(), match.draw(0, 1)[0]
     loss, _ = match.loss("discriminator", players, batch)
     a = (players["discriminator"] * players["generator"])[:, 0]
-    flip = options.get("flip")
-    shares = [batch[f"flip.{kind}"].lt(flip).double().mean(1) if flip else 0 * a for kind in ("real", "fake")]
+    probability = options.get("label_flip_probability")
+    shares = [
+        batch[f"flip.{kind}"].lt(probability).double().mean(1) if probability else 0 * a for kind in ("real", "fake")
+    ]
     wanted = (1 - shares[0]) + shares[0] + (1 - shares[1]) * F.relu(1 + a) + shares[1] * F.relu(1 - a)
     torch.testing.assert_close(loss, wanted)
-    assert ("flip.real" in batch) == bool(flip)
+    assert ("flip.real" in batch) == bool(probability)
 
 
 class Counting(Objective):

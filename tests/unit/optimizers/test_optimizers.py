@@ -102,20 +102,20 @@ def test_adam_is_algorithm_1_of_its_paper():
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.4])
-@pytest.mark.parametrize("decay", [0.5, 1.0])
-def test_learning_rates_fall_as_powers_of_the_step(momentum, decay):
+@pytest.mark.parametrize("decay_exponent", [0.5, 1.0])
+def test_learning_rates_fall_as_powers_of_the_step(momentum, decay_exponent):
     gradients, rate = drawn_gradients(30), column(*RATES)
     velocity, theta = torch.zeros(3, 4).double(), torch.ones(3, 4).double()
-    found = path(optimizer("sgd", momentum=momentum, decay=decay), gradients, rate)
+    found = path(optimizer("sgd", momentum=momentum, decay_exponent=decay_exponent), gradients, rate)
     for k, grad in enumerate(gradients, start=1):
         velocity = momentum * velocity + grad
-        theta = theta - rate / k**decay * velocity
+        theta = theta - rate / k**decay_exponent * velocity
         torch.testing.assert_close(found[k - 1], theta, rtol=1e-13, atol=1e-13)
 
 
 def test_summable_squared_rates_bound_the_growth_of_simultaneous_descent():
     """On xy with rates a / k the radius grows by prod sqrt(1 + a^2 / k^2), which tends to sqrt(sinh(pi a) / (pi a))."""
-    rule, steps, a = optimizer("sgd", decay=1.0), 2000, column(0.5, 1.0, 2.0)
+    rule, steps, a = optimizer("sgd", decay_exponent=1.0), 2000, column(0.5, 1.0, 2.0)
     x, y = torch.ones(3, 1).double(), torch.zeros(3, 1).double()
     states = rule.init(x), rule.init(y)
     for _ in range(steps):
@@ -133,7 +133,7 @@ def test_a_state_holds_nothing_that_is_not_used():
     theta = torch.ones(2, 3)
     assert optimizer("sgd").init(theta) == {}
     assert set(optimizer("sgd", momentum=-0.5).init(theta)) == {"velocity"}
-    assert set(optimizer("sgd", decay=1.0).init(theta)) == {"steps"}
+    assert set(optimizer("sgd", decay_exponent=1.0).init(theta)) == {"steps"}
 
 
 REAL = [
@@ -153,7 +153,7 @@ def test_options_may_differ_from_member_to_member(name, option):
 @pytest.mark.parametrize("name", sorted(registry.components("optimizer")))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_precision_is_kept(name, dtype):
-    rule = replace(optimizer(name), decay=0.5, momentum=0.5) if name == "sgd" else optimizer(name)
+    rule = replace(optimizer(name), decay_exponent=0.5, momentum=0.5) if name == "sgd" else optimizer(name)
     theta = torch.ones(2, 3, dtype=dtype)
     after, state = rule.step(theta, theta, rule.init(theta), torch.full((2, 1), 0.1, dtype=dtype))
     assert after.dtype == dtype

@@ -26,7 +26,7 @@ from ganbench.study.schema import parse
 
 
 def study(place: Path, *datasets: dict) -> dict:
-    block = {"architecture": {"name": "fc", "hidden": [8]}, "learning_rate": 1e-3, "seed": 0}
+    block = {"architecture": {"name": "fc", "hidden_sizes": [8]}, "learning_rate": 1e-3, "seed": 0}
     grid = [block | {"dataset": each} for each in datasets]
     return {"study": "public", "results": str(place / "results"), "grid": grid}
 

@@ -75,7 +75,7 @@ def test_the_memory_that_is_counted_is_that_of_bytes_in_memory(tmp_path, monkeyp
 @pytest.mark.cluster
 def test_a_folder_of_images_is_a_study_and_trains_anew_when_an_image_changes(tmp_path):
     folder = write_images(tmp_path / "images", 60)
-    content = study("image_folder", tmp_path, folder=str(folder), side=8)
+    content = study("image_folder", tmp_path, folder=str(folder), image_size=8)
     content["grid"][0]["dataset"]["label"] = "faces"
     before = plan(content)
     work(before, "prepare", "judge", "reference", "train", "evaluate", "collect")

@@ -36,7 +36,7 @@ def test_data_without_labels_are_trained_scored_and_judged_but_for_their_modes(t
     tables = played(found)
     runs, snapshots = tables["runs"], tables["snapshots"]
     assert np.isfinite(snapshots["fd"]).all()
-    assert snapshots["mode_kl"].isna().all()
+    assert snapshots["mode_reverse_kl"].isna().all()
     assert set(runs["outcome"]) == {"not-learned-yet"}
     assert all("collapsed" in text.split(", ") for text in runs["outcomes_judged"])  # by diversity
     why = "partly-collapsed: the data have no labels, or their judge tells no modes apart"
@@ -59,17 +59,17 @@ def test_data_without_labels_are_trained_scored_and_judged_but_for_their_modes(t
 
 def test_a_study_chooses_a_judge_and_sets_its_options(tmp_path):
     content = study(write_bars(tmp_path), tmp_path, labels=True)
-    chosen = {"name": "classifier", "least_accuracy": 0.5, "features": 5, "steps": 30}
+    chosen = {"name": "classifier", "min_accuracy": 0.5, "features": 5, "max_steps": 30}
     with_judge = content | {"evaluate": content["evaluate"] | {"judge": chosen}}
     own, set_ = plan(content), plan(with_judge)
     (before,), (after,) = own.judge.values(), set_.judge.values()
-    assert before.task.judge.options["steps"] == 40  # as the data set says
+    assert before.task.judge.options["max_steps"] == 40  # as the data set says
     assert {"name": "classifier", **after.task.judge.options}.items() >= chosen.items()
     assert before.digest != after.digest
     assert {job.digest for job in own.train.values()} == {job.digest for job in set_.train.values()}
     assert {job.digest for job in own.evaluate.values()}.isdisjoint(job.digest for job in set_.evaluate.values())
     runs = played(set_)["runs"]
-    assert set(runs["evaluate_judge"]) == {"classifier(features=5, steps=30, least_accuracy=0.5)"}
+    assert set(runs["evaluate_judge"]) == {"classifier(features=5, max_steps=30, min_accuracy=0.5)"}
 
 
 def test_labelled_data_may_be_judged_by_features_alone(tmp_path):
@@ -85,10 +85,10 @@ def test_labelled_data_may_be_judged_by_features_alone(tmp_path):
 def test_each_data_set_has_the_first_judge_that_fits_it(tmp_path):
     content = study(write_bars(tmp_path), tmp_path, labels=True)
     points = {"dataset": "ring8", "architecture": "mlp", "learning_rate": 1e-3, "seed": 0}
-    judges = ["random_features", {"name": "mixture", "sigmas": 2.0}]
+    judges = ["random_features", {"name": "mixture", "max_sigmas": 2.0}]
     found = plan(content | {"grid": [*content["grid"], points], "evaluate": {"judge": judges}})
     assert {job.task.judge.name for job in found.judge.values()} == {"random_features", "mixture"}
-    assert found.judge["ring8"].task.judge.options == {"sigmas": 2.0}
+    assert found.judge["ring8"].task.judge.options == {"max_sigmas": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_each_data_set_has_the_first_judge_that_fits_it(tmp_path):
         ("mixture", True, r"evaluate.judge: mixture judges no data set of the study \(.*1 axes, and these have 3"),
         ("classifier", False, "evaluate.judge: classifier judges no data set of the study .* needs labels"),
         ({"name": "classifier", "width": 3}, True, "unknown option 'width'"),
-        ({"name": "classifier", "least_accuracy": 2}, True, "least_accuracy"),
+        ({"name": "classifier", "min_accuracy": 2}, True, "min_accuracy"),
         ("clasifier", True, "unknown judge 'clasifier'. Did you mean 'classifier'"),
         (["random_features", "random_features"], True, "more than once"),
     ],

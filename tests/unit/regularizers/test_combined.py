@@ -13,6 +13,7 @@ from study_example import changed, plan
 
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
+from ganbench.core.random_streams import stream_seed
 from ganbench.core.signatures import read_sum, split_signature, split_sum, without_options
 from ganbench.core.source_digests import engine_digest
 from ganbench.dynamics import simultaneous_gradient
@@ -22,6 +23,7 @@ from ganbench.lab import games as lab
 from ganbench.nn.sample import Sample
 from ganbench.nn.weights import Weights
 from ganbench.pipeline.planning.grid import component_config
+from ganbench.regularizers.combined import STREAMS
 from ganbench.regularizers.instance_noise import InstanceNoise
 from ganbench.report.display_names import shorten_signatures
 from ganbench.study.choices import Choice, expand_choice, option_axes, parse_choice
@@ -31,8 +33,8 @@ BOTH = "r1(gamma=10.0) + r2(gamma=5.0)"
 DOUBLE = torch.float64
 
 
-def combined(*of):
-    return part("regularizer", "combined", of=list(of))
+def combined(*regularizers):
+    return part("regularizer", "combined", regularizers=list(regularizers))
 
 
 def read(value) -> Choice:
@@ -49,8 +51,8 @@ def test_every_form_of_a_combination_is_the_same_choice():
         "r1(gamma=10)+r2(gamma=5)",
         "r2(gamma=+5)+ r1(gamma=1e+1)",
         {"name": "r1(gamma=10) + r2(gamma=5)"},
-        {"name": "combined", "of": ["r1(gamma=10)", "r2(gamma=5)"]},
-        {"name": "combined", "of": [{"name": "r2", "gamma": 5}, {"name": "r1", "gamma": 10.0, "every": 1}]},
+        {"name": "combined", "regularizers": ["r1(gamma=10)", "r2(gamma=5)"]},
+        {"name": "combined", "regularizers": [{"name": "r2", "gamma": 5}, {"name": "r1", "gamma": 10.0, "every": 1}]},
     ]
     choices = [read(form) for form in forms]
     assert {choice.signature for choice in choices} == {BOTH}
@@ -67,24 +69,26 @@ def test_a_single_signature_is_a_sum_of_one():
         ValueError, match=r"'r1\(10\)' is no signature such as name\(option=1\): every option needs its name"
     ):
         read("r1(10)")
-    with pytest.raises(ValueError, match=r"unknown objective 'minimax\(smoothing=0.1\)'"):
-        parse_choice("objective", "minimax(smoothing=0.1)")
+    with pytest.raises(ValueError, match=r"unknown objective 'minimax\(label_smoothing=0.1\)'"):
+        parse_choice("objective", "minimax(label_smoothing=0.1)")
 
 
 def test_every_strength_of_a_part_can_be_an_axis():
     value = {
         "name": "combined",
-        "of": [{"name": "r1", "gamma": [1, 10]}, {"name": "r2", "gamma": [1, 10, 100]}, "dragan"],
+        "regularizers": [{"name": "r1", "gamma": [1, 10]}, {"name": "r2", "gamma": [1, 10, 100]}, "dragan"],
     }
     assert {name: len(each) for name, each in option_axes("regularizer", value).items()} == {
-        "of[0].gamma": 2,
-        "of[1].gamma": 3,
+        "regularizers[0].gamma": 2,
+        "regularizers[1].gamma": 3,
     }
     found = [read(each).signature for each in expand_choice("regularizer", value)]
     assert len(set(found)) == 6
     assert found[:2] == ["dragan + r1 + r2", "dragan + r1 + r2(gamma=10.0)"]
-    with pytest.raises(ValueError, match=r"option 'of\[0\].gamma' must have values that all differ, but is \[1, 1\]"):
-        expand_choice("regularizer", {"name": "combined", "of": [{"name": "r1", "gamma": [1, 1]}, "r2"]})
+    with pytest.raises(
+        ValueError, match=r"option 'regularizers\[0\].gamma' must have values that all differ, but is \[1, 1\]"
+    ):
+        expand_choice("regularizer", {"name": "combined", "regularizers": [{"name": "r1", "gamma": [1, 1]}, "r2"]})
 
 
 WRONG = [
@@ -99,16 +103,16 @@ WRONG = [
     ("r1(gama=2) + r2", "regularizer 'r1': unknown option 'gama'. Did you mean 'gamma'"),
     ("r1(gamma=-1) + r2", "regularizer 'r1': option 'gamma' must be a finite number of at least 0, but is -1.0"),
     ("r1(2) + r2", "every option needs its name"),
-    (["r1"], "option 'of' must list two regularizers or more, each as name, name(option=1) or"),
-    ([], "option 'of' must list two regularizers or more"),
+    (["r1"], "option 'regularizers' must list two regularizers or more, each as name, name(option=1) or"),
+    ([], "option 'regularizers' must list two regularizers or more"),
     ([{"gamma": 1}, "r2"], "{'gamma': 1} has no 'name'"),
-    ([1, "r2"], "option 'of' must be a list"),
+    ([1, "r2"], "option 'regularizers' must be a list"),
 ]
 
 
 @pytest.mark.parametrize(("given", "why"), WRONG)
 def test_a_wrong_combination_is_refused_in_one_sentence(given, why):
-    value = given if isinstance(given, str) else {"name": "combined", "of": given}
+    value = given if isinstance(given, str) else {"name": "combined", "regularizers": given}
     with pytest.raises(ValueError, match=re.escape(why)) as told:
         read(value)
     assert "\n" not in str(told.value)
@@ -119,7 +123,7 @@ def study_of(*regularizers):
 
 
 def test_a_study_names_and_selects_combinations_by_their_parts():
-    found = study_of("none", "r1 + r2", {"name": "combined", "of": [{"name": "r1", "gamma": [10, 20]}, "r2"]})
+    found = study_of("none", "r1 + r2", {"name": "combined", "regularizers": [{"name": "r1", "gamma": [10, 20]}, "r2"]})
     shown = {run.axes["regularizer"]: run.method for run in found.grid.runs if run.axes["regularizer"] != "none"}
     assert [*shown] == ["r1 + r2", "r1(gamma=10.0) + r2", "r1(gamma=20.0) + r2"]
     assert shown["r1(gamma=10.0) + r2"].endswith("r1-gamma-10.0-r2")
@@ -187,7 +191,7 @@ def test_a_part_may_be_a_file_of_one_s_own_whose_edits_train_anew(tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "penalty.py").write_text(text)
     paths = [str(tmp_path / folder / "penalty.py") for folder in ("one", "other")]
-    choices = [read({"name": "combined", "of": ["r1", {"name": path, "strength": 0.5}]}) for path in paths]
+    choices = [read({"name": "combined", "regularizers": ["r1", {"name": path, "strength": 0.5}]}) for path in paths]
     assert [choice.signature for choice in choices] == ["penalty(strength=0.5) + r1"] * 2
     digests = [engine_digest("train", choice.component.with_parts(choice.options)) for choice in choices]
     assert digests[0] != digests[1], "the digest of the sources must cover the parts' files"
@@ -202,8 +206,8 @@ def test_the_folder_of_a_part_is_in_no_digest(tmp_path):
     for folder in ("one", "other"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "penalty.py").write_text(OWN)
-        of = ["r1", {"name": str(tmp_path / folder / "penalty.py"), "strength": 0.5}]
-        study = study_of({"name": "combined", "of": of})
+        parts = ["r1", {"name": str(tmp_path / folder / "penalty.py"), "strength": 0.5}]
+        study = study_of({"name": "combined", "regularizers": parts})
         found.append((study.digests.train, [job.digest for job in study.train.values()]))
     assert found[0] == found[1]
 
@@ -243,7 +247,9 @@ def test_the_laboratory_reads_a_sum():
 def test_r1_and_r2_damp_the_dirac_gan_as_their_sum_does(gamma, other):
     """Eigenvalues -g / 2 +- sqrt(g^2 / 4 - 1 / 4) of the flow at 0, with g the sum of both strengths."""
     regularizer = combined(f"r1(gamma={gamma})", f"r2(gamma={other})")
-    match = Match(toy("dirac", regularizer=regularizer, start_at=(0.0, 0.0)), [Member(0, None, 0.1)], CPU, DOUBLE)
+    match = Match(
+        toy("dirac", regularizer=regularizer, initial_parameters=(0.0, 0.0)), [Member(0, None, 0.1)], CPU, DOUBLE
+    )
     here = simultaneous_gradient(match, match.init(), match.draw(0, 1)[0], differentiable=True)
     columns = []
     for unit in torch.eye(2, dtype=DOUBLE):
@@ -269,14 +275,14 @@ def drawn(regularizer, seed: int = 5):
 
 def test_penalties_add_up_and_the_order_of_parts_changes_no_bit():
     real, fake = (Sample(points) for points in POINTS)
-    parts = ["r1(gamma=10)", "r2(gamma=3)", "one_centred(gamma=2)", "weight_decay(strength=0.1)"]
+    parts = ["r1(gamma=10)", "r2(gamma=3)", "wgan_gp(gamma=2)", "weight_decay(strength=0.1)"]
     one, other = combined(*parts), combined(*reversed(parts))
     noise = drawn(one)
     assert noise.keys() == drawn(other).keys()
     assert all(torch.equal(values, drawn(other)[name]) for name, values in noise.items())
     found = one.penalty(judge, real, fake, noise)
     assert torch.equal(found, other.penalty(judge, real, fake, noise))
-    mix = noise["one_centred.mix"]
+    mix = noise["wgan_gp.mix"]
     lengths = [(points @ A).norm(dim=-1) for points in (*POINTS, torch.lerp(*POINTS, mix))]
     expected = 5 * lengths[0] ** 2 + 1.5 * lengths[1] ** 2 + 2 * (lengths[2] - 1) ** 2
     torch.testing.assert_close(found, expected.mean(1))
@@ -293,14 +299,21 @@ def test_penalties_add_up_and_the_order_of_parts_changes_no_bit():
 
 
 def test_the_random_numbers_of_a_part_do_not_depend_on_the_others():
-    small, large = combined("zero_centred", "instance_noise"), combined("zero_centred", "dragan", "one_centred", "r1")
-    assert torch.equal(drawn(small)["zero_centred.mix"], drawn(large)["zero_centred.mix"])
-    assert not torch.equal(drawn(small)["zero_centred.mix"], drawn(small, 6)["zero_centred.mix"])
-    assert not torch.equal(drawn(large)["zero_centred.mix"], drawn(large)["one_centred.mix"]), "two parts, two streams"
-    assert not torch.equal(drawn(large)["dragan.mix"], drawn(large)["one_centred.mix"])
+    small, large = (
+        combined("zero_centered_gp", "instance_noise"),
+        combined("zero_centered_gp", "dragan", "wgan_gp", "r1"),
+    )
+    assert torch.equal(drawn(small)["zero_centered_gp.mix"], drawn(large)["zero_centered_gp.mix"])
+    assert not torch.equal(drawn(small)["zero_centered_gp.mix"], drawn(small, 6)["zero_centered_gp.mix"])
+    assert not torch.equal(drawn(large)["zero_centered_gp.mix"], drawn(large)["wgan_gp.mix"]), "two parts, two streams"
+    assert not torch.equal(drawn(large)["dragan.mix"], drawn(large)["wgan_gp.mix"])
+    assert STREAMS.keys() <= registry.components("regularizer").keys()
+    stream = torch.Generator().manual_seed(stream_seed(5, STREAMS["wgan_gp"]))
+    alone = part("regularizer", "wgan_gp").draw(stream, 3, (6, 2), POINTS[:0].double())
+    assert torch.equal(drawn(large)["wgan_gp.mix"], alone["mix"]), "a renamed part keeps its numbers"
 
 
-KINDS = [("r1", "real"), ("r2", "fake"), ("zero_centred", "between")]
+KINDS = [("r1", "real"), ("r2", "fake"), ("zero_centered_gp", "between")]
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS)
@@ -311,7 +324,7 @@ def test_gradients_are_those_at_noisy_examples_with_the_noise_of_their_kind(name
     noise, (real, fake) = drawn(both), (Sample(points) for points in POINTS)
     at = {"real": real.points, "fake": fake.points}
     if kind == "between":
-        at["between"] = torch.lerp(real.points, fake.points, noise["zero_centred.mix"])
+        at["between"] = torch.lerp(real.points, fake.points, noise["zero_centered_gp.mix"])
     seen = at[kind] + 0.5 * noise[f"instance_noise.{'fake' if kind == 'fake' else 'real'}"]
     torch.testing.assert_close(both.penalty(judge, real, fake, noise), (seen @ A).square().sum(-1).mean(1))
 
@@ -321,7 +334,7 @@ def test_gradients_are_those_at_noisy_examples_with_the_noise_of_their_kind(name
 def test_gradients_are_taken_through_the_changes_of_images(name, kind, packing):
     """With D(x) = <w, x> and T of colours, T's derivative is 1 along the mean of an image, c along the rest of the
     means of pixels over channels, and c s along all else, for the saturation s and the contrast c of the image."""
-    both = combined(f"{name}(gamma=2)", {"name": "augmentation", "policy": ["colour"]})
+    both = combined(f"{name}(gamma=2)", {"name": "differentiable_augmentation", "policy": ["color"]})
     shape, random = (3, 4, 5), torch.Generator().manual_seed(3)
     images = torch.randn((2, 2, 6, *shape), generator=random, dtype=DOUBLE)
     w = torch.randn(shape, generator=random, dtype=DOUBLE)
@@ -333,7 +346,7 @@ def test_gradients_are_taken_through_the_changes_of_images(name, kind, packing):
 
     mean, grey = w.mean(), w.mean(0)
     parts = 60 * mean**2, 3 * (grey - mean).square().sum(), (w - grey).square().sum()
-    _, s, c, *_ = noise[f"augmentation.{'fake' if kind == 'fake' else 'real'}"].unbind(-1)
+    _, s, c, *_ = noise[f"differentiable_augmentation.{'fake' if kind == 'fake' else 'real'}"].unbind(-1)
     s, c = 2 * s, c + 0.5
     of_images = parts[0] + c**2 * parts[1] + (c * s) ** 2 * parts[2]
     expected = of_images.unflatten(1, (-1, packing)).sum(-1).mean(1)
@@ -341,10 +354,13 @@ def test_gradients_are_taken_through_the_changes_of_images(name, kind, packing):
 
 
 def test_other_penalties_are_given_the_changed_images():
-    both = combined("consistency(gamma=2)", {"name": "augmentation", "policy": ["cutout"], "cutout": 1})
+    both = combined("consistency(gamma=2)", {"name": "differentiable_augmentation", "policy": ["cutout"], "cutout": 1})
     images, blank = torch.ones(2, 1, 6, 1, 4, 4, dtype=DOUBLE), 0.5
     noise = both.draw(torch.Generator().manual_seed(5), 1, (6, 1, 4, 4), torch.empty(0, dtype=DOUBLE))
-    noise |= {name: torch.full_like(noise[name], blank) for name in ("augmentation.real", "augmentation.fake")}
+    noise |= {
+        name: torch.full_like(noise[name], blank)
+        for name in ("differentiable_augmentation.real", "differentiable_augmentation.fake")
+    }
     seen = []
 
     def watched(points):
@@ -361,9 +377,9 @@ def test_examples_are_not_changed_for_penalties_that_are_not_due(monkeypatch):
     monkeypatch.setattr(InstanceNoise, "perturb", lambda *given: changed.append(1) or known(*given))
     real, fake = (Sample(points) for points in POINTS)
     noise = drawn(combined("r1", "weight_decay", "instance_noise"))
-    for of, step, count in ((("r1(every=4)",), 0, 1), (("r1(every=4)",), 1, 0), ((), 0, 0)):
+    for penalties, step, count in ((("r1(every=4)",), 0, 1), (("r1(every=4)",), 1, 0), ((), 0, 0)):
         changed.clear()
-        lazy = combined(*of, "weight_decay", "instance_noise")
+        lazy = combined(*penalties, "weight_decay", "instance_noise")
         found = lazy.in_phase(lazy.phase(step)).penalty(judge, real, fake, noise)
         assert len(changed) == count
         assert (found is None) == (count == 0)
@@ -382,7 +398,7 @@ def test_a_combination_trains_fused_as_solo_and_as_its_parts_do():
         )
         return [each["snapshots"]["discriminator"][-1] for each in train(game, training(CHUNK), who, device=CPU)]
 
-    parts = ("weight_clipping(limit=0.3)", "zero_centred(gamma=0.1)", "instance_noise", "r2(every=3)")
+    parts = ("weight_clipping(clip_value=0.3)", "zero_centered_gp(gamma=0.1)", "instance_noise", "r2(every=3)")
     together = trained(combined(*parts))
     for k, member in enumerate(members):
         np.testing.assert_allclose(trained(combined(*parts), [member])[0], together[k], rtol=1e-9, atol=1e-9)
@@ -392,5 +408,7 @@ def test_a_combination_trains_fused_as_solo_and_as_its_parts_do():
 
 
 def test_what_a_part_lacks_is_said_of_the_combination():
-    with pytest.raises(GanbenchError, match="regularizer Combined: its part augmentation: it is for images, but "):
-        toy("dirac", regularizer=combined("augmentation", "r1"))
+    with pytest.raises(
+        GanbenchError, match="regularizer Combined: its part differentiable_augmentation: it is for images, but "
+    ):
+        toy("dirac", regularizer=combined("differentiable_augmentation", "r1"))

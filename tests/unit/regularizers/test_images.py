@@ -115,7 +115,7 @@ def drawn(regularizer, members: int = 2, n: int = 5, shape=(3, 8, 8), **state: f
 
 
 def test_the_whole_policy_is_its_steps_in_order():
-    augmentation, images = part("regularizer", "augmentation"), normal(2, 5, 3, 8, 8)
+    augmentation, images = part("regularizer", "differentiable_augmentation"), normal(2, 5, 3, 8, 8)
     noise = drawn(augmentation)
     u = noise["real"][1, 3].tolist()
     x = images[1, 3] + u[0] - 0.5
@@ -128,15 +128,20 @@ def test_the_whole_policy_is_its_steps_in_order():
     x[:, max(top, 0) : top + 4, max(left, 0) : left + 4] = 0
     torch.testing.assert_close(augmentation.perturb(images, "real", noise)[1, 3], x)
     torch.testing.assert_close(
-        part("regularizer", "augmentation", policy=["cutout", "colour", "translation"]).perturb(images, "real", noise),
+        part("regularizer", "differentiable_augmentation", policy=["cutout", "color", "translation"]).perturb(
+            images, "real", noise
+        ),
         augmentation.perturb(images, "real", noise),
     )
 
 
-@pytest.mark.parametrize("policy", [["colour"], ["translation"], ["cutout"], ["colour", "translation", "cutout"]])
+@pytest.mark.parametrize("policy", [["color"], ["translation"], ["cutout"], ["color", "translation", "cutout"]])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_augmentation_is_differentiable_and_each_image_s_own(policy, channels):
-    augmentation, images = part("regularizer", "augmentation", policy=policy), normal(2, 5, channels, 8, 8)
+    augmentation, images = (
+        part("regularizer", "differentiable_augmentation", policy=policy),
+        normal(2, 5, channels, 8, 8),
+    )
     noise, given = drawn(augmentation, shape=(channels, 8, 8)), images.clone().requires_grad_()
     found = augmentation.perturb(given, "real", noise)
     assert not torch.equal(found, augmentation.perturb(images, "fake", noise))
@@ -152,20 +157,20 @@ def test_augmentation_is_differentiable_and_each_image_s_own(policy, channels):
     )
 
 
-@pytest.mark.parametrize("name", ["augmentation", "adaptive_augmentation", "consistency"])
+@pytest.mark.parametrize("name", ["differentiable_augmentation", "adaptive_augmentation", "consistency"])
 def test_points_are_refused_in_one_sentence(name):
     why = r"regularizer \w+: it is for images, but examples have the shape \(1,\)\.$"
     with pytest.raises(GanbenchError, match=why):
         toy("dirac", regularizer=part("regularizer", name))
     with pytest.raises(GanbenchError, match=r"'policy' must have at least one of .*, but is \[\]"):
-        part("regularizer", "augmentation", policy=[])
+        part("regularizer", "differentiable_augmentation", policy=[])
 
 
-@pytest.mark.parametrize("name", ["augmentation", "adaptive_augmentation", "consistency", "combined"])
+@pytest.mark.parametrize("name", ["differentiable_augmentation", "adaptive_augmentation", "consistency", "combined"])
 @pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (0.5, 1.0), (0.4, 0.5)])
 def test_images_of_another_range_are_refused_in_one_sentence(name, mean, std):
     """Their constants are of [-1, 1]: 0 for what is cut out, a brightness of half a unit."""
-    options = {"of": ["r1", "augmentation"]} if name == "combined" else {}
+    options = {"regularizers": ["r1", "differentiable_augmentation"]} if name == "combined" else {}
     regularizer = part("regularizer", name, **options)
     why = rf"images in \[-1, 1\], of a data set with mean=0\.5 .*, but this one has mean={mean} and std={std}\.$"
     with pytest.raises(GanbenchError, match=why):
@@ -178,12 +183,12 @@ IMAGES = np.random.default_rng(0).uniform(-1, 1, (40, 1, 6, 6)).astype(np.float3
 
 
 def networks(regularizer, data=DATA, **changes):
-    architecture = part("architecture", "fc", hidden=(8,), latent_size=3)
+    architecture = part("architecture", "fc", hidden_sizes=(8,), latent_size=3)
     return gan(IMAGES, data=data, architecture=architecture, regularizer=regularizer, **changes)
 
 
 def test_both_players_see_the_same_changes_and_the_generator_learns_through_them():
-    augmentation = part("regularizer", "augmentation", policy=["cutout"], cutout=1.0)
+    augmentation = part("regularizer", "differentiable_augmentation", policy=["cutout"], cutout=1.0)
     game = networks(augmentation)
     match = Match(game, [Member(0, 40, 1e-3)], CPU, DOUBLE)
     players, batch = match.init(), match.draw(0, 1)[0]
@@ -286,7 +291,7 @@ def outputs(*rows):
 
 def test_the_probability_follows_the_signs_of_real_logits():
     """Two members, four examples each, two losses to a change by 2 x 4 / 80; r is 1 for one and 0.5 for the other."""
-    adaptive = part("regularizer", "adaptive_augmentation", interval=2, rise=80, initial=0.15)
+    adaptive = part("regularizer", "adaptive_augmentation", interval=2, ramp_images=80, initial_probability=0.15)
     state = {name: torch.stack([value.double(), value.double()]) for name, value in adaptive.start().items()}
     found = []
     for _ in range(6):
@@ -302,8 +307,8 @@ def test_the_probability_follows_the_signs_of_real_logits():
 
 
 def test_the_probability_rises_with_real_images_however_many_are_judged_together():
-    """Eight images in groups of two, rise 80: by 8 / 80 in each loss."""
-    adaptive = part("regularizer", "adaptive_augmentation", interval=1, rise=80)
+    """Eight images in groups of two, ramp_images 80: by 8 / 80 in each loss."""
+    adaptive = part("regularizer", "adaptive_augmentation", interval=1, ramp_images=80)
     state = {name: value.double()[None] for name, value in adaptive.start().items()}
     seen = Outputs(torch.ones(1, 4, dtype=DOUBLE), Sample(normal(1, 8, 1, 6, 6), packing=2))
     assert adaptive.update(state, seen, seen)["augmentation_probability"].item() == pytest.approx(0.1, rel=1e-12)
@@ -313,14 +318,14 @@ def test_the_probability_rises_with_real_images_however_many_are_judged_together
     ("dynamics", "batches"),
     [
         (part("dynamics", "simultaneous"), 1),
-        (part("dynamics", "unrolled", steps=3), 1),
+        (part("dynamics", "unrolled", unrolling_steps=3), 1),
         (part("dynamics", "runge_kutta"), 1),
         (part("dynamics", "extragradient"), 2),
     ],
 )
 def test_the_probability_moves_with_real_images_however_often_a_batch_is_looked_at(dynamics, batches):
     """Eight images a batch, rise 2000, and a discriminator that calls them all generated, so that p falls."""
-    game = networks(part("regularizer", "adaptive_augmentation", interval=1, rise=2000, initial=0.5))
+    game = networks(part("regularizer", "adaptive_augmentation", interval=1, ramp_images=2000, initial_probability=0.5))
     how = training(10, dynamics=dynamics, optimizer=part("optimizer", "sgd"))
     (result,) = train(game, how, [Member(0, 40, 1e-6)], device=CPU)
     assert result["buffers"]["regularizer.augmentation_probability"][-1] == pytest.approx(0.5 - 10 * batches * 8 / 2000)
@@ -337,7 +342,9 @@ def test_the_scores_of_a_critic_are_refused_and_hinge_is_not():
 @pytest.mark.cluster
 def test_the_probability_is_a_state_of_the_run_that_is_recorded_resumed_and_alone_as_fused():
     regularizer = part(
-        "regularizer", "combined", of=["adaptive_augmentation(target=-0.5, interval=2, rise=2000)", "r1(every=2)"]
+        "regularizer",
+        "combined",
+        regularizers=["adaptive_augmentation(target=-0.5, interval=2, ramp_images=2000)", "r1(every=2)"],
     )
     game, states = networks(regularizer), {}
     members = [Member(0, 40, 5e-3), Member(1, 30, 1e-4), Member(2, 20, 1e-300)]
@@ -369,9 +376,11 @@ def test_the_probability_is_kept_beside_the_buffers_of_networks():
     """A discriminator with power iterations has buffers too: both are a run's own, in a pack and when it is resumed."""
     data = DataSpec(shape=(3, 16, 16), bounded=True, train=20, modes=0)
     images = np.random.default_rng(0).uniform(-1, 1, (20, 3, 16, 16)).astype(np.float32)
-    architecture = part("architecture", "dcgan", features=2, latent_size=3, discriminator_norm="spectral")
-    of = ["adaptive_augmentation(target=-0.9, interval=1, rise=200)", "consistency(every=3)"]
-    game = gan(images, data=data, architecture=architecture, regularizer=part("regularizer", "combined", of=of))
+    architecture = part("architecture", "dcgan", base_channels=2, latent_size=3, discriminator_norm="spectral")
+    parts = ["adaptive_augmentation(target=-0.9, interval=1, ramp_images=200)", "consistency(every=3)"]
+    game = gan(
+        images, data=data, architecture=architecture, regularizer=part("regularizer", "combined", regularizers=parts)
+    )
     members, states = [Member(0, 20, 1e-3), Member(1, 15, 1e-3)], {}
     how = training(CHUNK + 3, curve_bins=CHUNK + 3, optimizer=part("optimizer", "sgd"))
     together = train(game, how, members, device=CPU, at_chunk=lambda now: states.setdefault(now.step, now.state()))
@@ -410,5 +419,5 @@ def test_consistency_is_the_mean_square_of_differences_of_logits():
         noise = drawn(consistency)
         expected = 7 * by_hand(images, noise["real"]) + fake_gamma * by_hand(other, noise["fake"])
         torch.testing.assert_close(consistency.penalty(judge, Sample(images), Sample(other), noise), expected)
-    still = part("regularizer", "consistency", flip=False, translation=0.0)
+    still = part("regularizer", "consistency", horizontal_flip=False, translation=0.0)
     assert still.penalty(judge, Sample(images), Sample(other), drawn(still)).tolist() == [0, 0]

@@ -81,7 +81,7 @@ def test_the_gradient_of_orthogonality_is_that_of_a_loop_over_pairs_of_filters()
     [
         (("sngan", {"conditioning": "projection"}), "generator", "generator's 'blocks.0.norms.0.affine.weight'"),
         (("dcgan", {"discriminator_norm": "weight"}), "both", "discriminator's '0.parametrizations.weight.original0'"),
-        (("style", {}), "discriminator", "discriminator's 'first.weight'"),
+        (("stylegan2", {}), "discriminator", "discriminator's 'first.weight'"),
         (("r3gan", {}), "generator", "generator's 'basis'"),
     ],
 )
@@ -90,7 +90,7 @@ def test_orthogonality_is_of_the_weights_of_layers_alone(architecture, players, 
     name, options = architecture
     data = DataSpec((1, 16, 16), True, 4, 2)
     orthogonal = part("regularizer", "orthogonal", players=players)
-    network = part("architecture", name, features=2, latent_size=2, **options)
+    network = part("architecture", name, base_channels=2, latent_size=2, **options)
     with pytest.raises(GanbenchError, match=re.escape(f"but the {named} is none as it stands")):
         gan(torch.zeros(4, 1, 16, 16), data=data, architecture=network, regularizer=orthogonal, labels=[0, 1, 0, 1])
 
@@ -99,7 +99,7 @@ def test_orthogonality_is_of_the_weights_of_layers_alone(architecture, players, 
 def test_orthogonality_is_of_the_weights_that_spectral_normalisation_divides(discriminator_norm):
     data = DataSpec((1, 16, 16), True, 4, 0)
     orthogonal = part("regularizer", "orthogonal", players="both")
-    network = part("architecture", "sngan", features=2, latent_size=2, discriminator_norm=discriminator_norm)
+    network = part("architecture", "sngan", base_channels=2, latent_size=2, discriminator_norm=discriminator_norm)
     state = torch.random.get_rng_state()
     game = gan(torch.zeros(4, 1, 16, 16), data=data, architecture=network, regularizer=orthogonal)
     assert game.regularizer.supports(game) is None
@@ -116,7 +116,7 @@ def test_layers_of_a_pack_are_those_of_each_run_alone(which):
         "orthogonal": lambda: part("regularizer", "orthogonal", strength=1.0, players="both", every=2),
     }[which]()
     plain = {"generator_norm": "none", "discriminator_norm": "none"}  # no biases whose gradient is nothing but rounding
-    small = part("architecture", "tiny_dcgan", features=2, discriminator_features=2, latent_size=3, **plain)
+    small = part("architecture", "tiny_dcgan", base_channels=2, discriminator_base_channels=2, latent_size=3, **plain)
     game = gan(digits.load().train[:32] / 127.5 - 1, data=digits.spec, architecture=small, regularizer=regularizer)
     members = [Member(0, 32, 0.01), Member(1, 32, 0.02)]
     trained = train_together_and_alone(game, members, training(4, snapshots=(0, 4)))

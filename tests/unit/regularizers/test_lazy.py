@@ -26,8 +26,8 @@ def networks(regularizer, **changes):
     return gan(RING.load().train, regularizer=regularizer, **given)
 
 
-def combined(*of):
-    return part("regularizer", "combined", of=list(of))
+def combined(*regularizers):
+    return part("regularizer", "combined", regularizers=list(regularizers))
 
 
 @pytest.mark.parametrize("execution", ["eager", "traced"])
@@ -36,7 +36,7 @@ def test_the_dirac_gan_with_a_lazy_penalty_is_its_closed_form(every, execution):
     """Wasserstein losses: psi <- psi - h (theta + k gamma psi [k divides t]), theta <- theta + h psi."""
     gamma, rate, steps = 0.4, 0.1, 11
     penalty = part("regularizer", "r1", gamma=gamma, every=every)
-    game = toy("dirac", objective=part("objective", "wasserstein"), regularizer=penalty, start_at=(1.0, 0.5))
+    game = toy("dirac", objective=part("objective", "wasserstein"), regularizer=penalty, initial_parameters=(1.0, 0.5))
     how = every_step(steps, execution=execution)
     kept = train(game, how, [Member(0, None, rate), Member(1, None, rate)], device=CPU)[0]
     assert kept["about"]["execution"] == execution
@@ -115,13 +115,13 @@ def test_a_lazy_phase_whose_trace_gives_something_else_leaves_all_steps_eager(mo
 
 
 @pytest.mark.parametrize(
-    ("of", "index"),
+    ("regularizers", "index"),
     [
         (("r1(every=5)", "weight_decay"), 0),  # the phase of step 0, which comes again in step 5
-        (("r1(every=2)", "one_centred(every=5)"), 3),  # that of step 5, when the form is settled already
+        (("r1(every=2)", "wgan_gp(every=5)"), 3),  # that of step 5, when the form is settled already
     ],
 )
-def test_the_compiled_form_of_every_phase_is_compared_with_eager_steps(of, index, monkeypatch):
+def test_the_compiled_form_of_every_phase_is_compared_with_eager_steps(regularizers, index, monkeypatch):
     """Here one is wrong. In the order in which phases come up, it is the one of this index."""
 
     class Wrong(replays.Replay):
@@ -135,7 +135,7 @@ def test_the_compiled_form_of_every_phase_is_compared_with_eager_steps(of, index
 
     traces, trace = [], step.trace
     monkeypatch.setattr(step, "trace", lambda *given: traces.append(trace(*given)) or traces[-1])
-    game = networks(combined(*of))
+    game = networks(combined(*regularizers))
     right = train(game, training(CHUNK, execution="traced"), MEMBERS, device=CPU)
     operations = [each.operations for each in traces]
     assert operations.count(operations[index]) == 1
@@ -157,7 +157,7 @@ def test_all_batches_of_a_step_are_in_its_phase(monkeypatch):
 
 def test_members_that_leave_the_pack_do_not_shift_the_phase():
     game = toy("dirac", objective=part("objective", "wasserstein"), regularizer=part("regularizer", "r1", every=7))
-    game = replace(game, start_at=(1.0, 0.5))
+    game = replace(game, initial_parameters=(1.0, 0.5))
     members = [Member(0, None, 0.05), Member(1, None, 1e80), Member(2, None, 1e90)]
     how = training(3 * CHUNK, optimizer=part("optimizer", "sgd"), execution="traced")
     together, alone = train(game, how, members, device=CPU)[0], train(game, how, members[:1], device=CPU)[0]
@@ -168,7 +168,7 @@ def test_members_that_leave_the_pack_do_not_shift_the_phase():
 
 def test_outside_of_training_the_penalty_is_that_of_every_step():
     """A diagnostic sees the mean of the phases: the mean of their losses over a period is the loss without a phase."""
-    lazy, plain = (networks(combined(*of)) for of in (LAZY, ("r1(gamma=2)", "r2(gamma=1)")))
+    lazy, plain = (networks(combined(*regularizers)) for regularizers in (LAZY, ("r1(gamma=2)", "r2(gamma=1)")))
     found, expected = (Match(game, MEMBERS, CPU, torch.float64) for game in (lazy, plain))
     players, batch = found.init(), found.draw(0, 1)[0]
     losses = [found.in_phase(lazy.phase(t)).loss("discriminator", players, batch)[0] for t in range(12)]

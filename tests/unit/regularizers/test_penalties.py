@@ -48,12 +48,12 @@ def test_the_penalty_of_dragan_is_its_formula_around_real_examples(between):
 def test_the_penalty_of_dragan_is_that_of_the_dirac_gan():
     """D(x) = psi x has the gradient psi everywhere: gamma (|psi| - 1)^2."""
     match = Match(
-        toy("dirac", regularizer=part("regularizer", "dragan", gamma=3), start_at=(0.4, 2.0)),
+        toy("dirac", regularizer=part("regularizer", "dragan", gamma=3), initial_parameters=(0.4, 2.0)),
         [Member(0, None, 0.1)],
         CPU,
         DOUBLE,
     )
-    plain = Match(toy("dirac", start_at=(0.4, 2.0)), match.members, CPU, DOUBLE)
+    plain = Match(toy("dirac", initial_parameters=(0.4, 2.0)), match.members, CPU, DOUBLE)
     players, batch = match.init(), match.draw(0, 1)[0]
     loss, bare = (each.loss("discriminator", players, batch)[0].item() for each in (match, plain))
     assert loss - bare == pytest.approx(3 * 0.6**2)
@@ -110,7 +110,7 @@ def test_orthogonal_filters_of_networks_are_those_of_their_modules(every):
 @pytest.mark.parametrize("parts", [1, 2])
 def test_instance_noise_decays_along_a_straight_line(parts):
     noise = part("regularizer", "instance_noise", sigma=0.8, decay_steps=40)
-    game = toy("dirac", regularizer=noise, start_at=(0.5, 0.5), examples=3)
+    game = toy("dirac", regularizer=noise, initial_parameters=(0.5, 0.5), noise_samples=3)
     object.__setattr__(game, "accumulation_steps", parts)
     match = Match(game, [Member(seed, None, 0.1) for seed in range(2)], CPU, DOUBLE)
     for step, expected in ((0, 0.8), (10, 0.6), (39, 0.02), (40, 0.0), (100, 0.0)):
@@ -127,13 +127,13 @@ def test_instance_noise_decays_along_a_straight_line(parts):
 
 def test_noise_that_decays_is_traced_with_the_step_as_a_number_of_it():
     noise = part("regularizer", "instance_noise", sigma=2.0, decay_steps=9)
-    game = toy("dirac", regularizer=noise, start_at=(0.5, 0.5))
+    game = toy("dirac", regularizer=noise, initial_parameters=(0.5, 0.5))
     members = [Member(seed, None, 0.1) for seed in range(2)]
     found = [train(game, every_step(12, execution=form), members, device=CPU) for form in ("eager", "traced")]
     assert found[1][0]["about"]["execution"] == "traced"
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one["snapshots"]["discriminator"], other["snapshots"]["discriminator"])
-    steady = toy("dirac", regularizer=part("regularizer", "instance_noise", sigma=2.0), start_at=(0.5, 0.5))
+    steady = toy("dirac", regularizer=part("regularizer", "instance_noise", sigma=2.0), initial_parameters=(0.5, 0.5))
     (kept,) = train(steady, every_step(12), members[:1], device=CPU)
     path, still = (each["snapshots"]["discriminator"] for each in (found[0][0], kept))
     np.testing.assert_array_equal(path[1], still[1])  # with the same numbers and the same sigma in step 0

@@ -125,12 +125,12 @@ def theirs(simultaneous_gradient, alternating: bool, clip: float = np.inf) -> fl
 DIRAC = {  # name: objective, regularizer, the field in closed form, its clipping, published distance (Sim, Alt)
     "GAN": ("minimax", None, gan, np.inf, (3.1, 1.42)),
     "NSGAN": ("non_saturating", None, non_saturating, np.inf, (0.64, 0.284)),
-    "WGAN": ("wasserstein", ("weight_clipping", {"limit": 1.0}), wgan, 1.0, (1.0, 1.02)),
-    "WGAN-GP": ("wasserstein", ("one_centred", {"gamma": 0.35}), wgan_gp, np.inf, (1.8, 1.22)),
+    "WGAN": ("wasserstein", ("weight_clipping", {"clip_value": 1.0}), wgan, 1.0, (1.0, 1.02)),
+    "WGAN-GP": ("wasserstein", ("wgan_gp", {"gamma": 0.35}), wgan_gp, np.inf, (1.8, 1.22)),
     "R1 .3": ("minimax", ("r1", {"gamma": 0.3}), penalised(gan, 0.3), np.inf, (2.6e-6, 2.3e-7)),
     "R1 1": ("minimax", ("r1", {"gamma": 1.0}), penalised(gan, 1.0), np.inf, (9.5e-22, 7.5e-17)),
     "NSGAN R2 .3": ("non_saturating", ("r2", {"gamma": 0.3}), penalised(non_saturating, 0.3), np.inf, None),
-    "zero centred .3": ("minimax", ("zero_centred", {"gamma": 0.3}), penalised(gan, 0.3), np.inf, (2.6e-6, 2.3e-7)),
+    "zero centred .3": ("minimax", ("zero_centered_gp", {"gamma": 0.3}), penalised(gan, 0.3), np.inf, (2.6e-6, 2.3e-7)),
 }
 
 
@@ -147,7 +147,7 @@ def test_dirac_gans_end_where_their_closed_forms_do(name, alternating):
     dynamics = (
         part("dynamics", "alternating", generator_first=True) if alternating else part("dynamics", "simultaneous")
     )
-    end = play(dirac(objective, regularizer, start_at=(-1.0, 1.0)), dynamics, 500)
+    end = play(dirac(objective, regularizer, initial_parameters=(-1.0, 1.0)), dynamics, 500)
     distance = flat(end).norm().item()
     assert distance == pytest.approx(theirs(closed, alternating, clip), rel=1e-6)
     if published:
@@ -155,7 +155,7 @@ def test_dirac_gans_end_where_their_closed_forms_do(name, alternating):
 
 
 def test_consensus_ends_where_its_closed_form_does():
-    end = play(dirac("minimax", None, start_at=(-1.0, 1.0)), part("dynamics", "consensus", gamma=1.0), 500)
+    end = play(dirac("minimax", None, initial_parameters=(-1.0, 1.0)), part("dynamics", "consensus", gamma=1.0), 500)
     assert flat(end).norm().item() == pytest.approx(theirs(consensus, alternating=False), rel=1e-6)
 
 
@@ -163,17 +163,17 @@ def test_instance_noise_shrinks_the_dirac_gan_to_its_noise_floor():
     """Near 0, psi is kicked by h sigma sqrt(2 / n) / 2 a step, and r^2 decays at the rate sigma^2 h / 2."""
     sigma_, n, h, runs = 0.7, 1000, 0.2, 20
     noise = part("regularizer", "instance_noise", sigma=sigma_)
-    playing = dirac("minimax", noise, runs, start_at=(-1.0, 1.0), examples=n)
+    playing = dirac("minimax", noise, runs, initial_parameters=(-1.0, 1.0), noise_samples=n)
     ends = flat(play(playing, part("dynamics", "simultaneous"), 500)).square().sum(1)
     floor = (h * sigma_ / 2) ** 2 * 2 / n / (sigma_**2 * h / 2)
     assert 0.4 * floor < ends.mean().item() < 2.5 * floor
 
 
 @pytest.mark.parametrize("gamma", [0.3, 1.0, 2.0])
-@pytest.mark.parametrize("name", ["r1", "r2", "zero_centred"])
+@pytest.mark.parametrize("name", ["r1", "r2", "zero_centered_gp"])
 def test_zero_centred_penalties_damp_the_dirac_gan(name, gamma):
     """Eigenvalues -gamma / 2 +- sqrt(gamma^2 / 4 - 1 / 4) of the flow at 0."""
-    playing = dirac("minimax", part("regularizer", name, gamma=gamma), start_at=(0.0, 0.0))
+    playing = dirac("minimax", part("regularizer", name, gamma=gamma), initial_parameters=(0.0, 0.0))
     found = np.sort_complex(np.linalg.eigvals(-jacobian(playing, playing.init(), playing.draw(0, 1)[0])))
     root = np.sqrt(complex(gamma**2 / 4 - 1 / 4))
     np.testing.assert_allclose(found, np.sort_complex([-gamma / 2 - root, -gamma / 2 + root]), atol=1e-7)
@@ -181,7 +181,7 @@ def test_zero_centred_penalties_damp_the_dirac_gan(name, gamma):
 
 @pytest.mark.parametrize("objective", ["minimax", "non_saturating"])
 def test_the_plain_dirac_gan_turns_and_consensus_damps_it(objective):
-    playing = dirac(objective, None, start_at=(0.0, 0.0))
+    playing = dirac(objective, None, initial_parameters=(0.0, 0.0))
     matrix = jacobian(playing, playing.init(), playing.draw(0, 1)[0])
     np.testing.assert_allclose(np.sort_complex(np.linalg.eigvals(-matrix)), [-0.5j, 0.5j], atol=1e-12)
     damped = np.linalg.eigvals(-matrix - matrix.T @ matrix)
@@ -192,7 +192,9 @@ def test_the_plain_dirac_gan_turns_and_consensus_damps_it(objective):
 def test_instance_noise_damps_the_dirac_gan(sigma_):
     """Eigenvalues -s^2 / 4 +- sqrt(s^4 / 16 - 1 / 4): exactly for the noise's quantiles, by chance for its samples."""
     n = 4000
-    playing = dirac("minimax", part("regularizer", "instance_noise", sigma=sigma_), start_at=(0.0, 0.0), examples=n)
+    playing = dirac(
+        "minimax", part("regularizer", "instance_noise", sigma=sigma_), initial_parameters=(0.0, 0.0), noise_samples=n
+    )
     root = np.sqrt(complex(sigma_**4 / 16 - 1 / 4))
     expected = np.sort_complex([-(sigma_**2) / 4 - root, -(sigma_**2) / 4 + root])
     batch = playing.draw(0, 1)[0]
@@ -232,7 +234,7 @@ def test_penalties_are_their_formulas():
     def lengths(points):
         return (points @ a).square().sum(-1).sqrt()
 
-    r2, zero, one = (part("regularizer", name, gamma=0.7) for name in ("r2", "zero_centred", "one_centred"))
+    r2, zero, one = (part("regularizer", name, gamma=0.7) for name in ("r2", "zero_centered_gp", "wgan_gp"))
     torch.testing.assert_close(r2.penalty(judge, real, fake, {}), 0.35 * lengths(fake.points).square().mean(1))
     weights = torch.rand(1, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     weighted = r2.penalty(judge, real, Sample(fake.points, weights), {})
@@ -270,7 +272,7 @@ def test_a_gradient_of_zero_has_a_norm_without_nan():
     """For D(x) = sum w_i x_i^2 at x = 0, and to second order."""
     weights = torch.ones(1, 2, dtype=torch.float64, requires_grad=True)
     origin = Sample(torch.zeros(1, 3, 2, dtype=torch.float64, requires_grad=True))
-    penalty = part("regularizer", "one_centred", gamma=2.0, target=0.5).penalty(
+    penalty = part("regularizer", "wgan_gp", gamma=2.0, target=0.5).penalty(
         lambda points: (weights[:, None] * points.square()).sum(-1),
         origin,
         origin,
@@ -286,7 +288,7 @@ def test_weights_are_clipped_and_decay_for_the_players_named():
     theta = torch.tensor([[0.5, -3.0], [0.01, 0.2]], dtype=torch.float64)
     weights = Weights(theta, {"0.weight": (1, 1), "0.bias": (1,)})
     for players, moved in (("discriminator", ("discriminator",)), ("both", ("discriminator", "generator"))):
-        clipping = part("regularizer", "weight_clipping", limit=0.1, players=players)
+        clipping = part("regularizer", "weight_clipping", clip_value=0.1, players=players)
         decay = part("regularizer", "weight_decay", strength=0.4, players=players)
         for player in ("discriminator", "generator"):
             if player in moved:
@@ -297,9 +299,9 @@ def test_weights_are_clipped_and_decay_for_the_players_named():
             else:
                 assert clipping.project(player, weights) == {}
                 assert decay.weight_penalty(player, weights) is None
-    for limit in (0.0, -1.0, float("nan")):
-        with pytest.raises(GanbenchError, match="'limit' must be a finite number above 0, but is"):
-            part("regularizer", "weight_clipping", limit=limit)
+    for clip_value in (0.0, -1.0, float("nan")):
+        with pytest.raises(GanbenchError, match="'clip_value' must be a finite number above 0, but is"):
+            part("regularizer", "weight_clipping", clip_value=clip_value)
     with pytest.raises(GanbenchError, match="players"):
         part("regularizer", "weight_decay", players="everyone")
 
@@ -308,12 +310,12 @@ def test_weights_are_clipped_and_decay_for_the_players_named():
     ("architecture", "players", "options", "refused"),
     [
         ("sngan", "discriminator", {"discriminator_norm": "spectral"}, "discriminator"),
-        ("sngan", "discriminator", {"generator_spectral": True, "discriminator_norm": "none"}, None),
-        ("sngan", "both", {"generator_spectral": True, "discriminator_norm": "none"}, "generator"),
+        ("sngan", "discriminator", {"generator_spectral_norm": True, "discriminator_norm": "none"}, None),
+        ("sngan", "both", {"generator_spectral_norm": True, "discriminator_norm": "none"}, "generator"),
         ("sngan", "both", {"discriminator_norm": "none", "conditioning": "projection"}, None),
         ("dcgan", "discriminator", {"discriminator_norm": "weight"}, "discriminator"),
-        ("style", "discriminator", {"features": 1}, "discriminator"),
-        ("r3gan", "both", {"features": 2, "group_width": 0}, None),
+        ("stylegan2", "discriminator", {"base_channels": 1}, "discriminator"),
+        ("r3gan", "both", {"base_channels": 2, "group_width": 0}, None),
     ],
 )
 def test_weights_that_are_a_function_of_parameters_are_not_clipped_in_vain(architecture, players, options, refused):
@@ -338,7 +340,7 @@ def test_weights_that_are_a_function_of_parameters_are_not_clipped_in_vain(archi
 
 def test_weight_decay_damps_the_dirac_gan():
     """J gains the strength on its diagonal."""
-    playing = dirac("minimax", part("regularizer", "weight_decay", strength=0.3), start_at=(0.0, 0.0))
+    playing = dirac("minimax", part("regularizer", "weight_decay", strength=0.3), initial_parameters=(0.0, 0.0))
     found = np.linalg.eigvals(-jacobian(playing, playing.init(), playing.draw(0, 1)[0]))
     np.testing.assert_allclose(np.sort_complex(found), [-0.3 - 0.5j, -0.3 + 0.5j], atol=1e-12)
 

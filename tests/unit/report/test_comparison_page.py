@@ -63,7 +63,7 @@ def test_studies_without_a_common_setting_have_a_page_too(collected, tmp_path):
     text = write([side(collected, "one"), side(other(collected, architecture="mine"), "two")], tmp_path).read_text()
     assert "No setting is in more than one of the studies." in text
     assert "None, since no method is in two studies." in text
-    assert "Scores of one and two on digits compare in fd, modes, high_quality and mode_kl." in text
+    assert "Scores of one and two on digits compare in fd, modes, high_quality and mode_reverse_kl." in text
     assert {path.name for path in tmp_path.glob("*.svg")} == {"failure-rates.svg"}
 
 
@@ -72,7 +72,7 @@ def test_the_page_says_which_scores_compare(collected, tmp_path):
     two = replace(two, judges={"digits": "c", "ring8": "b"}, metrics=two.metrics | {"modes": "modes(fair=1)"})
     text = write([one, two], tmp_path).read_text()
     assert "Scores of one and two on digits do not compare: the judges differ, in their options, their data" in text
-    words = "ring8 compare in fd, high_quality and mode_kl; they measure modes with different options."
+    words = "ring8 compare in fd, high_quality and mode_reverse_kl; they measure modes with different options."
     assert f"Scores of one and two on {words}" in text
     assert {path.name for path in tmp_path.glob("scores-*.svg")} == {"scores-2.svg"}, "of ring8 alone"
 

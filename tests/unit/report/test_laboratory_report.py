@@ -241,9 +241,9 @@ def test_points_on_a_line_are_histograms(tmp_path):
 
 def test_labels_lose_what_they_share():
     known = shorten_signatures(
-        ["gaussian(samples=100, plane='w', start_at=(1.0, 2e-05))", "gaussian(samples=5, plane='w')", "dirac"]
+        ["gaussian(samples=100, plane='w', initial_parameters=(1.0, 2e-05))", "gaussian(samples=5, plane='w')", "dirac"]
     )
-    assert list(known.values()) == ["gaussian samples 100, start at (1, 2e-5)", "gaussian samples 5", "dirac"]
+    assert list(known.values()) == ["gaussian samples 100, initial parameters (1, 2e-5)", "gaussian samples 5", "dirac"]
     assert list(shorten_signatures(["sgd(momentum=-0.5)", "sgd(momentum=0.9)"]).values()) == [
         "momentum -0.5",
         "momentum 0.9",
@@ -256,7 +256,7 @@ def test_methods_are_told_apart_by_what_differs(mixed):
     words = method_names(mixed.runs)
     assert words["digits-fc"] == "digits, fc"
     assert words["bilinear-simultaneous"] == "bilinear, simultaneous"
-    assert words["gaussian-samples-5-alternating"] == "gaussian samples 5, clip 0.99, alternating"
+    assert words["gaussian-samples-5-alternating"] == "gaussian samples 5, max output 0.99, alternating"
     steady = mixed.runs.assign(regularizer=["none", "r1"] * (len(mixed.runs) // 2) + ["none"] * (len(mixed.runs) % 2))
     games = steady[steady["dataset"].isna()].assign(method=lambda table: table["method"] + table["regularizer"])
     named = method_names(games, without=("dynamics",))

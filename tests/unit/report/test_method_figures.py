@@ -157,8 +157,8 @@ def _lab(linear: np.ndarray) -> np.ndarray:
 
 
 LABEL = "grey blobs of two sizes and many colours"  # as long as a label may be
-LABELLED = f"{LABEL} = image_folder(folder=data/blobs, side=16, channels=1)"
-BARE = "image_folder(folder=data/a_long_name_of_a_folder, side=16, channels=1)"
+LABELLED = f"{LABEL} = image_folder(folder=data/blobs, image_size=16, channels=1)"
+BARE = "image_folder(folder=data/a_long_name_of_a_folder, image_size=16, channels=1)"
 
 
 @pytest.mark.parametrize(

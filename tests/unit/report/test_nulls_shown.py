@@ -48,9 +48,9 @@ def test_a_value_is_like_real_data_within_its_null_and_to_the_last_digit_of_a_su
 def test_a_null_that_was_not_measured_or_is_not_finite_is_none(collected):
     assert null_of(collected, "digits", "fd") == NullInterval(1.7, pytest.approx(1.53), pytest.approx(1.87))
     assert noise_of(collected, "digits", "fd") == 12.0
-    assert np.isnan(noise_of(collected, "digits", "mode_kl"))
+    assert np.isnan(noise_of(collected, "digits", "mode_reverse_kl"))
     assert noise_of(with_null(collected, np.nan, np.nan), "digits", "fd") == 12.0, "it needs no null"
-    assert null_of(collected, "digits", "mode_kl") is None
+    assert null_of(collected, "digits", "mode_reverse_kl") is None
     assert null_of(collected, "elsewhere", "fd") is None
     assert null_of(with_null(collected, np.nan, np.nan), "digits", "fd") is None
 
@@ -80,7 +80,7 @@ def test_the_settings_table_has_the_bounds_of_each_null(collected):
     ring = table[table["dataset"] == "ring8"]
     assert ring["fd_null_low"].to_list() == pytest.approx([0.72] * len(ring))
     assert ring["fd_null_high"].to_list() == pytest.approx([0.88] * len(ring))
-    assert table["mode_kl_null_low"].isna().all()
+    assert table["mode_reverse_kl_null_low"].isna().all()
 
 
 def test_the_table_of_real_data_has_intervals_and_leaves_averages_out(collected):
@@ -141,7 +141,7 @@ def test_noise_is_drawn_where_a_panel_shows_its_value():
 
 
 def test_a_metric_of_either_sign_that_goes_far_beyond_its_null_is_linear_about_it_alone():
-    info, null = MetricInfo("KID", "Mean 0.", "low", None, None), NullInterval(0.0, -0.01, 0.01)
+    info, null = MetricInfo("Kernel distance", "Mean 0.", "low", None, None), NullInterval(0.0, -0.01, 0.01)
     far, near = Figure().subplots(1, 2)
     metric_scale(far, info, shown_with(null, np.array([-0.004, 0.5, 70.0])), null)
     metric_scale(near, info, shown_with(null, np.array([-0.004, 0.05])), null)

@@ -25,15 +25,15 @@ def torch_factors(make, steps: int = STEPS) -> list[float]:
     ("name", "options", "make"),
     [
         ("constant", {}, lambda o: lr_scheduler.ConstantLR(o, factor=1.0)),
-        ("linear", {"final": 0.1}, lambda o: lr_scheduler.LinearLR(o, 1.0, 0.1, total_iters=STEPS)),
+        ("linear", {"end_factor": 0.1}, lambda o: lr_scheduler.LinearLR(o, 1.0, 0.1, total_iters=STEPS)),
         (
             "linear",
-            {"start": 0.5},
+            {"decay_start": 0.5},
             lambda o: lr_scheduler.LambdaLR(o, lambda t: 1.0 if t <= 20 else (STEPS - t) / 20),
         ),
-        ("cosine", {"final": 0.2}, lambda o: lr_scheduler.CosineAnnealingLR(o, STEPS, eta_min=0.2)),
-        ("step", {"every": 7, "gamma": 0.3}, lambda o: lr_scheduler.StepLR(o, 7, gamma=0.3)),
-        ("step", {"every": 1, "gamma": 0.9}, lambda o: lr_scheduler.ExponentialLR(o, gamma=0.9)),
+        ("cosine", {"end_factor": 0.2}, lambda o: lr_scheduler.CosineAnnealingLR(o, STEPS, eta_min=0.2)),
+        ("step", {"step_size": 7, "gamma": 0.3}, lambda o: lr_scheduler.StepLR(o, 7, gamma=0.3)),
+        ("step", {"step_size": 1, "gamma": 0.9}, lambda o: lr_scheduler.ExponentialLR(o, gamma=0.9)),
         (
             "cosine",
             {"warmup_steps": 10},
@@ -54,12 +54,12 @@ def test_a_schedule_has_the_factors_of_pytorch_s(name, options, make):
 
 @pytest.mark.parametrize("name", ["constant", "linear", "cosine", "step"])
 def test_a_warm_up_longer_than_training_is_a_fault(name):
-    options = {"every": 5} if name == "step" else {}
+    options = {"step_size": 5} if name == "step" else {}
     assert part("schedule", name, warmup_steps=10, **options).fault(40) is None
     assert "40 steps" in part("schedule", name, warmup_steps=40, **options).fault(40)
 
 
 def test_steps_that_never_come_are_a_fault():
-    assert part("schedule", "step", every=100).fault(100) == (
+    assert part("schedule", "step", step_size=100).fault(100) == (
         "its first decay is after 100 steps, and training has 100 steps"
     )

@@ -99,7 +99,7 @@ FAULTS = {
     "batch": (("train", "batch_size", 1e12), r"train\.batch_size: must be less than"),
     "metrics": (("evaluate", "metrics", ["fd", "fd"]), r"evaluate\.metrics: has fd more than once"),
     "the same metric": (
-        ("evaluate", "metrics", ["mode_coverage", {"name": "mode_coverage", "fair_share": 0.1}]),
+        ("evaluate", "metrics", ["mode_coverage", {"name": "mode_coverage", "min_mode_share": 0.1}]),
         "has mode_coverage more than once",
     ),
     "pack axes": (("pack", "axes", ["seed", "seed"]), r"pack\.axes: has seed more than once"),
@@ -193,7 +193,9 @@ def test_a_shipped_data_set_is_built_once_and_a_user_s_own_at_every_call(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("given", "text"), [("fc", "fc"), ({"name": "fc", "hidden": [8, 16]}, "fc(hidden=[8, 16])")], ids=["default", "set"]
+    ("given", "text"),
+    [("fc", "fc"), ({"name": "fc", "hidden_sizes": [8, 16]}, "fc(hidden_sizes=[8, 16])")],
+    ids=["default", "set"],
 )
 def test_a_choice_has_one_text_in_a_study_and_in_a_job_file(given, text):
     """Where JSON has made lists of tuples."""

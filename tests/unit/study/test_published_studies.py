@@ -27,7 +27,7 @@ STEPS = {
     **{"mimicry-cifar10": 1, "r3gan-stacked-mnist": 2, "pacgan-stacked-mnist": 3},
     **{"lucic-mnist": 3, "lucic-fashion": 3},
 }
-GROUPS = 4  # in a batch, of `packing` examples each
+GROUPS = 4  # in a batch, of `packing_degree` examples each
 PARTS = ("Source:", "Protocol, as published:", "Published numbers:", "Our differences, line by line:", "Cost:")
 
 
@@ -64,7 +64,7 @@ def shrunk(path, place) -> Plan:
     steps = STEPS.get(path.stem, 10)
     for block in raw["grid"]:
         data, networks = block.get("dataset"), block.get("architecture")
-        packing = networks.get("packing", 1) if isinstance(networks, dict) else 1
+        packing = networks.get("packing_degree", 1) if isinstance(networks, dict) else 1
         block["seed"] = 0
         block["train"] = {"steps": steps, "batch_size": GROUPS * packing}
         if isinstance(data, dict) and "examples" in data:

@@ -23,7 +23,11 @@ STUDIES = [path for scale in ("real", "full") for path in sorted((ROOT / f"confi
 STEPS = 10
 ROSES_AND_TULIPS = (512, 639)  # photographs: claims name how many are left of them when a tenth is held out
 # Widths with which ten steps of every network take a second or two; what else the networks are is the study's own.
-NARROW = {"dcgan": {"features": 2, "latent_size": 8}, "unpool": {"features": 8}, "fc": {"hidden": [8, 16, 24]}}
+NARROW = {
+    "dcgan": {"base_channels": 2, "latent_size": 8},
+    "unpool": {"base_channels": 8},
+    "fc": {"hidden_sizes": [8, 16, 24]},
+}
 FOLDERS = {
     "data/mnist-pngs/train": {"classes": 10, "side": 28, "channels": 1},
     "data/flower-photos/dataset/train": {"classes": 5, "side": 160},

@@ -10,7 +10,7 @@ from ganbench.study.schema import load
 
 STUDIES = sorted((ROOT / "config/studies/small").glob("*.yaml"))
 # What needs no training is decided as it was claimed.
-CALCULATED = ("logit_gradients", "listing", "network_sizes", "injectivity", "projection", "loading", "greyscale")
+CALCULATED = ("logit_gradients", "listing", "network_sizes", "injectivity", "projection", "loading", "grayscale")
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

@@ -82,14 +82,14 @@ FAULTS = {
         r"grid\[0\]\.architecture\[0\]: unknown architecture 'dcgna'\. Did you mean 'dcgan'\? Valid: dcgan, .*mlp",
     ),
     "misspelt option": (
-        ("grid", 0, "architecture", {"name": "dcgan", "feature": 3}),
-        r"architecture 'dcgan': unknown option 'feature'\. Did you mean 'features'",
+        ("grid", 0, "architecture", {"name": "dcgan", "base_channel": 3}),
+        r"architecture 'dcgan': unknown option 'base_channel'\. Did you mean 'base_channels'",
     ),
     "wrong option type": (
-        ("grid", 0, "architecture", {"name": "dcgan", "features": "many"}),
-        r"option 'features' must be an integer from 1 to 4096, but is 'many'",
+        ("grid", 0, "architecture", {"name": "dcgan", "base_channels": "many"}),
+        r"option 'base_channels' must be an integer from 1 to 4096, but is 'many'",
     ),
-    "no name": (("grid", 0, "architecture", {"features": 3}), r"mapping with a 'name'"),
+    "no name": (("grid", 0, "architecture", {"base_channels": 3}), r"mapping with a 'name'"),
     "missing file": (("grid", 0, "architecture", "./mine.py"), r"'\./mine\.py': there is no such file"),
     "empty axis": (("grid", 0, "learning_rate", []), r"grid\[0\]\.learning_rate: is an empty axis"),
     "duplicate value": (("grid", 0, "seed", [1, 2, 1]), r"grid\[0\]\.seed: has 1 more than once"),
@@ -254,7 +254,7 @@ def test_the_grid_is_every_combination():
     assert found.grid.methods == ("digits-fc", "digits-dcgan", "ring8-mlp")
     assert {run.n_train for run in found.grid.runs} == {100, 1437, 20000}
     assert found.grid.runs[-1].axes["architecture"] == "mlp"
-    assert "dcgan(features=4)" in {run.axes["architecture"] for run in found.grid.runs}
+    assert "dcgan(base_channels=4)" in {run.axes["architecture"] for run in found.grid.runs}
 
 
 def test_methods_are_named_by_what_the_study_varies():
@@ -309,7 +309,7 @@ def test_two_data_sets_of_one_name_in_files_are_refused_whatever_their_labels(tm
     with pytest.raises(GanbenchError, match=r"/a/mine\.py' and '.*/b/mine\.py' would both be called 'mine' in .* one"):
         plan({"study": "x", "grid": blocks})
     folders = [image_folder(tmp_path / name) for name in ("cats_dogs", "Cats-dogs")]
-    one, other = ({"name": "image_folder", "folder": str(folder), "side": 8} for folder in folders)
+    one, other = ({"name": "image_folder", "folder": str(folder), "image_size": 8} for folder in folders)
     blocks = [{"dataset": each, **shared} for each in (one | {"label": "A"}, other | label)]
     with pytest.raises(GanbenchError, match=r"cats_dogs.*Cats-dogs.* would both be called .*rename the folder or file"):
         plan({"study": "x", "grid": blocks})
@@ -331,7 +331,7 @@ def test_names_that_are_too_long_for_files_are_cut_and_stay_apart(tmp_path):
     assert not any(job.done for job in found.all_jobs()), "no error"
 
     folders = [image_folder(tmp_path / ("0" * 100) / ("0" * 100) / end) for end in ("one", "other")]
-    datasets = [{"name": "image_folder", "folder": str(folder), "side": 8} for folder in folders]
+    datasets = [{"name": "image_folder", "folder": str(folder), "image_size": 8} for folder in folders]
     found = plan({"study": "x", "grid": [{**BASE["grid"][1], "dataset": datasets}]})
     assert [len(name) for name in found.prepare] == [MAX_NAME] * 2
     assert len({run.id for run in found.grid.runs}) == 2 * 4
@@ -829,7 +829,7 @@ def edited(monkeypatch):
     ("name", "trained", "looked"),
     [
         pytest.param("diagnostics/spectrum.py", "", "", id="another-diagnostic"),
-        pytest.param("metrics/kid.py", "", "", id="a-metric"),
+        pytest.param("metrics/kd.py", "", "", id="a-metric"),
         pytest.param("games/quadratic.py", "", "", id="another-game"),
         pytest.param("dynamics/consensus.py", "", "", id="another-dynamics"),
         pytest.param("architectures/dcgan.py", "", "", id="another-architecture"),

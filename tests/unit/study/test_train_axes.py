@@ -276,10 +276,10 @@ def test_an_option_of_a_component_can_be_an_axis():
 
 
 def test_a_list_that_is_the_value_of_an_option_stays_one():
-    game = {"name": "dirac", "start_at": [-1.0, 1.0]}
+    game = {"name": "dirac", "initial_parameters": [-1.0, 1.0]}
     found = plan({**TOY, "game": game, "objective": "minimax", "regularizer": {"name": "r1", "gamma": [0.1, 1.0]}})
     assert len(found.grid.methods) == 2
-    assert {tuple(run.choice("game").options["start_at"]) for run in found.grid.runs} == {(-1.0, 1.0)}
+    assert {tuple(run.choice("game").options["initial_parameters"]) for run in found.grid.runs} == {(-1.0, 1.0)}
 
 
 @pytest.mark.parametrize(

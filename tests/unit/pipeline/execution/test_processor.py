@@ -201,7 +201,7 @@ def test_vector_instructions_change_what_is_made_of_networks_by_rounding_alone(t
         scale = np.nanmax(np.abs(np.where(np.isfinite(values), values, 0)))
         np.testing.assert_allclose(theirs[name], values, rtol=1e-4, atol=1e-4 * scale, err_msg=name)
     ours, theirs = (table(folder, "references").set_index("quantity")["value"] for folder in folders)
-    np.testing.assert_allclose(theirs[["fd", "kid"]], ours[["fd", "kid"]], **CLOSE)
+    np.testing.assert_allclose(theirs[["fd", "kd"]], ours[["fd", "kd"]], **CLOSE)
     for folder in folders:  # of a judge that is fitted anew, nothing is promised but what it must be able to do
         with result_files.open_file(result(folder, "judge/*.h5")[0], "judge") as file:
             assert result_files.read_tree(result_files.descend(file, "state"))["accuracy"] >= 0.97

@@ -405,7 +405,8 @@ def test_runs_in_a_damaged_file_of_finished_ones_are_made_again(tmp_path, ready,
 def test_runs_that_are_looked_at_together_are_kept_together(tmp_path, at_run, count, seconds):
     """One experiment of four runs, at whose end there is no time left for another; alone and followed by one."""
     looks = [
-        {"name": f"turns_{points}", "diagnostic": {"name": "rotation", "points": points}} for points in (2, 3)[:count]
+        {"name": f"turns_{points}", "diagnostic": {"name": "rotation", "max_snapshots": points}}
+        for points in (2, 3)[:count]
     ]
     found = Plan(parse(SCORED | {"results": str(tmp_path), "diagnose": looks}, origin="study"))
     results_folder.prepare(found)

@@ -177,18 +177,21 @@ def toys(tmp_path, *blocks, **changes) -> Plan:
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        ({"game": {"name": "gaussian", "clip": 2.0}}, r"'clip' must be a finite number of at least 0 and below 1"),
         (
-            {"game": {"name": "bilinear", "start_at": [1.0]}},
-            r"grid: bilinear: a start must have 2 finite values \(x, y",
+            {"game": {"name": "gaussian", "max_output": 2.0}},
+            r"'max_output' must be a finite number of at least 0 and below 1",
         ),
         (
-            {"game": "dirac", "regularizer": {"name": "weight_clipping", "limit": -1.0}},
-            r"'limit' must be a finite number above 0",
+            {"game": {"name": "bilinear", "initial_parameters": [1.0]}},
+            r"grid: bilinear: initial_parameters must have 2 finite values \(x, y",
         ),
         (
-            {"game": "bilinear", "dynamics": {"name": "lookahead", "period": 0}},
-            r"'period' must be an integer from 1 .*, but is 0",
+            {"game": "dirac", "regularizer": {"name": "weight_clipping", "clip_value": -1.0}},
+            r"'clip_value' must be a finite number above 0",
+        ),
+        (
+            {"game": "bilinear", "dynamics": {"name": "lookahead", "sync_period": 0}},
+            r"'sync_period' must be an integer from 1 .*, but is 0",
         ),
         ({"game": "bilinear", "dynamics": "runge_kutta", "optimizer": "adam"}, r"runge_kutta .* needs an optimizer"),
         (
@@ -270,8 +273,10 @@ RING8, DIGITS = {"dataset": "ring8", "architecture": "mlp"}, {"dataset": "digits
     ("quantity", "networks", "metric", "why"),
     [
         ("cycling", RING8, None, "without the metric mode_coverage"),
-        pytest.param("memorising", RING8, "memorisation", "the column memorisation_ratio", marks=pytest.mark.slow),
-        pytest.param("artefact_lock_in", DIGITS, "lattice", "the column lattice_excess", marks=pytest.mark.slow),
+        pytest.param("memorizing", RING8, "memorization", "the column memorization_ratio", marks=pytest.mark.slow),
+        pytest.param(
+            "checkerboard_artifacts", DIGITS, "checkerboard", "the column checkerboard_excess", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_claim_about_an_outcome_needs_the_metric_that_shows_it(tmp_path, quantity, networks, metric, why):
@@ -297,7 +302,7 @@ def test_an_outcome_is_claimed_of_the_data_on_which_it_can_be_seen():
     columns = {column for info in catalogue().values() for column in info.needs}
     assert outcomes(columns, 8) == set()
     assert outcomes(columns, 1) == {"outcome.collapsed", "outcome.partly_collapsed", "outcome.cycling"}
-    assert outcomes((), 1) == outcomes(columns, 1) | {"outcome.memorising", "outcome.artefact_lock_in"}
+    assert outcomes((), 1) == outcomes(columns, 1) | {"outcome.memorizing", "outcome.checkerboard_artifacts"}
     assert {"outcome.failed", "outcome.converged", "outcome.collapsed"} <= outcomes(columns, 0)
     for modes in (0, 1):
         assert outcomes({*columns, "diversity"}, modes) == {"outcome.partly_collapsed", "outcome.cycling"}
@@ -519,9 +524,9 @@ def test_the_rule_of_fusing_counts_parameters_and_members(tmp_path):
     task = next(iter(plan(tmp_path).train.values())).task
     game = build_game(task.groups[0].components, task.train, None, CPU)
     work, architecture = forward_work(game), game.architecture
-    sizes = [architecture.latent_size, *architecture._widths(architecture.hidden, game.data), 64]
+    sizes = [architecture.latent_size, *architecture._widths(architecture.hidden_sizes, game.data), 64]
     layers = sum(a * b for a, b in pairwise(sizes))
-    back = [64, *reversed(architecture._widths(architecture.hidden, game.data)), 1]
+    back = [64, *reversed(architecture._widths(architecture.hidden_sizes, game.data)), 1]
     layers += sum(a * b for a, b in pairwise(back))
     assert work == 2 * layers * game.batch_size, "a multiplication and an addition per weight and example"
     assert decide("auto", game, 1, CPU)[0] is False
@@ -557,7 +562,7 @@ class Seen(type(part("architecture", "dcgan"))):
 @pytest.mark.parametrize("batch_size", [2, 8, 9, 64])
 def test_the_work_of_a_batch_is_counted_on_a_few_examples(batch_size):
     data = DataSpec(shape=(3, 32, 32), bounded=True, train=8, modes=2)
-    game = gan(np.zeros((8, 3, 32, 32)), data=data, architecture=Seen(features=4), batch_size=batch_size)
+    game = gan(np.zeros((8, 3, 32, 32)), data=data, architecture=Seen(base_channels=4), batch_size=batch_size)
     Seen.seen.clear()
     work = forward_work(game)
     assert max(Seen.seen) <= 8

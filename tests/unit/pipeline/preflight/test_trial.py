@@ -214,8 +214,14 @@ def test_what_labels_of_unequal_classes_give_away_is_told(tmp_path, classes, tol
         folder.mkdir(parents=True)
         for index in range(4 * count):
             Image.new("L", (8, 8), 20 * kind + index).save(folder / f"{index}.png")
-    dataset = {"name": "image_folder", "folder": str(folder.parent), "side": 8, "channels": 1, "heldout": 0.1}
-    network = {"name": "sngan", "features": 2, "conditioning": "projection"}
+    dataset = {
+        "name": "image_folder",
+        "folder": str(folder.parent),
+        "image_size": 8,
+        "channels": 1,
+        "heldout_share": 0.1,
+    }
+    network = {"name": "sngan", "base_channels": 2, "conditioning": "projection"}
     found, said = plan(tmp_path, {"dataset": dataset, "architecture": network}), []
     trial = Trial(found, said.append, memory=1 << 40)
     run = found.grid.runs[0]
@@ -339,7 +345,7 @@ def test_a_penalty_of_each_example_is_refused_where_examples_mix(tmp_path, forwa
     build = "self.register_buffer('mean', torch.zeros(outputs)); self.register_buffer('var', torch.ones(outputs))"
     path.write_text(architecture(build=build, forward=forward))
     assert try_study(plan(tmp_path, {"architecture": str(path)})), "without a penalty it is in order"
-    penalised = plan(tmp_path, {"architecture": str(path), "regularizer": "zero_centred"})
+    penalised = plan(tmp_path, {"architecture": str(path), "regularizer": "zero_centered_gp"})
     if not MIXING[forward]:
         assert try_study(penalised)
         return
@@ -347,7 +353,7 @@ def test_a_penalty_of_each_example_is_refused_where_examples_mix(tmp_path, forwa
         try_study(penalised)
     assert str(told.value).startswith("grid: ring8-own-architecture")
     for words in (
-        "regularizer 'zero_centred'",
+        "regularizer 'zero_centered_gp'",
         "architecture 'own_architecture'",
         "batch",
         "discriminator_norm: instance",
@@ -670,7 +676,7 @@ def test_grey_images_that_are_read_as_colours_are_told(tmp_path, channels, colou
     for index in range(8):
         image = Image.new("RGB", (8, 8), (9, 9, index)) if coloured else Image.new("L", (8, 8), index)
         image.save(folder / f"{index}.png")
-    dataset = {"name": "image_folder", "folder": str(folder), "side": 8, "channels": channels, "label": "blobs"}
+    dataset = {"name": "image_folder", "folder": str(folder), "image_size": 8, "channels": channels, "label": "blobs"}
     found, said = plan(tmp_path, {"dataset": dataset}), []
     components = component_trials.ComponentTrials(said.append)
     spec, _ = trial_data.DataTrials(found, components).tried(found.grid.runs[0].choice("dataset"))
@@ -805,7 +811,7 @@ class Own(Dataset):
         train = (CENTRES[modes] + 0.01 * np.random.default_rng(0).normal(size=(20, 2))).astype(np.float32)
         heldout, heldout_modes = train[:8].copy(), modes[:8].copy()
         {load}
-        return Examples(train, modes, heldout, heldout_modes, {{"centres": CENTRES, "sigma": np.array(0.01)}})
+        return Examples(train, modes, heldout, heldout_modes, {{"centers": CENTRES, "sigma": np.array(0.01)}})
 """
 
 
@@ -995,7 +1001,7 @@ def test_a_data_set_that_loads_something_else_is_refused_by_prepare(tmp_path):
 def test_outputs_that_do_not_reach_the_data_s_range_are_a_note(tmp_path, mean):
     settings = {
         "dataset": {"name": "digits", "mean": mean, "std": 0.5 if mean else 1.0},
-        "architecture": {"name": "fc", "output": "sigmoid", "hidden": [4], "latent_size": 2},
+        "architecture": {"name": "fc", "output_activation": "sigmoid", "hidden_sizes": [4], "latent_size": 2},
     }
     said = []
     try_study(plan(tmp_path, settings), say=said.append)

@@ -457,10 +457,10 @@ def test_references_of_all_pairs_are_estimated_by_the_square(monkeypatch):
         return clock[0] - began
 
     class Work:
-        draws, fewest, most = 5, 2, None
+        draws, fewest, max_examples = 5, 2, None
 
-        def __init__(self, power: int, most: int | None = None) -> None:
-            self.power, self.most, self.columns = power, most, {}
+        def __init__(self, power: int, max_examples: int | None = None) -> None:
+            self.power, self.max_examples, self.columns = power, max_examples, {}
 
         def reference(self, real, heldout):
             clock[0] += len(real) ** self.power
@@ -478,7 +478,7 @@ def test_references_of_all_pairs_are_estimated_by_the_square(monkeypatch):
         (Work(1), 4000, 800),
         (Work(2), 4000, 800),
         (Work(2), 600, 800),
-        (Work(2, most=1000), 1000, 800),
+        (Work(2, max_examples=1000), 1000, 800),
     ):
         scorer.metrics = ((work, {"n": 400}),)
         found = timing.reference_seconds(scorer, None, n if n == 600 else 4000, 800)

@@ -70,7 +70,7 @@ def megabytes(code: str, study: dict) -> float:
 
 PACKS = {
     "fc": {"dataset": "digits", "architecture": "fc", "seed": {"count": 16}},
-    "dcgan": {"dataset": "digits", "architecture": {"name": "dcgan", "features": 16}, "seed": {"count": 24}},
+    "dcgan": {"dataset": "digits", "architecture": {"name": "dcgan", "base_channels": 16}, "seed": {"count": 24}},
     "mlp": {"dataset": "ring8", "architecture": "mlp", "seed": {"count": 64}},
     "fc consensus": {"dataset": "digits", "architecture": "fc", "dynamics": "consensus", "seed": {"count": 8}},
 }

@@ -105,7 +105,7 @@ def test_runs_of_one_setting_are_compared_whatever_packs_they_are_in_and_a_run_a
 
 def test_another_judge_is_another_observation_of_what_it_judges_alone(tmp_path):
     first = plan(tmp_path)
-    second = plan(tmp_path, evaluate=STUDY["evaluate"] | {"judge": {"name": "mixture", "sigmas": 2.0}})
+    second = plan(tmp_path, evaluate=STUDY["evaluate"] | {"judge": {"name": "mixture", "max_sigmas": 2.0}})
     (one,), (other,) = first.diagnose.values(), second.diagnose.values()
     (judge,) = first.judge.values()
     assert judge.path in one.inputs

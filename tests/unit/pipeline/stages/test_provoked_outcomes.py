@@ -12,7 +12,7 @@ from ganbench.study.schema import parse
 
 FC = {"dataset": "digits", "architecture": "fc", "seed": 0}
 STEPS = 400
-METRICS = ["fd", "mode_coverage", "diversity", "memorisation"]
+METRICS = ["fd", "mode_coverage", "diversity", "memorization"]
 # By what provokes them: the block of the grid, the number of steps, and the outcomes that are right.
 PROVOKED = {
     "a rate too high": (FC | {"learning_rate": 3e-2}, STEPS, {"discriminator-won", "unstable", "diverged"}),
@@ -57,7 +57,7 @@ PROVOKED = {
             "learning_rate": 1e-3,
         },
         100,
-        {"memorising"},
+        {"memorizing"},
     ),
 }
 

@@ -34,7 +34,7 @@ STUDY = {
         {"game": "bilinear", "learning_rate": [0.1], "seed": 0},
     ],
     "train": {"steps": 4, "batch_size": 16, "snapshots": {"count": 2}},
-    "evaluate": {"samples": 50, "samples_kept": 4, "metrics": ["fd", "kid", "wasserstein", "mode_coverage"]},
+    "evaluate": {"samples": 50, "samples_kept": 4, "metrics": ["fd", "kd", "wasserstein", "mode_coverage"]},
 }
 
 
@@ -66,7 +66,7 @@ def test_it_runs_once_per_data_set_that_networks_train_on(made):
 def test_evaluation_scores_with_the_references_of_the_file(made):
     (evaluate,) = made.evaluate.values()
     scorer = scorer_of(evaluate.task)
-    assert [type(metric).__name__ for metric, _ in scorer.metrics] == ["FD", "KID", "ModeCoverage"], "of the plane"
+    assert [type(metric).__name__ for metric, _ in scorer.metrics] == ["FD", "KD", "ModeCoverage"], "of the plane"
     known = examples(made.prepare[next(iter(made.prepare))].path)
     train, heldout = judged_real(scorer.judge, scorer.state, known)
     plain = {
@@ -128,7 +128,9 @@ def test_a_change_of_nulls_trains_and_scores_nothing_again(made, tmp_path, monke
     assert made.judge[before.name].digest == changed.judge[after.name].digest
 
 
-@pytest.mark.parametrize("change", [{"samples": 60}, {"metrics": ["fd"]}, {"judge": {"name": "mixture", "sigmas": 2}}])
+@pytest.mark.parametrize(
+    "change", [{"samples": 60}, {"metrics": ["fd"]}, {"judge": {"name": "mixture", "max_sigmas": 2}}]
+)
 def test_a_change_of_what_is_measured_scores_real_examples_anew(made, tmp_path, change):
     changed = plan(tmp_path, **change)
     (before,), (after,) = made.reference.values(), changed.reference.values()

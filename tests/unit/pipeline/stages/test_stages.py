@@ -303,7 +303,7 @@ def test_edited_data_is_not_prepared_under_the_old_digest(tmp_path):
     images.mkdir()
     for count in range(20):
         Image.fromarray(np.full((4, 4), count, np.uint8)).save(images / f"{count}.png")
-    data = {"name": "image_folder", "folder": str(images), "side": 4, "channels": 1}
+    data = {"name": "image_folder", "folder": str(images), "image_size": 4, "channels": 1}
     grid = [{"dataset": data, "architecture": "fc", "learning_rate": 1e-3, "seed": 0}]
     (job,) = plan(tmp_path, grid=grid).prepare.values()
     (images / "0.png").rename(images / "another.png")
@@ -333,7 +333,7 @@ def looked(monkeypatch) -> list[tuple[str, int]]:
 
 
 PATH = {"diagnostic": "path"}
-ROTATION = {"diagnostic": {"name": "rotation", "points": 2}}
+ROTATION = {"diagnostic": {"name": "rotation", "max_snapshots": 2}}
 
 
 @pytest.mark.slow
@@ -420,7 +420,7 @@ def study(tmp_path_factory) -> Collected:
         plan(
             tmp_path_factory.mktemp("study"),
             grid=[toys, dirac | {"regularizer": {"name": "r1", "gamma": 0.5}}, networks],
-            diagnose=["path", "spectrum", {"diagnostic": {"name": "convolution", "largest": 6}}],
+            diagnose=["path", "spectrum", {"diagnostic": {"name": "convolution", "max_image_size": 6}}],
             evaluate={"samples": 100, "samples_kept": 4},
             outcome={"norm_growth": 50},
         )
@@ -548,7 +548,7 @@ def test_every_run_has_one_primary_outcome_and_all_reasons(study):
     assert all(judged[run] == catalogue().keys() - unjudged.get(run, set()) for run in judged.index)
     (networks,) = study.gans.runs["run"]
     reasons = found[(found["run"] == networks) & ~found["judged"]].set_index("outcome")["evidence"]
-    assert reasons["memorising"] == "not judged: memorisation_ratio was not measured"
+    assert reasons["memorizing"] == "not judged: memorization_ratio was not measured"
     assert set(study.events["run"]) <= {networks}
     assert set(study.modes["run"]) == {networks}
 

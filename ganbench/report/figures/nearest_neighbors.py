@@ -20,7 +20,7 @@ from ganbench.report.run_selection import run_panels
 FIGURE = FigureInfo(
     title="Nearest neighbours of samples",
     scope="experiment",
-    diagnostic="nearest_neighbours",
+    diagnostic="nearest_neighbors",
     caption=(
         "Above, samples of the last snapshot over the training examples that are nearest to them, the nearest one"
         " first, and over the nearest held-out example, which no run has seen, in the features of the data set's"

@@ -17,8 +17,8 @@ from ganbench.core.tree import Tree
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
 from ganbench.judges import JudgedExamples
-from ganbench.metrics._neighbours import nearest
-from ganbench.metrics.memorisation import Memorisation
+from ganbench.metrics._neighbors import nearest
+from ganbench.metrics.memorization import Memorization
 from ganbench.numerics.run_examples import RunExamples
 
 SPACES = {"features": "the features of the data set's judge", "pixels": "pixels, or coordinates of points"}
@@ -28,11 +28,11 @@ PIXEL_SIDE, PICTURE_SIDE = 32, 64  # to which larger images are averaged, for di
 
 
 @dataclass(frozen=True)
-class NearestNeighbours(Diagnostic):
+class NearestNeighbors(Diagnostic):
     """Of `samples` examples of the last snapshot, drawn as those for evaluation, the nearest training examples among
     those that the run could see, in the features of the data set's judge and in pixels.
 
-    The metric `memorisation` compares with all training examples of a data set, in features, and gives one number; here
+    The metric `memorization` compares with all training examples of a data set, in features, and gives one number; here
     the same ratio is of the examples that the run saw, in features and in pixels. New are the number of training
     examples that together are nearest to 95% of the samples, which is small for a generator of few images whether it
     copies or not, and the pictures, by which a reader can tell a copy from a likeness. Held-out examples, which no run
@@ -41,7 +41,7 @@ class NearestNeighbours(Diagnostic):
     Images of more than 32 pixels a side are averaged to 32 for distances of pixels, which blur brings nearer than
     detail does.
 
-    Arrays: `generated` (pictures, *shape), `training` (pictures, neighbours, *shape) and `heldout` (pictures, *shape),
+    Arrays: `generated` (pictures, *shape), `training` (pictures, neighbors, *shape) and `heldout` (pictures, *shape),
     the samples with their nearest neighbours in features, images of at most 64 pixels a side; `covered` and
     `heldout_covered` (50,), the share of the samples, and of the held-out examples, whose nearest neighbour in features
     is one of the 1, 2, 3 ... most frequent ones.
@@ -51,9 +51,9 @@ class NearestNeighbours(Diagnostic):
     """Number of generated examples."""
     pictures: Annotated[int, Interval(ge=1, le=8)] = 8
     """Number of generated and of held-out examples that are shown with their neighbours."""
-    neighbours: Annotated[int, Interval(ge=1, le=10)] = 3
+    neighbors: Annotated[int, Interval(ge=1, le=10)] = 3
     """Number of nearest training examples that are shown of each."""
-    most: Annotated[int, Interval(ge=10, le=100_000)] = 5000
+    max_examples: Annotated[int, Interval(ge=10, le=100_000)] = 5000
     """Largest number of training and of held-out examples that are compared with; of more, as many, evenly spaced."""
 
     needs_judge: ClassVar[bool] = True
@@ -73,7 +73,7 @@ class NearestNeighbours(Diagnostic):
                     None,
                     unit="examples",
                 )
-            for name, info in Memorisation.columns.items():
+            for name, info in Memorization.columns.items():
                 what = (
                     f"{info.what[0].upper()}{info.what[1:]}; of training examples that the run could see, in {words}."
                 )
@@ -90,13 +90,13 @@ class NearestNeighbours(Diagnostic):
     def _of_run(self, samples: RunExamples, run: int, known: dict[bytes, _Real]) -> tuple[dict[str, float], Tree]:
         """The values and arrays of a run; the real examples of runs that saw the same ones are judged once."""
         rows = np.sort(samples.seen(run))
-        rows = rows[evenly_spaced(len(rows), self.most)]
+        rows = rows[evenly_spaced(len(rows), self.max_examples)]
         generated = samples.judged(samples.generated(run, -1, samples.latent_points(run, self.samples)))
         if generated is None or len(rows) < 2:  # it diverged, or nothing has a neighbour
             values = dict.fromkeys(self.columns(None), np.nan)
             return values, self._pictures(small(samples.real.train[:1], PICTURE_SIDE)[0])
         if rows.tobytes() not in known:
-            known[rows.tobytes()] = _Real.of(samples, rows, self.most)
+            known[rows.tobytes()] = _Real.of(samples, rows, self.max_examples)
         real, values = known[rows.tobytes()], {}
         for space in SPACES:
             mine = in_space(generated, space)
@@ -105,7 +105,7 @@ class NearestNeighbours(Diagnostic):
                 f"covering_{space}": _number_covering(covered),
                 f"heldout_covering_{space}": _number_covering(real.heldout_covered[space]),
             }
-            scores = Memorisation().score(mine, real.references[space])
+            scores = Memorization().score(mine, real.references[space])
             values |= {f"{name}_{space}": value for name, value in scores.items()}
             if space == "features":
                 curves = {"covered": covered, "heldout_covered": real.heldout_covered[space]}
@@ -122,7 +122,7 @@ class NearestNeighbours(Diagnostic):
         """
         arrays = {
             "generated": np.full((self.pictures, *like.shape), np.nan, np.float32),
-            "training": np.full((self.pictures, self.neighbours, *like.shape), np.nan, np.float32),
+            "training": np.full((self.pictures, self.neighbors, *like.shape), np.nan, np.float32),
             "heldout": np.full((self.pictures, *like.shape), np.nan, np.float32),
             "covered": np.full(CURVE, np.nan),
             "heldout_covered": np.full(CURVE, np.nan),
@@ -130,7 +130,7 @@ class NearestNeighbours(Diagnostic):
         if generated is None:
             return arrays
         shown = generated.take(np.arange(self.pictures))
-        count = min(self.neighbours, len(real.train["features"]))
+        count = min(self.neighbors, len(real.train["features"]))
         near, _ = nearest(shown.features, real.train["features"].features, count)
         other, _ = nearest(shown.features, real.heldout["features"].features, 1)
         arrays["generated"][:] = small(shown.stored, PICTURE_SIDE)
@@ -146,7 +146,7 @@ class _Real:
 
     Attributes:
         train, heldout: the judged examples, their features those of the space.
-        references: what `Memorisation` knows of them.
+        references: what `Memorization` knows of them.
         heldout_covered: the curve of `covering_shares` of the held-out examples.
     """
 
@@ -156,13 +156,13 @@ class _Real:
     heldout_covered: dict[str, np.ndarray]
 
     @classmethod
-    def of(cls, samples: RunExamples, rows: np.ndarray, most: int) -> _Real:
+    def of(cls, samples: RunExamples, rows: np.ndarray, max_examples: int) -> _Real:
         """The training examples with these indices, and at most so many held-out ones."""
         real = samples.real
-        kept = real.train[rows], real.heldout[evenly_spaced(len(real.heldout), most)]
+        kept = real.train[rows], real.heldout[evenly_spaced(len(real.heldout), max_examples)]
         judged = [samples.judged(examples) for examples in kept]
         train, heldout = ({space: in_space(each, space) for space in SPACES} for each in judged)
-        references = {space: Memorisation().reference(train[space], heldout[space]) for space in SPACES}
+        references = {space: Memorization().reference(train[space], heldout[space]) for space in SPACES}
         covered = {space: covering_shares(heldout[space], train[space]) for space in SPACES}
         return cls(train, heldout, references, covered)
 

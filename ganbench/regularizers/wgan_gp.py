@@ -14,7 +14,7 @@ from ganbench.regularizers import Discriminator, Noise, Regularizer, between, gr
 
 
 @dataclass(frozen=True)
-class OneCentred(Regularizer):
+class WGANGP(Regularizer):
     """gamma E[ (|grad_x D(x)| - target)^2 ] over x = (1 - u) x_real + u x_fake with u uniform on [0, 1], D the logit
     or the critic's score (equation 3, where gamma is lambda = 10 and target 1).
 

@@ -15,7 +15,7 @@ from ganbench.regularizers import _images as change
 
 
 @dataclass(frozen=True)
-class Augmentation(Regularizer):
+class DifferentiableAugmentation(Regularizer):
     """T(x) in place of every image x, real or generated, in both players' losses, so that the generator is trained
     through T (DiffAugment). Every image has changes of its own, drawn anew for each batch.
 
@@ -27,8 +27,8 @@ class Augmentation(Regularizer):
 
     images: ClassVar[bool] = True
 
-    policy: tuple[Literal["colour", "translation", "cutout"], ...] = ("colour", "translation", "cutout")
-    """Changes that are made, in this order: 'colour' (brightness + U(-1/2, 1/2), saturation times U(0, 2), contrast
+    policy: tuple[Literal["color", "translation", "cutout"], ...] = ("color", "translation", "cutout")
+    """Changes that are made, in this order: 'color' (brightness + U(-1/2, 1/2), saturation times U(0, 2), contrast
     around the mean of the image times U(1/2, 3/2)), 'translation' and 'cutout'."""
     translation: Annotated[float, Interval(ge=0, le=1)] = 0.125
     """Largest translation, as a share of the sides; 0 is where nothing comes from."""
@@ -38,8 +38,8 @@ class Augmentation(Regularizer):
     def __post_init__(self) -> None:
         if not self.policy:
             raise GanbenchError(
-                "regularizer 'augmentation': option 'policy' must have at least one of 'colour', 'translation', "
-                "'cutout', but is []."
+                "regularizer 'differentiable_augmentation': option 'policy' must have at least one of 'color', "
+                "'translation', 'cutout', but is []."
             )
 
     def supports(self, game: Any) -> str | None:
@@ -51,7 +51,7 @@ class Augmentation(Regularizer):
 
     def perturb(self, examples: Tensor, kind: str, noise: Noise) -> Tensor:
         light, colour, contrast, down, across, row, column = noise[kind].unbind(-1)
-        if "colour" in self.policy:
+        if "color" in self.policy:
             examples = change.saturated(change.brightened(examples, light - 0.5), 2 * colour)
             examples = change.contrasted(examples, contrast + 0.5, examples.mean((2, 3, 4), keepdim=True))
         if "translation" in self.policy:

@@ -1,4 +1,4 @@
-"""Lattice artefacts: patterns of a period of 2, 4 or 8 pixels, as layers that double the resolution leave behind."""
+"""Checkerboard artefacts: patterns of a period of 2, 4 or 8 pixels, which layers that double the resolution leave."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganbench.metrics._images import ROUNDING, brightness, images_only
 
 
 @dataclass(frozen=True)
-class Lattice(Metric):
+class Checkerboard(Metric):
     """The power spectrum of the images, averaged over them, has a peak at each frequency of a pattern that all of them
     have in place. A peak is how far, in decibels, the power at a frequency lies above the mean of its neighbours, which
     takes the slope of natural spectra away, less the same of the real images: JPEG images, for one, have peaks at 1/8.
@@ -30,21 +30,22 @@ class Lattice(Metric):
     images, as a collapse leaves, the excess is about as often above 0 as below: of one to five photographs it is within
     4 decibels of 0 in nine cases of ten, and of fifty in nearly all.
 
-    Transposed convolutions and upsampling can both leave a lattice (Odena et al. 2016; Durall et al. 2020). Frequencies
-    are left out that do not lie two steps apart at the images' size: 28 pixels have those of 1/2 and 1/4.
+    Transposed convolutions leave checkerboard artefacts (Odena, Dumoulin and Olah 2016), and upsampling can too (Durall
+    et al. 2020). Frequencies are left out that do not lie two steps apart at the images' size: 28 pixels have those of
+    1/2 and 1/4.
     """
 
     levels: Annotated[int, Interval(ge=1, le=6)] = 3
     """Number of halvings: 3 for frequencies down to 1/8 cycle per pixel."""
-    most: Annotated[int, Interval(ge=100, le=100_000)] = 10_000
+    max_examples: Annotated[int, Interval(ge=100, le=100_000)] = 10_000
 
     cost: ClassVar[str] = "a Fourier transform for each image"
     columns: ClassVar[dict[str, MetricInfo]] = {
-        "lattice_excess": MetricInfo(
-            title="Lattice excess",
+        "checkerboard_excess": MetricInfo(
+            title="Checkerboard excess",
             what="largest peak of the generated images' mean power spectrum over its neighbours, beyond that of real "
             "images, at multiples of 1/2, 1/4 and 1/8 cycles per pixel, less the largest at as many other frequencies; "
-            "about 0 without a lattice, and 10 means ten times the power",
+            "about 0 without a checkerboard, and 10 means ten times the power",
             best="low",
             lower=None,
             upper=None,
@@ -54,10 +55,10 @@ class Lattice(Metric):
     }
 
     def supports(self, data: DataSpec) -> str | None:
-        if fault := images_only(data, 4, "the lattice excess"):
+        if fault := images_only(data, 4, "the checkerboard excess"):
             return fault
         if data.shape[1] % 2 or data.shape[2] % 2:
-            return "the lattice excess is for images of even height and width"
+            return "the checkerboard excess is for images of even height and width"
         return None
 
     def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:
@@ -66,17 +67,17 @@ class Lattice(Metric):
 
     def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
         beyond = self._peaks(generated.stored) - reference["peaks"]
-        of_lattice = np.zeros(beyond.shape, dtype=bool)
-        of_lattice[self._places(*beyond.shape)] = True
-        largest, count = beyond[of_lattice].max(), np.count_nonzero(of_lattice)
-        of_lattice[0, 0] = True  # nor is the mean brightness another frequency
-        return {"lattice_excess": float(largest - np.quantile(beyond[~of_lattice], count / (count + 1)))}
+        of_checkerboard = np.zeros(beyond.shape, dtype=bool)
+        of_checkerboard[self._places(*beyond.shape)] = True
+        largest, count = beyond[of_checkerboard].max(), np.count_nonzero(of_checkerboard)
+        of_checkerboard[0, 0] = True  # nor is the mean brightness another frequency
+        return {"checkerboard_excess": float(largest - np.quantile(beyond[~of_checkerboard], count / (count + 1)))}
 
     def _peaks(self, stored: np.ndarray) -> np.ndarray:
         """How far the mean power at each frequency lies above the mean of its eight neighbours, in decibels."""
         height, width = stored.shape[2:]
         power, count = np.zeros((height, width)), 0
-        for images in brightness(stored, self.most):
+        for images in brightness(stored, self.max_examples):
             waves = np.fft.fft2(images)
             power += (np.square(waves.real) + np.square(waves.imag)).sum(axis=0)
             count += len(images)
@@ -87,7 +88,7 @@ class Lattice(Metric):
         return levels - sum(around) / len(around)
 
     def _places(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """The rows and columns of a spectrum at which the frequencies of the lattice lie, but for the constant."""
+        """The rows and columns of a spectrum at which the frequencies of a checkerboard lie, but for the constant."""
         periods = [2**level for level in range(1, self.levels + 1)]
         finest = max(p for p in periods if height % p == width % p == 0 and min(height, width) >= 2 * p)
         down, right = np.divmod(np.arange(1, finest * finest), finest)

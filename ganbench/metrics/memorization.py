@@ -12,11 +12,11 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
 from ganbench.judges import JudgedExamples
 from ganbench.metrics import Metric
-from ganbench.metrics._neighbours import nearest, squared_radii
+from ganbench.metrics._neighbors import nearest, squared_radii
 
 
 @dataclass(frozen=True)
-class Memorisation(Metric):
+class Memorization(Metric):
     """Of each generated example the ratio r of its distance to the nearest training example over that to the nearest
     held-out example, in the features of the data set's judge. An example counts as much as any other, far or near: the
     mean ratio is the one whose r / (1 + r) is the mean of all r / (1 + r), 1 where training and held-out examples are
@@ -35,7 +35,7 @@ class Memorisation(Metric):
 
     cost: ClassVar[str] = "M (N + held-out) F in blocks of bounded memory; the reference N (N + held-out) F"
     columns: ClassVar[dict[str, MetricInfo]] = {
-        "memorisation_ratio": MetricInfo(
+        "memorization_ratio": MetricInfo(
             title="Memorisation ratio",
             what="distance of generated examples to the nearest training example over that to the nearest of equally "
             "many held-out ones, cross-fitted where fewer are held out; 1 for a perfect generator, and the nearer to 0 "
@@ -71,7 +71,7 @@ class Memorisation(Metric):
         # A held-out example that is scored as if it were generated finds itself first.
         ratio = _mean_ratio(squared, np.where(two[:, 0] == 0, two[:, 1], two[:, 0]))
         return {
-            "memorisation_ratio": ratio / reference["heldout_ratio"],
+            "memorization_ratio": ratio / reference["heldout_ratio"],
             "authenticity": float((squared > own).mean()),
         }
 

@@ -33,12 +33,12 @@ EPSILON = 1e-8
 
 
 @dataclass(frozen=True)
-class StyleBased(Architecture):
+class StyleGAN2(Architecture):
     """A mapping network makes a style of the latent point, which scales the channels of every convolution of the
     generator; images are the sum of one image per side, upsampled ("skip"). The discriminator is residual. Weights have
     an equalised learning rate. Studies train it with the non-saturating loss and R1.
 
-    Published are `features` and `most_features` of 128 and 512 with `latent_size` and `style_size` of 512 at 256
+    Published are `base_channels` and `max_channels` of 128 and 512 with `latent_size` and `style_size` of 512 at 256
     pixels, and 8 mapping layers, 2 for CIFAR-10; the defaults are a small form.
     """
 
@@ -47,9 +47,9 @@ class StyleBased(Architecture):
     """Number of coordinates of a style w."""
     mapping_layers: Annotated[int, Interval(ge=1, le=32)] = 2
     """Number of layers of the mapping network."""
-    features: Annotated[int, Interval(ge=1, le=4096)] = 32
-    """Number of channels next to the image; every halving of the image doubles it, up to `most_features`."""
-    most_features: Annotated[int, Interval(ge=0, le=4096)] = 128
+    base_channels: Annotated[int, Interval(ge=1, le=4096)] = 32
+    """Number of channels next to the image; every halving of the image doubles it, up to `max_channels`."""
+    max_channels: Annotated[int, Interval(ge=0, le=4096)] = 128
     """Largest number of channels; 0 for no limit."""
     noise: bool = True
     """Whether normal noise, one value a pixel, is added to each convolution of the generator, with strengths that are
@@ -57,13 +57,15 @@ class StyleBased(Architecture):
     minibatch_deviation: bool = False
     """Whether the discriminator is given the standard deviation over the batch (all of it, where StyleGAN2 takes groups
     of 4): its outputs then depend on the other examples of a batch, so that no regularizer goes with it that takes the
-    gradient of each example; with `packing` it is that over the groups."""
-    output: Literal["tanh", "linear"] = "tanh"
+    gradient of each example; with `packing_degree` it is that over the groups."""
+    output_activation: Literal["tanh", "linear"] = "tanh"
     """Last function of the generator: 'tanh', or 'linear' for none, as published, whose images may leave [-1, 1]."""
-    packing: Annotated[int, Interval(ge=1, le=4)] = 1
+    packing_degree: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:
-        return sides_fault(data, DOUBLED, doubles) or range_fault(data, self.output, "`output: linear`")
+        return sides_fault(data, DOUBLED, doubles) or range_fault(
+            data, self.output_activation, "`output_activation: linear`"
+        )
 
     def generator(self, data: DataSpec) -> nn.Module:
         return _Generator(self, data)
@@ -73,7 +75,7 @@ class StyleBased(Architecture):
 
     def widths(self, data: DataSpec) -> list[int]:
         """Widths of the feature maps, from the innermost to those next to the image."""
-        return doubled_widths(1 + halvings(data.shape[1]), self.features, self.most_features)[::-1]
+        return doubled_widths(1 + halvings(data.shape[1]), self.base_channels, self.max_channels)[::-1]
 
 
 class _StyledLayer(nn.Module):
@@ -105,7 +107,7 @@ class _ToImage(nn.Module):
 
 
 class _Generator(nn.Module):
-    def __init__(self, options: StyleBased, data: DataSpec) -> None:
+    def __init__(self, options: StyleGAN2, data: DataSpec) -> None:
         super().__init__()
         widths, side, size = options.widths(data), innermost(data.shape[1]), options.style_size
         sizes = [options.latent_size, *[size] * options.mapping_layers]
@@ -118,7 +120,7 @@ class _Generator(nn.Module):
             _StyledLayer(narrow, wide, size, up=up, noise=options.noise) for narrow, wide, up in steps
         )
         self.images = nn.ModuleList(_ToImage(width, data.shape[0], size) for width in widths)
-        self._bounded = options.output == "tanh"
+        self._bounded = options.output_activation == "tanh"
 
     def forward(self, z: Tensor) -> Tensor:
         style = z * (z.square().mean(1, keepdim=True) + EPSILON).rsqrt()
@@ -148,11 +150,11 @@ class _Block(nn.Module):
 
 
 class _Discriminator(nn.Module):
-    def __init__(self, options: StyleBased, data: DataSpec) -> None:
+    def __init__(self, options: StyleGAN2, data: DataSpec) -> None:
         super().__init__()
         widths, side = options.widths(data)[::-1], innermost(data.shape[1])
-        self.packing = nn.Sequential(*packing_layers(options.packing))
-        self.first = EqualisedConv2d(options.packing * data.shape[0], widths[0], 1)
+        self.packing = nn.Sequential(*packing_layers(options.packing_degree))
+        self.first = EqualisedConv2d(options.packing_degree * data.shape[0], widths[0], 1)
         self.blocks = nn.Sequential(*(_Block(narrow, wide) for narrow, wide in pairwise(widths)))
         self.deviation = MinibatchDeviation() if options.minibatch_deviation else nn.Identity()
         self.convolution = EqualisedConv2d(widths[-1] + options.minibatch_deviation, widths[-1], 3, padding=1)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from playing import part
 
-from ganbench.diagnostics.greyscale import colours
+from ganbench.diagnostics.grayscale import colours
 
 
 def values_of(**options):
-    diagnostic = part("diagnostic", "greyscale", **options)
+    diagnostic = part("diagnostic", "grayscale", **options)
     values = {name: float(value) for name, value in diagnostic.measure(None).values.items()}
     assert list(values) == list(diagnostic.columns(None))
     return values

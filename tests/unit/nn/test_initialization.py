@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganbench.core.errors import GanbenchError
-from ganbench.nn.initialisation import INITIALISATIONS, connections, initialise
+from ganbench.nn.initialization import INITIALIZATIONS, connections, initialize
 
 
 def network() -> nn.Sequential:
@@ -46,7 +46,7 @@ DEVIATIONS = {
 
 @pytest.mark.parametrize("name", DEVIATIONS)
 def test_weights_have_the_spread_of_their_name(name):
-    module = initialise(network(), name)
+    module = initialize(network(), name)
     for layer, deviation in zip(layers(module), DEVIATIONS[name], strict=True):
         weight = layer.weight.detach()
         assert weight.std().item() == pytest.approx(deviation, rel=0.03)
@@ -57,9 +57,9 @@ def test_weights_have_the_spread_of_their_name(name):
             assert weight.abs().max() > 3 * deviation, "a normal distribution has tails"
 
 
-@pytest.mark.parametrize("name", INITIALISATIONS)
+@pytest.mark.parametrize("name", INITIALIZATIONS)
 def test_biases_are_zero_and_norms_start_at_one(name):
-    module, fresh = initialise(network(), name), network()
+    module, fresh = initialize(network(), name), network()
     norms = [module[1], module[4]]
     assert all((norm.bias == 0).all() for norm in norms)
     if name == "normal":
@@ -68,7 +68,7 @@ def test_biases_are_zero_and_norms_start_at_one(name):
         assert scales.mean().item() == pytest.approx(1, abs=0.01)
     else:
         assert all((norm.weight == 1).all() for norm in norms)
-    kept = initialise(network(), name, zero_biases=False)
+    kept = initialize(network(), name, zero_biases=False)
     for index in (0, 5):
         assert (module[index].bias == 0).all() == (name != "pytorch")
         assert torch.equal(kept[index].bias, fresh[index].bias)
@@ -76,7 +76,7 @@ def test_biases_are_zero_and_norms_start_at_one(name):
 
 
 def test_orthogonal_weights_are_orthonormal():
-    for layer in layers(initialise(network(), "orthogonal")):
+    for layer in layers(initialize(network(), "orthogonal")):
         matrix = layer.weight.detach().flatten(1)
         gram = matrix @ matrix.T if len(matrix) <= matrix.shape[1] else matrix.T @ matrix
         torch.testing.assert_close(gram, torch.eye(len(gram)), rtol=0, atol=1e-4)
@@ -100,7 +100,7 @@ def test_connections_are_the_products_of_an_output(layer):
 
 def test_a_projection_from_one_pixel_has_a_sixteenth_of_the_products_that_kaiming_counts():
     torch.manual_seed(0)
-    layer = initialise(nn.Sequential(nn.ConvTranspose2d(100, 64, 4)), "kaiming")[0]
+    layer = initialize(nn.Sequential(nn.ConvTranspose2d(100, 64, 4)), "kaiming")[0]
     assert connections(layer) == 1600
     outputs = layer(torch.randn(500, 100, 1, 1)).detach()
     assert outputs.square().mean().item() == pytest.approx(2 / 16, rel=0.05), "2, were it of 100 products"
@@ -112,7 +112,7 @@ def test_a_projection_from_one_pixel_has_a_sixteenth_of_the_products_that_kaimin
 def test_orthogonal_rows_are_outputs_and_in_transposed_convolutions_inputs():
     torch.manual_seed(0)
     for layer in (nn.Conv2d(8, 6, 3), nn.ConvTranspose2d(6, 8, 3)):
-        weight = initialise(nn.Sequential(layer), "orthogonal")[0].weight.detach()
+        weight = initialize(nn.Sequential(layer), "orthogonal")[0].weight.detach()
         assert len(weight) == 6
         torch.testing.assert_close(weight.flatten(1) @ weight.flatten(1).T, torch.eye(6), rtol=0, atol=1e-5)
 
@@ -123,14 +123,14 @@ def test_kaiming_keeps_the_size_of_activations_through_layers():
     module = nn.Sequential(*(part for _ in range(20) for part in (nn.ReLU(), nn.Linear(400, 400))))
     x = torch.randn(200, 400)
     with torch.no_grad():
-        ratio = (initialise(module, "kaiming")(x).square().mean() / x.square().mean()).item()
+        ratio = (initialize(module, "kaiming")(x).square().mean() / x.square().mean()).item()
         assert 0.3 < ratio < 3
-        assert initialise(module, "xavier")(x).square().mean() < 1e-3, "which Glorot's does not, by half a layer"
+        assert initialize(module, "xavier")(x).square().mean() < 1e-3, "which Glorot's does not, by half a layer"
 
 
-def test_what_cannot_be_initialised_is_one_sentence():
+def test_what_cannot_be_initialized_is_one_sentence():
     with pytest.raises(GanbenchError, match="'normal'") as error:
-        initialise(network(), "norml")
+        initialize(network(), "norml")
     assert "orthogonal" in str(error.value)
     with pytest.raises(GanbenchError, match="parametrization"):
-        initialise(spectral_norm(nn.Linear(3, 3)), "normal")
+        initialize(spectral_norm(nn.Linear(3, 3)), "normal")

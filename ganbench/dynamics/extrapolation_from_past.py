@@ -12,7 +12,7 @@ from ganbench.games import Batch, LearningRates, Match, Players
 
 
 @dataclass(frozen=True)
-class PastExtrapolation(Dynamics):
+class ExtrapolationFromPast(Dynamics):
     """theta' = theta - rate F(last theta'); theta <- theta - rate F(theta'), both by the optimizer, whose state
     the trial step does not change.
 

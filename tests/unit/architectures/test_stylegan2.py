@@ -20,11 +20,11 @@ from ganbench.nn.random_numbers import RandomNumbers
 
 PLAYERS = ("generator", "discriminator")
 SMALL = DataSpec((1, 8, 8), True, 64, 3)
-NARROW = {"latent_size": 4, "style_size": 4, "features": 2, "most_features": 4}
+NARROW = {"latent_size": 4, "style_size": 4, "base_channels": 2, "max_channels": 4}
 
 
-def style(**options):
-    return part("architecture", "style", **options)
+def stylegan2(**options):
+    return part("architecture", "stylegan2", **options)
 
 
 def images(side: int) -> DataSpec:
@@ -35,8 +35,8 @@ def images(side: int) -> DataSpec:
 # batch, counted with the authors' code (NVlabs/stylegan2-ada-pytorch at d72cc7d): its configurations `cifar` and that
 # of full width at 256 pixels, and the defaults here.
 COUNTED = [
-    pytest.param(32, {"features": 512}, 512, 2, (19_947_539, 21_507_073, 21_502_465), id="cifar"),
-    pytest.param(256, {"features": 128}, 512, 8, (30_034_338, 28_864_129, 28_859_521), id="256"),
+    pytest.param(32, {"base_channels": 512}, 512, 2, (19_947_539, 21_507_073, 21_502_465), id="cifar"),
+    pytest.param(256, {"base_channels": 128}, 512, 8, (30_034_338, 28_864_129, 28_859_521), id="256"),
     pytest.param(64, {}, 64, 2, (979_704, 1_183_137, 1_181_985), id="defaults"),
 ]
 
@@ -48,10 +48,10 @@ def size(module: nn.Module) -> int:
 @pytest.mark.parametrize(("side", "options", "latent", "layers", "counted"), COUNTED)
 def test_networks_have_as_many_parameters_as_those_of_the_authors(side, options, latent, layers, counted):
     more = options | {"latent_size": latent, "style_size": latent, "mapping_layers": layers}
-    more |= {"most_features": 512} if options else {}
+    more |= {"max_channels": 512} if options else {}
     with torch.device("meta"):
-        sizes = size(style(**more).generator(images(side))), size(style(**more).discriminator(images(side)))
-        deviating = size(style(**more, minibatch_deviation=True).discriminator(images(side)))
+        sizes = size(stylegan2(**more).generator(images(side))), size(stylegan2(**more).discriminator(images(side)))
+        deviating = size(stylegan2(**more, minibatch_deviation=True).discriminator(images(side)))
     assert (sizes[0], deviating, sizes[1]) == counted
 
 
@@ -84,8 +84,8 @@ def test_outputs_penalty_and_gradients_are_those_of_the_authors_code():
     """Recorded in double precision with NVlabs/stylegan2-ada-pytorch at d72cc7d and its reference operators: z_dim=5,
     w_dim=6, two mapping layers, 16 pixels, channel_base=64, channel_max=8, mbstd_group_size=None, strengths of the
     noise 0. The loss of the discriminator has R1 with gamma 1."""
-    options = {"latent_size": 5, "style_size": 6, "features": 4, "most_features": 8, "minibatch_deviation": True}
-    architecture = style(**options, output="linear")
+    options = {"latent_size": 5, "style_size": 6, "base_channels": 4, "max_channels": 8, "minibatch_deviation": True}
+    architecture = stylegan2(**options, output_activation="linear")
     networks = {player: initial_module(architecture, player, images(16), 0).double() for player in PLAYERS}
     with torch.no_grad():
         for player, module in networks.items():
@@ -127,7 +127,7 @@ def game_of(**options):
     return gan(
         IMAGES,
         data=SMALL,
-        architecture=style(**NARROW, **options),
+        architecture=stylegan2(**NARROW, **options),
         regularizer=part("regularizer", "r1"),
         batch_size=4,
     )
@@ -144,7 +144,7 @@ def test_members_train_together_as_alone_with_r1(noise):
 
 
 def test_noise_is_that_of_the_key_and_as_strong_as_learned():
-    module = initial_module(style(**NARROW), "generator", SMALL, 0)
+    module = initial_module(stylegan2(**NARROW), "generator", SMALL, 0)
     z = torch.randn(3, 4)
 
     def made(key: int) -> Tensor:
@@ -164,7 +164,7 @@ def test_the_standard_deviation_over_the_batch_alone_mixes_examples(deviation):
 
 
 def test_every_form_keeps_the_contract():
-    assert architecture_fault(style(**NARROW, minibatch_deviation=True), SMALL) is None
+    assert architecture_fault(stylegan2(**NARROW, minibatch_deviation=True), SMALL) is None
 
 
 @pytest.mark.parametrize(
@@ -173,11 +173,11 @@ def test_every_form_keeps_the_contract():
         ({}, (1, 28, 28), True, None),
         ({}, (3, 100, 100), True, "a side has 100 pixels: resize to 96 or 112"),
         ({}, (2,), False, "square images .*, of at least 8 pixels"),
-        ({}, (3, 32, 32), False, r"values in \[-1, 1\], or `output: linear`"),
-        ({"output": "linear"}, (3, 32, 32), False, None),
+        ({}, (3, 32, 32), False, r"values in \[-1, 1\], or `output_activation: linear`"),
+        ({"output_activation": "linear"}, (3, 32, 32), False, None),
     ],
 )
 def test_a_refusal_names_what_helps(options, shape, bounded, said):
-    reason = style(**options).supports(DataSpec(shape, bounded, 64, 10))
+    reason = stylegan2(**options).supports(DataSpec(shape, bounded, 64, 10))
     assert (reason is None) == (said is None), reason
     assert said is None or re.search(said, reason), reason

@@ -8,24 +8,24 @@ from typing import ClassVar
 from ganbench.analysis.outcomes import Detector, Finding, NotJudged, OutcomeInfo, RunEvidence, margin
 from ganbench.analysis.outcomes._run import onset_of
 
-RATIO = "memorisation_ratio"
+RATIO = "memorization_ratio"
 
 
-class Memorising(Detector):
+class Memorizing(Detector):
     """By the distance to the nearest training example over that to the nearest of as many held-out examples: 1 for a
     generator that has learned the distribution, 0 for one that replays its training set.
 
-    The threshold is `memorised_ratio`, or the lower end of the null where that is smaller: real examples that are as
+    The threshold is `memorized_ratio`, or the lower end of the null where that is smaller: real examples that are as
     near to the training set by chance are no sign of copying.
     """
 
     outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (
         OutcomeInfo(
-            name="memorising",
+            name="memorizing",
             what="at the end generated examples lie much nearer to training examples than to held-out ones",
             kind="failure",
             severity=65,
-            needs={RATIO: "memorisation"},
+            needs={RATIO: "memorization"},
         ),
     )
 
@@ -36,11 +36,11 @@ class Memorising(Detector):
         if isinstance(measured, str):
             return NotJudged(measured)
         steps, ratio = measured
-        threshold = run.settings.memorised_ratio
+        threshold = run.settings.memorized_ratio
         if run.nulls and RATIO in run.nulls:
             threshold = min(threshold, run.nulls[RATIO][0])
         copies = ratio < threshold
         if not copies[-1]:
             return ()
         text = f"generated examples are {ratio[-1]:.2f} times as far from training as from held-out examples"
-        return (Finding("memorising", onset_of(steps, copies), text, margin(threshold, float(ratio[-1]))),)
+        return (Finding("memorizing", onset_of(steps, copies), text, margin(threshold, float(ratio[-1]))),)

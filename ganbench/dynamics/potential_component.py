@@ -1,4 +1,4 @@
-"""Only the gradient part of a game: what remains of the simultaneous gradient without its rotation."""
+"""Only the potential component of a game: what the simultaneous gradient is without its rotation."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from ganbench.nn.constants import constant
 
 
 @dataclass(frozen=True)
-class GradientPart(Dynamics):
+class PotentialComponent(Dynamics):
     """theta <- theta - rate grad phi, where phi(theta) = int_0^1 (theta - c) . F(c + t (theta - c)) dt is the work done
     against the field along the straight line from the centre c: all zeros (`origin`) or where training began (`start`).
 
     The remainder, F - grad phi, is at right angles to theta - c everywhere, so the split depends on c; a field that is
-    a gradient has no remainder. A linear field J (theta - c) has grad phi = (J + J^T) / 2 (theta - c): nothing, in a
-    bilinear game. With d = theta - c, grad phi = int_0^1 F(c + t d) + t J(c + t d)^T d dt, by Gauss-Legendre quadrature
-    at `nodes` points, exact for fields that are polynomials of degree 2 nodes - 1 in theta. What is recorded is
-    measured at theta.
+    a gradient has no remainder. A linear field J (theta - c) has grad phi = (J + J^T) / 2 (theta - c), the
+    potential component of Balduzzi et al. (2018): nothing, in a bilinear game. With d = theta - c, grad phi =
+    int_0^1 F(c + t d) + t J(c + t d)^T d dt, by Gauss-Legendre quadrature at `nodes` points, exact for fields that
+    are polynomials of degree 2 nodes - 1 in theta. What is recorded is measured at theta.
     """
 
-    centre: Literal["origin", "start"] = "origin"
+    center: Literal["origin", "start"] = "origin"
     """The centre c: 'origin', all zeros, or 'start', the parameters at which training began."""
     nodes: Annotated[int, Interval(ge=1, le=1000)] = 4
     """Number of nodes of the quadrature; exact for fields that are polynomials of degree 2 nodes - 1 in theta."""
@@ -47,8 +47,8 @@ class GradientPart(Dynamics):
         return 2 + self.nodes * (2 + PRODUCT)
 
     def init(self, match: Match, players: Players, optimizer: Optimizer) -> States:
-        centre = {name: theta if self.centre == "start" else torch.zeros_like(theta) for name, theta in players.items()}
-        return super().init(match, players, optimizer) | {"centre": centre}
+        center = {name: theta if self.center == "start" else torch.zeros_like(theta) for name, theta in players.items()}
+        return super().init(match, players, optimizer) | {"center": center}
 
     def move(
         self,
@@ -63,10 +63,10 @@ class GradientPart(Dynamics):
         # The points of the quadrature, (K, nodes, P), as members of their own.
         t, weights = (constant(each, players[match.players[0]])[:, None] for each in _quadrature(self.nodes))
         away = {
-            name: (theta - states["centre"][name])[:, None].expand(-1, self.nodes, -1)
+            name: (theta - states["center"][name])[:, None].expand(-1, self.nodes, -1)
             for name, theta in players.items()
         }
-        points = {name: (states["centre"][name][:, None] + t * d).flatten(0, 1) for name, d in away.items()}
+        points = {name: (states["center"][name][:, None] + t * d).flatten(0, 1) for name, d in away.items()}
         many, batch = copies(match, batches[0], self.nodes)
         there = simultaneous_gradient(many, points, batch, differentiable=True)
         pulled = there.products({name: d.flatten(0, 1) for name, d in away.items()}, transposed=True)

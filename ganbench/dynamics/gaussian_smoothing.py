@@ -1,4 +1,4 @@
-"""Parameter-noise averaging: the gradient is averaged over a cloud of displaced parameters, which smooths it."""
+"""Gaussian smoothing (Nesterov and Spokoiny 2017): the gradient is averaged over normally displaced parameters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ganbench.games import Batch, LearningRates, Match, Players
 
 
 @dataclass(frozen=True)
-class NoiseAveraging(Dynamics):
+class GaussianSmoothing(Dynamics):
     """theta <- theta - rate mean_j F(theta + sigma e_j), with `perturbations` displacements e_j of all parameters of
     both players, standard normal, drawn once from the run's own stream and then kept: a smooth field, the same at
     every step. Losses and auxiliary quantities are recorded as means over the displacements, the gradient as it is

@@ -45,7 +45,7 @@ def _orthogonal(layer: nn.Module) -> None:
 
 
 # By name, what draws the weight of a layer; None leaves PyTorch's.
-INITIALISATIONS: dict[str, Draw | None] = {
+INITIALIZATIONS: dict[str, Draw | None] = {
     "pytorch": None,
     "normal": _normal,
     "xavier": _xavier,
@@ -54,7 +54,7 @@ INITIALISATIONS: dict[str, Draw | None] = {
 }
 
 
-def initialise(module: nn.Module, name: str, *, zero_biases: bool = True) -> nn.Module:
+def initialize(module: nn.Module, name: str, *, zero_biases: bool = True) -> nn.Module:
     """Draw the initial weights of all layers of a network.
 
     `pytorch`: nothing is drawn; weights and biases are PyTorch's own, uniform within 1 / sqrt(n) of zero, with n the
@@ -73,7 +73,7 @@ def initialise(module: nn.Module, name: str, *, zero_biases: bool = True) -> nn.
 
     Args:
         module: network, or a part of one; its weights must have no parametrization yet, such as spectral normalisation.
-        name: name of the initialisation, one of `INITIALISATIONS`.
+        name: name of the initialisation, one of `INITIALIZATIONS`.
         zero_biases: whether biases of linear layers and convolutions are set to zero; otherwise they stay PyTorch's.
 
     Returns:
@@ -82,9 +82,9 @@ def initialise(module: nn.Module, name: str, *, zero_biases: bool = True) -> nn.
     Raises:
         GanbenchError: an unknown name, or a layer with a parametrized weight.
     """
-    if name not in INITIALISATIONS:
-        raise GanbenchError(unknown("initialisation", name, INITIALISATIONS))
-    draw = INITIALISATIONS[name]
+    if name not in INITIALIZATIONS:
+        raise GanbenchError(unknown("initialization", name, INITIALIZATIONS))
+    draw = INITIALIZATIONS[name]
     if draw is None:
         return module
     with torch.no_grad():

@@ -14,7 +14,7 @@ from ganbench.regularizers import Discriminator, Noise, Regularizer, between, in
 
 
 @dataclass(frozen=True)
-class ZeroCentred(Regularizer):
+class ZeroCenteredGP(Regularizer):
     """(gamma / 2) E[ |grad_x D(x)|^2 ] over x = (1 - u) x_real + u x_fake with u uniform on [0, 1], D the logit.
 
     Real and generated examples are paired in the order of their batches, so there must be as many of both; a

@@ -25,7 +25,7 @@ MISSPELT = ("as_grey", "as_greyscale", "flatten")
 
 
 @dataclass(frozen=True)
-class Greyscale(Diagnostic):
+class Grayscale(Diagnostic):
     """A PNG file with `levels`^3 colours, all combinations of evenly spaced levels of red, green and blue, is read as
     grey levels.
 

@@ -1,4 +1,4 @@
-"""The estimator of the kernel Inception distance in the features of the data set's own judge."""
+"""Kernel distance: the estimator of the kernel Inception distance, in features of the data set's own judge."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from ganbench.metrics._mmd import Sums, sums, unbiased_mmd2
 
 
 @dataclass(frozen=True)
-class KID(Metric):
+class KD(Metric):
     """Binkowski et al. 2018, over all pairs of the samples instead of a mean over random subsets: the same expectation
-    with less noise. Never to be compared with a KID in Inception features.
+    with less noise. The name is that of dgm-eval (Stein et al. 2023) for features other than Inception's: never to be
+    compared with a KID.
 
     Unlike a Fréchet distance it has no bias, so values of different sample sizes compare. Two limits in few dimensions:
     its kernel sees moments up to the third, and those alone, so a round blob passes for a ring of modes; and where
@@ -27,8 +28,8 @@ class KID(Metric):
         "M F^3 / 2, in blocks; the reference N F^3 / 6; of more than 128 features M (M + N) F, the reference N^2 F / 2"
     )
     columns: ClassVar[dict[str, MetricInfo]] = {
-        "kid": MetricInfo(
-            title="KID in judge features",
+        "kd": MetricInfo(
+            title="Kernel distance",
             what="unbiased squared maximum mean discrepancy, with a cubic kernel, between generated and real training "
             "examples in the features of the data set's judge (the points themselves for points); its mean is 0 "
             "for a perfect generator, so it can be slightly negative; it compares moments up to the third",
@@ -37,10 +38,10 @@ class KID(Metric):
             upper=None,
             source="Binkowski et al. 2018; Gretton et al. 2012",
         ),
-        "kid_error": MetricInfo(
-            title="Error of the KID",
-            what="jackknife standard error of the KID over samples of a generator; the finite number of real examples "
-            "adds to it",
+        "kd_error": MetricInfo(
+            title="Error of the kernel distance",
+            what="jackknife standard error of the kernel distance over samples of a generator; the finite number of "
+            "real examples adds to it",
             best="none",
             lower=0.0,
             upper=None,
@@ -57,4 +58,4 @@ class KID(Metric):
 
     def score(self, generated: JudgedExamples, reference: Tree) -> dict[str, float]:
         value, error = unbiased_mmd2(generated.features, Sums(**reference))
-        return {"kid": value, "kid_error": error}
+        return {"kd": value, "kd_error": error}
