@@ -16,9 +16,6 @@ from ganbench.nn.sample import Outputs, Sample
 from ganbench.nn.weights import Weights
 from ganbench.regularizers import Discriminator, Noise, Phase, Regularizer, State
 
-# Names of streams of random numbers where they are not those of the parts: a part that is renamed keeps its numbers.
-STREAMS = {"differentiable_augmentation": "augmentation", "wgan_gp": "one_centred", "zero_centered_gp": "zero_centred"}
-
 
 @dataclass(frozen=True)
 class Combined(Regularizer):
@@ -70,7 +67,7 @@ class Combined(Regularizer):
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
         # A stream for each part: the numbers of one must not depend on how many another takes.
-        seeds = {name: stream_seed(generator.initial_seed(), STREAMS.get(name, name)) for name in self.parts}
+        seeds = {name: stream_seed(generator.initial_seed(), name) for name in self.parts}
         return self._named(
             lambda name, part: part.draw(Generator().manual_seed(seeds[name]), count, shape, like),
         )
