@@ -75,9 +75,14 @@ def embed(figures: Sequence[Path], budget: int) -> list[Form]:
     return chosen
 
 
+def _file(figure: Path, format: str) -> Path:
+    """The file of a figure, whose name may end like a suffix: "losses-digits-dcgan-r1-gamma-0.5"."""
+    return figure.with_name(f"{figure.name}.{format}")
+
+
 def size_on_page(figure: Path) -> tuple[int, int]:
     """Width and height of a figure in CSS pixels, as its vector drawing has them."""
-    with Image.open(figure.with_suffix(".png")) as image:
+    with Image.open(_file(figure, "png")) as image:
         width, height = (
             round(pixels * CSS_PIXELS / dots)
             for pixels, dots in zip(image.size, image.info.get("dpi", (150, 150)), strict=True)
@@ -87,15 +92,15 @@ def size_on_page(figure: Path) -> tuple[int, int]:
 
 def seen_in(figure: Path) -> tuple[str, bool]:
     """What is seen in a figure, as its file says it, or ""; and whether that is only why there is nothing to draw."""
-    with Image.open(figure.with_suffix(".png")) as image:
+    with Image.open(_file(figure, "png")) as image:
         return image.info.get("Description", ""), image.info.get("Comment") == NOTHING
 
 
 def full_file(figure: Path) -> str:
     """Name of the file to open for all details: the film, the vector drawing, or pixels where that is too large."""
-    with Image.open(figure.with_suffix(".png")) as image:
+    with Image.open(_file(figure, "png")) as image:
         film = getattr(image, "is_animated", False)
-    vector = figure.with_suffix(".svg")
+    vector = _file(figure, "svg")
     return f"{figure.name}.png" if film or vector.stat().st_size > MAX_SVG else vector.name
 
 
@@ -115,14 +120,14 @@ def _smaller_and_smaller(figure: Path) -> Iterator[Form]:
 
 def _forms(figure: Path) -> Iterator[Form]:
     """All forms of a figure, the best one first. They are made one by one, as they are asked for."""
-    with Image.open(figure.with_suffix(".png")) as image:
+    with Image.open(_file(figure, "png")) as image:
         frames = getattr(image, "n_frames", 1)
         image.seek(frames - 1)
         last = image.convert("RGB")
     if frames > 1:
-        film = address(figure.with_suffix(".png").read_bytes(), "png")
+        film = address(_file(figure, "png").read_bytes(), "png")
         yield Form(film, address(_pixels(last, *SCALES[0]), "webp"), FILM)
-    vector = figure.with_suffix(".svg")
+    vector = _file(figure, "svg")
     if vector.stat().st_size <= MAX_SVG:
         yield Form(address(vector.read_bytes(), "svg"))
     for scale, quality in SCALES:

@@ -98,6 +98,16 @@ def test_files_and_sizes_are_those_of_the_drawing(folder):
     assert size_on_page(folder / "noisy") == (154, 77)  # 240 x 120 pixels at 150 per inch, 96 of CSS
 
 
+def test_a_name_that_ends_in_a_number_keeps_it(folder):
+    for suffix in ("png", "svg"):
+        (folder / f"r1-gamma-0.5.{suffix}").write_bytes((folder / f"plain.{suffix}").read_bytes())
+    figure = folder / "r1-gamma-0.5"
+    assert full_file(figure) == "r1-gamma-0.5.svg"
+    assert embed([figure], 0) == embed([folder / "plain"], 0)
+    assert pictures.seen_in(figure) == pictures.seen_in(folder / "plain")
+    assert size_on_page(figure) == size_on_page(folder / "plain")
+
+
 def test_a_figure_of_nothing_is_the_reason_in_words(tmp_path):
     reason = "No <two> methods & no “pairs”."
     with style.applied():
