@@ -205,15 +205,15 @@ def _told(told: dict[str, pd.Series], others: int, tests: int) -> Iterator[str]:
         f"It is shown to be better than {which}, by {_ways(list(told.values()))} (adjusted {format_p_value(p_value)}"
         f"{' at most' if len(told) > 1 else ''}, of {plural(tests, 'test')})."
     )
-    by_runs = [row for row in told.values() if told_apart_by(row) == "healthy" and pd.notna(row["seeds_p"])]
+    by_runs = [row for row in told.values() if told_apart_by(row) == "healthy" and pd.notna(row["seeds_p_value"])]
     by_runs = [row for row in by_runs if row["seeds"] < row["pairs"]]
     if by_runs:
-        weakest = max(by_runs, key=lambda row: row["seeds_p"])
+        weakest = max(by_runs, key=lambda row: row["seeds_p_value"])
         seeds = int(weakest["seeds"])
         more = weakest["first_seeds" if weakest["better"] == weakest["first"] else "second_seeds"]
         yield (
             "That counts runs of one seed at several settings as independent; with seeds in place of runs, it has more"
-            f" healthy runs in {more} of {seeds} (sign test, {paired_p_value(weakest['seeds_p'], seeds, 'seed')}"
+            f" healthy runs in {more} of {seeds} (sign test, {paired_p_value(weakest['seeds_p_value'], seeds, 'seed')}"
             f"{', the largest of these' if len(by_runs) > 1 else ''}, not adjusted)."
         )
 

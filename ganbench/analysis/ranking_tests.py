@@ -64,8 +64,8 @@ COLUMNS = {
     "seeds": "number of seeds with pairs of runs at the settings of both; runs of one seed share random streams",
     "first_seeds": "number of these with more healthy runs of the first method",
     "second_seeds": "number of these with more healthy runs of the second method",
-    "seeds_p": "p-value of equal shares with seeds in place of runs as the independent units (sign test); not adjusted,"
-    " and not what `better` rests on",
+    "seeds_p_value": "p-value of equal shares with seeds in place of runs as the independent units (sign test); not"
+    " adjusted, and not what `better` rests on",
     "better": "the method that these runs show to be the better one: by the shares of healthy runs where their adjusted"
     " p-value is at most 0.05, otherwise by the scores where theirs is; empty where neither is",
     "decided_by": "what tells them apart: " + " or ".join(WAYS.values()),
@@ -156,7 +156,7 @@ def _by_seeds(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, object]:
     found = paired_difference(int((one > two).sum()), int((two > one).sum()), len(one))
     return {
         **{"seeds": found.pairs, "first_seeds": found.first_only, "second_seeds": found.second_only},
-        "seeds_p": found.p_value,
+        "seeds_p_value": found.p_value,
     }
 
 

@@ -209,7 +209,7 @@ def test_without_partners_the_least_possible_p_is_that_of_the_test_that_is_made(
     made = replace(made, runs=made.runs.assign(seed=range(6)))
     (row,) = ranking_tests(made).to_dict("records")
     assert (row["healthy_test"], row["min_p_value"]) == ("Barnard's test", pytest.approx(2 / 4**3))
-    assert pd.isna(row["seeds_p"])
+    assert pd.isna(row["seeds_p_value"])
     apart = study(collected, {"a": {ONE: runs("f" * 12)}, "b": {ONE: runs("c" * 12)}})
     found = answer(replace(apart, runs=apart.runs.assign(seed=range(24))))
     assert found.sure.endswith("(adjusted p < 0.001, of 2 tests).")
@@ -237,7 +237,7 @@ def test_with_seeds_in_place_of_runs_the_first_sentence_says_what_is_left(collec
     made = study(collected, {"a": good, "b": bad})
     (row,) = ranking_tests(made).to_dict("records")
     assert (row["pairs"], row["seeds"], row["first_seeds"], row["second_seeds"]) == (15, 5, 5, 0)
-    assert (row["healthy_p_value"], row["seeds_p"]) == (2 / 2**15, 2 / 2**5)
+    assert (row["healthy_p_value"], row["seeds_p_value"]) == (2 / 2**15, 2 / 2**5)
     found = answer(made)
     assert found.use == "a is the one to use"
     assert found.shown.startswith("15 of 15 runs (5 seeds at 3 settings) are healthy")
