@@ -42,6 +42,8 @@ COLUMNS = {
     "published_runs": "number of published runs; empty where it is not said",
     "in_interval": "whether the published value lies in our interval; empty where there is none, or one of no width,"
     " and where ours is a median and theirs a mean",
+    "within_rounding": "whether our value, of one run or of runs that all have it, is the published one to the digits"
+    " given; empty where these are not known, and where we have an interval",
     "difference": "our mean or median less the published value",
     "t_statistic": "the same, over the standard error of the difference of both means, which is theirs alone where all"
     " of our runs have one value; empty where a standard error does not follow from what is published",
@@ -120,13 +122,14 @@ def published_table(collected: Collected, published: Sequence[Published]) -> pd.
             "low": ours.low,
             "high": ours.high,
             "in_interval": inside,
+            "within_rounding": _within_rounding(ours, each) if inside is None and like else None,
             "difference": ours.value - each.value,
             "t_statistic": _t_statistic(ours, each),
             "t_critical": _t_critical(ours, len(values), each),
         }
         row["comparison"] = _comparison(row, equal=ours.standard_error == 0)
         rows.append(row | {"text": _sentence(row)})
-    kinds = {"published_runs": "Int64", "in_interval": "boolean", "error": float}
+    kinds = {"published_runs": "Int64", "in_interval": "boolean", "within_rounding": "boolean", "error": float}
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(kinds)
 
 
@@ -143,6 +146,13 @@ def subject(each: Published) -> dict[str, Any]:
         "error_kind": each.error_kind,
         "published_runs": each.runs,
     }
+
+
+def _within_rounding(ours: Ours, published: Published) -> bool | None:
+    """Whether ours is the published number as far as its digits go; None where either is not known that well."""
+    if published.error_kind != "rounding" or math.isnan(ours.value):
+        return None
+    return abs(ours.value - published.value) <= published.error
 
 
 def _t_statistic(ours: Ours, published: Published) -> float:
@@ -175,6 +185,8 @@ def _comparison(row: dict, *, equal: bool) -> str:
     """
     if row["statistic"] != row["published_statistic"]:
         return f"not compared: ours is a {row['statistic']}, theirs a {row['published_statistic']}"
+    if row["within_rounding"] is not None:
+        return "equal to the digits published" if row["within_rounding"] else "differs by more than rounding"
     if equal:
         text = f"all {row['runs']} runs have {format_number(row['ours'], DIGITS)}"
         text += ", as published" if not row["difference"] else ""

@@ -19,9 +19,10 @@ DIGITS = 4  # of values, as many as tables of publications have
 NOTE = """Ours is the mean over all runs, or the median if that was published, those that failed among them, with its
 95% interval. Where a run has no value, since it diverged or was stopped early, the interval is that of the median, in
 which it counts as the smallest and as the largest of all; a mean is not compared with it. Runs that all have one value
-have no interval. Where the error of the published mean is known, both numbers agree unless more standard errors of
-their difference lie between them than are allowed, by Welch's test at 5%. Below every table stands how our protocol
-differs from the published one.
+have no interval: where nothing is random in the published number either, the two are equal if they differ by less than
+half a unit of the last digit given. Where the error of the published mean is known, both numbers agree unless more
+standard errors of their difference lie between them than are allowed, by Welch's test at 5%. Below every table stands
+how our protocol differs from the published one.
 """
 
 
@@ -34,13 +35,7 @@ def page(records: Sequence[Record], studies: Mapping[str, Study]) -> str:
             published numbers and without a record wait.
     """
     rows = [row for record in records for row in record.table.to_dict("records")]
-    known = [row["in_interval"] for row in rows if not pd.isna(row["in_interval"])]
-    counts = f"{plural(len(rows), 'published number')} in {plural(len(records), 'study', 'studies')}"
-    if known:
-        counts += f": our interval holds {sum(map(bool, known))} and not {len(known) - sum(map(bool, known))}"
-    if len(known) < len(rows):
-        counts += f"; {len(rows) - len(known)} without an interval of ours"
-    parts = ["# Published numbers, and ours\n", f"{counts}.\n", NOTE]
+    parts = ["# Published numbers, and ours\n", f"{_counts(rows, len(records))}.\n", NOTE]
     for record in records:
         parts.append(f"## {record.run.title or record.run.study}\n")
         study = studies.get(record.run.file)
@@ -62,6 +57,24 @@ def page(records: Sequence[Record], studies: Mapping[str, Study]) -> str:
         )
     parts.append("Written by `ganbench claims` from the records in `docs/published/`.\n")
     return "\n".join(parts)
+
+
+def _counts(rows: Sequence[Mapping], studies: int) -> str:
+    """How many published numbers ours agree with, in words."""
+    held, equal = (
+        [bool(row[name]) for row in rows if not pd.isna(row.get(name))] for name in ("in_interval", "within_rounding")
+    )
+    parts = []
+    if equal:
+        parts.append(f"of {len(equal)} in which nothing is random, ours equal {sum(equal)} to the digits given")
+    if held:
+        parts.append(
+            f"of {plural(len(held), 'mean or median', 'means or medians')}, our 95% intervals hold {sum(held)}"
+        )
+    if rest := len(rows) - len(equal) - len(held):
+        parts.append(f"{rest} stand beside ours without an interval")
+    counted = f"{plural(len(rows), 'published number')} in {plural(studies, 'study', 'studies')}"
+    return ": ".join(filter(None, (counted, "; ".join(parts))))
 
 
 def _row(row: dict) -> tuple[str, ...]:

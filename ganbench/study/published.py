@@ -11,7 +11,7 @@ from ganbench.study.selectors import Selector, SelectorField
 from ganbench.study.value_types import Count, Section, refuse_boolean
 
 Statistic = Literal["mean", "median"]
-ErrorKind = Literal["standard deviation", "standard error", "95% interval"]
+ErrorKind = Literal["standard deviation", "standard error", "95% interval", "rounding"]
 
 
 class Published(Section):
@@ -30,8 +30,8 @@ class Published(Section):
     error: Annotated[float, BeforeValidator(refuse_boolean), Field(ge=0, allow_inf_nan=False)] | None = None
     """The published error, in the unit of the value; needs `error_kind`."""
     error_kind: ErrorKind | None = None
-    """What the error is: the standard deviation over runs, the standard error of the mean, or half of the width of its
-    95% interval."""
+    """What the error is: the standard deviation over runs, the standard error of the mean, half of the width of its 95%
+    interval, or, of a number in which nothing is random, its rounding: half a unit of the last digit given."""
     runs: Count | None = None
     """The number of runs that the published value is of; none where it is not said."""
     source: Annotated[str, Field(min_length=1)]

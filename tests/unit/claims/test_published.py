@@ -83,6 +83,22 @@ def test_a_difference_in_words_and_in_standard_errors():
     assert row([7.0])["text"] == "7 (1 run) against 7.5 published: no interval of ours; 0.5 less (7%)"
 
 
+@pytest.mark.parametrize("values", [[3.097], [3.097] * 4])
+@pytest.mark.parametrize(("value", "error", "equal"), [(3.1, 0.05, True), (3.10, 0.005, True), (3.098, 5e-4, False)])
+def test_a_number_in_which_nothing_is_random_is_compared_by_its_digits(values, value, error, equal):
+    found = row(values, value=value, error=error, error_kind="rounding")
+    said = "equal to the digits published" if equal else "differs by more than rounding"
+    assert (found["within_rounding"], found["comparison"]) == (equal, said)
+    assert math.isnan(found["t_statistic"]), "a rounding is no standard error"
+
+
+def test_a_rounding_is_no_error_of_runs_that_vary():
+    found = row(VALUES, value=7.5, error=0.05, error_kind="rounding")
+    assert pd.isna(found["within_rounding"])
+    assert found["comparison"] == "our interval holds it"
+    assert pd.isna(row([NAN], value=7.5, error=0.05, error_kind="rounding")["within_rounding"])
+
+
 def test_means_agree_within_the_errors_of_both():
     """Ours lies 1 below, with an error of 0.258; beside one of 0.5, that is 1.78 standard errors."""
     found = row(VALUES, value=8.0, error=0.5, error_kind="standard error")
@@ -137,7 +153,7 @@ def test_a_mean_is_not_compared_with_a_median():
 
 FAULTS = {
     "error alone": ({"error": 0.1}, "must have both error and error_kind, or neither, but has error alone"),
-    "kind of error": ({"error": 0.1, "error_kind": "sd"}, "'standard deviation', 'standard error' or '95% interval'"),
+    "kind of error": ({"error": 0.1, "error_kind": "sd"}, "'standard deviation', 'standard error', '95% interval' or 'rounding'"),
     "study": ({"where": "study"}, "needs runs"),
     "no source": ({"source": ""}, "source"),
     "misspelt": ({"valeu": 1}, "unknown key 'valeu'. Did you mean 'value'"),
