@@ -61,18 +61,19 @@ def page(records: Sequence[Record], studies: Mapping[str, Study]) -> str:
 
 def _counts(rows: Sequence[Mapping], studies: int) -> str:
     """How many published numbers ours agree with, in words."""
-    held, equal = (
-        [bool(row[name]) for row in rows if not pd.isna(row.get(name))] for name in ("in_interval", "within_rounding")
-    )
+    equal = [bool(row["within_rounding"]) for row in rows if not pd.isna(row.get("within_rounding"))]
+    agree = [abs(row["t_statistic"]) <= row["t_critical"] for row in rows if not pd.isna(row["t_statistic"])]
+    held = [bool(row["in_interval"]) for row in rows if not pd.isna(row["in_interval"])]
     parts = []
     if equal:
         parts.append(f"of {len(equal)} in which nothing is random, ours equal {sum(equal)} to the digits given")
+    if agree:
+        parts.append(f"of {len(agree)} with a published error, ours agree with {sum(agree)} by Welch's test")
     if held:
-        parts.append(
-            f"of {plural(len(held), 'mean or median', 'means or medians')}, our 95% intervals hold {sum(held)}"
-        )
-    if rest := len(rows) - len(equal) - len(held):
-        parts.append(f"{rest} stand beside ours without an interval")
+        parts.append(f"our 95% intervals, {len(held)} of them, hold {plural(sum(held), 'published value')}")
+    known = ("within_rounding", "t_statistic", "in_interval")
+    if alone := sum(all(pd.isna(row.get(name)) for name in known) for row in rows):
+        parts.append(f"{alone} cannot be compared")
     counted = f"{plural(len(rows), 'published number')} in {plural(studies, 'study', 'studies')}"
     return ": ".join(filter(None, (counted, "; ".join(parts))))
 

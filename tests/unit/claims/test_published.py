@@ -153,7 +153,10 @@ def test_a_mean_is_not_compared_with_a_median():
 
 FAULTS = {
     "error alone": ({"error": 0.1}, "must have both error and error_kind, or neither, but has error alone"),
-    "kind of error": ({"error": 0.1, "error_kind": "sd"}, "'standard deviation', 'standard error', '95% interval' or 'rounding'"),
+    "kind of error": (
+        {"error": 0.1, "error_kind": "sd"},
+        "'standard deviation', 'standard error', '95% interval' or 'rounding'",
+    ),
     "study": ({"where": "study"}, "needs runs"),
     "no source": ({"source": ""}, "source"),
     "misspelt": ({"valeu": 1}, "unknown key 'valeu'. Did you mean 'value'"),

@@ -290,16 +290,26 @@ def test_published_numbers_have_ours_and_the_protocol_beside_them():
     given |= {"published_statistic": "mean", "comparison": "so | so"}
     values = {"ours": 7.0, "low": 6.5, "high": 7.5, "published": 8.0, "error": 0.1, "error_kind": "standard error"}
     one = {**given, **values, "not_learned": 4, "in_interval": False, "source": "A paper, table 1"}
+    one |= {"t_statistic": -5.0, "t_critical": 2.2}
     lost = {**given, "statistic": "median", "missing": 9, "published": 1.0, "in_interval": None, "source": "B"}
-    exact = {**one, "in_interval": None, "error_kind": "rounding", "error": 0.5, "low": None, "high": None}
+    exact = {
+        **one,
+        "in_interval": None,
+        "error_kind": "rounding",
+        "error": 0.5,
+        "low": None,
+        "high": None,
+        "t_statistic": None,
+    }
     exact = [{**exact, "within_rounding": equal} for equal in (True, True, False)]
     made = pd.DataFrame([one, lost, *exact], columns=list(PUBLISHED_COLUMNS))
     waiting = load(ROOT / "config/studies/published/pacgan-ring.yaml")
     studies = {"done.yaml": waiting, "pacgan-ring.yaml": waiting, "lab.yaml": load(ROOT / "config/studies/lab.yaml")}
     text = published_page.page([Record(run("done", protocol="- Fewer *steps*.\n"), made)], studies)
     assert (
-        "5 published numbers in 1 study: of 3 in which nothing is random, ours equal 2 to the digits given; of 1 mean "
-        "or median, our 95% intervals hold 0; 1 stand beside ours without an interval."
+        "5 published numbers in 1 study: of 3 in which nothing is random, ours equal 2 to the digits given; of 1 with "
+        "a published error, ours agree with 0 by Welch's test; our 95% intervals, 1 of them, hold 0 published values; "
+        "1 cannot be compared."
     ) in text
     assert "| 7, 6.5 to 7.5 (10 runs, 3 failed, 4 had not learned) | 8 (standard error 0.1) |" in text
     assert r"| so \| so | A paper, table 1 |" in text
