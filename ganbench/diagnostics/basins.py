@@ -126,14 +126,14 @@ class Basins(Diagnostic):
         dynamics, optimizer, tenth = trajectories.dynamics, trajectories.optimizer, -(-self.steps // 10)
         labels, active = torch.full_like(indices, MOVING), torch.arange(len(indices), device=indices.device)
         match, base, axes = plane.match.select(indices.tolist()), plane.base[indices], plane.axes[indices]
-        match.keeps_buffers = True
         players = split(match, base + torch.einsum("mi,mip->mp", start, axes))
         states = dynamics.init(match, players, optimizer)
         first, farthest = None, torch.zeros_like(known[indices, :, 0])  # from each fixed point in a tenth, (M, n)
         for step in range(self.steps):
             batches = self._batches(trajectories, step, indices)
             rates = scaled(jacobians.select_members(trajectories.rates, indices), trajectories.schedule(step))
-            result = dynamics.step(match, players, states, batches, optimizer, rates)
+            with match.in_training(step) as training:
+                result = dynamics.step(training, players, states, batches, optimizer, rates)
             players, states = result.players, result.states
             snapshot = dynamics.snapshot(players, states)
             here = torch.einsum("mip,mp->mi", axes, join({each: snapshot[each] for each in match.players}) - base)

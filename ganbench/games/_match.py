@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from functools import cached_property
 from typing import Any
@@ -138,6 +139,19 @@ class Match:
         match = copy(self)
         match.game = game
         return match
+
+    @contextmanager
+    def in_training(self, step: int) -> Iterator[Match]:
+        """The match as it is played in a training step: in the step's phase, see `Game.phase`, and with buffers that
+        move on.
+
+        Args:
+            step: index of the step, from 0.
+        """
+        match = copy(self.in_phase(self.game.phase(step)))
+        match.buffers, match.keeps_buffers = self.buffers, True
+        yield match
+        self.buffers = match.buffers
 
     def repeated(self, count: int) -> Match:
         """The same game with every member so many times in a row."""

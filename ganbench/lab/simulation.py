@@ -133,9 +133,8 @@ def _simulate(
                 values[:, index] = match.loss(player, here, batches[0])[0].detach().cpu().numpy()
             index += 1
         if step < last:
-            match.keeps_buffers = True
-            move = dynamics.step(match, players, states, batches, optimizer, rates)
-            match.keeps_buffers = False  # of recorded losses
+            with match.in_training(step) as training:
+                move = dynamics.step(training, players, states, batches, optimizer, rates)
             players, states = move.players, move.states
         if progress is not None and (step % CHUNK == 0 or step == last):
             progress(step)

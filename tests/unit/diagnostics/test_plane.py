@@ -376,6 +376,25 @@ def test_a_dynamics_that_draws_for_each_run_has_basins_of_each():
     assert np.ptp(together.values["converged_share"]) > 0
 
 
+def test_starts_are_trained_with_a_lazy_penalty_as_runs_are():
+    """A penalty of every thousandth step is none, but for the first step."""
+    options = {"points": 4, "low": -1.0, "high": 1.0, "steps": 200, "tolerance": 0.05}
+    lazy, often, none = (
+        look(
+            play(make_game("dirac", objective="minimax", regularizer=regularizer), rates=(0.1,), steps=0),
+            "basins",
+            **options,
+        )
+        for regularizer in (
+            part("regularizer", "r1", gamma=1.0, every=1000),
+            part("regularizer", "r1", gamma=1.0),
+            part("regularizer", "none"),
+        )
+    )
+    shares = [float(each.values["converged_share"][0]) for each in (lazy, often, none)]
+    assert shares == [0, 1, 0]
+
+
 def test_a_start_ends_where_training_takes_it():
     """The label of a starting point is where `play` goes from there."""
     options = {"low": -2.0, "high": 2.0, "points": 4, "steps": 100}

@@ -64,6 +64,21 @@ def test_alternating_steps_keep_their_invariant_and_average_to_the_solution():
     assert averaged.radius[0, -1] < 0.09
 
 
+@pytest.mark.parametrize("dynamics", ["simultaneous", "extragradient"])
+def test_a_lazy_penalty_counts_as_often_as_in_training(dynamics):
+    """Every fourth step has four times the penalty, the others have none."""
+
+    def dirac(regularizer):
+        return lab.game("dirac", objective="minimax", regularizer=regularizer)
+
+    options = {"learning_rate": 0.05, "start": [1, 1]}
+    lazy = lab.play(dirac("r1(gamma=0.5,every=4)"), dynamics, steps=12, **options).trajectory[0]
+    for step in range(12):
+        game = dirac("r1(gamma=2.0)" if step % 4 == 0 else "none")
+        alone = lab.play(game, dynamics, steps=1, **options | {"start": lazy[step]}).trajectory[0]
+        np.testing.assert_allclose(lazy[step + 1], alone[1], rtol=1e-12)
+
+
 def test_losses_are_those_at_the_parameters_of_the_same_row():
     played = lab.play("bilinear", "alternating", start=[2, 0.5], steps=30)
     x, y = played.trajectory[0].T
