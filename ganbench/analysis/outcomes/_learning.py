@@ -29,7 +29,7 @@ class Progress:
         metric: name of the metric.
         steps: steps of the snapshots, (S,).
         values: the metric, (S,).
-        distances: the metric as a distance: 0 is best, smaller is better, (S,).
+        distances: the metric as a distance, see `running_median`: 0 is best, smaller is better, (S,).
         best_end: which end of the metric is best, "low" or "high".
         null: the interval of the values that real data score; None if it was not measured.
         real: the largest distance that real data score, the far end of the null; None if it was not measured.
@@ -136,6 +136,28 @@ class Progress:
 NO_HALF = "no snapshot lies between a quarter and three quarters of the steps"
 
 
+MEDIAN_SNAPSHOTS = 16  # of so many intervals between snapshots, one on each side enters a median
+
+
+def running_median(distances: np.ndarray) -> np.ndarray:
+    """The medians of distances over an eighth of the snapshots, that of the untrained generator apart.
+
+    The best of many snapshots is better than the best of few, also of a generator that no longer changes: by single
+    values a run would be the likelier to relapse, the more often one looks. Of constant quality that fluctuates by 20%
+    (log-normal) 81% of runs relapsed at 101 snapshots, and none at 9; of medians none does at 9, 21, 51 or 101, and
+    forgetting stays below 5%. Up to 16 snapshots are taken as they are.
+
+    Args:
+        distances: the distances at the snapshots, shape (S,).
+
+    Returns:
+        The medians, shape (S,); at either end, over the snapshots that there are.
+    """
+    reach = (len(distances) - 1) // MEDIAN_SNAPSHOTS
+    windows = [distances[max(1, index - reach) : index + reach + 1] for index in range(1, len(distances))]
+    return np.array([distances[0], *map(np.median, windows)])
+
+
 def near_half(steps: np.ndarray, total: int) -> int | None:
     """The snapshot that stands for half of the steps.
 
@@ -196,7 +218,7 @@ def progress_of(
             continue
         every = np.append(values, noise.get(name, np.nan))
         *distances, of_noise = np.maximum(best - every if info.best == "high" else every, 0.0)
-        distances = np.array(distances)[known]
+        distances = running_median(np.array(distances)[known])
         if not distances[0] > 0:
             best_at_once = name
             continue

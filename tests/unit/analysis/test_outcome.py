@@ -14,6 +14,7 @@ from ganbench.analysis.columns import FAILURES, OPEN, OUTCOMES, SUCCESSES
 from ganbench.analysis.outcome import classify_run, outcome_rows
 from ganbench.analysis.outcome_catalogue import catalogue, detectors
 from ganbench.analysis.outcomes import NotJudged, RunEvidence, margin
+from ganbench.analysis.outcomes._learning import progress_of, relapses
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.sections import Outcome
 
@@ -525,6 +526,28 @@ def test_relapses_count_once_the_run_came_back_from_them(late, holds):
         assert told["relapsing"].onset == SNAPSHOTS[2 + late.index(300)]
 
 
+@pytest.mark.parametrize("snapshots", [9, 21, 51, 101])
+def test_whether_a_run_relapses_does_not_depend_on_how_often_one_looks(snapshots):
+    """Of constant quality with a fluctuation of 20%, few runs forget; what is lost for a quarter of the steps is seen."""
+    rng, settings = np.random.default_rng(0), Outcome()
+
+    def judged(course: np.ndarray) -> list[bool]:
+        scores = {"step": np.arange(snapshots) * 10, "fd": course}
+        progress = progress_of(scores, FD, {}, 0, noise={})
+        learned = np.maximum.accumulate(progress.learned(settings.learned_share))
+        ends = [each.end is None for each in relapses(progress, learned, settings)]
+        return [ends.count(False) >= 2, any(ends)]
+
+    constant = 0.15 * np.exp(0.2 * rng.standard_normal((200, snapshots)))
+    constant[:, 0] = 1.0
+    relapsed, forgot = np.mean([judged(course) for course in constant], axis=0)
+    assert relapsed <= 0.02
+    assert forgot <= 0.06
+    lost = constant.copy()
+    lost[:, -snapshots // 4 :] *= 4
+    assert np.mean([judged(course)[1] for course in lost]) > 0.9
+
+
 @pytest.mark.parametrize("knows_noise", [False, True])
 def test_exactly_one_of_the_four_holds(knows_noise):
     rng = np.random.default_rng(0)
@@ -554,6 +577,7 @@ def test_progress_by_a_metric_whose_high_end_is_best():
     assert "not-learned-yet" in found(replace(measured(flat, coverage=np.full(len(SNAPSHOTS), 0.1)), metrics=info))
 
 
+FD = {"fd": MetricInfo("Fréchet distance", "", "low", 0.0)}
 COVERAGE = {"coverage": MetricInfo("Coverage", "share", "high", 0.0, 1.0)}
 
 
