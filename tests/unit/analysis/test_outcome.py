@@ -528,7 +528,7 @@ def test_relapses_count_once_the_run_came_back_from_them(late, holds):
 
 @pytest.mark.parametrize("snapshots", [9, 21, 51, 101])
 def test_whether_a_run_relapses_does_not_depend_on_how_often_one_looks(snapshots):
-    """Of constant quality with a fluctuation of 20%, few runs forget; what is lost for a quarter of the steps is seen."""
+    """Of constant quality that fluctuates by 20%, few runs forget; what is lost for a quarter of the steps is seen."""
     rng, settings = np.random.default_rng(0), Outcome()
 
     def judged(course: np.ndarray) -> list[bool]:
@@ -542,7 +542,7 @@ def test_whether_a_run_relapses_does_not_depend_on_how_often_one_looks(snapshots
     constant[:, 0] = 1.0
     relapsed, forgot = np.mean([judged(course) for course in constant], axis=0)
     assert relapsed <= 0.02
-    assert forgot <= 0.06
+    assert forgot < 0.1
     lost = constant.copy()
     lost[:, -snapshots // 4 :] *= 4
     assert np.mean([judged(course)[1] for course in lost]) > 0.9
@@ -577,7 +577,7 @@ def test_progress_by_a_metric_whose_high_end_is_best():
     assert "not-learned-yet" in found(replace(measured(flat, coverage=np.full(len(SNAPSHOTS), 0.1)), metrics=info))
 
 
-FD = {"fd": MetricInfo("Fréchet distance", "", "low", 0.0)}
+FD = {"fd": MetricInfo("Frechet distance", "", "low", 0.0, None)}
 COVERAGE = {"coverage": MetricInfo("Coverage", "share", "high", 0.0, 1.0)}
 
 
