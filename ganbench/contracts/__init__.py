@@ -8,6 +8,7 @@ component raises.
 from __future__ import annotations
 
 from dataclasses import is_dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from ganbench.core.registry import FAMILIES
@@ -29,6 +30,11 @@ def component_fault(family: str, made: Any) -> str | None:
     base = FAMILIES[family].base_class
     if not isinstance(made, base):
         return f"its class {kind.__name__} must derive from {base.__module__}.{base.__name__}"
+    known = [name for name in dir(base) if not name.startswith("_")]
+    for name, value in vars(kind).items():
+        near = get_close_matches(name, known, n=1, cutoff=0.85)
+        if callable(value) and name not in known and near:
+            return f"its {name}() is never called; did you mean {near[0]}()? Name a method of its own otherwise"
     return None
 
 

@@ -40,6 +40,12 @@ def objective_fault(objective: Any) -> str | None:
             return f"its {name}() is not elementwise: a value depends on the other logits of its batch"
         if name != "output" and not values.requires_grad:
             return f"its {name}() passes no gradient to the logits"
+        if name == "output" and objective.probability and not ((values >= 0) & (values <= 1)).all():
+            beyond = values.detach()[(values < 0) | (values > 1)][0]
+            return (
+                f"its output() gives {beyond:.3g}, which is no probability; a critic, whose outputs are scores, has "
+                "`probability: ClassVar[bool] = False`"
+            )
     return next((f"its {name}() {fault}" for name in LOSSES if (fault := _loss_fault(objective, name))), None)
 
 

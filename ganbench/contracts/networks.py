@@ -18,6 +18,7 @@ from ganbench.core.formatting import join_words
 from ganbench.data import DataSpec
 from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.nn.network import Network, disturbed
+from ganbench.nn.random_numbers import ANSWERS
 from ganbench.nn.sample import NAMES, named_outputs
 
 MAX_LATENT = 1_000_000
@@ -99,14 +100,23 @@ def network_fault(
     if observed.fault or (fault := _module_fault(module)):
         return observed.fault or fault
     one, other = inputs, (_normal(inputs[0].shape, 1), *inputs[1:])
+    given = [x.clone() for x in one]
     with world(1) as observed:
         try:
             first = call(module, one)
         except Exception as error:
             error.add_note(f"on inputs of shape {_shapes(inputs)}")
             raise
+    if observed.fault and "PyTorch" in observed.fault:
+        answered = join_words(sorted({function.__name__ for function in ANSWERS}))
+        return f"{observed.fault}; those that each run has of its own are answered to {answered}"
     if fault := observed.fault or _outputs_fault(first, inputs, outputs, packing):
         return fault
+    if not identical(given, list(one)):
+        return "changes its inputs in place; write x = x * 2 for x.mul_(2), and inplace=False in a first activation"
+    for values in tree_leaves(first):
+        if values.is_floating_point() and not values.isfinite().all():
+            return "gives values that are not finite for ordinary inputs, at its initial parameters"
 
     # State between calls: the first call may set lazy attributes; the second call must not change anything.
     before, globals_before = attributes_of(module), _globals(module)
@@ -237,7 +247,7 @@ def _precision_fault(
         return None
     for values, own in zip(outputs(slice(0, 2)), alone, strict=True):
         apart = (values - own).abs().max()
-        if apart > RTOL * own.abs().max():
+        if not apart <= RTOL * own.abs().max():  # nor NaN
             return f"gives outputs for two members at once that differ from those of each alone by {apart:.2g}"
     return None
 

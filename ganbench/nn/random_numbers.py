@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 MODULUS = 1 << 64
+PRECISION = {torch.float32: 24, torch.float16: 11, torch.bfloat16: 8}  # bits of a significand; double precision has 53
 GAMMA = 0x9E3779B97F4A7C15
 
 
@@ -53,7 +54,7 @@ def subkey(key: Tensor, index: int) -> Tensor:
 
 
 def uniform(key: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Numbers that are uniform in [0, 1), a multiple of 2^-53 each (2^-24 in single precision).
+    """Numbers that are uniform in [0, 1): multiples of 2^-53, of 2^-24 in single precision, and so on in lower ones.
 
     Args:
         key: a scalar, int64.
@@ -61,7 +62,7 @@ def uniform(key: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         dtype: their precision.
     """
     count = torch.arange(1, math.prod(shape) + 1, dtype=torch.int64, device=key.device)
-    bits = 24 if dtype == torch.float32 else 53
+    bits = PRECISION.get(dtype, 53)
     return (_shifted(mix(key + count * _signed(GAMMA)), 64 - bits).to(dtype) * 2.0**-bits).view(shape)
 
 
@@ -120,35 +121,62 @@ def _masked(
     """x with entries set to zero with probability p, and the others divided by 1 - p."""
     if not training or p == 0:
         return x
-    kept = (uniform(numbers.next_key(), tuple(shape), x.dtype) >= p).to(x.dtype) / max(1 - p, 1e-300)
+    kept = _drawn_above(numbers, tuple(shape), x.dtype, p).to(x.dtype) / max(1 - p, 1e-300)
     return x.mul_(kept) if inplace else x * kept
 
 
+def _drawn_above(numbers: RandomNumbers, shape: tuple[int, ...], dtype: torch.dtype, p: float | Tensor) -> Tensor:
+    """Whether numbers are at least p, bool; drawn in single precision at least, or p would be rounded."""
+    return uniform(numbers.next_key(), shape, torch.promote_types(dtype, torch.float32)) >= p
+
+
 def _like(draw: Any) -> Any:
-    def answer(numbers: RandomNumbers, x: Tensor, *, dtype: torch.dtype | None = None, **_: Any) -> Tensor:
-        return draw(numbers.next_key(), tuple(x.shape), dtype or x.dtype)
+    def answer(
+        numbers: RandomNumbers,
+        input: Tensor,
+        *,
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+        layout: Any = None,
+        memory_format: Any = None,
+    ) -> Tensor:
+        return draw(numbers.next_key(), tuple(input.shape), dtype or input.dtype)
 
     return answer
 
 
 def _sized(draw: Any) -> Any:
-    def answer(numbers: RandomNumbers, *size: Any, dtype: torch.dtype | None = None, **_: Any) -> Tensor:
-        shape = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
+    def answer(
+        numbers: RandomNumbers,
+        *shape: Any,
+        size: Any = None,
+        dtype: torch.dtype | None = None,
+        device: Any = None,
+        layout: Any = None,
+        generator: None = None,
+    ) -> Tensor:
+        if size is not None or (len(shape) == 1 and not isinstance(shape[0], int)):
+            shape = tuple(shape[0] if size is None else size)
         return draw(numbers.next_key(), shape, dtype or torch.get_default_dtype())
 
     return answer
 
 
-def _normal_(numbers: RandomNumbers, x: Tensor, mean: float = 0.0, std: float = 1.0, **_: Any) -> Tensor:
+# Their parameters are PyTorch's: `from` is a word of Python, so that it can be given by position alone.
+def _normal_(
+    numbers: RandomNumbers, x: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: None = None
+) -> Tensor:
     return x.copy_(mean + std * normal(numbers.next_key(), tuple(x.shape), x.dtype))
 
 
-def _uniform_(numbers: RandomNumbers, x: Tensor, low: float = 0.0, high: float = 1.0, **_: Any) -> Tensor:
-    return x.copy_(low + (high - low) * uniform(numbers.next_key(), tuple(x.shape), x.dtype))
+def _uniform_(
+    numbers: RandomNumbers, x: Tensor, low: float = 0.0, to: float = 1.0, *, generator: None = None
+) -> Tensor:
+    return x.copy_(low + (to - low) * uniform(numbers.next_key(), tuple(x.shape), x.dtype))
 
 
-def _bernoulli(numbers: RandomNumbers, p: Tensor, **_: Any) -> Tensor:
-    return (uniform(numbers.next_key(), tuple(p.shape), p.dtype) < p).to(p.dtype)
+def _bernoulli(numbers: RandomNumbers, input: Tensor, *, generator: None = None) -> Tensor:
+    return (~_drawn_above(numbers, tuple(input.shape), input.dtype, input)).to(input.dtype)
 
 
 ANSWERS = {

@@ -13,7 +13,8 @@ WEIGHT_NORMS: dict[str, Callable[[nn.Module], nn.Module]] = {"spectral": spectra
 
 
 def with_weight_norm(network: nn.Module, name: str, *others: nn.Module) -> nn.Module:
-    """A network with its weights normalised: those of all its convolutions and linear layers.
+    """A network with its weights normalised: those of all its two-dimensional convolutions, transposed ones apart,
+    and linear layers.
 
     Args:
         network: the network, with its initial weights, which `weight` keeps.

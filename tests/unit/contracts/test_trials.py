@@ -50,6 +50,30 @@ BROKEN = {
         *("it changes the judged examples", "def score("),
     ),
     "metric-raises": ("metric", "np.linalg.norm(apart)", "np.linalg.nom(apart)", "AttributeError", "np.linalg.nom"),
+    "objective-score": (
+        *("objective", "(logits / self.temperature).sigmoid()", "logits / self.temperature"),
+        *("which is no probability", "def output("),
+    ),
+    "misspelt": (
+        *("regularizer", "def penalty(", "def penality("),
+        *("its penality() is never called; did you mean penalty()?", "def penality("),
+    ),
+    "network-not-finite": (
+        *("architecture", "return x + self.layer(x).relu()", "return x + self.layer(x).relu() * float('nan')"),
+        *("gives values that are not finite", "def generator("),
+    ),
+    "network-in-place": (
+        *(
+            "architecture",
+            "nn.Sequential(nn.Flatten(),",
+            "nn.Sequential(nn.Flatten(), nn.LeakyReLU(0.2, inplace=True),",
+        ),
+        *("changes its inputs in place", "def discriminator("),
+    ),
+    "network-draws": (
+        *("architecture", "self.layer(x).relu()", "self.layer(x).relu() * x.new_ones(1).exponential_()"),
+        *("those that each run has of its own are answered to bernoulli, dropout", "def generator("),
+    ),
     "objective-mixes": (
         *(
             "objective",

@@ -74,6 +74,28 @@ def test_an_answer_is_the_member_s_own_and_leaves_the_global_stream_alone(functi
     assert not torch.equal(together[0], together[1])
 
 
+def test_arguments_are_pytorchs_and_others_are_refused():
+    with RandomNumbers(KEY):
+        assert torch.randn(size=(4, 8)).unique().numel() == 32
+        assert torch.rand((4, 8), device="cpu", layout=torch.strided).shape == (4, 8)
+        assert torch.randn_like(input=torch.ones(3, 2)).shape == (3, 2)
+        assert (torch.empty(50).uniform_(2, to=3) >= 2).all()
+        with pytest.raises(TypeError, match="requires_grad"):
+            torch.randn(3, requires_grad=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_drawn_finely_enough(dtype):
+    values = uniform(KEY, (100_000,), dtype).double()
+    assert values.max() < 1
+    assert float(values.mean()) == pytest.approx(0.5, abs=0.01)
+    with RandomNumbers(KEY):
+        dropped = F.dropout(torch.ones(100_000, dtype=dtype), 0.301)
+        drawn = torch.bernoulli(torch.full((100_000,), 0.301, dtype=dtype))
+    assert float((dropped == 0).double().mean()) == pytest.approx(0.301, abs=0.005)
+    assert float(drawn.double().mean()) == pytest.approx(0.301, abs=0.005)
+
+
 def test_dropout_keeps_the_mean_and_drops_its_share():
     x = torch.ones(200, 500)
     with RandomNumbers(KEY):
