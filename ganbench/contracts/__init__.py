@@ -33,7 +33,7 @@ def component_fault(family: str, made: Any) -> str | None:
     known = [name for name in dir(base) if not name.startswith("_")]
     for name, value in vars(kind).items():
         near = get_close_matches(name, known, n=1, cutoff=0.85)
-        if callable(value) and name not in known and near:
+        if callable(value) and not name.startswith("_") and name not in known and near:
             return f"its {name}() is never called; did you mean {near[0]}()? Name a method of its own otherwise"
     return None
 
