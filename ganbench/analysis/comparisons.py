@@ -73,7 +73,7 @@ COLUMNS = {
     "improvement_low": "lower bound of its 95% interval (Clopper and Pearson, with the number of settings times the"
     " least number of runs that one of the two methods has at a setting)",
     "improvement_high": "upper bound of its 95% interval",
-    "improvement_p_value": "p-value of a probability of 1/2 (binomial test with that number of runs)",
+    "improvement_p_value": "p-value of equal scores (permutation of seeds, which keep their runs at all settings)",
     **{
         f"{test}_p_value_adjusted": f"`{test}_p_value`, adjusted for all p-values of this table (false discovery rate)"
         for test in TESTS
@@ -141,8 +141,8 @@ def losses_by_setting(
     runs: pd.DataFrame, metric: str, info: MetricInfo, within: Sequence[str] = SETTING
 ) -> dict[tuple, np.ndarray]:
     """The final losses of one method's runs by their setting, see `final_losses`."""
-    losses, settings = final_losses(runs, metric, info), keys(runs, within)
-    return {setting: losses[[each == setting for each in settings]] for setting in dict.fromkeys(settings)}
+    losses = final_losses(runs, metric, info)
+    return {setting: losses[rows] for setting, rows in _by_setting(runs, within).items()}
 
 
 def improvement(
@@ -156,8 +156,18 @@ def improvement(
         info: what the metric is.
         within: the columns in which runs of one setting agree.
     """
-    mine, others = (losses_by_setting(runs, metric, info, within) for runs in both)
-    return probability_of_improvement(list(mine.values()), [others[key] for key in mine])
+    losses, seeds = zip(*((final_losses(runs, metric, info), runs["seed"].to_numpy()) for runs in both), strict=True)
+    mine, others = (_by_setting(runs, within) for runs in both)
+    return probability_of_improvement(
+        *([values[rows[key]] for key in mine] for values, rows in zip(losses, (mine, others), strict=True)),
+        tuple([values[rows[key]] for key in mine] for values, rows in zip(seeds, (mine, others), strict=True)),
+    )
+
+
+def _by_setting(runs: pd.DataFrame, within: Sequence[str]) -> dict[tuple, np.ndarray]:
+    """The rows of the runs of each setting."""
+    settings = keys(runs, within)
+    return {setting: np.flatnonzero([each == setting for each in settings]) for setting in dict.fromkeys(settings)}
 
 
 def at_common_settings(collected: Collected, first: str, second: str) -> list[pd.DataFrame]:

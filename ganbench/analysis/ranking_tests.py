@@ -9,8 +9,6 @@ comparisons, so that the order does not depend on questions that it does not ask
 
 from __future__ import annotations
 
-from math import ceil
-
 import numpy as np
 import pandas as pd
 
@@ -29,7 +27,7 @@ from ganbench.analysis.pairing import (
 from ganbench.analysis.statistics.improvement import Improvement
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted, level_of_next
 from ganbench.analysis.statistics.rate_differences import RateDifference, paired_difference
-from ganbench.analysis.statistics.sample_sizes import runs_for_rate
+from ganbench.analysis.statistics.sample_sizes import runs_for_improvement
 
 # What a pair may be told apart by, in the order in which it counts, with the columns that begin so.
 WAYS = {"healthy": "healthy runs", "improvement": "score"}
@@ -53,7 +51,7 @@ COLUMNS = {
     " same setting, failed runs being worse than any, undetermined ones counting by their value; ties count half",
     "improvement_low": "lower bound of its 95% interval (Clopper and Pearson)",
     "improvement_high": "upper bound of its 95% interval",
-    "improvement_p_value": "p-value of a probability of 1/2 (binomial test)",
+    "improvement_p_value": "p-value of equal scores (permutation of seeds, which keep their runs at all settings)",
     **{
         f"{way}_p_value_adjusted": f"`{way}_p_value`, adjusted for all p-values of this table (false discovery rate)"
         for way in WAYS
@@ -145,7 +143,7 @@ def _test(collected: Collected, first: str, second: str) -> tuple[dict[str, obje
         better = improvement(both, metric, collected.metrics[metric], within)
         row |= {"metric": metric, "improvement": better.value, "improvement_p_value": better.p_value}
         row |= {"improvement_low": better.low, "improvement_high": better.high}
-        least.append(2 * 0.5**better.runs)
+        least.append(better.min_p_value)
     row["min_p_value"] = min([*least, 1.0]) if least else None
     return row | {"pairs": row.get("pairs", 0)}, (difference, better)
 
@@ -189,8 +187,8 @@ def _effort(row: dict[str, object], found: Found, level: float) -> dict[str, obj
     needed: dict[str, int | None] = {}
     if difference is not None:
         needed["healthy"] = runs_needed(difference, level=level)
-    if better is not None and (wins := runs_for_rate(better.value, 0.5, level=level)) is not None:
-        needed["improvement"] = ceil(wins * min(row["first_runs"], row["second_runs"]) / better.runs)
+    if better is not None and (runs := runs_for_improvement(better.value, better.settings, level=level)) is not None:
+        needed["improvement"] = runs * better.settings
     known = {way: runs for way, runs in needed.items() if runs is not None}
     if not known:
         return {}

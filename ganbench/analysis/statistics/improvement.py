@@ -5,13 +5,21 @@ Scores are losses here: smaller is better, and a failed run's loss is infinite.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
+from math import comb, prod
 
 import numpy as np
 from scipy import stats
 
 from ganbench.analysis.statistics.rates import CONFIDENCE, wilson_bounds
+
+MAX_EXACT = 20_000  # ways to deal seeds anew of which all are tried
+SAMPLED = 9_999  # ways that are drawn otherwise
+SEED = 0  # of the drawn ones
+RTOL = 1e-9
 
 
 @dataclass(frozen=True)
@@ -21,13 +29,18 @@ class Improvement:
     value: float
     low: float
     high: float
-    p_value: float  # of the hypothesis that it is 1/2, in both directions
+    p_value: float  # of the hypothesis that runs of both methods score alike, in both directions
+    min_p_value: float  # the least p-value that so many seeds can have
     settings: int  # number of settings that were compared
     runs: int  # number of runs of a share that is as spread as the mean over settings may be
 
 
 def probability_of_improvement(
-    first: Sequence[np.ndarray], second: Sequence[np.ndarray], *, confidence: float = CONFIDENCE
+    first: Sequence[np.ndarray],
+    second: Sequence[np.ndarray],
+    seeds: tuple[Sequence[Sequence[int]], Sequence[Sequence[int]]] | None = None,
+    *,
+    confidence: float = CONFIDENCE,
 ) -> Improvement:
     """Estimate the probability that a run of one method has a smaller loss than a run of another.
 
@@ -44,11 +57,16 @@ def probability_of_improvement(
     those with K runs, and almost always there, the variance is (1 - p) / (M K) but for terms of (1 - p)^2.
 
     The estimate is such a share where a run of each is compared at every setting, or where one method always scores the
-    same and the other better or not at all. So the interval is Clopper and Pearson's and the p-value that of the exact
-    binomial (sign) test, both with M K runs: Wilson's would hold the truth in 87% with four of them. Shares between
-    their counts, as of ties and of several runs per setting, take the beta distribution's quantiles between. Nothing is
-    resampled, which would see no spread where one method wins everywhere. That probabilities differ among settings, and
-    that some have more runs, only narrows the spread.
+    same and the other better or not at all. So the interval is Clopper and Pearson's with M K runs: Wilson's would hold
+    the truth in 87% with four of them. Shares between their counts, as of ties and of several runs per setting, take
+    the beta distribution's quantiles between. That probabilities differ among settings, and that some have more runs,
+    only narrows the spread.
+
+    The interval holds the probability whatever the laws of the scores are, and is wide for that. The p-value is of the
+    narrower question whether both methods score alike: it is the share of all ways to deal the seeds anew to two
+    methods of as many seeds by which the estimate is at least as far from 1/2. A seed keeps its runs at all settings
+    together, which share random streams, so that it is one observation however many settings there are. The test is
+    exact; at one setting it is that of Wilcoxon, Mann and Whitney.
 
     Sources: R. Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS;
     C. J. Clopper and E. S. Pearson (1934), "The use of confidence or fiducial limits", Biometrika 26; W. Hoeffding
@@ -59,6 +77,7 @@ def probability_of_improvement(
     Args:
         first, second: the losses of each method's runs, one array per setting, in the same order of settings; an array
             has at least one value, infinite for a failed run, and no NaN.
+        seeds: the seed of each run, in the shape of `first` and `second`; None for runs of a seed of their own each.
         confidence: the coverage of the interval, in (0, 1).
 
     Raises:
@@ -72,9 +91,68 @@ def probability_of_improvement(
     won, lost, tail = runs * value, runs * (1 - value), (1 - confidence) / 2
     low = float(stats.beta.ppf(tail, won, lost + 1)) if won > 0 else 0.0
     high = float(stats.beta.isf(tail, won + 1, lost)) if lost > 0 else 1.0
-    more, fewer = max(won, lost), min(won, lost)
-    p_value = min(1.0, 2 * float(stats.beta.cdf(0.5, more, fewer + 1)))  # of a binomial, the probability of `more` wins
-    return Improvement(value, low, high, p_value, len(pairs), runs)
+    p_value, least = _permutation_test(pairs, seeds)
+    return Improvement(value, low, high, p_value, least, len(pairs), runs)
+
+
+def _permutation_test(
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]], seeds: tuple[Sequence[Sequence[int]], ...] | None
+) -> tuple[float, float]:
+    """The p-value of dealing seeds anew, and the least that so many can have.
+
+    Only seeds that have as many runs at each setting are dealt among one another, so that no setting loses its runs.
+    """
+    runs: list[list[tuple[int, float]]] = []  # setting and loss of the runs of each method's seeds
+    rows: dict[tuple[int, object], int] = {}
+    labels: list[bool] = []
+    for setting, both in enumerate(pairs):
+        for method, losses in enumerate(both):
+            names = [(setting, run) for run in range(len(losses))] if seeds is None else seeds[method][setting]
+            for name, loss in zip(names, losses, strict=True):
+                row = rows.setdefault((method, name), len(rows))
+                if row == len(runs):
+                    runs.append([])
+                    labels.append(method == 0)
+                runs[row].append((setting, float(loss)))
+    alike: dict[tuple, list[int]] = defaultdict(list)
+    for row, mine in enumerate(runs):
+        alike[tuple(sorted(Counter(setting for setting, _ in mine).items()))].append(row)
+    is_first, wins = np.array(labels), _wins(pairs, runs)
+    groups = [np.array(rows) for rows in alike.values()]
+    ways = prod(comb(len(rows), int(is_first[rows].sum())) for rows in groups)
+    dealt = _dealings(groups, is_first, ways)
+    distances = [abs(((each @ wins) * ~each).sum(axis=1) - 0.5) for each in (is_first[None], dealt)]
+    extreme = int((distances[1] >= distances[0] * (1 - RTOL) - RTOL).sum())
+    if ways <= MAX_EXACT:
+        return extreme / len(dealt), min(1.0, 2 / ways)
+    return (extreme + 1) / (SAMPLED + 1), 1 / (SAMPLED + 1)
+
+
+def _wins(pairs: Sequence[tuple[np.ndarray, np.ndarray]], runs: Sequence[Sequence[tuple[int, float]]]) -> np.ndarray:
+    """What the runs of each seed add to the estimate if their method is the first and another seed's is the second,
+    shape (seeds, seeds)."""
+    wins = np.zeros((len(runs), len(runs)))
+    for setting, (one, two) in enumerate(pairs):
+        found = [(row, loss) for row, mine in enumerate(runs) for at, loss in mine if at == setting]
+        rows, losses = np.array([row for row, _ in found]), np.array([loss for _, loss in found])
+        better = ((losses[:, None] < losses) + 0.0 + (losses[:, None] <= losses)) / 2
+        np.add.at(wins, (rows[:, None], rows), better / (len(one) * len(two) * len(pairs)))
+    return wins
+
+
+def _dealings(groups: Sequence[np.ndarray], is_first: np.ndarray, ways: int) -> np.ndarray:
+    """Ways to deal the seeds of each group anew: which of them are the first method's, bool, shape (ways, seeds); all
+    of them where there are at most `MAX_EXACT`, else `SAMPLED` drawn ones."""
+    if ways <= MAX_EXACT:
+        chosen = product(*(combinations(rows, int(is_first[rows].sum())) for rows in groups))
+        dealt = np.zeros((ways, len(is_first)), dtype=bool)
+        for each, rows in zip(dealt, chosen, strict=True):
+            each[np.concatenate(rows).astype(int)] = True
+        return dealt
+    generator, dealt = np.random.default_rng(SEED), np.tile(is_first, (SAMPLED, 1))
+    for rows in groups:
+        dealt[:, rows] = generator.permuted(dealt[:, rows], axis=1)
+    return dealt
 
 
 def _share_better(first: np.ndarray, second: np.ndarray) -> float:
