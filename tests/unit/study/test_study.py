@@ -1085,7 +1085,6 @@ async def run(x: \'Thing\' = "textmore"[0:1:2] if False else 2j) -> None:
 
 def meaning(text: str, place: Path) -> str:
     place.write_text(text)
-    source_digests._read.cache_clear()
     return source_digests.source_digest(place)
 
 
