@@ -128,7 +128,7 @@ class Journal:
         since: the Unix time when the job's process began; None for now.
     """
 
-    def __init__(self, path: Path, asked_mb: float = 0, since: float | None = None) -> None:
+    def __init__(self, path: Path, asked_mb: float, since: float | None) -> None:
         self._path = path
         before = read(path)
         self._earlier, started = _unfinished(before), now()
