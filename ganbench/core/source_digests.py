@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.core import strict_json
+from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import PACKAGE, ComponentInfo
 
 # Fields of syntax trees without influence: prefix of a string, type comments, and whether a name is read or set, which
@@ -58,6 +59,24 @@ def engine_digest(engine: str, components: Iterable[ComponentInfo]) -> str:
         components: the components.
     """
     return sources_digest(PACKAGE / "engine" / f"{engine}.py", *(component.path for component in components))
+
+
+def refuse_edited(planned: str, found: str, what: str = "source files") -> None:
+    """Refuse to compute, or to write, under a digest that covers other files than are there now.
+
+    Args:
+        planned: the digest of the files when the job was planned.
+        found: their digest now.
+        what: the files, in words.
+
+    Raises:
+        GanbenchError: the digests differ.
+    """
+    if found != planned:
+        raise GanbenchError(
+            f"{what} were edited after this job was planned, so its result would carry a wrong digest. Start the "
+            "workflow again; finished results are kept."
+        )
 
 
 @cache

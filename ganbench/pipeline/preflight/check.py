@@ -46,7 +46,7 @@ from ganbench.pipeline.preflight.trial_messages import (
 from ganbench.pipeline.resources import stored_estimates
 from ganbench.pipeline.resources.job_costs import left_to_compute
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
-from ganbench.pipeline.stages import OF_PACKS
+from ganbench.pipeline.stage_names import OF_PACKS
 from ganbench.tracking.address import check_tracking_uri
 
 PASSED = ".passed"  # file in the study's folder with the digest of the last trial that passed

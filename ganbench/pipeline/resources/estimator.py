@@ -27,15 +27,15 @@ from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
 from ganbench.judges import JudgedExamples
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training
+from ganbench.pipeline.execution.limits import TooLong, limited
 from ganbench.pipeline.execution.memory import MAX_HELD, resident_growth
 from ganbench.pipeline.execution.snapshot_files import BUFFER
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
-from ganbench.pipeline.preflight.limits import TooLong, limited
 from ganbench.pipeline.resources import sample_times, timing
 from ganbench.pipeline.resources.dataset_costs import FID_BYTES, FID_SECONDS, DatasetCosts, Loaded
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
-from ganbench.pipeline.stages import OF_DATASETS
+from ganbench.pipeline.stage_names import OF_DATASETS
 from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run

@@ -30,10 +30,11 @@ from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.snakemake import plan_of
-from ganbench.pipeline.stages import SUMMARIES, run, train
+from ganbench.pipeline.stage_names import SUMMARIES
 from ganbench.pipeline.stages import collect as collect_stage
 from ganbench.pipeline.stages import diagnose as diagnose_stage
 from ganbench.pipeline.stages import evaluate as evaluate_stage
+from ganbench.pipeline.stages import run, train
 from ganbench.pipeline.stages import track as track_stage
 from ganbench.pipeline.tasks import identity
 from ganbench.pipeline.typed_json import decode, encode
