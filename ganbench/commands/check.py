@@ -35,6 +35,7 @@ def check(
 
     Interrupted with Ctrl-C, it shows the methods that have been timed so far.
     """
+    from ganbench.pipeline.preflight.check import Listeners
     from ganbench.pipeline.preflight.check import check as try_parts
     from ganbench.pipeline.preflight.planned_tests import planned_tests
     from ganbench.pipeline.resources import cluster_profile as profiles
@@ -55,9 +56,7 @@ def check(
                 plan,
                 here=here,
                 parallel_jobs=cluster and cluster.workers,
-                note=notes.append,
-                progress=tell,
-                estimated=known.append,
+                to=Listeners(notes.append, tell, known.append),
             )
     except KeyboardInterrupt:
         if known:

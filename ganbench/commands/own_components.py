@@ -45,8 +45,8 @@ def try_component(
 ) -> None:
     """Hold a component of your own to its family's contract, check by check; exit status 1 if one fails."""
     from ganbench.contracts import CONTRACTS, trials
+    from ganbench.pipeline.execution.limits import limited
     from ganbench.pipeline.execution.processor import one_thread
-    from ganbench.pipeline.preflight.limits import limited
 
     one_thread()
     component = trials.read(path)

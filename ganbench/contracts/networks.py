@@ -22,6 +22,7 @@ from ganbench.nn.random_numbers import ANSWERS
 from ganbench.nn.sample import NAMES, named_outputs
 
 MAX_LATENT = 1_000_000
+TRIED = 4  # examples with which networks are tried, or groups that the discriminator judges together
 RTOL = 1e-9  # tolerance for equal results in double precision, relative to the largest value
 
 
@@ -36,13 +37,12 @@ def latent_fault(architecture: Any) -> str | None:
     return None
 
 
-def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fused: bool = True) -> str | None:
+def architecture_fault(architecture: Any, data: DataSpec, *, fused: bool = True) -> str | None:
     """The reason why an architecture cannot be trained on a data set, as a clause; None if it can.
 
     Args:
         architecture: the architecture.
         data: the spec of the data set.
-        batch: number of examples to try, or of groups that the discriminator judges together.
         fused: whether members are computed together.
     """
     refusal = architecture.supports(data)
@@ -58,7 +58,7 @@ def architecture_fault(architecture: Any, data: DataSpec, *, batch: int = 4, fus
         def build(seed: int = 0, player: str = player) -> nn.Module:
             return initial_module(architecture, player, data, seed)
 
-        inputs = trial_inputs(architecture, player, data, batch)
+        inputs = trial_inputs(architecture, player, data, TRIED)
         packing = architecture.packing_degree if player == "discriminator" else 1
         if fault := network_fault(build, inputs, results[player], fused=fused, packing=packing):
             return f"its {player} {fault}"

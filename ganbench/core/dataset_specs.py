@@ -69,11 +69,12 @@ def describe_dataset(choice: Any) -> DatasetDescription:
     Raises:
         GanbenchError: a data set that breaks its contract, or a missing file.
     """
-    return _describe_cached(choice.name, strict_json.dumps(choice.options))
+    text = registry.find("dataset", choice.name).text
+    return _describe_cached(choice.name, strict_json.dumps(choice.options), text)
 
 
 @cache
-def _describe_cached(name: str, options: str) -> DatasetDescription:
+def _describe_cached(name: str, options: str, _text: str) -> DatasetDescription:
     component = registry.find("dataset", name)
     if component.shipped:
         return describe_in_process(name, json.loads(options))

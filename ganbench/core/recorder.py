@@ -83,13 +83,14 @@ def check_steps(steps: int, start_from: float, check_interval: float) -> tuple[i
     return tuple(CHUNK * each for each in sorted(chunks) if 0 < CHUNK * each < steps)
 
 
-def bin_edges(steps: int, bins: int, every: int | None = None) -> np.ndarray:
+def bin_edges(steps: int, bins: int, every: int | None) -> np.ndarray:
     """The edges of the bins of steps: bin b holds the steps edges[b] + 1 ... edges[b + 1], counted from 1.
 
     Args:
         steps: number of training steps.
         bins: number of bins, at most one per step.
-        every: distance of the snapshots, if it is fixed: bins of the same number of steps, whatever `steps` is.
+        every: distance of the snapshots, if it is fixed, else None: bins of the same number of steps, whatever
+            `steps` is.
 
     Returns:
         The edges, from 0 to `steps`, of shape (bins + 1,).

@@ -19,17 +19,25 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ganbench.core import supplied
+from ganbench.core.component_source import (
+    derived_classes,
+    imported_names,
+    mistyped,
+    parse_source,
+    read_literals,
+    read_meanings,
+    read_options,
+    read_source,
+)
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.escaping import short_repr
 from ganbench.core.formatting import join_words
-from ganbench.core.options import TYPES, Option
+from ganbench.core.options import Option
 from ganbench.core.signatures import parse_signature
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -75,18 +83,19 @@ class Family:
     def options(self) -> dict[str, Option]:
         """The options that every component of the family has: the fields of the base class with a default."""
         body = [node for node in self._body if getattr(node, "value", None)]
-        return _options(body, _imported_names(self._tree), self, self._file, {})
+        file = f"{self.key} file {self._file}"
+        return read_options(body, imported_names(self._tree), self.meanings, self.declared, file)
 
     @cached_property
     def meanings(self) -> dict[str, str]:
         """The docstrings below the attributes of the base class: the meanings of options of these names, unless a
         component gives its own."""
-        return _meanings(self._body)
+        return read_meanings(self._body)
 
     @cached_property
     def constants(self) -> dict[str, Any]:
         """The values of the `declared` attributes in components that do not set them: those of the base class."""
-        return _constants(self._body, self)
+        return read_literals(self._body, self.declared)
 
     @property
     def _body(self) -> list[ast.stmt]:
@@ -94,7 +103,7 @@ class Family:
         (cls,) = (node for node in self._tree.body if isinstance(node, ast.ClassDef) and node.name == self.base)
         return cls.body
 
-    @property
+    @cached_property
     def _tree(self) -> ast.Module:
         return ast.parse(self._file.read_text(encoding="utf-8"))
 
@@ -124,7 +133,6 @@ FAMILIES = {
 CHOICES = ("game", "dataset", "architecture", "objective", "regularizer", "dynamics", "optimizer", "schedule")
 
 
-NO_OPTIONS = ("typing.ClassVar", f"{supplied.__name__}.Supplied")  # types of attributes that are no options
 NOTHING = "none"  # the component of a family that does nothing
 _PART = "name, name(option=1) or {name: ..., option: 1}"  # how a study writes a part of a component
 MAX_NAME = 64  # characters; other files and tables are named after a component's file
@@ -144,6 +152,7 @@ class ComponentInfo:
         options: options by name.
         constants: the class attributes that its family declares (`Family.declared`), by name: literals in the body of
             its class, however annotated, or those of the class that it derives from.
+        text: the content of the file.
     """
 
     family: Family
@@ -154,6 +163,7 @@ class ComponentInfo:
     description: str
     options: dict[str, Option]
     constants: dict[str, Any]
+    text: str = field(repr=False)
 
     def complete(self, given: dict[str, Any]) -> dict[str, Any]:
         """The values of all options, converted to their types.
@@ -172,7 +182,7 @@ class ComponentInfo:
             try:
                 values[name] = option.validate(given.get(name, option.default))
             except TypeError as error:
-                raise _mistyped(self.family.key, self.path, name, option.source, error) from None
+                raise mistyped(f"{self.family.key} file {self.path}", name, option.source, error) from None
             except ValueError as error:
                 raise GanbenchError(f"{self.family.key} {self.name!r}: option {name!r} {error}.") from None
         if self.composed_of:
@@ -243,7 +253,7 @@ class ComponentInfo:
             GanbenchError: a class that lacks a method which the family's base class requires, or whose object has
                 another value than `constants` of an attribute.
         """
-        cls = getattr(_module(self.path), self.cls)
+        cls = getattr(self._module, self.cls)
         if missing := sorted(getattr(cls, "__abstractmethods__", ())):
             needed = join_words([f"{name}()" for name in missing])
             raise GanbenchError(
@@ -261,6 +271,25 @@ class ComponentInfo:
                     f"`{name}: ClassVar = {value!r}`."
                 )
         return made
+
+    @property
+    def _module(self) -> Any:
+        """The module of the component's file; of a user's, which a notebook outlives, as it was when it was read."""
+        if self.shipped:
+            dotted = ".".join(self.path.relative_to(PACKAGE.parent).with_suffix("").parts)
+            return importlib.import_module(dotted)
+        version = hashlib.sha256(f"{self.path}\n{self.text}".encode()).hexdigest()[:12]
+        name = f"ganbench_own_{self.path.stem}_{version}"
+        if name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(name, self.path)
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module  # the dataclass decorator looks up the module of its class
+            try:
+                exec(spec.loader.source_to_code(self.text, str(self.path)), module.__dict__)
+            except BaseException:
+                del sys.modules[name]
+                raise
+        return sys.modules[name]
 
 
 @cache
@@ -307,9 +336,8 @@ def find(key: str, name: str) -> ComponentInfo:
     return known[name]
 
 
-@cache
 def read_component(key: str, path: Path) -> ComponentInfo:
-    """Read the description of a component from the syntax tree of its file.
+    """Read the description of a component from the syntax tree of its file, as the file is now.
 
     Args:
         key: key of the family.
@@ -319,134 +347,30 @@ def read_component(key: str, path: Path) -> ComponentInfo:
         GanbenchError: a file that is not Python, no or several public classes that derive from the family's base class,
             an option without a valid type or default, or a name that is unfit for names of files.
     """
-    family = FAMILIES[key]
+    file = f"{key} file {path}"
     if not re.search("[a-zA-Z0-9]", path.stem) or len(path.stem) > MAX_NAME:
         raise GanbenchError(
-            f"{key} file {path}: files and tables are named after it; its name must have a letter from a to z or a "
-            f"digit, and at most {MAX_NAME} characters."
+            f"{file}: files and tables are named after it; its name must have a letter from a to z or a digit, and at "
+            f"most {MAX_NAME} characters."
         )
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        raise GanbenchError(f"{key} file {path}: line {error.lineno} is not valid Python: {error.msg}.") from None
-    except (OSError, ValueError, RecursionError, MemoryError) as error:
-        raise GanbenchError(f"{key} file {path} cannot be read as Python: {error}.") from None
+    return _described(key, path, read_source(path, file))
+
+
+@cache
+def _described(key: str, path: Path, text: str) -> ComponentInfo:
+    family, file = FAMILIES[key], f"{key} file {path}"
+    tree = parse_source(text, file)
     cls, parent = _class(family, path, tree)
-    inherited = parent.options if parent else {}
-    options = inherited | _options(cls.body, _imported_names(tree), family, path, inherited)
+    meanings = dict(family.meanings)
+    if parent:
+        meanings |= {name: option.meaning for name, option in parent.options.items()}
+    options = parent.options if parent else {}
+    options = options | read_options(cls.body, imported_names(tree), meanings, family.declared, file)
     options |= {name: option for name, option in family.options.items() if name not in options}
-    constants = (parent.constants if parent else family.constants) | _constants(cls.body, family)
+    constants = (parent.constants if parent else family.constants) | read_literals(cls.body, family.declared)
     summary = (ast.get_docstring(tree) or "").split("\n")[0]
     description = ast.get_docstring(cls) or ""
-    return ComponentInfo(family, path.stem, path, cls.name, summary, description, options, constants)
-
-
-def _constants(body: Iterable[ast.stmt], family: Family) -> dict[str, Any]:
-    """The literals that the body of a class gives to the attributes that its family declares."""
-    found = {}
-    for node in body:
-        match node:
-            case (
-                ast.Assign(targets=[ast.Name(id=name)], value=value)
-                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
-            ) if name in family.declared:
-                with suppress(ValueError, TypeError):  # `ComponentInfo.build` compares with what others turn out to be
-                    found[name] = ast.literal_eval(value)
-    return found
-
-
-def _options(
-    body: list[ast.stmt],
-    imported: Mapping[str, str],
-    family: Family,
-    path: Path,
-    inherited: Mapping[str, Option],
-) -> dict[str, Option]:
-    """The options that the body of a class defines: its fields, without those that are `Supplied`; errors as of
-    `read_component`.
-
-    Args:
-        body: the body of the class.
-        imported: see `_imported_names`.
-        family: the family of the component.
-        path: the file.
-        inherited: the options of a class that it derives from, whose meanings hold unless it gives others.
-    """
-    key, options = family.key, {}
-    meanings = family.meanings | {name: option.meaning for name, option in inherited.items()} | _meanings(body)
-    for node in body:
-        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
-            continue
-        if node.target.id in family.declared or _full_name(node.annotation, imported) in NO_OPTIONS:
-            continue
-        annotation = ast.unparse(node.annotation)
-        if node.value is None:
-            raise GanbenchError(f"{key} file {path}: option {node.target.id!r} needs a default value.")
-        try:
-            default = ast.literal_eval(node.value)
-        except ValueError:
-            raise GanbenchError(
-                f"{key} file {path}: line {node.lineno}: the default of option {node.target.id!r} must be a literal "
-                f"(a number, a text, a tuple of these), but is {ast.unparse(node.value)}."
-            ) from None
-        try:
-            options[node.target.id] = Option(annotation, default, meanings.get(node.target.id, ""))
-        except TypeError as error:
-            raise _mistyped(key, path, node.target.id, annotation, error) from None
-        if fault := options[node.target.id].fault(default):
-            raise GanbenchError(
-                f"{key} file {path}: line {node.lineno}: the default of option {node.target.id!r} {fault}."
-            )
-    return options
-
-
-def _meanings(body: list[ast.stmt]) -> dict[str, str]:
-    """The docstrings directly below the fields in the body of a class, each as one line, by the fields' names."""
-    found = {}
-    for field, below in pairwise(body):
-        match field, below:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                found[name] = " ".join(text.split())
-    return found
-
-
-def _imported_names(tree: ast.Module) -> dict[str, str]:
-    """The full names of what a file imports, `typing.ClassVar`, by the names that it has in the file."""
-    found = {}
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom):
-            found |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
-        elif isinstance(node, ast.Import):
-            found |= {each.asname: each.name for each in node.names if each.asname}
-    return found
-
-
-def _full_name(annotation: ast.expr, imported: Mapping[str, str]) -> str | None:
-    """The full name of a type, without its parameters; None for an expression that is no name."""
-    match annotation:
-        case ast.Name(id=name):
-            return imported.get(name, name)
-        case ast.Attribute(value=module, attr=name):
-            return f"{_full_name(module, imported)}.{name}"
-        case ast.Subscript(value=of):
-            return _full_name(of, imported)
-    return None
-
-
-def derived_classes(tree: ast.Module, bases: Iterable[str]) -> dict[str, ast.ClassDef]:
-    """The public classes of a file that derive from given classes, directly or through other classes of the file.
-
-    Args:
-        tree: syntax tree of the file.
-        bases: names of the given classes.
-    """
-    known, found = set(bases), {}
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and known & {ast.unparse(base).rpartition(".")[2] for base in node.bases}:
-            known.add(node.name)
-            if not node.name.startswith("_"):
-                found[node.name] = node
-    return found
+    return ComponentInfo(family, path.stem, path, cls.name, summary, description, options, constants, text)
 
 
 def _class(family: Family, path: Path, tree: ast.Module) -> tuple[ast.ClassDef, ComponentInfo | None]:
@@ -465,23 +389,3 @@ def _class(family: Family, path: Path, tree: ast.Module) -> tuple[ast.ClassDef, 
     (cls,) = classes.values()
     parents = [ast.unparse(base).rpartition(".")[2] for base in cls.bases]
     return cls, next((shipped[name] for name in parents if name in shipped), None)
-
-
-def _mistyped(key: str, path: Path, option: str, annotation: str, why: TypeError) -> GanbenchError:
-    return GanbenchError(
-        f"{key} file {path}: option {option!r} is annotated {short_repr(annotation)}, and {why}; an option's type is "
-        f"made of {', '.join(TYPES)}, Literal, | and Annotated[..., Interval(...)]."
-    )
-
-
-def _module(path: Path) -> Any:
-    if path.is_relative_to(PACKAGE):
-        dotted = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
-        return importlib.import_module(dotted)
-    name = f"ganbench_own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # the dataclass decorator looks up the module of its class
-        spec.loader.exec_module(module)
-    return sys.modules[name]

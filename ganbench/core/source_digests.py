@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.core import strict_json
+from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import PACKAGE, ComponentInfo
 
 # Fields of syntax trees without influence: prefix of a string, type comments, and whether a name is read or set, which
@@ -46,7 +47,8 @@ def sources_digest(*roots: Path) -> str:
     Args:
         *roots: the files.
     """
-    return _closure_digest(tuple(sorted(set(roots))))
+    files = tuple(sorted(set(roots)))
+    return _closure_digest(files, tuple(map(_own_text, files)))
 
 
 def engine_digest(engine: str, components: Iterable[ComponentInfo]) -> str:
@@ -59,8 +61,26 @@ def engine_digest(engine: str, components: Iterable[ComponentInfo]) -> str:
     return sources_digest(PACKAGE / "engine" / f"{engine}.py", *(component.path for component in components))
 
 
+def refuse_edited(planned: str, found: str, what: str = "source files") -> None:
+    """Refuse to compute, or to write, under a digest that covers other files than are there now.
+
+    Args:
+        planned: the digest of the files when the job was planned.
+        found: their digest now.
+        what: the files, in words.
+
+    Raises:
+        GanbenchError: the digests differ.
+    """
+    if found != planned:
+        raise GanbenchError(
+            f"{what} were edited after this job was planned, so its result would carry a wrong digest. Start the "
+            "workflow again; finished results are kept."
+        )
+
+
 @cache
-def _closure_digest(roots: tuple[Path, ...]) -> str:
+def _closure_digest(roots: tuple[Path, ...], _texts: tuple[str | None, ...]) -> str:
     seen: set[Path] = set()
     waiting = list(roots)
     while waiting:
@@ -72,13 +92,21 @@ def _closure_digest(roots: tuple[Path, ...]) -> str:
     return digest(sorted(named))
 
 
-@cache
-def _read(path: Path) -> tuple[str, tuple[Path, ...]]:
-    """The digest of a Python file's normalised syntax tree, and the files of the package that it imports.
+def _own_text(path: Path) -> str | None:
+    """The text of a user's file as it is now; None for a file of the package, which is read once."""
+    return None if path.is_relative_to(PACKAGE) else path.read_text(encoding="utf-8")
 
-    The tree itself is not kept: those of all files are 240,000 objects, which every collection of garbage would visit.
-    """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+
+def _read(path: Path) -> tuple[str, tuple[Path, ...]]:
+    """The digest of a Python file's normalised syntax tree, and the files of the package that it imports."""
+    return _read_text(path, _own_text(path))
+
+
+@cache
+def _read_text(path: Path, text: str | None) -> tuple[str, tuple[Path, ...]]:
+    """As `_read`. The tree itself is not kept: those of all files are 240,000 objects, which every collection of
+    garbage would visit."""
+    tree = ast.parse(path.read_text(encoding="utf-8") if text is None else text)
     return digest(_normalized(tree)), _imported(tree, path)
 
 

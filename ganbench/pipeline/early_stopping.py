@@ -12,8 +12,7 @@ from ganbench.core import registry
 from ganbench.core.formatting import format_percent, plural
 from ganbench.core.recorder import check_steps
 from ganbench.core.registry import PACKAGE
-from ganbench.core.source_digests import sources_digest
-from ganbench.pipeline.execution.edits import refuse_edited
+from ganbench.core.source_digests import refuse_edited, sources_digest
 from ganbench.pipeline.tasks import ComponentConfig, StopConfig, TrainTask
 from ganbench.study.early_stopping import THRESHOLDS
 from ganbench.study.grid import Run

@@ -49,13 +49,18 @@ def _beside(folder: Path) -> Path:
 def _replacing(folder: Path) -> Iterator[None]:
     """Replace `folder` by the folder `_beside` it, which the block fills, if the block ends without an error."""
     new, old = _beside(folder), folder.with_name(f".{folder.name}.old")
-    for left in (new, old):  # a process that was killed may have left them
-        shutil.rmtree(left, ignore_errors=True)
+
+    def tidy() -> None:
+        if old.exists() and not folder.exists():  # the new one did not take its place
+            old.rename(folder)
+        for left in (new, old):
+            shutil.rmtree(left, ignore_errors=True)
+
+    tidy()  # after a process that was killed
     try:
         yield
         if folder.exists():
             folder.rename(old)
         new.rename(folder)
     finally:
-        for left in (new, old):
-            shutil.rmtree(left, ignore_errors=True)
+        tidy()

@@ -20,7 +20,7 @@ from ganbench.pipeline.planning import dataset_jobs, pack_jobs, summary_jobs
 from ganbench.pipeline.planning.construction import Jobs
 from ganbench.pipeline.planning.grid import Grid
 from ganbench.pipeline.planning.run_digests import RunDigests
-from ganbench.pipeline.stages import OF_DATASETS, OF_PACKS, STAGES
+from ganbench.pipeline.stage_names import OF_DATASETS, OF_PACKS, STAGES
 from ganbench.study.schema import Study, load
 from ganbench.study.study_files import find_study
 

@@ -24,7 +24,8 @@ from ganbench.core.formatting import truncate
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.jobs import ExecutionSettings, Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.stages import OF_DATASETS, OF_PACKS, STAGES, collect
+from ganbench.pipeline.stage_names import OF_DATASETS, OF_PACKS, STAGES
+from ganbench.pipeline.stages import collect
 from ganbench.pipeline.status import DONE, FAILED, SILENT, STATES, STOPPED, JobStatus, StudyStatus, read_status
 
 CONTEXT = JobContext(ExecutionSettings(device="cpu"))

@@ -15,7 +15,7 @@ from ganbench.core.atomic_files import atomic_write
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan, distinct_names
-from ganbench.pipeline.stages import STAMPS
+from ganbench.pipeline.stage_names import STAMPS
 from ganbench.study.study_files import name_in, path_from_root
 
 MARK = ".ganbench.json"  # file that records the version of the file format, and the files of the study

@@ -21,7 +21,7 @@ from ganbench.pipeline.execution import archives
 from ganbench.pipeline.execution.processor import THREADS
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight.check import check
+from ganbench.pipeline.preflight.check import Listeners, check
 from ganbench.study.schema import parse
 from ganbench.study.strict_yaml import read_yaml
 
@@ -148,7 +148,7 @@ def before_first_job(plan: Plan, *, here: bool, parallel_jobs: int | None = None
             here=here,
             parallel_jobs=parallel_jobs,
             remeasure=False,
-            note=lambda text: print(f"Note: {text}", file=sys.stderr),
+            to=Listeners(note=lambda text: print(f"Note: {text}", file=sys.stderr)),
         )
 
 

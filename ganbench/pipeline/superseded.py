@@ -13,7 +13,7 @@ from ganbench.pipeline import job_files
 from ganbench.pipeline.execution import continuing, journal
 from ganbench.pipeline.jobs import DIGEST, Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.stages import OF_DATASETS, OF_PACKS, STAGES, STAMPS
+from ganbench.pipeline.stage_names import OF_DATASETS, OF_PACKS, STAGES, STAMPS
 
 RESUME = ".resume"  # folder of a stage with the checkpoints of interrupted jobs
 

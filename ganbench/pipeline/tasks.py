@@ -67,6 +67,9 @@ class PrepareTask:
     sources: str
 
 
+WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases name it
+
+
 @dataclass(frozen=True)
 class InceptionWeights:
     """The file of the Inception network's weights."""

@@ -159,9 +159,7 @@ class MlflowStore:
             self._client.log_artifacts(run, folder, "samples")
         return drawn
 
-    def log_models(
-        self, chosen: Mapping[str, str], contents: Mapping[str, str], write: WriteNetworks
-    ) -> tuple[int, int]:
+    def log_models(self, chosen: Mapping[str, str], contents: Mapping[str, str], write: WriteNetworks) -> int:
         """Log generators as models; see `Models.bring_up_to_date`."""
         with self._one_error("be written"):
             return Models(self._client, self.experiment, self._pictures).bring_up_to_date(chosen, contents, write)

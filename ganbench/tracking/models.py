@@ -50,9 +50,7 @@ class Models:
     def __init__(self, client: MlflowClient, experiment: str, local: LocalArtifacts | None) -> None:
         self._client, self._experiment, self._local = client, experiment, local
 
-    def bring_up_to_date(
-        self, chosen: Mapping[str, str], contents: Mapping[str, str], write: WriteNetworks
-    ) -> tuple[int, int]:
+    def bring_up_to_date(self, chosen: Mapping[str, str], contents: Mapping[str, str], write: WriteNetworks) -> int:
         """Log models of the chosen runs that have none yet, and delete those of other runs.
 
         Args:
@@ -61,18 +59,18 @@ class Models:
             write: writes the networks of a run.
 
         Returns:
-            The numbers of models that were logged and deleted.
+            The number of models that were logged.
         """
         wanted = {contents[run]: (run, place) for run, place in chosen.items()}
         there = {(model.tags.get(CONTENT), model.tags.get(PLACE)): model for model in self._all()}
         kept = {content for content, place in there if content in wanted and wanted[content][1] == place}
-        stale = [model for (content, _), model in there.items() if content is not None and content not in kept]
-        for model in stale:
-            self._client.delete_logged_model(model.model_id)
+        for (content, _), model in there.items():
+            if content is not None and content not in kept:
+                self._client.delete_logged_model(model.model_id)
         new = [(content, *each) for content, each in wanted.items() if content not in kept]
         for content, run, place in new:
             self._log(content, run, place, write)
-        return len(new), len(stale)
+        return len(new)
 
     def _all(self) -> list[LoggedModel]:
         """The models that are complete; those of an interrupted call are deleted."""

@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.columns import AXES, FAILURES, RUNS, option_columns
+from ganbench.analysis.columns import AXES, RUNS, option_columns
+from ganbench.analysis.methods import failed
 from ganbench.tracking.origin import UNKNOWN, DataUse, Origin
 from ganbench.tracking.points import ONCE, run_points
 
@@ -34,7 +35,7 @@ class RunRecord:
 
     Attributes:
         run: name of the run in the tables.
-        status: "FAILED" for a failed run, one that was stopped early included, else "FINISHED".
+        status: "FAILED" for a failed run, else "FINISHED".
         start_ms, end_ms: start and end of training, in milliseconds since 1970.
         params: parameters by name.
         tags: tags by name.
@@ -80,7 +81,7 @@ def records(collected: Collected, origin: Origin = UNKNOWN, pictured: Set[str] |
     snapshots = dict(iter(collected.snapshots.sort_values("step").groupby("run", sort=False)))
     measured = dict(iter(collected.measurements.groupby("run", sort=False)))
     options = option_columns(collected.runs.columns, collected.metrics)
-    for row in collected.runs.to_dict("records"):
+    for row, fails in zip(collected.runs.to_dict("records"), failed(collected.runs), strict=True):
         run = row["run"]
         own_snapshots = snapshots.get(run, collected.snapshots.iloc[:0])
         points = list(
@@ -105,7 +106,7 @@ def records(collected: Collected, origin: Origin = UNKNOWN, pictured: Set[str] |
         steps, samples = collected.samples(run) if drawn else (np.empty(0, int), np.empty(0))
         yield RunRecord(
             run=run,
-            status="FAILED" if failed(row) else "FINISHED",
+            status="FAILED" if fails else "FINISHED",
             start_ms=start_ms,
             end_ms=end_ms,
             params=_texts(row, (*PARAMS, *options)),
@@ -119,11 +120,6 @@ def records(collected: Collected, origin: Origin = UNKNOWN, pictured: Set[str] |
             data=origin.data_of(row, shapes.get(row["dataset"], ()) if len(own_snapshots) else ()),
             about=origin.tags(row),
         )
-
-
-def failed(row: dict[str, Any]) -> bool:
-    """Whether a run in the table of runs counts as failed: its most severe outcome says so, or it was stopped early."""
-    return row["outcome"] in FAILURES or not pd.isna(row["stopped_step"])
 
 
 def _texts(row: dict[str, Any], names: Sequence[str]) -> dict[str, str]:

@@ -48,7 +48,7 @@ from ganbench.nn.sample import Outputs, Sample, named_outputs
 from ganbench.nn.weights import Weights
 from ganbench.objectives import Objective
 from ganbench.pipeline.network_folder import MODEL
-from ganbench.pipeline.preflight.stand_in_judge import StandIn
+from ganbench.pipeline.resources.stand_in_judge import StandIn
 
 SHAPES = [
     DataSpec(shape=(2,), bounded=False, train=64, modes=8),

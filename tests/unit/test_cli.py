@@ -23,7 +23,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.stored_estimates import Estimate
 from ganbench.pipeline.resources.summary import BreakingName
-from ganbench.pipeline.stages import STAGES
+from ganbench.pipeline.stage_names import STAGES
 from ganbench.study.schema import load
 
 DOUBLED = '''"""Wasserstein's losses, twice."""

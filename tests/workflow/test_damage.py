@@ -23,7 +23,8 @@ from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import inception_weights
 from ganbench.pipeline.execution.checkpoints import Checkpoint
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.stages import STAMPS, run
+from ganbench.pipeline.stage_names import STAMPS
+from ganbench.pipeline.stages import run
 from ganbench.pipeline.stages.evaluate import scorer_of
 from ganbench.pipeline.tasks import InceptionWeights, PackMember
 from ganbench.study.schema import parse

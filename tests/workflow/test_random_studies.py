@@ -18,7 +18,8 @@ from ganbench.core.errors import GanbenchError
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.trial import try_study
-from ganbench.pipeline.stages import STAGES, run
+from ganbench.pipeline.stage_names import STAGES
+from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse
 
 EXAMPLES = int(os.environ.get("GANBENCH_STUDIES", "20"))  # `make soak` asks for 500

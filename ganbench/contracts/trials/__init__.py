@@ -20,8 +20,9 @@ from ganbench.contracts.repeatability import world
 from ganbench.contracts.trials import data, games, measurements, training_parts
 from ganbench.contracts.trials.checks import Check, LeftOpen, Subject
 from ganbench.core.component_errors import describe_exception, find_line
+from ganbench.core.component_source import derived_classes, parse_source, read_source
 from ganbench.core.errors import GanbenchError
-from ganbench.core.registry import FAMILIES, ComponentInfo, components, derived_classes, read_component
+from ganbench.core.registry import FAMILIES, ComponentInfo, components, read_component
 
 Within = Callable[[], AbstractContextManager[None]]
 
@@ -70,12 +71,7 @@ def read(path: Path) -> ComponentInfo:
     """
     if not path.is_file():
         raise GanbenchError(f"there is no file {str(path)!r} (looked in {Path.cwd()}).")
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        raise GanbenchError(f"{path}: line {error.lineno} is not valid Python: {error.msg}.") from None
-    except (OSError, ValueError, RecursionError, MemoryError) as error:
-        raise GanbenchError(f"{path} cannot be read as Python: {error}.") from None
+    tree = parse_source(read_source(path, str(path)), str(path))
     found = [
         key
         for key, family in FAMILIES.items()

@@ -10,7 +10,7 @@ from pathlib import Path
 from ganbench.core.errors import GanbenchError
 from ganbench.data import Archive
 from ganbench.pipeline.execution.downloads import download
-from ganbench.pipeline.planning.file_digests import RememberedFiles
+from ganbench.pipeline.execution.file_digests import RememberedFiles
 
 VERIFIED = ".archives.json"  # file in the study's folder with the archives that have been verified
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.execution.downloads import download
-from ganbench.pipeline.planning.grid import WEIGHTS
-from ganbench.pipeline.tasks import InceptionWeights
+from ganbench.pipeline.tasks import WEIGHTS, InceptionWeights
 
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{WEIGHTS}"
 

@@ -13,7 +13,7 @@ from ganbench.core import registry, result_files
 from ganbench.core.dataset_specs import built_dataset
 from ganbench.core.errors import GanbenchError
 from ganbench.core.recorder import snapshot_steps
-from ganbench.core.source_digests import engine_digest, sources_digest
+from ganbench.core.source_digests import engine_digest, refuse_edited, sources_digest
 from ganbench.data import Examples
 from ganbench.engine import components
 from ganbench.engine.precision import PRECISIONS
@@ -21,7 +21,6 @@ from ganbench.engine.train import Training
 from ganbench.games import Game
 from ganbench.nn.examples import TrainingExamples
 from ganbench.pipeline.execution import memory
-from ganbench.pipeline.execution.edits import refuse_edited
 from ganbench.pipeline.tasks import ComponentConfig, FusableGroup, PackMember, TrainTask
 from ganbench.study.blocks import Train
 from ganbench.study.choices import Choice

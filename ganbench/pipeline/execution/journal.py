@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ganbench.core import strict_json
 from ganbench.core.atomic_files import atomic_write
@@ -127,7 +128,7 @@ class Journal:
         since: the Unix time when the job's process began; None for now.
     """
 
-    def __init__(self, path: Path, asked_mb: float = 0, since: float | None = None) -> None:
+    def __init__(self, path: Path, asked_mb: float, since: float | None) -> None:
         self._path = path
         before = read(path)
         self._earlier, started = _unfinished(before), now()
@@ -144,6 +145,7 @@ class Journal:
             worked=(*self._earlier, (since or time.time(), time.time())),
             copied=bool(self._earlier) and before.copied,
         )
+        self._changing = threading.Lock()  # held while the entry is replaced, by the job's thread or the journal's
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"journal {path}", daemon=True)
 
@@ -163,17 +165,17 @@ class Journal:
         self._thread.join()
         last = () if how is None else (End(how, cause, now(), memory_mb(), self._entry.asked_mb),)
         ends = (*self._entry.ends, *last) if last else ()
-        self._entry = replace(self._entry, running=False, ends=ends)
+        self._change(running=False, ends=ends)
         self._write()
 
     def progress(self, what: str, unit: str, done: float, total: float, rate: float) -> None:
         """Note the progress of the work under way, which the next entry holds."""
-        self._entry = replace(self._entry, what=what, unit=unit, done=done, total=total, rate=rate)
+        self._change(what=what, unit=unit, done=done, total=total, rate=rate)
 
     def note_copied(self) -> None:
         """Note that part of the results is there already: at the first attempt, other jobs have made it."""
         if not self._earlier:
-            self._entry = replace(self._entry, copied=True)
+            self._change(copied=True)
             self._write()
 
     def _keep(self) -> None:
@@ -184,10 +186,14 @@ class Journal:
                 self._write()
                 written = time.monotonic()
 
+    def _change(self, **fields: Any) -> None:
+        with self._changing:
+            self._entry = replace(self._entry, **fields)
+
     def _write(self) -> None:
         beat = time.time()
         worked = (*self._entry.worked[:-1], (self._entry.worked[-1][0], beat))
-        self._entry = replace(self._entry, at=now(), beat=beat, memory_mb=memory_mb(), worked=worked)
+        self._change(at=now(), beat=beat, memory_mb=memory_mb(), worked=worked)
         # A job whose entry cannot be written, as on a full disk, goes on.
         with suppress(OSError), atomic_write(self._path) as temporary:
             temporary.write_text(strict_json.dumps(encode(self._entry)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganbench.core.source_digests import digest
 from ganbench.pipeline.jobs import Job, Task
-from ganbench.pipeline.stages import STAMPS
+from ganbench.pipeline.stage_names import STAMPS
 from ganbench.pipeline.tasks import identity
 
 Jobs = dict[str, Job]  # of a stage, by the name of their data set or pack

@@ -9,9 +9,9 @@ from ganbench.core.dataset_specs import describe_dataset
 from ganbench.core.errors import GanbenchError
 from ganbench.core.source_digests import engine_digest, sources_digest
 from ganbench.data import Archive
+from ganbench.pipeline.execution.file_digests import FILES, data_digest
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.planning.construction import Jobs, file_job
-from ganbench.pipeline.planning.file_digests import FILES, data_digest
 from ganbench.pipeline.planning.grid import Grid, component_config, dataset_of
 from ganbench.pipeline.tasks import JudgeTask, PrepareTask, ReferenceTask
 from ganbench.study.choices import Choice

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from ganbench.pipeline.tasks import ComponentConfig, InceptionWeights
+from ganbench.pipeline.tasks import WEIGHTS, ComponentConfig, InceptionWeights
 from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run, expand
@@ -16,8 +16,6 @@ from ganbench.study.names import dataset_name
 from ganbench.study.packs import Pack, group_into_packs
 from ganbench.study.schema import Study
 from ganbench.study.target_checks import validate_targets
-
-WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"  # as pytorch-fid's releases name it
 
 
 @dataclass(frozen=True)

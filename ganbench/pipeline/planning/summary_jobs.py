@@ -12,7 +12,7 @@ from ganbench.core.source_digests import digest
 from ganbench.pipeline.jobs import CollectTask, Job, NamedRuns, without_members
 from ganbench.pipeline.planning.construction import Jobs, stamp_job
 from ganbench.pipeline.planning.grid import Grid, dataset_of
-from ganbench.pipeline.stages import OF_PACKS, sources_of
+from ganbench.pipeline.stage_names import OF_PACKS, sources_of
 from ganbench.pipeline.tasks import FiguresTask, ReportTask, ResultFiles, TablesTask, TrackTask, without_locations
 from ganbench.pipeline.typed_json import encode
 from ganbench.report.file_names import COMPARISON, PAPER, REPORT, figure_files, figures, paper_files, table_files

@@ -46,7 +46,7 @@ from ganbench.pipeline.preflight.trial_messages import (
 from ganbench.pipeline.resources import stored_estimates
 from ganbench.pipeline.resources.job_costs import left_to_compute
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
-from ganbench.pipeline.stages import OF_PACKS
+from ganbench.pipeline.stage_names import OF_PACKS
 from ganbench.tracking.address import check_tracking_uri
 
 PASSED = ".passed"  # file in the study's folder with the digest of the last trial that passed
@@ -60,11 +60,20 @@ GRACE_SECONDS = 30
 
 
 class Listeners(NamedTuple):
-    """What is told while a trial runs; see `check`."""
+    """Functions that are called while a study is checked.
 
-    note: Callable[[str], None]
-    progress: Callable[[str], None]
-    estimated: Callable[[Estimate], None]
+    Attributes:
+        note: called with each note for the study's author.
+        progress: called with what is tried or timed, when that begins.
+        estimated: called with the estimate of each method, once it has been timed.
+    """
+
+    note: Callable[[str], None] = lambda text: None
+    progress: Callable[[str], None] = lambda text: None
+    estimated: Callable[[Estimate], None] = lambda estimate: None
+
+
+SILENT = Listeners()
 
 
 def check(
@@ -73,9 +82,7 @@ def check(
     here: bool = True,
     parallel_jobs: int | None = None,
     remeasure: bool = True,
-    note: Callable[[str], None] = lambda text: None,
-    progress: Callable[[str], None] = lambda text: None,
-    estimated: Callable[[Estimate], None] = lambda estimate: None,
+    to: Listeners = SILENT,
 ) -> list[Estimate]:
     """Try a study and write its estimates to the results folder.
 
@@ -84,9 +91,7 @@ def check(
         here: whether jobs will run on this machine: on a cluster, the machine that submits them may have no GPU.
         parallel_jobs: the number of jobs that will run at the same time; None for one per CPU of this machine.
         remeasure: whether to try and time again what has not changed since an earlier trial.
-        note: called with each note for the study's author.
-        progress: called with what is tried or timed, when that begins.
-        estimated: called with the estimate of each method, once it has been timed.
+        to: who is told of what is found and done.
 
     Returns:
         The estimates of all methods.
@@ -104,12 +109,12 @@ def check(
     state, before = _state(plan, here), stored_estimates.read_timings(plan.folder)
     estimates = list(stored_estimates.read_estimates(plan.folder).values())
     if remeasure or before is None or not estimates or _passed(plan) != state:
-        estimates, timings = _trial(plan, here, remeasure, Listeners(note, progress, estimated))
+        estimates, timings = _trial(plan, here, remeasure, to)
     else:  # nothing has changed since a trial that passed
         timings = before
     held = result_cache.held(job for stage in OF_PACKS for job in plan.jobs(stage).values() if not job.done)
     for text in (*_too_few_bins(plan), *_stopped(plan), *_kept(plan, held), *_continued(plan, held)):
-        note(text)
+        to.note(text)
     if inception := plan.grid.inception:
         inception_weights.fetch(inception.path, inception.sha256)
     jobs = parallel_jobs or (before.parallel_jobs if before and not remeasure else os.cpu_count() or 1)

@@ -10,7 +10,7 @@ from ganbench.contracts import CONTRACTS, component_fault, supports_fault
 from ganbench.contracts.repeatability import world
 from ganbench.core.component_errors import contract_message, describe_exception, find_line
 from ganbench.core.errors import GanbenchError, out_of_memory
-from ganbench.pipeline.preflight.limits import WALL, TooLong, limited
+from ganbench.pipeline.execution.limits import WALL, TooLong, limited
 from ganbench.pipeline.preflight.trial_messages import Begun, Message, Note
 from ganbench.study.choices import Choice
 

@@ -102,7 +102,7 @@ def needed(study: Study, run: Run) -> dict[str, int]:
     }
 
 
-def memory_of(plan: Plan, *, here: bool = True) -> int:
+def memory_of(plan: Plan, *, here: bool) -> int:
     """The bytes of memory that a job of the study may take, on this machine or on a cluster.
 
     Args:

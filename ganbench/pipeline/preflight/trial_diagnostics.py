@@ -18,8 +18,8 @@ from ganbench.pipeline.execution.instantiation import build_game
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.component_trials import ComponentTrials
-from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.preflight.trial_data import DataTrials
+from ganbench.pipeline.resources.stand_in_judge import StandIn
 from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run

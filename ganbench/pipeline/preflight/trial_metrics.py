@@ -25,9 +25,9 @@ from ganbench.engine.scoring import Scorer, reference_examples
 from ganbench.games.gan import player_buffers
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.component_trials import ComponentTrials
-from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.preflight.trial_data import DataTrials
 from ganbench.pipeline.preflight.trial_messages import Note
+from ganbench.pipeline.resources.stand_in_judge import StandIn
 from ganbench.study.choices import Choice
 from ganbench.study.claim_tests import OF_METRICS
 from ganbench.study.grid import Run

@@ -7,8 +7,8 @@ import traceback
 from typing import Any
 
 from ganbench.core.errors import GanbenchError
+from ganbench.pipeline.execution.limits import limit_memory
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight.limits import limit_memory
 from ganbench.pipeline.preflight.trial import try_study
 from ganbench.pipeline.preflight.trial_messages import Failed, Message, Passed, to_line
 from ganbench.study.schema import parse

@@ -14,8 +14,8 @@ from ganbench.judges import judge_stored
 from ganbench.nn import inception
 from ganbench.pipeline.execution.instantiation import examples
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.resources import sample_times, timing
+from ganbench.pipeline.resources.stand_in_judge import StandIn
 from ganbench.study.choices import Choice
 from ganbench.study.judging import needs_weights
 from ganbench.study.names import dataset_name

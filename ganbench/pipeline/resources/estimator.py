@@ -27,15 +27,15 @@ from ganbench.games import Game, Member
 from ganbench.games.gan import player_buffers
 from ganbench.judges import JudgedExamples
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training
+from ganbench.pipeline.execution.limits import TooLong, limited
 from ganbench.pipeline.execution.memory import MAX_HELD, resident_growth
 from ganbench.pipeline.execution.snapshot_files import BUFFER
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import components_of
-from ganbench.pipeline.preflight.limits import TooLong, limited
 from ganbench.pipeline.resources import sample_times, timing
 from ganbench.pipeline.resources.dataset_costs import FID_BYTES, FID_SECONDS, DatasetCosts, Loaded
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
-from ganbench.pipeline.stages import OF_DATASETS
+from ganbench.pipeline.stage_names import OF_DATASETS
 from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
 from ganbench.study.grid import Run
@@ -65,17 +65,17 @@ class Estimator:
         loaded: the examples of data sets that have been loaded already. Others are loaded when they are needed.
     """
 
-    def __init__(self, plan: Plan, device: torch.device, loaded: Mapping[Choice, Loaded] | None = None) -> None:
-        self._plan, self._device, self._loaded_data = plan, device, loaded or {}
+    def __init__(self, plan: Plan, device: torch.device, loaded: Mapping[Choice, Loaded]) -> None:
+        self._plan, self._device, self._loaded_data = plan, device, loaded
         self._known: dict[str, DatasetCosts] = {}
         self._loaded = False  # whether this process has trained
         self._together = [plan.study.pack.fuse, *([run.id for run in pack.runs] for pack in plan.grid.packs.values())]
 
-    def timings(self, known: Timings | None = None) -> Timings:
+    def timings(self, known: Timings | None) -> Timings:
         """Time the work that no estimate of a method covers.
 
         Args:
-            known: earlier timings, which are returned if nothing has changed.
+            known: earlier timings, which are returned if nothing has changed; None to time anew.
 
         Returns:
             The timings.
@@ -96,12 +96,12 @@ class Estimator:
             digest=value,
         )
 
-    def estimate(self, runs: Sequence[Run], known: Estimate | None = None) -> Estimate:
+    def estimate(self, runs: Sequence[Run], known: Estimate | None) -> Estimate:
         """Estimate what the runs of a method will take.
 
         Args:
             runs: all runs of the method.
-            known: an earlier estimate, which is returned if nothing has changed.
+            known: an earlier estimate, which is returned if nothing has changed; None to time anew.
 
         Returns:
             The estimate.

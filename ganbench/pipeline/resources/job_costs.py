@@ -8,7 +8,7 @@ from dataclasses import replace
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
-from ganbench.pipeline.stages import OF_DATASETS, OF_PACKS
+from ganbench.pipeline.stage_names import OF_DATASETS, OF_PACKS
 from ganbench.report.figure_info import figure_infos
 
 # Times of the stages that run once per study, measured on studies of ten to a few hundred runs on one core.

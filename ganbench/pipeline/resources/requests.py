@@ -23,7 +23,7 @@ from ganbench.pipeline.resources.job_costs import (
 )
 from ganbench.pipeline.resources.retries import ended_attempts, memory_factor, time_factor
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings, read_held, read_timings
-from ganbench.pipeline.stages import STAGES
+from ganbench.pipeline.stage_names import STAGES
 
 LOCAL = ("track",)  # run on the submitting machine, since compute nodes may have no network
 ON_GPUS = ("train", "evaluate", "diagnose")

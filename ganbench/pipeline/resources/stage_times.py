@@ -15,7 +15,7 @@ from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.job_costs import job_seconds, left_to_compute
 from ganbench.pipeline.resources.stored_estimates import Timings, read_estimates, read_held, read_timings
-from ganbench.pipeline.stages import OF_DATASETS, OF_PACKS, STAGES
+from ganbench.pipeline.stage_names import OF_DATASETS, OF_PACKS, STAGES
 
 WORKFLOW_SECONDS = 15.0  # Snakemake's start and end, with the trial of the study
 

@@ -18,7 +18,7 @@ from ganbench.pipeline.resources.cluster_profile import Profile
 from ganbench.pipeline.resources.job_costs import job_seconds, left_to_compute
 from ganbench.pipeline.resources.stage_times import WORKFLOW_SECONDS, by_stage, elapsed
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings, read_held
-from ganbench.pipeline.stages import STAGES
+from ganbench.pipeline.stage_names import STAGES
 
 
 class BreakingName:

@@ -27,7 +27,7 @@ from ganbench.engine.train import Training, train
 from ganbench.games import Game, Match, Member
 from ganbench.judges import JudgedExamples, silent
 from ganbench.pipeline.execution.instantiation import CPU
-from ganbench.pipeline.preflight.limits import TooLong, limited
+from ganbench.pipeline.execution.limits import TooLong, limited
 
 STARTED_SECONDS = time.process_time()  # time of a process until it has imported the modules that a job uses
 STEPS_SECONDS = 0.2  # time for timing the steps of a method, approximately

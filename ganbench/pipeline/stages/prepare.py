@@ -7,12 +7,12 @@ from ganbench.contracts.data import load_checked
 from ganbench.core import registry, result_files
 from ganbench.core.component_errors import contract_message
 from ganbench.core.errors import GanbenchError
+from ganbench.core.source_digests import refuse_edited
 from ganbench.pipeline.execution import archives
-from ganbench.pipeline.execution.edits import refuse_edited
+from ganbench.pipeline.execution.file_digests import FILES, data_digest
 from ganbench.pipeline.execution.instantiation import build, verify
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.jobs import Job
-from ganbench.pipeline.planning.file_digests import FILES, data_digest
 
 
 def run(job: Job, context: JobContext) -> None:

@@ -61,7 +61,7 @@ def _own_components(plan: Plan) -> list[str]:
 
 def _beside(plan: Plan, collected: Collected, task: ReportTask) -> Path:
     """Write the report of the study beside those that it is compared with; returns its path."""
-    from ganbench.pipeline.comparing import side  # with matplotlib, which other reports do without
+    from ganbench.pipeline.comparison_side import side  # with matplotlib, which other reports do without
     from ganbench.report import comparison_page
 
     require_compared(plan)  # again: another study's file may have been edited since this workflow was planned

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 
 from ganbench.analysis.collected import Collected
+from ganbench.core.formatting import plural
 from ganbench.core.locks import hold_lock
 from ganbench.pipeline.execution.job_context import JobContext
 from ganbench.pipeline.execution.progress import log
@@ -60,17 +61,21 @@ def run(job: Job, context: JobContext) -> list[Path]:
         report(1)
     with context.progress(f"track {task.study}", len(collected.runs), "runs") as report:
         origin = Origin(task.file if task.file.name else None, task.data)
-        track(
+        done = track(
             collected,
             study=task.study,
             uri=task.tracking_uri,
             origin=origin,
             page=task.report,
             chosen=standing_for(collected, task.models),
-            write=partial(_write_networks, task, {}),
+            write=_network_writer(task),
             pictured=evenly_chosen(collected, task.pictures),
-            report=lambda done, _: report(done),
+            report=lambda runs, _: report(runs),
         )
+    log(
+        f"MLflow: {plural(done.created, 'run')} written, {done.present:,} up to date, {done.superseded:,} superseded; "
+        f"{plural(done.models, 'model')} written"
+    )
     return []
 
 
@@ -100,7 +105,7 @@ def track(
         report: called as `report(done, total)` after every batch of runs.
 
     Returns:
-        The counts of MLflow runs, metric points and pictures.
+        The counts of MLflow runs, metric points, pictures and models.
 
     Raises:
         GanbenchError: the store cannot be reached or written; the message names it and the remedy.
@@ -136,7 +141,7 @@ def track(
             done += len(batch)
             if report is not None:
                 report(done, len(collected.runs))
-        models, _ = store.log_models(chosen, contents, write) if chosen else (0, 0)
+        models = store.log_models(chosen, contents, write) if chosen else 0
         superseded = store.mark_superseded(complete, shown)
         store.delete_live()
         reported = None if page is None else store.log_report(page)
@@ -144,23 +149,25 @@ def track(
     return Tracked(created, len(shown) - created, superseded, metrics, artifacts, models)
 
 
-def _write_networks(task: TrackTask, known: dict[str, Plan], run: str, folder: Path) -> None:
-    """Write the last networks of a run into a folder.
+def _network_writer(task: TrackTask) -> WriteNetworks:
+    """A function that writes the last networks of a run, given by its name, into a folder.
 
     Args:
         task: the task, which has the study as it runs: a workflow may have replaced values of the study's file.
-        known: empty, or the plan of the study, which is kept here.
-        run: the name of the run.
-        folder: the folder.
     """
-    from ganbench.pipeline.network_folder import write_snapshot  # imported late: importing torch takes seconds
-    from ganbench.pipeline.snapshots import find
 
-    if not known:
-        study = task.settings | {"results": str(task.results)}
-        known["plan"] = Plan(parse(study, origin="the study that track was given"))
-    file = task.file if task.file.name else Path("STUDY")  # for messages
-    write_snapshot(find(file, run, plan=known["plan"]), folder)
+    @cache
+    def plan() -> Plan:
+        return Plan(parse(task.settings | {"results": str(task.results)}, origin="the study that track was given"))
+
+    def write(run: str, folder: Path) -> None:
+        from ganbench.pipeline.network_folder import write_snapshot  # imported late: importing torch takes seconds
+        from ganbench.pipeline.snapshots import find
+
+        file = task.file if task.file.name else Path("STUDY")  # for messages
+        write_snapshot(find(file, run, plan=plan()), folder)
+
+    return write
 
 
 def _batches(every: Iterator[RunRecord]) -> Iterator[list[RunRecord]]:

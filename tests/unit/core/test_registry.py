@@ -11,8 +11,10 @@ from building import names, part
 
 from ganbench.contracts.templates import template
 from ganbench.core import registry
+from ganbench.core.dataset_specs import describe_dataset
 from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import FAMILIES, ComponentInfo
+from ganbench.core.source_digests import sources_digest
 from ganbench.core.supplied import NOT_AN_OPTION
 from ganbench.games.gan import GAN
 from ganbench.pipeline.preflight.claimed_outcomes import critics
@@ -72,10 +74,40 @@ def test_a_class_attribute_is_read_alike_however_it_is_written(tmp_path, annotat
 
 def test_a_class_attribute_that_is_not_written_is_that_of_the_class_above(tmp_path):
     assert critic(tmp_path, "").constants == {"probability": True}
-    registry.read_component.cache_clear()  # of the same file
     derived = own(tmp_path, "objective", base="Wasserstein")
     assert derived.constants == registry.find("objective", "wasserstein").constants == {"probability": False}
     assert derived.build({}).probability is False
+
+
+def test_a_file_that_was_edited_is_read_and_run_as_it_is_now(tmp_path):
+    """In a notebook, which outlives many versions of it; its digest, by which results are found, changes with it."""
+    former = critic(tmp_path, "gain: float = 0.5\n    shift: ClassVar = 1")
+    first, digest = former.build(former.complete({})), sources_digest(former.path)
+    info = critic(tmp_path, "gain: float = 0.9\n    shift: ClassVar = 2")  # of the same size, and within a second
+    built = info.build(info.complete({}))
+    assert (first.gain, first.shift, built.gain, built.shift) == (0.5, 1, 0.9, 2)
+    assert former.build(former.complete({})).shift == 1, "a description is of the file that was read"
+    assert sources_digest(info.path) != digest
+    again = critic(tmp_path, "gain: float = 0.5\n    shift: ClassVar = 1")
+    assert sources_digest(again.path) == digest
+    assert type(again.build(again.complete({}))) is type(first)
+
+
+def test_the_cause_why_a_file_cannot_be_imported_is_told_each_time(tmp_path):
+    info = critic(tmp_path, "", before="import a_package_that_nobody_has\n\n\n")
+    for _ in range(2):
+        with pytest.raises(ModuleNotFoundError, match="a_package_that_nobody_has"):
+            info.build({})
+
+
+def test_a_data_set_s_file_that_was_edited_is_described_as_it_is_now(tmp_path):
+    for train in (30, 40):
+        spec = f"DataSpec(shape=(2,), bounded=False, train={train}, modes=2)"
+        body = f'judge = "mixture"\n    spec = {spec}\n\n    def load(self):\n        raise OSError("nobody loads it")'
+        info = own(
+            tmp_path, "dataset", base="Dataset", body=body, before="from ganbench.data import Dataset, DataSpec\n\n\n"
+        )
+        assert describe_dataset(parse_choice("dataset", str(info.path))).train == train
 
 
 @pytest.mark.parametrize(
@@ -160,7 +192,7 @@ def supplied_fields(cls: Any) -> set[str]:
 def test_the_fields_of_a_class_are_its_options_and_what_the_engine_supplies(family):
     for name in names(family):
         info = registry.find(family, name)
-        cls = getattr(registry._module(info.path), info.cls)
+        cls = getattr(info._module, info.cls)
         assert {each.name for each in fields(cls)} == info.options.keys() | supplied_fields(cls), name
         assert not info.options.keys() & supplied_fields(cls), name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import shutil
@@ -159,6 +160,38 @@ def test_the_plan_of_all_that_is_done_is_the_whole_plan_once_everything_is(tmp_p
         for stage in ("prepare", "judge", "reference", "train", "evaluate")
         for job in part.jobs(stage).values()
     ]
+
+
+def test_the_older_partial_report_stays_until_the_newer_one_is_in_its_place(tmp_path, monkeypatch):
+    folder, rename = tmp_path / "partial", Path.rename
+    folder.mkdir()
+    (folder / "report.html").write_text("older")
+
+    def replace(fails: bool) -> None:
+        with monkeypatch.context() as patch, partial_report._replacing(folder):
+            new = folder.with_name(".partial.new")
+            new.mkdir()
+            (new / "report.html").write_text("newer")
+
+            def full(path: Path, target: Path) -> Path:
+                if path == new:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                return rename(path, target)
+
+            if fails:
+                patch.setattr(Path, "rename", full)
+
+    with pytest.raises(OSError, match="No space left"):
+        replace(fails=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["partial"]
+    assert (folder / "report.html").read_text() == "older"
+    folder.rename(folder.with_name(".partial.old"))  # as a process leaves it that is killed between the two renames
+    with pytest.raises(OSError, match="No space left"):
+        replace(fails=True)
+    assert (folder / "report.html").read_text() == "older"
+    replace(fails=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["partial"]
+    assert (folder / "report.html").read_text() == "newer"
 
 
 @pytest.mark.cluster

@@ -32,7 +32,7 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings, write_estimates, write_timings
 from ganbench.pipeline.results_folder import drop_stale_stamp
 from ganbench.pipeline.snakemake import plan_of
-from ganbench.pipeline.stages import STAGES
+from ganbench.pipeline.stage_names import STAGES
 from ganbench.pipeline.status import DONE, FAILED, RUNNING, SILENT, STOPPED, WAITING, Known, listing, plain, read_status
 from ganbench.study.schema import load
 

@@ -21,7 +21,7 @@ from ganbench.core import source_digests
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.stages import STAGES
+from ganbench.pipeline.stage_names import STAGES
 from ganbench.pipeline.tasks import Observation
 from ganbench.pipeline.typed_json import decode, encode
 from ganbench.study import key_reference
@@ -1085,7 +1085,6 @@ async def run(x: \'Thing\' = "textmore"[0:1:2] if False else 2j) -> None:
 
 def meaning(text: str, place: Path) -> str:
     place.write_text(text)
-    source_digests._read.cache_clear()
     return source_digests.source_digest(place)
 
 

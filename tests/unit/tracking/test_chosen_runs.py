@@ -60,3 +60,9 @@ def test_a_record_without_pictures_still_tells_the_shape_of_the_data(collected):
     assert bare.data == whole.data
     assert bare.points == whole.points
     assert np.size(bare.samples) == 0
+
+
+def test_a_run_fails_in_mlflow_by_its_outcome_alone_as_in_all_tables(five):
+    """Were runs stopped for a success too, these would not have failed."""
+    stopped = replace(five, runs=five.runs.assign(stopped_step=10))
+    assert [record.status for record in records(stopped, pictured=set())] == ["FAILED", *["FINISHED"] * 3, "FAILED"]

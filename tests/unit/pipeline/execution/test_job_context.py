@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -89,6 +90,29 @@ def test_results_of_earlier_jobs_are_told_from_those_of_earlier_attempts(tmp_pat
     assert attempt(finds=True), "the job is repeated"
     assert attempt(finds=False, fails=False)
     assert not attempt(finds=False)
+
+
+def test_what_a_job_notes_while_its_journal_writes_is_kept(tmp_path, monkeypatch):
+    """A thread writes the entry, and measures the memory for it; meanwhile, the job goes on."""
+    place, writing, noted = journal.path_of(tmp_path, "train", file_of(tmp_path)), threading.Event(), threading.Event()
+
+    def memory_mb() -> float:
+        if threading.current_thread() is not threading.main_thread():
+            writing.set()
+            noted.wait(60)
+        return 1.0
+
+    monkeypatch.setattr(journal, "memory_mb", memory_mb)
+    own = journal.Journal(place, 0, time.time())
+    thread = threading.Thread(target=own._write)
+    thread.start()
+    assert writing.wait(60)
+    own.note_copied()
+    own.progress("train pack", "run-steps", 5, 10, 1.0)
+    noted.set()
+    thread.join()
+    own._write()
+    assert (journal.read(place).copied, journal.read(place).done) == (True, 5)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,6 @@ from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight import component_trials, limits, trial_data, trial_steps
 from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.preflight.sizes import trial_size
-from ganbench.pipeline.preflight.stand_in_judge import StandIn
 from ganbench.pipeline.preflight.trial import Trial, try_study
 from ganbench.pipeline.preflight.trial_messages import (
     Begun,
@@ -43,6 +42,7 @@ from ganbench.pipeline.preflight.trial_messages import (
     to_line,
 )
 from ganbench.pipeline.preflight.trial_steps import small_first
+from ganbench.pipeline.resources.stand_in_judge import StandIn
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.pipeline.stages import run
 from ganbench.study.schema import parse

@@ -24,16 +24,16 @@ from ganbench.games import CHUNK, Member
 from ganbench.optimizers.sgd import SGD
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import journal, result_cache
+from ganbench.pipeline.execution.limits import TooLong
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.check import _bytes_to_write, check
-from ganbench.pipeline.preflight.limits import TooLong
 from ganbench.pipeline.preflight.trial import try_study
 from ganbench.pipeline.resources import requests, stage_times, stored_estimates, summary, timing
 from ganbench.pipeline.resources.job_costs import job_seconds, left_to_compute
 from ganbench.pipeline.resources.stage_times import elapsed, union_length
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
-from ganbench.pipeline.stages import OF_PACKS, STAGES
+from ganbench.pipeline.stage_names import OF_PACKS, STAGES
 from ganbench.study.schema import parse
 
 TICK = 0.06

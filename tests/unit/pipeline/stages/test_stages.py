@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import socket
+import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -29,10 +30,11 @@ from ganbench.pipeline.execution.termination_signals import Stopped, StopRequest
 from ganbench.pipeline.jobs import Job
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.snakemake import plan_of
-from ganbench.pipeline.stages import SUMMARIES, run, train
+from ganbench.pipeline.stage_names import SUMMARIES
 from ganbench.pipeline.stages import collect as collect_stage
 from ganbench.pipeline.stages import diagnose as diagnose_stage
 from ganbench.pipeline.stages import evaluate as evaluate_stage
+from ganbench.pipeline.stages import run, train
 from ganbench.pipeline.stages import track as track_stage
 from ganbench.pipeline.tasks import identity
 from ganbench.pipeline.typed_json import decode, encode
@@ -120,7 +122,7 @@ def test_progress_is_that_of_the_whole_job_and_copied_results_are_noted(tmp_path
         train = STUDY["train"] | {"steps": steps, "snapshots": {"every": 20}}
         found, noted = plan(tmp_path, grid=[grid | {"seed": list(seeds)}], train=train, **where), []
         for job in [*found.train.values(), *found.diagnose.values()]:
-            journal = Noted(path_of(found.folder, job.stage, job.path))
+            journal = Noted(path_of(found.folder, job.stage, job.path), 0, time.time())
             run(job, JobContext(journal=journal))
             noted.append(journal._entry.copied)
         return noted
@@ -614,7 +616,7 @@ def test_track_finds_networks_of_the_study_as_it_runs(tmp_path, monkeypatch, nam
     written = []
     monkeypatch.setattr(network_folder, "write_snapshot", lambda snapshot, folder: written.append((snapshot, folder)))
     task = decode(Job, json.loads(json.dumps(encode(found.track)))).task
-    track_stage._write_networks(task, {}, found.grid.runs[0].id, tmp_path / "model")
+    track_stage._network_writer(task)(found.grid.runs[0].id, tmp_path / "model")
     ((snapshot, folder),) = written
     assert (snapshot.step, snapshot.plan.folder, folder) == (3, found.folder, tmp_path / "model")
     assert (task.file, found.track.path) == (file if named else Path(), Plan(found.study).track.path)

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from ganbench.core import source_digests
-from ganbench.pipeline.planning import file_digests
-from ganbench.pipeline.planning.file_digests import files_digest
+from ganbench.pipeline.execution import file_digests
+from ganbench.pipeline.execution.file_digests import files_digest
 
 
 @pytest.fixture
