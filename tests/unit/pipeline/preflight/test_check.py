@@ -226,7 +226,7 @@ RECORDED = "late.real_output + events.rejection_share + lift.spike_near_mode_hop
 @pytest.mark.parametrize(
     ("quantity", "message"),
     [
-        ("final.fdd", r"unknown measurement 'final\.fcdd'\. Did you mean 'final\.fd'"),
+        ("final.fdd", r"unknown measurement 'final\.fdd'\. Did you mean 'final\.fd'"),
         ("rank_correlation.fid", r"unknown measurement 'rank_correlation\.fid'"),
         ("outcome.divergd", r"unknown measurement 'outcome\.divergd'\. Did you mean 'outcome\.diverged'"),
         ("early.generator_los", r"unknown measurement 'early\.generator_los'\. Did you mean 'early\.generator_loss'"),
