@@ -33,7 +33,12 @@ from ganbench.analysis.pairing import (
     keys,
     runs_needed,
 )
-from ganbench.analysis.statistics.improvement import Improvement, probability_of_improvement
+from ganbench.analysis.statistics.improvement import (
+    Improvement,
+    PermutationTest,
+    permutation_test,
+    probability_of_improvement,
+)
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted, level_of_next
 from ganbench.analysis.statistics.rate_differences import RateDifference
 from ganbench.analysis.statistics.survival import log_rank
@@ -147,8 +152,9 @@ def losses_by_setting(
 
 def improvement(
     both: Sequence[pd.DataFrame], metric: str, info: MetricInfo, within: Sequence[str] = SETTING
-) -> Improvement:
-    """The probability that a run of the first method beats one of the second, of runs at the settings of both.
+) -> tuple[Improvement, PermutationTest]:
+    """The probability that a run of the first method beats one of the second, of runs at the settings of both, and the
+    test of whether they score alike.
 
     Args:
         both: the runs of each method.
@@ -156,12 +162,12 @@ def improvement(
         info: what the metric is.
         within: the columns in which runs of one setting agree.
     """
-    losses, seeds = zip(*((final_losses(runs, metric, info), runs["seed"].to_numpy()) for runs in both), strict=True)
-    mine, others = (_by_setting(runs, within) for runs in both)
-    return probability_of_improvement(
-        *([values[rows[key]] for key in mine] for values, rows in zip(losses, (mine, others), strict=True)),
-        tuple([values[rows[key]] for key in mine] for values, rows in zip(seeds, (mine, others), strict=True)),
+    rows = [_by_setting(runs, within) for runs in both]
+    losses, seeds = (
+        [[values[mine[key]] for key in rows[0]] for values, mine in zip(columns, rows, strict=True)]
+        for columns in ([final_losses(runs, metric, info) for runs in both], [runs["seed"].to_numpy() for runs in both])
     )
+    return probability_of_improvement(*losses), permutation_test(*losses, seeds)
 
 
 def _by_setting(runs: pd.DataFrame, within: Sequence[str]) -> dict[tuple, np.ndarray]:
@@ -191,8 +197,8 @@ def compare_pair(collected: Collected, first: str, second: str) -> tuple[dict[st
     row["log_rank_p_value"] = log_rank_within_settings(pd.concat(both))
     metric = headline(collected, first)
     if metric is not None:
-        found = improvement(both, metric, collected.metrics[metric])
-        row |= {"metric": metric, "improvement": found.value, "improvement_p_value": found.p_value}
+        found, test = improvement(both, metric, collected.metrics[metric])
+        row |= {"metric": metric, "improvement": found.value, "improvement_p_value": test.p_value}
         row |= {"improvement_low": found.low, "improvement_high": found.high}
     return row, difference
 

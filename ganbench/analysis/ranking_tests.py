@@ -140,10 +140,10 @@ def _test(collected: Collected, first: str, second: str) -> tuple[dict[str, obje
             row |= _by_seeds(*both)
     metric = headline(collected, first)
     if metric is not None:
-        better = improvement(both, metric, collected.metrics[metric], within)
-        row |= {"metric": metric, "improvement": better.value, "improvement_p_value": better.p_value}
+        better, test = improvement(both, metric, collected.metrics[metric], within)
+        row |= {"metric": metric, "improvement": better.value, "improvement_p_value": test.p_value}
         row |= {"improvement_low": better.low, "improvement_high": better.high}
-        least.append(better.min_p_value)
+        least.append(test.min_p_value)
     row["min_p_value"] = min([*least, 1.0]) if least else None
     return row | {"pairs": row.get("pairs", 0)}, (difference, better)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations, product
 from math import comb, prod
 
@@ -23,14 +24,20 @@ RTOL = 1e-9
 
 
 @dataclass(frozen=True)
+class PermutationTest:
+    """The test of whether runs of two methods score alike."""
+
+    p_value: float  # in both directions
+    min_p_value: float  # the least that so many seeds can have
+
+
+@dataclass(frozen=True)
 class Improvement:
     """The probability that a run of the first method beats a run of the second at the same setting."""
 
     value: float
     low: float
     high: float
-    p_value: float  # of the hypothesis that runs of both methods score alike, in both directions
-    min_p_value: float  # the least p-value that so many seeds can have
     settings: int  # number of settings that were compared
     runs: int  # number of runs of a share that is as spread as the mean over settings may be
 
@@ -38,7 +45,6 @@ class Improvement:
 def probability_of_improvement(
     first: Sequence[np.ndarray],
     second: Sequence[np.ndarray],
-    seeds: tuple[Sequence[Sequence[int]], Sequence[Sequence[int]]] | None = None,
     *,
     confidence: float = CONFIDENCE,
 ) -> Improvement:
@@ -62,12 +68,6 @@ def probability_of_improvement(
     the beta distribution's quantiles between. That probabilities differ among settings, and that some have more runs,
     only narrows the spread.
 
-    The interval holds the probability whatever the laws of the scores are, and is wide for that. The p-value is of the
-    narrower question whether both methods score alike: it is the share of all ways to deal the seeds anew to two
-    methods of as many seeds by which the estimate is at least as far from 1/2. A seed keeps its runs at all settings
-    together, which share random streams, so that it is one observation however many settings there are. The test is
-    exact; at one setting it is that of Wilcoxon, Mann and Whitney.
-
     Sources: R. Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS;
     C. J. Clopper and E. S. Pearson (1934), "The use of confidence or fiducial limits", Biometrika 26; W. Hoeffding
     (1956), "On the distribution of the number of successes in independent trials", Annals of Mathematical Statistics
@@ -77,7 +77,6 @@ def probability_of_improvement(
     Args:
         first, second: the losses of each method's runs, one array per setting, in the same order of settings; an array
             has at least one value, infinite for a failed run, and no NaN.
-        seeds: the seed of each run, in the shape of `first` and `second`; None for runs of a seed of their own each.
         confidence: the coverage of the interval, in (0, 1).
 
     Raises:
@@ -91,17 +90,30 @@ def probability_of_improvement(
     won, lost, tail = runs * value, runs * (1 - value), (1 - confidence) / 2
     low = float(stats.beta.ppf(tail, won, lost + 1)) if won > 0 else 0.0
     high = float(stats.beta.isf(tail, won + 1, lost)) if lost > 0 else 1.0
-    p_value, least = _permutation_test(pairs, seeds)
-    return Improvement(value, low, high, p_value, least, len(pairs), runs)
+    return Improvement(value, low, high, len(pairs), runs)
 
 
-def _permutation_test(
-    pairs: Sequence[tuple[np.ndarray, np.ndarray]], seeds: tuple[Sequence[Sequence[int]], ...] | None
-) -> tuple[float, float]:
-    """The p-value of dealing seeds anew, and the least that so many can have.
+def permutation_test(
+    first: Sequence[np.ndarray],
+    second: Sequence[np.ndarray],
+    seeds: tuple[Sequence[Sequence[int]], Sequence[Sequence[int]]] | None = None,
+) -> PermutationTest:
+    """Test whether runs of two methods score alike, by dealing their seeds anew.
 
-    Only seeds that have as many runs at each setting are dealt among one another, so that no setting loses its runs.
+    The p-value is the share of all ways to deal the seeds to two methods of as many seeds by which the probability of
+    improvement is at least as far from 1/2 as it is. A seed keeps its runs at all settings together, which share random
+    streams, so that it is one observation however many settings there are; and it is dealt among those that have as
+    many runs at each setting. The test is exact; at one setting it is that of Wilcoxon, Mann and Whitney. It asks a
+    narrower question than the interval of the probability, which holds whatever the laws of the scores are.
+
+    Source: E. J. G. Pitman (1937), "Significance tests which may be applied to samples from any populations",
+    Supplement to the Journal of the Royal Statistical Society 4.
+
+    Args:
+        first, second: as for `probability_of_improvement`.
+        seeds: the seed of each run, in the shape of `first` and `second`; None for runs of a seed of their own each.
     """
+    pairs = list(zip(first, second, strict=True))
     runs: list[list[tuple[int, float]]] = []  # setting and loss of the runs of each method's seeds
     rows: dict[tuple[int, object], int] = {}
     labels: list[bool] = []
@@ -118,14 +130,14 @@ def _permutation_test(
     for row, mine in enumerate(runs):
         alike[tuple(sorted(Counter(setting for setting, _ in mine).items()))].append(row)
     is_first, wins = np.array(labels), _wins(pairs, runs)
-    groups = [np.array(rows) for rows in alike.values()]
-    ways = prod(comb(len(rows), int(is_first[rows].sum())) for rows in groups)
-    dealt = _dealings(groups, is_first, ways)
-    distances = [abs(((each @ wins) * ~each).sum(axis=1) - 0.5) for each in (is_first[None], dealt)]
-    extreme = int((distances[1] >= distances[0] * (1 - RTOL) - RTOL).sum())
-    if ways <= MAX_EXACT:
-        return extreme / len(dealt), min(1.0, 2 / ways)
-    return (extreme + 1) / (SAMPLED + 1), 1 / (SAMPLED + 1)
+    order = np.concatenate([sorted(rows, key=lambda row: not is_first[row]) for rows in alike.values()]).astype(int)
+    groups = tuple((len(rows), int(is_first[rows].sum())) for rows in alike.values())
+    dealt = _dealings(groups)
+    seen, *_ = distances = abs(((dealt @ wins[np.ix_(order, order)]) * ~dealt).sum(axis=1) - 0.5)
+    extreme = int((distances >= seen * (1 - RTOL) - RTOL).sum())
+    # Groups of equal sizes may be swapped, which leaves the distance from 1/2 as it is.
+    swapped = _ways(groups) <= MAX_EXACT and all(seeds == 2 * firsts for seeds, firsts in groups)
+    return PermutationTest(extreme / len(dealt), min(1.0, (1 + swapped) / len(dealt)))
 
 
 def _wins(pairs: Sequence[tuple[np.ndarray, np.ndarray]], runs: Sequence[Sequence[tuple[int, float]]]) -> np.ndarray:
@@ -140,19 +152,30 @@ def _wins(pairs: Sequence[tuple[np.ndarray, np.ndarray]], runs: Sequence[Sequenc
     return wins
 
 
-def _dealings(groups: Sequence[np.ndarray], is_first: np.ndarray, ways: int) -> np.ndarray:
-    """Ways to deal the seeds of each group anew: which of them are the first method's, bool, shape (ways, seeds); all
-    of them where there are at most `MAX_EXACT`, else `SAMPLED` drawn ones."""
-    if ways <= MAX_EXACT:
-        chosen = product(*(combinations(rows, int(is_first[rows].sum())) for rows in groups))
-        dealt = np.zeros((ways, len(is_first)), dtype=bool)
+@lru_cache(maxsize=32)
+def _dealings(groups: tuple[tuple[int, int], ...]) -> np.ndarray:
+    """Ways to deal the seeds of each group anew, bool, shape (ways, seeds): all of them where there are at most
+    `MAX_EXACT`, else `SAMPLED` drawn ones and the one that is seen. That comes first.
+
+    Args:
+        groups: by group, the number of its seeds and of those that are the first method's, which come first in it.
+    """
+    seen = np.concatenate([np.arange(seeds) < firsts for seeds, firsts in groups])
+    starts = np.cumsum([0, *(seeds for seeds, _ in groups)])
+    if _ways(groups) <= MAX_EXACT:
+        chosen = product(*(combinations(range(at, at + n), k) for at, (n, k) in zip(starts, groups, strict=False)))
+        dealt = np.zeros((_ways(groups), len(seen)), dtype=bool)
         for each, rows in zip(dealt, chosen, strict=True):
-            each[np.concatenate(rows).astype(int)] = True
+            each[[row for part in rows for row in part]] = True
         return dealt
-    generator, dealt = np.random.default_rng(SEED), np.tile(is_first, (SAMPLED, 1))
-    for rows in groups:
-        dealt[:, rows] = generator.permuted(dealt[:, rows], axis=1)
+    generator, dealt = np.random.default_rng(SEED), np.tile(seen, (SAMPLED + 1, 1))
+    for at, (seeds, _) in zip(starts, groups, strict=False):
+        dealt[1:, at : at + seeds] = generator.permuted(dealt[1:, at : at + seeds], axis=1)
     return dealt
+
+
+def _ways(groups: tuple[tuple[int, int], ...]) -> int:
+    return prod(comb(seeds, firsts) for seeds, firsts in groups)
 
 
 def _share_better(first: np.ndarray, second: np.ndarray) -> float:

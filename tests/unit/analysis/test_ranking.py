@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import ceil
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,7 @@ from ganbench.analysis.ranking_tests import ranking_tests
 from ganbench.analysis.statistics.medians import median_interval
 from ganbench.analysis.statistics.multiplicity import false_discovery_adjusted
 from ganbench.analysis.statistics.rates import wilson
-from ganbench.analysis.statistics.sample_sizes import pairs_for_two_rates, runs_for_rate
+from ganbench.analysis.statistics.sample_sizes import pairs_for_two_rates, runs_for_improvement
 
 ONE = (100, 0.1)
 
@@ -78,8 +77,8 @@ def test_methods_that_are_not_told_apart_share_a_rank(collected):
     p_values = tests[["healthy_p_value", "improvement_p_value"]].to_numpy().ravel()
     adjusted = tests[["healthy_p_value_adjusted", "improvement_p_value_adjusted"]].to_numpy().ravel()
     np.testing.assert_allclose(adjusted, false_discovery_adjusted(p_values))
-    # Of these six, four are 2 / 2^12: Benjamini and Yekutieli's factor is 6 / 4 of 1 + 1/2 + ... + 1/6.
-    assert adjusted.min() == pytest.approx(2 / 2**12 * 6 / 4 * 2.45)
+    # Of these six, two are the least of 9,999 drawn dealings; the factor is 6 / 2 (1 + 1/2 + ... + 1/6).
+    assert adjusted.min() == pytest.approx(1e-4 * 6 / 2 * 2.45)
     assert list(table["next_decided_by"].fillna("")) == ["", "healthy runs", ""]
     assert table["median"][0] == 6.5
     assert (table["median_low"][0], table["median_high"][0]) == median_interval(np.arange(1.0, 13.0))
@@ -118,17 +117,17 @@ def test_the_effort_is_that_of_the_test_that_would_tell_first(collected):
     (row,) = tests.to_dict("records")
     by_shares, by_scores = (
         pairs_for_two_rates(0.2, 0.0, level=level),
-        runs_for_rate(row["improvement"], 0.5, level=level),
+        runs_for_improvement(row["improvement"], 1, level=level),
     )
     assert by_shares < by_scores
     assert (row["runs_needed"], row["runs_needed_by"]) == (by_shares, "healthy runs")
-    # Two settings of six runs: a mean over both varies as a share among twelve runs.
+    # Two settings of six runs, half of which a seed's luck at one setting would need at both.
     two = {(100, 0.1): runs("f" * 6), (400, 0.1): runs("f" * 6)}
     better = {(100, 0.1): runs("f" * 6, value=0.5), (400, 0.1): runs("f" * 6, value=0.5)}
     _, tests = ranked(study(collected, {"a": better, "b": two}))
     (row,) = tests.to_dict("records")
-    wins = runs_for_rate(row["improvement"], 0.5, level=level)
-    assert (row["settings"], row["runs_needed"], row["runs_needed_by"]) == (2, ceil(wins * 12 / 12), "score")
+    needed = 2 * runs_for_improvement(row["improvement"], 2, level=level)
+    assert (row["settings"], row["runs_needed"], row["runs_needed_by"]) == (2, needed, "score")
 
 
 def test_methods_of_one_learning_rate_each_are_compared_at_their_own(collected):
@@ -190,18 +189,20 @@ def test_an_open_order_says_how_many_runs_would_tell(collected):
 
 
 def test_runs_that_cannot_decide_whatever_they_show_are_said_to_be_too_few(collected):
-    """Five pairs have no p-value below 2 / 2^5, six one of 2 / 2^6."""
-    made = study(collected, {"a": {ONE: runs("f" * 5)}, "b": {ONE: runs("c" * 5)}})
+    """Of three seeds each, 2 of the 20 ways to deal them have the least p-value; of four, 2 of 70."""
+    made = study(collected, {"a": {ONE: runs("f" * 3)}, "b": {ONE: runs("c" * 3)}})
     (row,) = ranking_tests(made).to_dict("records")
-    assert row["min_p_value"] == row["healthy_p_value"] == 2 / 2**5
+    assert row["min_p_value"] == row["improvement_p_value"] == pytest.approx(2 / 20)
+    assert row["healthy_p_value"] == 2 / 2**3
     found = answer(made)
     assert found.sure.startswith(
-        "b is not told apart from it: 5 runs of each cannot tell them apart (least possible p = 0.062), whatever these"
+        "b is not told apart from it: 3 runs of each cannot tell them apart (least possible p = 0.1), whatever these"
         " show. No run of b is healthy. If the shares are as seen, about"
     )
     assert "may be" not in found.sure
-    (row,) = ranking_tests(study(collected, {"a": {ONE: runs("f" * 6)}, "b": {ONE: runs("fccccc")}})).to_dict("records")
-    assert row["min_p_value"] == 2 / 2**6 < 0.05 < row["healthy_p_value"]
+    (row,) = ranking_tests(study(collected, {"a": {ONE: runs("f" * 4)}, "b": {ONE: runs("fccc")}})).to_dict("records")
+    assert row["min_p_value"] == pytest.approx(2 / 70)
+    assert row["min_p_value"] < 0.05 < row["healthy_p_value"]
 
 
 def test_without_partners_the_least_possible_p_is_that_of_the_test_that_is_made(collected):

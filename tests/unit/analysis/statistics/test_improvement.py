@@ -13,6 +13,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from ganbench.analysis.statistics.improvement import (
     performance_profile,
+    permutation_test,
     probability_of_improvement,
     profile_interval,
 )
@@ -68,7 +69,14 @@ def test_at_one_setting_it_is_the_statistic_of_mann_and_whitney(first, second):
     assert mirrored.value == pytest.approx(1 - found.value)
     assert (mirrored.low, mirrored.high) == pytest.approx((1 - found.high, 1 - found.low))
     assert 0 <= found.low <= found.value <= found.high <= 1
-    assert (found.p_value <= 0.05) == (not found.low <= 0.5 <= found.high)
+
+
+@given(st.permutations(range(10)), st.integers(1, 9))
+def test_at_one_setting_the_test_is_that_of_mann_and_whitney(values, count):
+    one, two = np.array(values[:count], dtype=float), np.array(values[count:], dtype=float)
+    test = permutation_test([one], [two])
+    assert test.p_value == pytest.approx(stats.mannwhitneyu(one, two, method="exact").pvalue)
+    assert test.p_value >= test.min_p_value - 1e-12
 
 
 def test_failed_runs_are_the_worst_and_are_never_dropped():
@@ -89,9 +97,37 @@ def test_settings_count_alike_whatever_their_number_of_runs():
 
 def test_of_equal_numbers_of_runs_the_interval_is_that_of_a_share():
     """Where one method wins every time, it is that of as many wins as runs; a bootstrap has no width there."""
-    found = probability_of_improvement([np.zeros(5), np.zeros(5)], [np.ones(5), np.ones(5)])
+    ends, seeds = ([np.zeros(5), np.zeros(5)], [np.ones(5), np.ones(5)]), [range(5), range(5)]
+    found, test, apart = (
+        probability_of_improvement(*ends),
+        permutation_test(*ends, (seeds, seeds)),
+        permutation_test(*ends),
+    )
     assert (found.low, found.high) == pytest.approx(exact_interval(10, 10))
-    assert found.p_value == pytest.approx(2 / 2**10)
+    assert test.p_value == test.min_p_value == pytest.approx(2 / math.comb(10, 5)), "five seeds each, not ten runs"
+    assert apart.p_value == apart.min_p_value == pytest.approx(1 / 10_000), "drawn from 252^2 ways"
+
+
+@pytest.mark.parametrize(("settings", "shared"), [(1, 0.0), (3, 0.6)])
+def test_equal_methods_are_told_apart_in_one_of_twenty_studies(settings, shared):
+    """Also where the luck of a seed is the same at all settings, which runs as units would take for evidence."""
+    generator, seeds = np.random.default_rng(3), [range(6)] * settings
+    p_values = []
+    for _ in range(300):
+        luck = math.sqrt(shared) * generator.normal(size=(2, 1, 6))
+        first, second = luck + math.sqrt(1 - shared) * generator.normal(size=(2, settings, 6))
+        p_values.append(permutation_test(list(first), list(second), (seeds, seeds)).p_value)
+    for level in (0.05, 0.2):
+        assert np.mean(np.array(p_values) <= level) <= level + 3 * math.sqrt(level * (1 - level) / 300)
+    assert np.mean(np.array(p_values) <= 0.2) > 0.1
+
+
+def test_seeds_are_dealt_among_those_with_runs_at_the_same_settings():
+    """Two seeds of each method at the first setting alone, one of each at both: 4 choose 2, times 2, ways."""
+    first, second = [np.array([1.0, 2, 3]), np.array([1.0])], [np.array([4.0, 5, 6]), np.array([2.0])]
+    seeds = [[0, 1, 2], [2]]
+    test = permutation_test(first, second, (seeds, seeds))
+    assert test.p_value == test.min_p_value == pytest.approx(2 / 12)
 
 
 @pytest.mark.parametrize("settings", [1, 2, 4, 7])
@@ -100,7 +136,7 @@ def test_with_one_run_per_setting_it_is_the_exact_sign_test(settings, won):
     won = min(won, settings)
     first, second = np.where(np.arange(settings) < won, 0.0, 2.0)[:, None], np.ones((settings, 1))
     found = probability_of_improvement(list(first), list(second))
-    assert found.p_value == pytest.approx(stats.binomtest(won, settings).pvalue)
+    assert permutation_test(list(first), list(second)).p_value == pytest.approx(stats.binomtest(won, settings).pvalue)
     assert (found.low, found.high) == pytest.approx(exact_interval(won, settings))
 
 

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestIndPower, TTestPower
 
+from ganbench.analysis.statistics.improvement import permutation_test
 from ganbench.analysis.statistics.means import independent_mean_difference, paired_mean_difference
 from ganbench.analysis.statistics.rate_differences import independent_difference, paired_difference
 from ganbench.analysis.statistics.rates import rate_test
@@ -17,6 +18,7 @@ from ganbench.analysis.statistics.sample_sizes import (
     POWER,
     enough,
     pairs_for_two_rates,
+    runs_for_improvement,
     runs_for_mean,
     runs_for_rate,
     runs_for_two_rates,
@@ -110,6 +112,20 @@ def test_means_are_told_apart_by_as_many_runs(difference, deviations, paired):
     )
     found = [compare(one, two).p_value() <= 0.05 for one, two in zip(first, second, strict=True)]
     assert np.mean(found) == pytest.approx(POWER, abs=0.06 + 4 * math.sqrt(0.16 / 800))
+
+
+@pytest.mark.parametrize(("shift", "settings"), [(0.8, 1), (0.8, 3)])
+def test_scores_are_told_apart_by_as_many_runs(shift, settings):
+    """Normal values that differ by a shift in standard deviations."""
+    generator, better = np.random.default_rng(0), float(stats.norm.cdf(shift / math.sqrt(2)))
+    runs = runs_for_improvement(better, settings)
+    seeds, told = [range(runs)] * settings, []
+    for _ in range(150):
+        first, second = generator.normal(size=(2, settings, runs))
+        told.append(permutation_test(list(first - shift), list(second), (seeds, seeds)).p_value <= 0.05)
+    assert np.mean(told) == pytest.approx(0.8, abs=3 * math.sqrt(0.16 / 150))
+    assert runs_for_improvement(1.0, 1) == 4, "three of each have no p-value below 2 / 20"
+    assert runs_for_improvement(0.5, 1) is None
 
 
 def test_a_stricter_level_needs_more():
