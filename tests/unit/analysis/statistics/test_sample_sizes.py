@@ -124,7 +124,7 @@ def test_scores_are_told_apart_by_as_many_runs(shift, settings):
         first, second = generator.normal(size=(2, settings, runs))
         told.append(permutation_test(list(first - shift), list(second), (seeds, seeds)).p_value <= 0.05)
     assert np.mean(told) == pytest.approx(0.8, abs=3 * math.sqrt(0.16 / 150))
-    assert runs_for_improvement(1.0, 1) == 4, "three of each have no p-value below 2 / 20"
+    assert runs_for_improvement(1.0, 10) == 4, "three of each have no p-value below 2 / 20"
     assert runs_for_improvement(0.5, 1) is None
 
 
