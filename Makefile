@@ -5,9 +5,13 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export OMP_NUM_THREADS := 1  # one process, one thread: cores are filled by jobs
 
-.PHONY: env report lab claims test test-cluster test-slow lint bench gpu soak clean
+.DEFAULT_GOAL := help
+.PHONY: help env report lab claims test test-cluster test-slow lint bench gpu soak clean
 
-env: .venv/ready
+help:  ## list what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
+
+env: .venv/ready  ## set up .venv, with PyTorch and the other packages
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ganbench needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 ...")'

@@ -12,7 +12,7 @@ from ganbench.commands import out
 GAME = "The game, with options as in 'gaussian(plane=w)' or '{name: gaussian, plane: w}'."
 GameOption = Annotated[str, typer.Option(help=GAME)]
 OptionalComponent = Annotated[
-    str | None, typer.Option(help="For games that have one, with options as in 'r1(gamma=1)'.")
+    str | None, typer.Option(help="For games that have one; options in brackets, as in 'r1(gamma=1)' of a regularizer.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 

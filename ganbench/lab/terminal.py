@@ -81,11 +81,11 @@ def check_output_path(path: Path | None, suffixes: Sequence[str], force: bool) -
     if path is None:
         return
     if path.suffix not in suffixes:
-        raise GanbenchError(f"--out {path}: the name must end in {' or '.join(suffixes)}.")
+        raise GanbenchError(f"--output {path}: the name must end in {' or '.join(suffixes)}.")
     if not path.parent.is_dir():
-        raise GanbenchError(f"--out {path}: there is no folder {path.parent}.")
+        raise GanbenchError(f"--output {path}: there is no folder {path.parent}.")
     if path.is_dir() or (path.exists() and not force):
-        raise GanbenchError(f"--out {path}: the file exists already; --force replaces it.")
+        raise GanbenchError(f"--output {path}: the file exists already; --force replaces it.")
 
 
 def write(table: pd.DataFrame, path: Path) -> None:

@@ -34,7 +34,7 @@ def run(job: Job, context: JobContext) -> list[Path]:
             pack: [Path(os.path.relpath(path, task.folder)).as_posix() for path in vars(files).values() if path]
             for pack, files in task.results.items()
         }
-        file = "" if task.file == Path() else str(task.file)
+        file = "" if task.file == Path() else path_from_root(task.file)
         about = {"file": file, "results": results, "own": _own_components(plan)}
         render(collected, study, task.figures, list(task.shown), out, times, **about)
         paper.write(collected, study, task.folder / PAPER)
