@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from importlib.abc import ExecutionLoader
 from pathlib import Path
 from typing import Any
 
@@ -281,15 +282,29 @@ class ComponentInfo:
         version = hashlib.sha256(f"{self.path}\n{self.text}".encode()).hexdigest()[:12]
         name = f"ganbench_own_{self.path.stem}_{version}"
         if name not in sys.modules:
-            spec = importlib.util.spec_from_file_location(name, self.path)
+            loader = _TextLoader(self.text, self.path)
+            spec = importlib.util.spec_from_file_location(name, self.path, loader=loader)
             module = importlib.util.module_from_spec(spec)
             sys.modules[name] = module  # the dataclass decorator looks up the module of its class
             try:
-                exec(spec.loader.source_to_code(self.text, str(self.path)), module.__dict__)
+                loader.exec_module(module)
             except BaseException:
                 del sys.modules[name]
                 raise
         return sys.modules[name]
+
+
+class _TextLoader(ExecutionLoader):
+    """Loads a module from the text that was read of its file, whatever the file has become."""
+
+    def __init__(self, text: str, path: Path) -> None:
+        self._text, self._path = text, path
+
+    def get_source(self, fullname: str) -> str:
+        return self._text
+
+    def get_filename(self, fullname: str) -> str:
+        return str(self._path)
 
 
 @cache

@@ -138,9 +138,9 @@ def test_the_page_of_components_is_the_one_that_is_shipped():
 
 
 def test_an_interrupted_check_shows_the_methods_that_it_has_timed(study, monkeypatch):
-    def interrupted(plan, *, progress, estimated, **_):
-        progress("timing method 1 of 2: bilinear")
-        estimated(Estimate(plan.grid.runs[-1].method, 2, (1, 1), 60.0, 0, 0, 0.0, 0))
+    def interrupted(plan, *, to, **_):
+        to.progress("timing method 1 of 2: bilinear")
+        to.estimated(Estimate(plan.grid.runs[-1].method, 2, (1, 1), 60.0, 0, 0, 0.0, 0))
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ganbench.pipeline.preflight.check.check", interrupted)

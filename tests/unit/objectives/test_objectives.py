@@ -564,6 +564,7 @@ class Counting(Objective):
     """Says what its losses are given."""
 
     seen: ClassVar[list] = []
+    probability: ClassVar[bool] = False
 
     def generator_loss(self, real, fake):
         self.seen.append(real)
@@ -608,7 +609,9 @@ def test_the_generator_s_loss_is_given_real_logits_only_where_it_asks():
 def test_objectives_that_are_wrong_are_told(methods, message):
     whole = {} if "must have" in message else {"generator_loss": Counting.generator_loss, **Counting.__dict__}
     base = {name: whole[name] for name in ("generator_loss", "discriminator_loss") if name in whole}
-    made = type("Wrong", (Objective,), {"output": lambda self, a: a, "seen": [], **base, **methods})()
+    made = type(
+        "Wrong", (Objective,), {"output": lambda self, a: a, "probability": False, "seen": [], **base, **methods}
+    )()
     try:
         fault = objective_fault(made)
     except AttributeError as error:

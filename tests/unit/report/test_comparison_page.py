@@ -34,7 +34,8 @@ def test_the_page_says_what_is_shared_and_what_tests_find(folder):
     assert HOSTILE in text
     assert "6 settings are in more than one of the studies." in text
     assert "15 settings are in good only: digits, fc, 1400 examples, rate 0.0002;" in text
-    assert "3 tests between studies, of which 3 find a difference by adjusted p-values." in text
+    # Three seeds of each have 20 ways to be dealt anew, too few for the test of scores.
+    assert "3 tests between studies, of which 2 find a difference by adjusted p-values." in text
     assert "good: digits-fc against worse: x-digits-fc: " in text
     assert "18 of 18 runs failed, a difference of -" in text
     assert "Settings, training and seeds are equal, and digests are not" in text

@@ -25,8 +25,9 @@ from ganbench.data.ring8 import Ring8
 from ganbench.engine.scoring import Scorer
 from ganbench.metrics.fd import FD
 from ganbench.pipeline import results_folder
+from ganbench.pipeline.execution import limits
 from ganbench.pipeline.plan import Plan
-from ganbench.pipeline.preflight import component_trials, limits, trial_data, trial_steps
+from ganbench.pipeline.preflight import component_trials, trial_data, trial_steps
 from ganbench.pipeline.preflight.check import check
 from ganbench.pipeline.preflight.sizes import trial_size
 from ganbench.pipeline.preflight.trial import Trial, try_study
