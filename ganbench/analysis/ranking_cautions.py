@@ -20,6 +20,7 @@ from ganbench.core.formatting import format_number, format_percent, format_range
 PARTS = {axis: axis for axis in ("architecture", "objective", "regularizer", "dynamics", "optimizer", "schedule")}
 PARTS |= {"train": "training options"}
 MAX_NAMED = 4  # methods that a sentence names
+UNTRAINED_SHARE = 0.25  # of runs that end no better than they began, from which on it is said
 NEAR_NOISE = 0.5  # of the distance of noise, from which on examples are hardly better
 
 
@@ -33,6 +34,7 @@ def cautions(collected: Collected, rows: pd.DataFrame, pairs: dict[str, tuple[pd
     """
     yield from _blind_to_noise(collected, rows.iloc[0])
     yield from _near_noise(collected, rows.iloc[0])
+    yield from _no_better_than_untrained(collected, rows)
     yield from _at_best_rates(collected, rows)
     yield from _of_parts(collected, rows)
     yield from _of_the_ranking(rows, pairs)
@@ -66,6 +68,25 @@ def _near_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
             f"Noise, independent numbers with the means and variances of the data, scores {format_number(noise)} in"
             f" {collected.metrics[metric].title}: the healthy runs of {best['method']}, at a median of"
             f" {format_number(np.median(values))}, are hardly nearer to real data."
+        )
+
+
+def _no_better_than_untrained(collected: Collected, rows: pd.DataFrame) -> Iterator[str]:
+    """That many runs score no better at their end than their own generators did before the first step, if so."""
+    metric = rows.iloc[0]["metric"]
+    if pd.isna(metric) or collected.metrics[metric].best == "none" or metric not in collected.snapshots:
+        return
+    runs = collected.runs[collected.runs["method"].isin(rows["method"])].set_index("run")
+    first = collected.snapshots[collected.snapshots["step"] == 0].set_index("run")[metric].dropna()
+    first = first[first.index.isin(runs.index)]
+    last = pd.Series(final_values(runs.loc[first.index], metric), index=first.index)
+    better = last > first if collected.metrics[metric].best == "high" else last < first
+    count = int((~better).sum())  # without a value too
+    if len(first) and count >= UNTRAINED_SHARE * len(first):
+        yield (
+            f"{count} of {plural(len(first), 'run')} {'ends' if count == 1 else 'end'} no better in"
+            f" {collected.metrics[metric].title} than their untrained generators, whose median is"
+            f" {format_number(first.median())}: scores of these say little of what was learned."
         )
 
 

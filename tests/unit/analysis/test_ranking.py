@@ -177,6 +177,22 @@ def test_a_method_that_is_shown_to_be_best_is_the_one_to_use(collected):
     assert found.cautions == ()
 
 
+@pytest.mark.parametrize(("untrained", "ends"), [(0.5, 12), (9.5, 3), (10.5, None)])
+def test_runs_that_end_no_better_than_they_began_are_said(collected, untrained, ends):
+    """Runs score 1 to 12, the smaller the better."""
+    made = study(collected, {"a": {ONE: runs("f" * 12)}})
+    alike = collected.snapshots.iloc[[0] * len(made.runs)].reset_index(drop=True)
+    start = alike.assign(run=made.runs["run"], dataset=made.runs["dataset"], step=0, fd=untrained)
+    said = [each for each in answer(replace(made, snapshots=start)).cautions if "untrained" in each]
+    if ends is None:
+        assert said == []
+        return
+    assert said == [
+        f"{ends} of 12 runs end no better in Fréchet distance than their untrained generators, whose median is"
+        f" {untrained}: scores of these say little of what was learned."
+    ]
+
+
 def test_an_open_order_says_how_many_runs_would_tell(collected):
     made = study(collected, {"a": {ONE: runs("f" * 10)}, "b": {ONE: runs("f" * 8, "cc")}})
     found = answer(made)
