@@ -7,7 +7,7 @@ the table are adjusted together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -162,12 +162,34 @@ def improvement(
         info: what the metric is.
         within: the columns in which runs of one setting agree.
     """
-    rows = [_by_setting(runs, within) for runs in both]
-    losses, seeds = (
-        [[values[mine[key]] for key in rows[0]] for values, mine in zip(columns, rows, strict=True)]
-        for columns in ([final_losses(runs, metric, info) for runs in both], [runs["seed"].to_numpy() for runs in both])
-    )
-    return probability_of_improvement(*losses), permutation_test(*losses, seeds)
+
+    def losses(runs: pd.DataFrame) -> np.ndarray:
+        return final_losses(runs, metric, info)
+
+    return probability_of_improvement(*_at_settings(both, losses, within)), seeds_test(both, losses, within)
+
+
+def seeds_test(
+    both: Sequence[pd.DataFrame], losses: Callable[[pd.DataFrame], np.ndarray], within: Sequence[str] = SETTING
+) -> PermutationTest:
+    """The test of whether runs of two methods are alike in a loss, by dealing their seeds anew.
+
+    Args:
+        both: the runs of each method, at the settings of both.
+        losses: the loss of each run, shape (runs,).
+        within: the columns in which runs of one setting agree.
+    """
+    seeds = _at_settings(both, lambda runs: runs["seed"].to_numpy(), within)
+    return permutation_test(*_at_settings(both, losses, within), seeds)
+
+
+def _at_settings(
+    both: Sequence[pd.DataFrame], values: Callable[[pd.DataFrame], np.ndarray], within: Sequence[str]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """A value of each method's runs by setting, both in the order of the first one's settings."""
+    first, second = (_by_setting(runs, within) for runs in both)
+    one, two = (values(runs) for runs in both)
+    return [one[rows] for rows in first.values()], [two[second[setting]] for setting in first]
 
 
 def _by_setting(runs: pd.DataFrame, within: Sequence[str]) -> dict[tuple, np.ndarray]:

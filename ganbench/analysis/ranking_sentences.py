@@ -10,7 +10,6 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.median_words import median_words
-from ganbench.analysis.pairing import paired_p_value
 from ganbench.analysis.ranking import chance, pair_of
 from ganbench.analysis.ranking_cautions import cautions, named
 from ganbench.analysis.ranking_tests import WAYS, tests_made, told_apart_by
@@ -194,7 +193,7 @@ def _sure(ranked: pd.DataFrame, pairs: dict[str, tuple[pd.Series, bool]], tests:
 
 
 def _told(told: dict[str, pd.Series], others: int, tests: int) -> Iterator[str]:
-    """Which methods the first is shown to be better than, by runs, and whether seeds alone say so too."""
+    """Which methods the first is shown to be better than."""
     if not told:
         return
     which = f"{len(told)} of the {others} others" if others > 1 else "the other method"
@@ -205,17 +204,6 @@ def _told(told: dict[str, pd.Series], others: int, tests: int) -> Iterator[str]:
         f"It is shown to be better than {which}, by {_ways(list(told.values()))} (adjusted {format_p_value(p_value)}"
         f"{' at most' if len(told) > 1 else ''}, of {plural(tests, 'test')})."
     )
-    by_runs = [row for row in told.values() if told_apart_by(row) == "healthy" and pd.notna(row["seeds_p_value"])]
-    by_runs = [row for row in by_runs if row["seeds"] < row["pairs"]]
-    if by_runs:
-        weakest = max(by_runs, key=lambda row: row["seeds_p_value"])
-        seeds = int(weakest["seeds"])
-        more = weakest["first_seeds" if weakest["better"] == weakest["first"] else "second_seeds"]
-        yield (
-            "That counts runs of one seed at several settings as independent; with seeds in place of runs, it has more"
-            f" healthy runs in {more} of {seeds} (sign test, {paired_p_value(weakest['seeds_p_value'], seeds, 'seed')}"
-            f"{', the largest of these' if len(by_runs) > 1 else ''}, not adjusted)."
-        )
 
 
 def _untold(untold: dict[str, tuple[pd.Series, bool]], useless: list[str]) -> Iterator[str]:

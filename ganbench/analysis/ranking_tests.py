@@ -14,7 +14,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, SETTING
-from ganbench.analysis.comparisons import at_common_settings, improvement, method_pairs
+from ganbench.analysis.comparisons import at_common_settings, improvement, method_pairs, seeds_test
 from ganbench.analysis.methods import headline, healthy
 from ganbench.analysis.pairing import (
     at_common,
@@ -26,8 +26,10 @@ from ganbench.analysis.pairing import (
 )
 from ganbench.analysis.statistics.improvement import Improvement
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted, level_of_next
-from ganbench.analysis.statistics.rate_differences import RateDifference, paired_difference
+from ganbench.analysis.statistics.rate_differences import RateDifference
 from ganbench.analysis.statistics.sample_sizes import runs_for_improvement
+
+BY_SEEDS = "permutation of seeds, which keep their runs at all settings"
 
 # What a pair may be told apart by, in the order in which it counts, with the columns that begin so.
 WAYS = {"healthy": "healthy runs", "improvement": "score"}
@@ -46,6 +48,7 @@ COLUMNS = {
     "pairs": "number of pairs of runs that are alike in setting and seed; 0 where runs have no partners, and where it"
     " is not known of every run whether it is healthy, so that these shares are not compared",
     **difference_columns("healthy", "share of healthy runs"),
+    "healthy_test": "test of no difference: of runs at one setting as in `comparisons`; of several, " + BY_SEEDS,
     "metric": "metric by which runs are compared: the first one with a better end",
     "improvement": "probability that a run of the first method has a better final value than a run of the second at the"
     " same setting, failed runs being worse than any, undetermined ones counting by their value; ties count half",
@@ -59,11 +62,6 @@ COLUMNS = {
     "min_p_value": "the least p-value that these tests could have given, if every run of one method were healthy and"
     " scored better than any run of the other, none of which were: above 0.05, no result of so few runs tells the two"
     " apart",
-    "seeds": "number of seeds with pairs of runs at the settings of both; runs of one seed share random streams",
-    "first_seeds": "number of these with more healthy runs of the first method",
-    "second_seeds": "number of these with more healthy runs of the second method",
-    "seeds_p_value": "p-value of equal shares with seeds in place of runs as the independent units (sign test); not"
-    " adjusted, and not what `better` rests on",
     "better": "the method that these runs show to be the better one: by the shares of healthy runs where their adjusted"
     " p-value is at most 0.05, otherwise by the scores where theirs is; empty where neither is",
     "decided_by": "what tells them apart: " + " or ".join(WAYS.values()),
@@ -75,7 +73,7 @@ COLUMNS = {
 TEXTS = ("dataset", "first", "second", "healthy_test", "metric", "better", "decided_by", "runs_needed_by")
 COUNTS = (
     *("settings", "first_runs", "first_healthy", "second_runs", "second_healthy", "pairs"),
-    *("seeds", "first_seeds", "second_seeds", "runs_needed"),
+    "runs_needed",
 )
 
 Found = tuple[RateDifference | None, Improvement | None]
@@ -136,8 +134,10 @@ def _test(collected: Collected, first: str, second: str) -> tuple[dict[str, obje
         row |= difference_values("healthy", difference)
         # A share of 1 against one of 0: as far apart as the numbers of runs allow.
         least.append(compare_shares(*both, within, lambda runs: runs["method"] == first).p_value)
-        if difference.pairs:
-            row |= _by_seeds(*both)
+        if row["settings"] > 1:  # at which a seed has the same random streams, and perhaps the same luck
+            test = seeds_test(both, lambda runs: (~healthy(runs)).to_numpy(dtype=float), within)
+            row |= {"healthy_test": BY_SEEDS, "healthy_p_value": test.p_value}
+            least = [test.min_p_value]
     metric = headline(collected, first)
     if metric is not None:
         better, test = improvement(both, metric, collected.metrics[metric], within)
@@ -146,16 +146,6 @@ def _test(collected: Collected, first: str, second: str) -> tuple[dict[str, obje
         least.append(test.min_p_value)
     row["min_p_value"] = min([*least, 1.0]) if least else None
     return row | {"pairs": row.get("pairs", 0)}, (difference, better)
-
-
-def _by_seeds(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, object]:
-    """The columns on seeds: one seed is one observation, with the numbers of its healthy runs of both methods."""
-    one, two = (healthy(runs).groupby(runs["seed"]).sum() for runs in (first, second))
-    found = paired_difference(int((one > two).sum()), int((two > one).sum()), len(one))
-    return {
-        **{"seeds": found.pairs, "first_seeds": found.first_only, "second_seeds": found.second_only},
-        "seeds_p_value": found.p_value,
-    }
 
 
 def _at_own_rates(collected: Collected, first: str, second: str) -> list[pd.DataFrame]:

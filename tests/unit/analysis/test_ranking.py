@@ -14,8 +14,8 @@ from ganbench.analysis.columns import FAILURES, HEALTHY, OUTCOMES
 from ganbench.analysis.methods import headline, healthy_rate
 from ganbench.analysis.ranking import COLUMNS, ranking
 from ganbench.analysis.ranking_sentences import Answer, answers
+from ganbench.analysis.ranking_tests import BY_SEEDS, ranking_tests
 from ganbench.analysis.ranking_tests import COLUMNS as TEST_COLUMNS
-from ganbench.analysis.ranking_tests import ranking_tests
 from ganbench.analysis.statistics.medians import median_interval
 from ganbench.analysis.statistics.multiplicity import false_discovery_adjusted
 from ganbench.analysis.statistics.rates import wilson
@@ -226,7 +226,6 @@ def test_without_partners_the_least_possible_p_is_that_of_the_test_that_is_made(
     made = replace(made, runs=made.runs.assign(seed=range(6)))
     (row,) = ranking_tests(made).to_dict("records")
     assert (row["healthy_test"], row["min_p_value"]) == ("Barnard's test", pytest.approx(2 / 4**3))
-    assert pd.isna(row["seeds_p_value"])
     apart = study(collected, {"a": {ONE: runs("f" * 12)}, "b": {ONE: runs("c" * 12)}})
     found = answer(replace(apart, runs=apart.runs.assign(seed=range(24))))
     assert found.sure.endswith("(adjusted p < 0.001, of 2 tests).")
@@ -247,30 +246,23 @@ def test_a_method_without_a_healthy_run_is_not_said_to_be_perhaps_better(collect
     assert found.sure.startswith("b is not told apart from it. No run of b is healthy. If the shares are as seen, ")
 
 
-def test_with_seeds_in_place_of_runs_the_first_sentence_says_what_is_left(collected):
-    """Five seeds at three settings are fifteen pairs, and a sign test of five."""
+def test_of_several_settings_a_seed_is_one_observation(collected):
+    """Five seeds of each have 252 ways to be dealt anew, however many settings they were run at."""
     settings = [(100, 0.1), (100, 0.2), (100, 0.3)]
     good, bad = (dict.fromkeys(settings, runs(letters)) for letters in ("fffff", "ccccc"))
     made = study(collected, {"a": good, "b": bad})
     (row,) = ranking_tests(made).to_dict("records")
-    assert (row["pairs"], row["seeds"], row["first_seeds"], row["second_seeds"]) == (15, 5, 5, 0)
-    assert (row["healthy_p_value"], row["seeds_p_value"]) == (2 / 2**15, 2 / 2**5)
+    assert (row["pairs"], row["healthy_test"]) == (15, BY_SEEDS)
+    assert row["healthy_p_value"] == row["min_p_value"] == row["improvement_p_value"] == pytest.approx(2 / 252)
     found = answer(made)
     assert found.use == "a is the one to use"
     assert found.shown.startswith("15 of 15 runs (5 seeds at 3 settings) are healthy")
     assert "and the median Fréchet distance over all 3 settings is 3 (95%" in found.shown
-    assert found.sure.endswith(
-        "with seeds in place of runs, it has more healthy runs in 5 of 5 (sign test, p = 0.062, the least that 5 seeds"
-        " can give, not adjusted)."
-    )
-
-
-def test_a_p_value_that_more_seeds_of_the_same_kind_would_not_lower_is_not_the_least(collected):
-    """Of six seeds, one is even: two to the power of -4 is not two to the power of -5."""
-    settings = [(100, 0.1), (100, 0.2), (100, 0.3)]
-    good, bad = (dict.fromkeys(settings, runs(letters)) for letters in ("ffffff", "fccccc"))
-    found = answer(study(collected, {"a": good, "b": bad}))
-    assert "it has more healthy runs in 5 of 6 (sign test, p = 0.062, not adjusted)." in found.sure
+    assert found.sure.endswith("by healthy runs (adjusted p = 0.012, of 2 tests).")
+    # One seed that is healthy at one setting only.
+    (row,) = ranking_tests(study(collected, {"a": good, "b": bad | {settings[0]: runs("fcccc")}})).to_dict("records")
+    assert row["healthy_p_value"] == pytest.approx(2 / 252)
+    assert row["healthy_difference"] == pytest.approx(14 / 15)
 
 
 def test_of_few_runs_the_scores_are_given_in_place_of_a_median(collected):
@@ -411,7 +403,7 @@ def test_methods_with_other_shares_of_their_runs_at_the_settings_are_said_to_hav
     many, few = {ONE: runs("cc"), (400, 0.1): runs("f" * 10)}, {ONE: runs("c" * 10), (400, 0.1): runs("ff")}
     made = study(collected, {"few": few, "many": many})
     (row,) = ranking_tests(made).to_dict("records")
-    assert (row["healthy_difference"], row["healthy_test"]) == (0, "Mantel and Haenszel's exact test")
+    assert (row["healthy_difference"], row["healthy_p_value"]) == (0, 1)
     assert pd.isna(row["better"])
     found = answer(made)
     assert found.text.startswith("No method is shown to be the best; many comes first")
