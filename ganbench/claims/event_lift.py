@@ -17,7 +17,8 @@ def lift(events: Sequence[Interval], others: Sequence[Interval], cells: np.ndarr
     overlap. The share of events with one near is divided by the share that is expected of windows that are as long and
     lie anywhere that events can: for each event the share of all windows of as many cells that have one near, then the
     mean over events. So the mean lift of events at random places is 1. Windows at every step would not have it so:
-    events of both kinds begin and end with cells, so that some distances between them cannot occur.
+    events of both kinds begin and end with cells, so that some distances between them cannot occur. Unrelated events of
+    both kinds that lie in the second half of a run have a lift of 2: places at random are those of the whole run.
 
     Args:
         events: first and last steps of the events.
