@@ -44,7 +44,8 @@ class Checkerboard(Metric):
         "checkerboard_excess": MetricInfo(
             title="Checkerboard excess",
             what="largest peak of the generated images' mean power spectrum over its neighbours, beyond that of real "
-            "images, at multiples of 1/2, 1/4 and 1/8 cycles per pixel, less the largest at as many other frequencies; "
+            "images, at multiples of 1/2, 1/4 and 1/8 cycles per pixel (`levels` halvings, 3 unless the study says "
+            "otherwise), less the largest at as many other frequencies; "
             "about 0 without a checkerboard, and 10 means ten times the power",
             best="low",
             lower=None,
