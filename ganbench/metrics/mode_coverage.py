@@ -49,8 +49,8 @@ class ModeCoverage(Metric):
         ),
         "modes_covered": MetricInfo(
             title="Modes covered",
-            what="number of modes with at least the share `min_mode_share`, a tenth unless the study says otherwise, of "
-            "the high-quality examples that the real data's share of the mode would give it",
+            what="number of modes with at least the share `min_mode_share`, a tenth unless the study says otherwise, "
+            "of the high-quality examples that the real data's share of the mode would give it",
             best="high",
             lower=0.0,
             upper=None,
