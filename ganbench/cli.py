@@ -47,11 +47,10 @@ AnOnly = Annotated[str | None, typer.Option(help="Do one job only: name its data
 
 
 def main() -> None:
-    """Run the command line. A `GanbenchError`, and what the system refuses, is printed as one message, with exit status
-    1."""
+    """Run the command line. A `GanbenchError` is printed as one message, with exit status 1."""
     try:
         app()
-    except (GanbenchError, OSError) as error:
+    except GanbenchError as error:
         Console(stderr=True, highlight=False).print("Error:", style="bold red", end=" ")
         print(error, file=sys.stderr)
         raise SystemExit(1) from None
