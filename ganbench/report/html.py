@@ -30,7 +30,7 @@ from ganbench.report.ranking_section import rankings
 from ganbench.report.run_counts import design
 from ganbench.report.run_records import commands, keys, listed, records
 
-OF_RANKING = "working_regions"  # the figure that is shown beside the ranking
+OF_RANKING = ("final_scores", "working_regions")  # figures that are shown beside the ranking
 OF_SAMPLES = ("film", "samples")  # figures of a method that show what its runs generate
 
 
@@ -64,7 +64,7 @@ def render(
     found = findings(collected)
     table = settings_table(gans) if len(gans.runs) else pd.DataFrame()
     order, of_study = rankings(gans), [(kind, figure(kind)) for kind, of in shown if of is None]
-    first = [item for kind, item in of_study if order and kind == OF_RANKING and not item["nothing"]]
+    first = [item for kind, item in of_study if order and kind in OF_RANKING and not item["nothing"]]
     context = dict(
         title=study.get("title") or study["study"],
         name=study["study"],

@@ -16,7 +16,7 @@ from ganbench.report.plotting.style import FAINT, INK
 
 # From nearly white to the dark end of one hue: reads the same in grey and with any colour vision.
 COLOURS = sns.light_palette("#a63a00", as_cmap=True)
-HATCH = "#d8cfae"  # of cells of runs that had not learned, faint enough for the words over it
+HATCH = "#b3a67a"  # of cells of runs that had not learned, faint enough for the words over it
 
 
 def draw_cells(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import cycle, islice, product
+from math import lcm
 
 import numpy as np
 import pandas as pd
@@ -15,17 +15,26 @@ from ganbench.analysis.methods import failure_rate, not_learned
 from ganbench.report.display_names import short_title
 from ganbench.report.plotting.style import QUIET
 
-# Paul Tol's "bright" scheme, told apart with any common colour vision; no colour of an outcome.
-COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#66ccee", "#bbaa33")
+# Paul Tol's "bright" scheme, told apart with any common colour vision, its cyan and yellow darkened to the contrast of
+# 3 with white that the WCAG ask of graphics; no colour of an outcome.
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#2f9fc2", "#94841c")
 NARROW_TITLE = 16  # characters of a title that leave room for a test's result beside it
 MAX_BANDS = 4  # of more methods, bands would hide one another
 DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 
 def method_styles(count: int) -> list[dict]:
-    """The line styles of a data set's methods, in their order; beyond 24 methods, styles repeat."""
-    styles = ({"color": colour, "linestyle": dash, "linewidth": 1.6} for dash, colour in product(DASHES, COLOURS))
-    return list(islice(cycle(styles), count))
+    """The line styles of a data set's methods, in their order: neighbours differ in colour and in dashes. Beyond 24
+    methods, styles repeat."""
+    again = lcm(len(COLOURS), len(DASHES))  # as many methods have styles of their own before dashes shift by one
+    return [
+        {
+            "color": COLOURS[index % len(COLOURS)],
+            "linestyle": DASHES[(index + index // again) % len(DASHES)],
+            "linewidth": 1.6,
+        }
+        for index in range(count)
+    ]
 
 
 def data_panels(datasets: int, lines: int) -> tuple[Figure, np.ndarray]:

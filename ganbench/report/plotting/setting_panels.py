@@ -6,6 +6,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -125,7 +126,14 @@ def count_failed(axes: Axes, runs: pd.DataFrame) -> None:
     axes.set_title(", ".join(words), loc="right", fontsize=8, color=QUIET)
 
 
-def metric_scale(axes: Axes, info: MetricInfo, values: np.ndarray, null: NullInterval | None = None) -> None:
+def metric_scale(
+    axes: Axes,
+    info: MetricInfo,
+    values: np.ndarray,
+    null: NullInterval | None = None,
+    *,
+    axis: Literal["x", "y"] = "y",
+) -> None:
     """Give a metric's axis its scale and limits.
 
     Metrics with two bounds show both, so that a share of 0.5 looks like one half. An unbounded positive metric whose
@@ -137,24 +145,26 @@ def metric_scale(axes: Axes, info: MetricInfo, values: np.ndarray, null: NullInt
         info: what the metric's number means.
         values: everything the panel shows, its null included.
         null: the metric's null, if it is known.
+        axis: the axis of the metric.
     """
+    set_limits, set_scale = (getattr(axes, f"set_{axis}{what}") for what in ("lim", "scale"))
     near = 0.0 if null is None else max(abs(null.low), abs(null.high))
     values = np.asarray(values, dtype=np.float64)
     values = values[np.isfinite(values)]
     if info.lower is not None and info.upper is not None:
         room = 0.06 * (info.upper - info.lower)
-        axes.set_ylim(info.lower - room, info.upper + room)
+        set_limits(info.lower - room, info.upper + room)
     elif len(values) and values.min() > 0 and values.max() / values.min() > MAX_LINEAR_FACTOR:
-        axes.set_yscale("log")
-        axes.set_ylim(values.min() / 1.3, values.max() * 1.3)
+        set_scale("log")
+        set_limits(values.min() / 1.3, values.max() * 1.3)
     elif info.lower is None and len(values) and 0 < MAX_LINEAR_FACTOR * near < abs(values).max():
         linear = 10.0 ** np.ceil(np.log10(near))  # a power of ten, or one tick more would lie at its edge
-        axes.set_yscale("symlog", linthresh=linear, linscale=0.5)
-        axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=linear))
-        axes.set_ylim(min(2 * values.min(), -2 * near), max(1.5 * values.max(), 2 * near))
+        set_scale("symlog", linthresh=linear, linscale=0.5)
+        getattr(axes, f"{axis}axis").set_major_locator(SymmetricalLogLocator(base=10, linthresh=linear))
+        set_limits(min(2 * values.min(), -2 * near), max(1.5 * values.max(), 2 * near))
     elif len(values):
         room = 0.08 * (values.max() - values.min()) or max(1.0, 0.1 * abs(values[0]))
-        axes.set_ylim(values.min() - room, values.max() + room)
+        set_limits(values.min() - room, values.max() + room)
 
 
 def better(info: MetricInfo) -> str:

@@ -23,12 +23,13 @@ from ganbench.report.file_names import FIGURE_FORMATS, NOTHING
 from ganbench.report.plotting.films import TITLE, Film, save_film
 
 # Okabe and Ito (2008), "Color universal design": told apart by people with any common colour vision. The failures take
-# its strong colours, but for blue: what did not fail stays in the background, in pale blue and sand.
+# its strong colours, but for blue: what did not fail stays in the background, in light blue and sand, which most marks
+# of a study may have, so that they are dark enough to be seen on white.
 # A new outcome without a colour of its own gets that of undetermined runs.
 _OUTCOMES = {
-    "converged": ("#86a3ba", "o"),
-    "still-improving": ("#b9cfdd", ">"),
-    "not-learned-yet": ("#cdc8bb", "<"),
+    "converged": ("#6195d1", "o"),
+    "still-improving": ("#8ebbdf", ">"),
+    "not-learned-yet": ("#a98c60", "<"),
     "diverged": ("#8c2d04", "*"),
     "unstable": ("#d55e00", "X"),
     "discriminator-won": ("#aa4499", "^"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from colorsys import rgb_to_hls
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import failed
+from ganbench.analysis.methods import failed, final_values
+from ganbench.analysis.ranking import ranking
+from ganbench.analysis.ranking_tests import ranking_tests
 from ganbench.report.figure_info import figure_infos
 from ganbench.report.figures import draw, losses
 from ganbench.report.plotting import style
@@ -110,7 +112,10 @@ def test_many_methods_are_told_apart(collected):
     styles = method_styles(30)
     told = {(each["color"], each["linestyle"]) for each in styles}
     assert len(told) == len(COLOURS) * len(DASHES) == 24
+    assert all(one["linestyle"] != other["linestyle"] for one, other in pairwise(styles)), "where colours are not seen"
     assert not set(COLOURS) & set(style.OUTCOME_COLOURS.values())
+    plain = [style.OUTCOME_COLOURS[name] for name in ("converged", "not-learned-yet")]
+    assert min(map(_contrast, [*COLOURS, *plain])) >= 3, "what the WCAG ask of graphics"
     runs = collected.runs[collected.runs["dataset"] == "digits"]
     runs = runs.assign(method=[f"m{index % 9}" for index in range(len(runs))])
     many = dataclasses.replace(collected, runs=runs)
@@ -149,6 +154,11 @@ def _linear(rgb: tuple[float, float, float]) -> np.ndarray:
     return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
 
 
+def _contrast(colour: str) -> float:
+    """Contrast with white, by the Web Content Accessibility Guidelines 2.1."""
+    return 1.05 / (_linear(to_rgb(colour)) @ [0.2126, 0.7152, 0.0722] + 0.05)
+
+
 def _lab(linear: np.ndarray) -> np.ndarray:
     """CIE 1976 L*a*b* for the white of daylight."""
     shares = TO_XYZ @ linear.clip(0, 1) / TO_XYZ.sum(axis=1)
@@ -164,7 +174,7 @@ BARE = "image_folder(folder=data/a_long_name_of_a_folder, image_size=16, channel
 @pytest.mark.parametrize(
     ("kind", "dataset", "title"),
     [
-        *((kind, LABELLED, LABEL) for kind in ("survival", "interactions", "profiles", "pairs")),
+        *((kind, LABELLED, LABEL) for kind in ("survival", "interactions", "profiles", "pairs", "final_scores")),
         ("working_regions", BARE, "image_folder(folder=data/a_long_name ..."),
     ],
 )
@@ -231,6 +241,55 @@ def test_lines_of_equal_shares_do_not_hide_one_another(collected):
     (axes,) = draw(study(collected, {"a": grid, "b": grid}), "working_regions").axes
     heights = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "o"]
     assert len(heights) == len(set(heights)) == 2
+
+
+def test_final_scores_lie_in_the_order_of_the_ranking_beside_what_they_are_measured_against(collected):
+    """Every run is a mark, hollow if it failed, or is counted."""
+    table = ranking(collected, ranking_tests(collected))
+    groups = table.groupby("dataset", sort=False)
+    for axes, (dataset, rows) in zip(drawn(collected, "final_scores").axes, groups, strict=True):
+        assert [label.get_text() for label in axes.get_yticklabels()] == list(rows["method"])
+        first, null = (table[table["dataset"] == dataset] for table in (collected.snapshots, collected.nulls))
+        null = null[null["metric"] == "fd"].iloc[0]
+        upright = {line.get_xdata()[0] for line in axes.lines if list(line.get_ydata()) == [0, 1]}
+        assert upright == {first.loc[first["step"] == 0, "fd"].median(), null["mean"], null["noise"]}
+        for y, row in enumerate(rows.to_dict("records")):
+            runs = collected.runs[collected.runs["method"] == row["method"]]
+            marks = {
+                line.get_fillstyle() == "none": line.get_xdata()
+                for line in axes.lines
+                if line.get_marker() == "o" and (np.round(line.get_ydata()) == y).all()
+            }
+            assert set(marks) == {False, True}
+            for hollow, values in marks.items():
+                expected = final_values(runs[failed(runs) == hollow], "fd")
+                np.testing.assert_array_equal(np.sort(values), np.sort(expected))
+            lost = int(np.isnan(final_values(runs, "fd")).sum())
+            texts = [text.get_text() for text in axes.texts]
+            assert f"{row['healthy']} of {len(runs)} healthy\n{lost} without a value" in texts
+
+
+def test_a_median_that_failed_runs_leave_open_has_an_arrow_or_no_line(collected):
+    methods = {"a": runs("fffffff"), "b": runs("ffffccn"), "c": runs("cccccff"), "d": runs("ccccccc")}
+    (axes,) = drawn(study(collected, {name: {(100, 0.1): mine} for name, mine in methods.items()}), "final_scores").axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(methods)
+    medians = [lines.get_segments()[0][0].tolist() for lines in axes.collections]
+    assert medians == [[4, -0.4], [4, 0.6]], "of c and d, half of the runs or more failed"
+    boxes = [(box.get_x(), box.get_x() + box.get_width()) for box in axes.patches if box.get_height() < 1]
+    end = axes.get_xlim()[1]
+    assert boxes == [(1, 7), (1, end), (6, end)], "that of d lies beyond all values"
+    assert [line.get_ydata()[0] for line in axes.lines if line.get_marker() == ">"] == [1, 2]
+
+
+def test_names_of_what_scores_are_measured_against_do_not_overlap(collected):
+    """Noise and untrained generators score nearly the same; the names of both stand one above the other."""
+    nulls = collected.nulls.assign(noise=collected.snapshots.query("step == 0")["fd"].median() * 1.01)
+    figure = drawn(dataclasses.replace(collected, nulls=nulls), "final_scores")
+    for axes in figure.axes:
+        boxes = [text.get_window_extent() for text in axes.texts if text.get_text()[0] in "ru"]
+        boxes += [text.get_window_extent() for text in axes.texts if text.get_text().startswith("noise")]
+        assert len(boxes) == 3
+        assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 @pytest.mark.parametrize("kind", [name for name, info in figure_infos().items() if info.scope != "experiment"])

@@ -595,11 +595,8 @@ def test_page_says_what_the_tables_say(collected, page):
         assert figure_infos()[kind].caption in words
     for digest in collected.runs["digest"]:
         assert digest in words
-    assert [name for name in Page(page).ids if name in ("findings", "overview", "making")] == [
-        "findings",
-        "overview",
-        "making",
-    ]
+    order = ["ranking", "figure-final-scores", "findings", "overview", "figure-outcomes", "making"]
+    assert [name for name in Page(page).ids if name in order] == order
     assert "batch_size: 64" in words
 
 
