@@ -168,17 +168,16 @@ def points_in_words(value: float, test: str) -> str:
     return f"{format_points(value)} percentage points{' within settings' if test == STRATIFIED else ''}"
 
 
-def paired_p_value(p_value: float, pairs: int, one: str = "pair", *, tests: int = 1) -> str:
+def paired_p_value(p_value: float, pairs: int, *, tests: int = 1) -> str:
     """The p-value of an exact test of pairs in words, with whether it is the least that so many can give.
 
     Args:
         p_value: the p-value.
         pairs: the number of pairs; 0 where runs are independent, of which the least one is not told.
-        one: the noun of a pair, such as "seed".
         tests: the number of tests of which this is the most striking, by which the p-value is multiplied.
     """
     least = bonferroni(2.0 ** (1 - pairs), tests) if pairs else 0.0
-    return format_p_value(bonferroni(p_value, tests), least=least, of=plural(pairs, one))
+    return format_p_value(bonferroni(p_value, tests), least=least, of=plural(pairs, "pair"))
 
 
 def difference_in_words(difference: RateDifference, *, tests: int = 1) -> str:
