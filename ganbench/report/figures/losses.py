@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -38,8 +39,9 @@ FIGURE = FigureInfo(
         " bin of steps, with a band from the smallest to the largest loss in the bin. Of more than thirty runs of a"
         " setting, the lines are medians, the bands hold 50% and 90% of the runs that have a value, up to three runs"
         " farthest outside are drawn and named by their seeds, and a bar at the right edge shows the share of every"
-        " failure. A triangle at the top marks the step since which the first failure of a run holds, triangles of"
-        " near steps one below the other; its colour gives the most severe one. A square at the bottom marks the step"
+        " failure. A triangle at the top marks the step since which the first failure of a run holds; its colour gives"
+        " the most severe one. Runs of one colour at near steps share a triangle, with their number beside it, and"
+        " triangles of other colours there stand below. A square at the bottom marks the step"
         " after which a run was stopped early."
     ),
 )
@@ -48,7 +50,8 @@ STOPPED = {"marker": "s", "color": INK}  # the mark of a run that was stopped ea
 
 NO_CURVE = dict.fromkeys(("middle", "min", "mean", "max"), np.array([]))  # of a run that ended before its first bin
 
-MAX_STACKED, HIGH = 4, 0.085  # marks one below the other, and the height of one, in heights of the panel
+HIGH = 0.085  # of a mark, in heights of the panel
+NEAR = 0.02  # of training, within which marks would hide one another
 
 # Losses of a run that diverges pass any scale; beyond this many times the usual size they leave the panel.
 TALLEST = 100
@@ -71,14 +74,10 @@ def draw(collected: Collected, method: str) -> Figure:
         count_failed(axes, mine)
         draw_failures(axes, mine)
         _curves(axes, mine, by_run)
-        bad = mine[mine["outcome"].isin(list(FAILURES)) & mine["failure_onset"].notna()].sort_values("failure_onset")
-        heights = _stacked(bad["failure_onset"].to_numpy(dtype=np.float64), 0.02 * runs["steps"].max())
-        for outcome in outcomes_present(bad["outcome"]):
-            those = (bad["outcome"] == outcome).to_numpy()
-            style = {"marker": "v", "color": OUTCOME_COLOURS[outcome]}
-            _mark(axes, bad.loc[those, "failure_onset"], heights[those], **style)
-        stopped = mine["stopped_step"].dropna()
-        _mark(axes, stopped, np.zeros(len(stopped)), **STOPPED)
+        for step, outcome, count, level in _failures(mine, NEAR * runs["steps"].max()):
+            _mark(axes, step, 1 - HIGH * level, count, marker="v", color=OUTCOME_COLOURS[outcome])
+        for step, count in mine["stopped_step"].dropna().value_counts().items():
+            _mark(axes, step, 0, count, **STOPPED)
     panels[0, 0].set_xlim(0, runs["steps"].max())
     for axes in panels.flat:
         plain_ticks(axes, "x", count=4)
@@ -133,23 +132,30 @@ def _curve(axes: Axes, courses: list[Course], bands: list[tuple[np.ndarray, np.n
     axes.plot(courses[at].x, courses[at].y, color=colour, linewidth=0.9, alpha=0.9)
 
 
-def _stacked(steps: np.ndarray, near: float) -> np.ndarray:
-    """Heights of marks at rising steps, shape (marks,), of which those that would hide one another stand one below the
-    other, up to `MAX_STACKED`."""
-    heights, start, level = np.ones(len(steps)), -np.inf, 0
-    for place, step in enumerate(steps):
-        start, level = (start, level + 1) if step - start < near else (step, 0)
-        heights[place] -= HIGH * (level % MAX_STACKED)
-    return heights
+def _failures(runs: pd.DataFrame, near: float) -> Iterator[tuple[float, str, int, int]]:
+    """The marks of failures: the first step, the outcome, the number of runs that share the mark, and how many marks of
+    steps nearer than `near` stand above it. Failures are dated to snapshots, so that many have one step."""
+    bad = runs[runs["outcome"].isin(list(FAILURES)) & runs["failure_onset"].notna()].sort_values("failure_onset")
+    groups: list[dict[str, list[float]]] = []
+    start = -np.inf
+    for step, outcome in zip(bad["failure_onset"].astype(float), bad["outcome"], strict=True):
+        if step - start >= near:
+            groups.append({})
+            start = step
+        groups[-1].setdefault(outcome, []).append(step)
+    for together in groups:
+        for level, (outcome, steps) in enumerate(together.items()):
+            yield steps[0], outcome, len(steps), level
 
 
-def _mark(axes: Axes, steps: pd.Series, heights: np.ndarray, **style: str) -> None:
-    steps = steps.to_numpy(dtype=np.float64)
-    if not len(steps):  # a line without points has no place, and would leave none to the panels
-        return
-    edge = {"markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 7, "linestyle": ""}
-    place = {"transform": axes.get_xaxis_transform(), "clip_on": False, "zorder": 5}
-    axes.plot(steps, heights, **place, **edge, **style)
+def _mark(axes: Axes, step: float, height: float, count: int, **style: str) -> None:
+    """Mark a step at a height of a panel, with the number of runs if it is of several."""
+    edge = {"markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 7, "linestyle": "", "zorder": 5}
+    axes.plot(step, height, transform=axes.get_xaxis_transform(), clip_on=False, **edge, **style)
+    if count > 1:
+        place = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points", "va": "center"}
+        font = {"fontsize": 7, "color": INK, "zorder": 6}
+        axes.annotate(f"{count}", (step, height), (5, 0), **place, **font).set_in_layout(False)
 
 
 def _scale(axes: Axes, curves: pd.DataFrame) -> None:

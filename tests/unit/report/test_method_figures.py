@@ -25,9 +25,9 @@ from ganbench.report.plotting.films import Film
 from ganbench.report.plotting.method_lines import COLOURS, DASHES, method_styles
 
 
-def drawn(collected: Collected, kind: str) -> Figure:
+def drawn(collected: Collected, kind: str, of: str | None = None) -> Figure:
     with style.applied():
-        figure = draw(collected, kind)
+        figure = draw(collected, kind, of)
         figure.canvas.draw()
     return figure
 
@@ -220,9 +220,18 @@ def test_losses_of_a_setting_have_a_scale_of_their_own(collected):
     assert tall > 20 * low
 
 
-def test_marks_of_failures_at_near_steps_stand_one_below_the_other():
-    heights = losses._stacked(np.array([10.0, 10.0, 11.0, 50.0]), 2.0)
-    assert heights.tolist() == pytest.approx([1, 1 - losses.HIGH, 1 - 2 * losses.HIGH, 1])
+def test_failures_at_near_steps_share_a_mark_with_their_number_or_stand_one_below_the_other(collected):
+    """Each would hide the others: nine of one kind at one step looked like four."""
+    made = study(collected, {"a": {(100, 0.1): runs("c" * 12 + "f")}})
+    table = made.runs.assign(failure_onset=[500.0] * 9 + [501.0, 501.0, 788.0, None])
+    table.loc[table.index[10], "outcome"] = "diverged"
+    found = list(losses._failures(table, 40.0))
+    assert found == [(500, "collapsed", 10, 0), (501, "diverged", 1, 1), (788, "collapsed", 1, 0)]
+    curves = collected.curves[collected.curves["run"] == collected.runs["run"].iloc[0]].assign(run=table["run"].iloc[0])
+    (axes,) = drawn(dataclasses.replace(made, runs=table, curves=curves), "losses", "a").axes
+    marks = [(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if line.get_marker() == "v"]
+    assert marks == [(500, 1), (501, 1 - losses.HIGH), (788, 1)]
+    assert [text.get_text() for text in axes.texts] == ["10"]
 
 
 def test_runs_without_a_value_keep_the_mark_of_their_outcome(collected):
