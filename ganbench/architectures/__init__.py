@@ -4,9 +4,9 @@ The modules are ordinary ones, for one run; `ganbench check` tests these rules. 
 pass to the next is in buffers: running statistics, the vectors of `torch.nn.utils.parametrizations.spectral_norm`.
 Buffers belong to the run: they are part of its snapshots and checkpoints. Random numbers come from those functions of
 PyTorch that are answered from the run's own stream, which `ganbench.nn.random_numbers.ANSWERS` lists: dropout, also of
-whole channels, `rand`, `randn`, `rand_like`, `randn_like`, `bernoulli`, `normal_` and `uniform_`, but not the dropout
-within `nn.MultiheadAttention`. Initial parameters come from PyTorch's global stream, which is seeded for them. Every
-parameter is float32, requires a gradient and gets one. Outputs have the inputs' precision, float32 or float64.
+whole channels and of attention, `rand`, `randn`, `rand_like`, `randn_like`, `bernoulli`, `normal_` and `uniform_`.
+Initial parameters come from PyTorch's global stream, which is seeded for them. Every parameter is float32, requires a
+gradient and gets one. Outputs have the inputs' precision, float32 or float64.
 
 Networks of a conditional architecture take labels, (batch,) of int64 from 0, as a second input: the modes of the data
 set. Real examples have their own; those of generated examples are drawn from the run's own stream, uniformly, for each

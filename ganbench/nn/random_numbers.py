@@ -12,6 +12,7 @@ for all members, which `vmap` cannot split.
 from __future__ import annotations
 
 import math
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -179,11 +180,47 @@ def _bernoulli(numbers: RandomNumbers, input: Tensor, *, generator: None = None)
     return (~_drawn_above(numbers, tuple(input.shape), input.dtype, input)).to(input.dtype)
 
 
+def _attention(
+    numbers: RandomNumbers,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    options = {"attn_mask": attn_mask, "is_causal": is_causal, "scale": scale, "enable_gqa": enable_gqa}
+    if not dropout_p:
+        return F.scaled_dot_product_attention(query, key, value, **options)
+    unit = torch.eye(key.shape[-2], dtype=value.dtype, device=value.device)  # whose weighted sums are the weights
+    weights = F.scaled_dot_product_attention(query, key, unit.expand(*key.shape[:-1], -1), **options)
+    if enable_gqa:
+        value = value.repeat_interleave(query.shape[-3] // value.shape[-3], dim=-3)
+    return _dropout(numbers, weights, dropout_p) @ value
+
+
+# PyTorch hands this function to a mode as a whole, and runs its body, with the dropout in it, where the mode is off.
+_MULTI_HEAD_ATTENTION = FunctionType(
+    F.multi_head_attention_forward.__code__,
+    {**vars(F), "has_torch_function": lambda tensors: False},
+    argdefs=F.multi_head_attention_forward.__defaults__,
+)
+
+
+def _multi_head_attention(numbers: RandomNumbers, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
+    with numbers:
+        return _MULTI_HEAD_ATTENTION(*args, **kwargs)
+
+
 ANSWERS = {
     F.dropout: _dropout,
     F.dropout1d: _channel_dropout,
     F.dropout2d: _channel_dropout,
     F.dropout3d: _channel_dropout,
+    F.scaled_dot_product_attention: _attention,
+    F.multi_head_attention_forward: _multi_head_attention,
     torch.rand_like: _like(uniform),
     torch.randn_like: _like(normal),
     torch.rand: _sized(uniform),

@@ -15,9 +15,9 @@ WIDTH = 6
 class Attention(nn.Module):
     """Self-attention among the values of an example."""
 
-    def __init__(self) -> None:
+    def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
-        self.attention = nn.MultiheadAttention(WIDTH, 2, batch_first=True)
+        self.attention = nn.MultiheadAttention(WIDTH, 2, dropout=dropout, batch_first=True)
 
     def forward(self, x: Tensor) -> Tensor:
         tokens = x[:, None] * torch.linspace(0.5, 1.5, 3, dtype=x.dtype)[:, None]
@@ -82,12 +82,14 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "batch norm": lambda: nn.BatchNorm1d(WIDTH, track_running_stats=False),
     "layer norm": lambda: nn.LayerNorm(WIDTH),
     "attention": Attention,
+    "attention dropout": lambda: Attention(0.3),
     "tied": Tied,
     "noise": Noise,
     "counted": Counted,
     "in place": InPlace,
     "branching": Branching,
 }
+RANDOM = ("dropout", "attention dropout", "noise")  # layers that draw random numbers in training
 
 
 def network(layer: str, inputs: int, outputs: int) -> nn.Module:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from awkward_networks import LAYERS, network
+from awkward_networks import LAYERS, RANDOM, network
 from building import CPU, gan, part, training
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -26,7 +26,6 @@ from ganbench.nn.network import Network
 RING = part("dataset", "ring8", examples=256)
 MEMBERS = [Member(0, 256, 1e-3), Member(1, 40, 5e-4)]
 BATCH = 8
-RANDOM = ("dropout", "noise")  # layers that draw random numbers in training
 QUICK = ("dropout", "running batch norm")
 EVERY = [layer if layer in QUICK else pytest.param(layer, marks=pytest.mark.slow) for layer in LAYERS]
 

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from awkward_networks import LAYERS, WIDTH, network
+from awkward_networks import LAYERS, RANDOM, WIDTH, network
 from torch import nn
 
 from ganbench.nn.network import Network
@@ -82,8 +82,8 @@ def test_what_changes_is_found_and_nothing_else(fused):
         "counted": {"calls"},
     }
     assert {name.rpartition(".")[2] for name in function.buffers} == changing.get(layer, set())
-    assert function.random == (layer in ("dropout", "noise"))
-    assert function.pure == (layer not in changing and layer not in ("dropout", "noise"))
+    assert function.random == (layer in RANDOM)
+    assert function.pure == (layer not in changing and layer not in RANDOM)
 
 
 def test_looking_for_buffers_changes_none():
