@@ -98,7 +98,9 @@ def simultaneous_gradient(
     return SimultaneousGradient(losses, gradients, aux, at)
 
 
-def gradient(match: Match, player: str, players: Players, batch: Batch) -> tuple[Tensor, Tensor, Aux]:
+def gradient(
+    match: Match, player: str, players: Players, batch: Batch, *, differentiable: bool = False
+) -> tuple[Tensor, Tensor, Aux]:
     """The gradient of one player's loss in its own parameters.
 
     Args:
@@ -106,14 +108,18 @@ def gradient(match: Match, player: str, players: Players, batch: Batch) -> tuple
         player: the player.
         players: the point, (K, P) of each player.
         batch: the random numbers of the loss.
+        differentiable: whether the gradient has a graph, which goes on in that of the player's parameters; these then
+            require a gradient.
 
     Returns:
-        The loss, (K,), its gradient, (K, P), and its auxiliary quantities, (K,) each.
+        The loss, (K,), detached, its gradient, (K, P), and its auxiliary quantities, (K,) each.
 
     Raises:
         GanbenchError: the loss has no derivative in the player's parameters.
     """
-    return _gradient(match, player, {**players, player: players[player].detach().requires_grad_()}, batch, False)
+    if not differentiable:
+        players = {**players, player: players[player].detach().requires_grad_()}
+    return _gradient(match, player, players, batch, differentiable)
 
 
 def _gradient(

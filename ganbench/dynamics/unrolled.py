@@ -16,6 +16,7 @@ from ganbench.dynamics import (
     StepResult,
     apply_gradients,
     explain_autograd_error,
+    gradient,
     gradient_record,
 )
 from ganbench.games import Batch, LearningRates, Match, Players
@@ -61,12 +62,13 @@ class Unrolled(Dynamics):
     ) -> StepResult:
         first, second = match.players
         own = players[second].detach().requires_grad_()
-        # The opponent's parameters phi_i, and its loss and gradient at each of these points, and the buffers after it.
-        ahead, state, of_first = players[first].detach().requires_grad_(), states[first], []
+        ahead, state = players[first].detach().requires_grad_(), states[first]  # the opponent's phi_i
         for i in range(max(self.unrolling_steps, 1)):
-            loss, aux = match.loss(first, {first: ahead, second: own}, batches[0])
-            with explain_autograd_error(f"derivative of {first}'s loss that every method needs"):
-                (grad,) = torch.autograd.grad(loss.sum(), ahead, create_graph=self.unrolling_steps > 0)
+            loss, grad, aux = gradient(
+                match, first, {first: ahead, second: own}, batches[0], differentiable=self.unrolling_steps > 0
+            )
+            if i == 0:
+                first_loss, first_gradient, first_aux, buffers = loss, grad.detach(), aux, match.buffers
             if self.unrolling_steps and not grad.requires_grad:
                 # PyTorch raises no error here: the response would only be missing from the generator's
                 # gradient.
@@ -74,7 +76,6 @@ class Unrolled(Dynamics):
                     f"the game lacks the second derivative that unrolling needs: as far as PyTorch knows, the gradient "
                     f"of {first}'s loss depends on nobody's parameters."
                 )
-            of_first.append((loss.detach(), grad.detach(), aux, match.buffers))
             if i < self.unrolling_steps:
                 ahead, state = optimizer.step(ahead, grad, state, rates[first])
                 if not ahead.requires_grad:
@@ -89,7 +90,6 @@ class Unrolled(Dynamics):
         ):
             (grad,) = torch.autograd.grad(loss.sum(), own)
 
-        first_loss, first_gradient, first_aux, buffers = of_first[0]
         if self.unrolling_steps:
             match.buffers = buffers
         after, new_states = apply_gradients(
