@@ -14,6 +14,7 @@ from torch import Tensor
 from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
+from ganbench.nn.initialization import seeded
 
 LENGTH = 8  # of the signals, but for the shortest that a kernel of two fits
 
@@ -133,8 +134,7 @@ def layer_operator(options: dict[str, int], side: int = 8) -> np.ndarray:
         options: arguments of PyTorch's Conv2d.
         side: side of the images.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         layer = torch.nn.Conv2d(3, **options, bias=False, dtype=torch.float64)
     with torch.no_grad():
         return matrix(layer, (3, side, side))

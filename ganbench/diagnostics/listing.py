@@ -17,6 +17,7 @@ from ganbench.core.random_streams import stream_seed
 from ganbench.data import DataSpec
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
+from ganbench.nn.initialization import seeded
 
 BATCH = 16  # examples, written out in the listing
 RATE = 1e-3  # of gradient descent
@@ -72,8 +73,7 @@ class Listing(Diagnostic):
         }
 
     def measure(self, trajectories: Trajectories | None) -> DiagnosticResult:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(0, "listing"))
+        with seeded(stream_seed(0, "listing")):
             generator = NETWORKS.generator(SPEC)
             discriminator = nn.Sequential(NETWORKS.discriminator(SPEC), nn.Sigmoid(), nn.Unflatten(0, (-1, 1)))
             images, loss = torch.rand(BATCH, *SPEC.shape) * 2 - 1, nn.BCELoss()

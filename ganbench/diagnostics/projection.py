@@ -16,7 +16,7 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream_seed
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
-from ganbench.nn.initialization import initialize
+from ganbench.nn.initialization import initialize, seeded
 
 SIDE = 4  # of the innermost feature map, and of the kernel
 
@@ -109,8 +109,7 @@ class Projection(Diagnostic):
         latent = torch.randn(self.latents, self.latent_size, generator=generator)
         readout = torch.randn(self.latents, self.channels * SIDE**2, generator=generator)
         values: dict[str, float] = {}
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.manual_seed(stream_seed(0, "projection-weights"))
+        with seeded(stream_seed(0, "projection-weights")), torch.no_grad():
             transposed, linear = self.layers()
             found = [_outputs(layer, latent).std().item() for layer in (transposed, linear)]
             values |= {"transposed_deviation": found[0], "linear_deviation": found[1], "ratio": found[1] / found[0]}

@@ -20,6 +20,7 @@ from ganbench.core.supplied import Supplied
 from ganbench.data import DataSpec
 from ganbench.games import Adversarial, Aux, Batch, Buffers, Member, Players
 from ganbench.nn.examples import TrainingExamples
+from ganbench.nn.initialization import seeded
 from ganbench.nn.network import EXAMPLES, Network
 from ganbench.nn.random_numbers import RandomNumbers, subkey
 from ganbench.nn.sample import Outputs, Sample, named_outputs
@@ -295,9 +296,7 @@ def player_buffers(buffers: Mapping[str, Any], player: str) -> dict[str, Any]:
 
 def initial_module(architecture: Architecture, player: str, data: DataSpec, seed: int) -> torch.nn.Module:
     """A player's network with the initial parameters of the run with this seed."""
-    # Modules draw their initial parameters from the global stream; it is seeded for them and then put back.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed(seed, f"init-{player}"))
+    with seeded(stream_seed(seed, f"init-{player}")):
         return getattr(architecture, player)(data)
 
 

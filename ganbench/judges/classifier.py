@@ -20,6 +20,7 @@ from ganbench.data import Examples
 from ganbench.judges import PART, Judge, JudgedExamples, Report, judge_stored, silent
 from ganbench.judges._networks import feature_layers, features_of
 from ganbench.judges._standard import standardised, unscaled, with_standard
+from ganbench.nn.initialization import seeded
 from ganbench.nn.network import Network
 
 BATCH = 64
@@ -67,15 +68,12 @@ class ClassifierJudge(Judge):
                 f"modes as {channels} classes after one another; {modes} is no power {channels} of a number of classes."
             )
         shape = (1, *shape[1:]) if self.per_channel else shape
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(0, "judge-init"))
-            module = self._module(shape, classes)
-        theta = Network.vector(module).numpy()
+        theta = Network.vector(self._module(shape, classes)).numpy()
         return {"theta": theta, "shape": list(shape), "classes": classes, **unscaled(channels * self.features)}
 
     def fit(self, examples: Examples, report: Report = silent) -> Tree:
         state = self.untrained(examples)
-        module = self._restored(state)
+        module = self._module(tuple(state["shape"]), state["classes"])
         random = torch.Generator().manual_seed(stream_seed(0, "judge"))
         images, modes = self._apart(examples.train, examples.train_modes, state["classes"])
         heldout = self._apart(examples.heldout, examples.heldout_modes, state["classes"])
@@ -150,8 +148,7 @@ class ClassifierJudge(Judge):
     def _seen(self, state: Tree, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What the network says of images as numbers: features (n, F), float64; the likeliest class, and its
         probability, (n,)."""
-        with torch.random.fork_rng(devices=[]):  # initial parameters are drawn, and not used
-            module = self._module(tuple(state["shape"]), state["classes"])
+        module = self._module(tuple(state["shape"]), state["classes"])
         body, head = Network(module[:-1]), module[-1]
         theta = torch.from_numpy(state["theta"])
         weights = theta[body.size :]
@@ -162,15 +159,10 @@ class ClassifierJudge(Judge):
             probability, mode = logits.softmax(dim=1).max(dim=1)
         return features.double().numpy(), mode.numpy(), probability.numpy()
 
-    def _restored(self, state: Tree) -> nn.Sequential:
-        """The classifier with the parameters of a state."""
-        module = self._module(tuple(state["shape"]), state["classes"])
-        nn.utils.vector_to_parameters(torch.from_numpy(state["theta"].copy()), module.parameters())
-        return module
-
     def _module(self, shape: tuple[int, ...], classes: int) -> nn.Sequential:
-        """The feature layers, then the classes."""
-        return nn.Sequential(*feature_layers(shape, self.features), nn.ReLU(), nn.Linear(self.features, classes))
+        """The feature layers, then the classes, with their initial weights."""
+        with seeded(stream_seed(0, "judge-init")):
+            return nn.Sequential(*feature_layers(shape, self.features), nn.ReLU(), nn.Linear(self.features, classes))
 
 
 def _shifted(images: Tensor, random: torch.Generator) -> Tensor:

@@ -16,6 +16,7 @@ from ganbench.data import Examples
 from ganbench.judges import Judge, JudgedExamples, Report, silent
 from ganbench.judges._networks import feature_layers, features_of
 from ganbench.judges._standard import standardised, unscaled, with_standard
+from ganbench.nn.initialization import seeded
 from ganbench.nn.network import Network
 
 
@@ -37,20 +38,23 @@ class RandomFeaturesJudge(Judge):
 
     def untrained(self, examples: Examples) -> Tree:
         shape = examples.train.shape[1:]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(0, "judge-random-features"))
-            module = nn.Sequential(*feature_layers(shape, self.features))
-            for layer in module:
-                if isinstance(layer, nn.Conv2d | nn.Linear):
-                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                    nn.init.zeros_(layer.bias)
-        return {"theta": Network.vector(module).numpy(), "shape": list(shape), **unscaled(self.features)}
+        theta = Network.vector(self._module(shape)).numpy()
+        return {"theta": theta, "shape": list(shape), **unscaled(self.features)}
 
     def fit(self, examples: Examples, report: Report = silent) -> Tree:
         return with_standard(self, self.untrained(examples), examples.train)
 
     def judge(self, state: Tree, examples: np.ndarray) -> JudgedExamples:
-        with torch.random.fork_rng(devices=[]):  # initial parameters are drawn, and not used
-            network = Network(nn.Sequential(*feature_layers(tuple(state["shape"]), self.features)))
+        network = Network(self._module(tuple(state["shape"])))
         features = features_of(network, torch.from_numpy(state["theta"]), examples).double().numpy()
         return JudgedExamples(examples, standardised(state, features), None, None, 0)
+
+    def _module(self, shape: tuple[int, ...]) -> nn.Sequential:
+        """The feature layers with their random weights."""
+        with seeded(stream_seed(0, "judge-random-features")):
+            module = nn.Sequential(*feature_layers(shape, self.features))
+            for layer in module:
+                if isinstance(layer, nn.Conv2d | nn.Linear):
+                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                    nn.init.zeros_(layer.bias)
+        return module

@@ -7,7 +7,8 @@ convolutions are initialised, and the scales and shifts of normalisations; every
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +53,15 @@ INITIALIZATIONS: dict[str, Draw | None] = {
     "kaiming": _kaiming,
     "orthogonal": _orthogonal,
 }
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """PyTorch's global generator of the CPU, from which modules draw their initial weights, at the start of a seed's
+    stream; afterwards it goes on as if nothing had been drawn."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def initialize(module: nn.Module, name: str, *, zero_biases: bool = True) -> nn.Module:

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from ganbench.core.errors import GanbenchError
 from ganbench.data import Examples
 from ganbench.judges.classifier import ClassifierJudge
+from ganbench.judges.random_features import RandomFeaturesJudge
 
 
 def examples(count: int, *, shuffled: bool = False) -> Examples:
@@ -75,3 +77,10 @@ def test_a_look_of_an_untrained_judge_is_a_look():
     look = judge.judge(judge.untrained(known), known.train)
     assert look.features.shape == (20, judge.features)
     assert look.modes == 2
+
+
+@pytest.mark.parametrize("judge", [ClassifierJudge(max_steps=10, min_accuracy=0.0), RandomFeaturesJudge()])
+def test_a_judge_leaves_pytorchs_global_random_numbers_alone(judge):
+    known, before = examples(20), torch.get_rng_state()
+    judge.judge(judge.fit(known), known.train)
+    assert torch.equal(torch.get_rng_state(), before)
