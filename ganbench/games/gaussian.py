@@ -80,7 +80,7 @@ class GaussianGAN(Adversarial):
         if self.regularizer.draw(torch.Generator(), 1, (1, 1), like):
             self._refuse(
                 "this regularizer draws random numbers for examples, and exact expectations have no examples; give "
-                "samples, or take a regularizer that draws none (r1, r2, weight_decay, weight_clipping)"
+                "samples, or take a regularizer without them, of weights or of gradients at the examples themselves"
             )
         if self.objective.label_flip_probability:
             self._refuse(

@@ -120,7 +120,7 @@ class ClassifierJudge(Judge):
                 f"after {done * self.max_steps:,.0f} of {self.max_steps:,} steps on {count:,} examples the classifier "
                 f"is right on {accuracies[-1]:.1%} of the held-out examples, and counting modes needs {least:.0%} (it "
                 f"was right on {history}). Check the labels, give it more examples or steps (max_steps), or set its "
-                "min_accuracy or another judge, such as random_features, by evaluate.judge."
+                "min_accuracy, or a judge that needs no labels, by evaluate.judge; `ganbench list judge` shows all."
             )
 
     def _accuracy(self, state: Tree, heldout: np.ndarray, labels: np.ndarray) -> float:

@@ -33,8 +33,8 @@ class InceptionJudge(Judge):
         channels = examples.train.shape[1]
         if channels not in inception.CHANNELS:
             raise GanbenchError(
-                f"inception judges {inception.SUPPORTED}, and these have {channels} channels. Set another judge, "
-                "such as random_features, by evaluate.judge."
+                f"inception judges {inception.SUPPORTED}, and these have {channels} channels. Set "
+                "another judge of images by evaluate.judge; `ganbench list judge` shows all."
             )
         return with_standard(self, self.untrained(examples), examples.train)
 

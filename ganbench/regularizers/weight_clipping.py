@@ -37,8 +37,8 @@ class WeightClipping(Regularizer):
                 return (
                     f"it clips parameters, but the weights of the {player} are a function of its parameters, of "
                     f"{other!r} for one, as with spectral or weight normalisation or an equalised learning rate, so "
-                    f"that clipping would not confine them; choose a {player} without, by discriminator_norm: none, "
-                    "generator_spectral_norm: false or another architecture"
+                    f"that clipping would not confine them; choose a {player} without, by the options of "
+                    "its architecture or by another architecture"
                 )
         return super().supports(game)
 
