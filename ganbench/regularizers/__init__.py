@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -204,15 +205,37 @@ class _InPhase:
         return self._times(self.regularizer.weight_penalty, *given)
 
 
-def gradient_norm(discriminator: Discriminator, points: Tensor, labels: Tensor | None = None) -> Tensor:
-    """The Euclidean norm of `input_gradient`, (K, batch).
+class GradientPenalty(Regularizer, ABC):
+    """gamma / 2 E[ |grad_x D(x)|^2 ], with D the logit, over points x that a subclass chooses, or with a `target`
+    gamma E[ (|grad_x D(x)| - target)^2 ].
 
-    It has a kink where the gradient is 0. There its own derivatives, of every order, are taken as 0: the middle of its
-    subgradients.
+    A subclass has the option `gamma`, and `target` if there is one. The norm has a kink where the gradient is 0. There
+    its own derivatives, of every order, are taken as 0: the middle of its subgradients.
     """
-    square = input_gradient(discriminator, points, labels).square().sum(-1)
-    # Choosing after the root is not enough: 0 times the root's infinite derivative would be NaN.
-    return torch.where(square > 0, torch.where(square > 0, square, 1.0).sqrt(), 0.0)
+
+    per_example: ClassVar[bool] = True
+
+    gamma: ClassVar[float]
+    """Weight of the penalty, gamma."""
+    target: ClassVar[float | None] = None
+    """Norm of the gradient at which the penalty is 0; None for the square of the norm, which is 0 at 0 alone."""
+
+    @abstractmethod
+    def points(self, real: Sample, fake: Sample, noise: Noise) -> Sample:
+        """The points x, with the labels that a conditional discriminator is given.
+
+        Args:
+            real, fake, noise: as of `penalty`.
+        """
+
+    def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
+        at = self.points(real, fake, noise)
+        square = input_gradient(discriminator, at.points, at.labels).square().sum(-1)
+        if self.target is None:
+            return self.gamma / 2 * at.mean(square)
+        # Choosing after the root is not enough: 0 times the root's infinite derivative would be NaN.
+        norm = torch.where(square > 0, torch.where(square > 0, square, 1.0).sqrt(), 0.0)
+        return self.gamma * at.mean((norm - self.target).square())
 
 
 def input_gradient(discriminator: Discriminator, points: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -237,7 +260,20 @@ def input_gradient(discriminator: Discriminator, points: Tensor, labels: Tensor 
     return grad.reshape(*logits.shape, -1)
 
 
-def between(real: Sample, fake: Sample, mix: Tensor) -> Tensor:
+def uniform_shares(generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """A number for each example, uniform on [0, 1).
+
+    Args:
+        generator, count, shape, like: as of `Regularizer.draw`.
+
+    Returns:
+        Numbers (count, batch, 1, ...), which multiply examples.
+    """
+    size = (count, shape[0], *(1 for _ in shape[1:]))
+    return torch.rand(size, generator=generator, dtype=like.dtype)
+
+
+def between(real: Sample, fake: Sample, mix: Tensor) -> Sample:
     """Points on the lines from real to generated examples, which are paired in the order of their batches.
 
     The line of a group that is judged together goes from all its real examples to all its generated ones, which move by
@@ -248,6 +284,6 @@ def between(real: Sample, fake: Sample, mix: Tensor) -> Tensor:
         mix: the share of each example that is generated, (K, batch, 1, ...); a group's is that of its first example.
 
     Returns:
-        Points, (K, batch, *example).
+        Points, (K, batch, *example), with the labels of the real examples.
     """
-    return torch.lerp(real.points, fake.points, first_of_group(mix, real.packing))
+    return replace(real, points=torch.lerp(real.points, fake.points, first_of_group(mix, real.packing)))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import torch
 from torch import Generator, Tensor
@@ -11,11 +11,11 @@ from torch import Generator, Tensor
 from ganbench.core.interval import Interval
 from ganbench.nn.packing import first_of_group
 from ganbench.nn.sample import Sample
-from ganbench.regularizers import Discriminator, Noise, Regularizer, gradient_norm
+from ganbench.regularizers import GradientPenalty, Noise, uniform_shares
 
 
 @dataclass(frozen=True)
-class DRAGAN(Regularizer):
+class DRAGAN(GradientPenalty):
     """gamma E[ (|grad_x D(x)| - target)^2 ] over x = x_real + a scale std u, with u uniform on [0, 1] for each value of
     an example, a uniform on [0, 1] for each example, std the standard deviation of all values of the batch, and D the
     logit.
@@ -23,8 +23,6 @@ class DRAGAN(Regularizer):
     That is the variant of the authors' code, with scale 0.5 and lambda = gamma = 10; its noise only adds. The paper's
     noise is Gaussian with a constant variance. Where the gradient is 0, all derivatives of its norm are taken as 0.
     """
-
-    per_example: ClassVar[bool] = True
 
     gamma: Annotated[float, Interval(ge=0)] = 10.0
     """Weight of the penalty, gamma, the paper's lambda."""
@@ -39,12 +37,10 @@ class DRAGAN(Regularizer):
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
         noise = {"shift": torch.rand((count, *shape), generator=generator, dtype=like.dtype)}
-        size = (count, shape[0], *(1 for _ in shape[1:]))
-        return noise | {"mix": torch.rand(size, generator=generator, dtype=like.dtype)}
+        return noise | {"mix": uniform_shares(generator, count, shape, like)}
 
-    def penalty(self, discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise) -> Tensor | None:
+    def points(self, real: Sample, fake: Sample, noise: Noise) -> Sample:
         std = real.points.flatten(1).std(1, correction=0).view(-1, *(1 for _ in real.points.shape[1:]))
         shift = self.scale * std * noise["shift"]
         around = real.points + (first_of_group(noise["mix"], real.packing) * shift if self.between else shift)
-        length = gradient_norm(discriminator, around, real.labels)
-        return self.gamma * (length - self.target).square().mean(-1)
+        return replace(real, points=around)

@@ -246,6 +246,35 @@ def test_penalties_are_their_formulas():
         torch.testing.assert_close(name.penalty(judge, real, fake, noise), wanted(lengths(between)).mean(1))
 
 
+def test_a_gradient_penalty_of_ones_own_says_its_points_alone(tmp_path):
+    """At the mean of a real and a generated example; with a target, of the norm's distance from it."""
+    path = tmp_path / "midway.py"
+    path.write_text(
+        """from dataclasses import dataclass, replace
+from ganbench.regularizers import GradientPenalty
+
+
+@dataclass(frozen=True)
+class Midway(GradientPenalty):
+    gamma: float = 3.0
+    target: float | None = None
+
+    def points(self, real, fake, noise):
+        return replace(real, points=(real.points + fake.points) / 2)
+""",
+        encoding="utf-8",
+    )
+    real, fake = samples()
+    squares = ((real.points + fake.points) / 2).square().sum(-1)
+
+    def penalty(**options):
+        """For D(x) = |x|^2 / 2, whose gradient is x."""
+        return part("regularizer", str(path), **options).penalty(lambda x: x.square().sum(-1) / 2, real, fake, {})
+
+    torch.testing.assert_close(penalty(), 1.5 * squares.mean(1))
+    torch.testing.assert_close(penalty(target=0.5), 3.0 * (squares.sqrt() - 0.5).square().mean(1))
+
+
 @pytest.mark.parametrize("name", sorted(registry.components("regularizer")))
 def test_a_penalty_of_gradients_in_examples_says_so(name):
     """The others do without a graph between examples and logits."""
