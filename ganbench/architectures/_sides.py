@@ -28,6 +28,21 @@ def halvings(side: int) -> int:
     return (side // innermost(side)).bit_length() - 1
 
 
+def halved(data: DataSpec, halvings: int) -> list[tuple[int, int]]:
+    """Height and width of feature maps, from the image to the innermost; every halving rounds up.
+
+    Args:
+        data: the images.
+        halvings: number of halvings.
+    """
+    return [tuple(-(-side // 2**level) for side in data.shape[1:]) for level in range(halvings + 1)]
+
+
+def halved_fault(data: DataSpec) -> str | None:
+    """Why a network whose halvings round up cannot make images of a data set's size, as of `sides_fault`."""
+    return sides_fault(data, "images whose sides have 8 pixels or more", lambda side: side >= 8, square=False)
+
+
 def doubled_widths(maps: int, base_channels: int, max_channels: int) -> list[int]:
     """Channels of so many feature maps, from the one next to the image to the innermost: every halving doubles them.
 

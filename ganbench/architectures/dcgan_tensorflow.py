@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from torch import nn
 
 from ganbench.architectures import Architecture
-from ganbench.architectures._convolutional import norm_layers, start_published
-from ganbench.architectures._sides import range_caution, range_fault, sides_fault
+from ganbench.architectures._convolutional import doubling, halving, norm_layers, start_published
+from ganbench.architectures._sides import halved, halved_fault, range_caution, range_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED
@@ -20,6 +20,7 @@ from ganbench.nn.packing import packing_layers
 from ganbench.nn.weight_norms import with_weight_norm
 
 HALVINGS = 4
+KERNEL = 5
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,13 @@ class DCGANTensorFlow(Architecture):
     packing_degree: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:
-        fault = sides_fault(data, "images whose sides have 8 pixels or more", lambda side: side >= 8, square=False)
-        return fault or range_fault(data, self.output_activation)
+        return halved_fault(data) or range_fault(data, self.output_activation)
 
     def caution(self, data: DataSpec) -> str | None:
         return range_caution(data, self.output_activation)
 
     def generator(self, data: DataSpec) -> nn.Module:
-        sides, widths = _sides(data)[::-1], self._widths[::-1]
+        sides, widths = halved(data, HALVINGS)[::-1], self._widths[::-1]
         inner = (widths[0], *sides[0])
         layers = [
             *latent_layers(self.latent_distribution),
@@ -70,18 +70,15 @@ class DCGANTensorFlow(Architecture):
         ]
         for (wide, narrow), (small, large) in zip(pairwise([*widths, data.shape[0]]), pairwise(sides), strict=True):
             layers += [*norm_layers(self.generator_norm, wide), nn.ReLU()]
-            more = tuple(
-                big - (2 * few - 1) for few, big in zip(small, large, strict=True)
-            )  # of 2 n - 1 pixels, or 2 n
-            layers += [nn.ConvTranspose2d(wide, narrow, 5, stride=2, padding=2, output_padding=more)]
+            layers += [doubling(wide, narrow, KERNEL, small, large)]
         return start_published(nn.Sequential(*layers, BOUNDED[self.output_activation]()), self.initialization)
 
     def discriminator(self, data: DataSpec) -> nn.Module:
         layers, widths = packing_layers(self.packing_degree), self._widths
         for place, (narrow, wide) in enumerate(pairwise([self.packing_degree * data.shape[0], *widths])):
             norms = norm_layers(self.discriminator_norm, wide) if place else []
-            layers += [nn.Conv2d(narrow, wide, 5, stride=2, padding=2), *norms, nn.LeakyReLU(0.2)]
-        head = nn.Linear(widths[-1] * prod(_sides(data)[-1]), 1)
+            layers += [halving(narrow, wide, KERNEL), *norms, nn.LeakyReLU(0.2)]
+        head = nn.Linear(widths[-1] * prod(halved(data, HALVINGS)[-1]), 1)
         network = start_published(nn.Sequential(*layers, nn.Flatten(), head, nn.Flatten(0)), self.initialization)
         return with_weight_norm(network, self.discriminator_norm)
 
@@ -89,8 +86,3 @@ class DCGANTensorFlow(Architecture):
     def _widths(self) -> list[int]:
         """Feature maps after each halving, from the image on."""
         return [self.base_channels * 2**level for level in range(HALVINGS)]
-
-
-def _sides(data: DataSpec) -> list[tuple[int, int]]:
-    """Height and width of the feature maps, from the image to the innermost."""
-    return [tuple(-(-side // 2**level) for side in data.shape[1:]) for level in range(HALVINGS + 1)]

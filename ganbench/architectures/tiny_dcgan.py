@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from torch import nn
 
 from ganbench.architectures import Architecture
-from ganbench.architectures._convolutional import norm_layers, start_published
-from ganbench.architectures._sides import range_caution, range_fault, sides_fault
+from ganbench.architectures._convolutional import doubling, halving, norm_layers, start_published
+from ganbench.architectures._sides import halved, halved_fault, range_caution, range_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
 from ganbench.nn.heads import BOUNDED
@@ -20,6 +20,7 @@ from ganbench.nn.packing import packing_layers
 from ganbench.nn.weight_norms import with_weight_norm
 
 HALVINGS = 3
+KERNEL = 3
 LEAK = 0.3  # slope of the discriminator's leaky ReLU below 0
 
 
@@ -57,14 +58,13 @@ class TinyDCGAN(Architecture):
     packing_degree: Annotated[int, Interval(ge=1, le=4)] = 1
 
     def supports(self, data: DataSpec) -> str | None:
-        fault = sides_fault(data, "images whose sides have 8 pixels or more", lambda side: side >= 8, square=False)
-        return fault or range_fault(data, self.output_activation)
+        return halved_fault(data) or range_fault(data, self.output_activation)
 
     def caution(self, data: DataSpec) -> str | None:
         return range_caution(data, self.output_activation)
 
     def generator(self, data: DataSpec) -> nn.Module:
-        sides = _sides(data)[::-1]
+        sides = halved(data, HALVINGS)[::-1]
         channels = [self.base_channels * 2**level for level in reversed(range(HALVINGS + 1))]
         inner = (channels[0], *sides[0])
         layers = [
@@ -74,10 +74,7 @@ class TinyDCGAN(Architecture):
         ]
         for (wide, narrow), (small, large) in zip(pairwise(channels), pairwise(sides), strict=True):
             layers += [*norm_layers(self.generator_norm, wide), nn.ReLU()]
-            more = tuple(
-                big - (2 * few - 1) for few, big in zip(small, large, strict=True)
-            )  # of 2 n - 1 pixels, or 2 n
-            layers += [nn.ConvTranspose2d(wide, narrow, 3, stride=2, padding=1, output_padding=more)]
+            layers += [doubling(wide, narrow, KERNEL, small, large)]
         layers += [*norm_layers(self.generator_norm, channels[-1]), nn.ReLU()]
         layers += [nn.Conv2d(channels[-1], data.shape[0], 3, padding=1), BOUNDED[self.output_activation]()]
         return start_published(nn.Sequential(*layers), self.initialization)
@@ -86,13 +83,8 @@ class TinyDCGAN(Architecture):
         widths = [self.discriminator_base_channels * 2**level for level in range(HALVINGS)]
         layers = packing_layers(self.packing_degree)
         for narrow, wide in pairwise([self.packing_degree * data.shape[0], *widths]):
-            layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1)]
+            layers += [halving(narrow, wide, KERNEL)]
             layers += [*norm_layers(self.discriminator_norm, wide), nn.LeakyReLU(LEAK)]
-        head = nn.Linear(widths[-1] * prod(_sides(data)[-1]), 1)
+        head = nn.Linear(widths[-1] * prod(halved(data, HALVINGS)[-1]), 1)
         network = start_published(nn.Sequential(*layers, nn.Flatten(), head, nn.Flatten(0)), self.initialization)
         return with_weight_norm(network, self.discriminator_norm)
-
-
-def _sides(data: DataSpec) -> list[tuple[int, int]]:
-    """Height and width of the feature maps, from the image to the innermost."""
-    return [tuple(-(-side // 2**level) for side in data.shape[1:]) for level in range(HALVINGS + 1)]
