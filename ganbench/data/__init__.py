@@ -16,6 +16,7 @@ import numpy as np
 
 from ganbench.core.errors import GanbenchError
 from ganbench.core.pixels import MEAN, STD, is_default, limits
+from ganbench.core.random_streams import stream
 
 
 @dataclass(frozen=True)
@@ -146,3 +147,46 @@ class Dataset(ABC):
             known, as of images.
         """
         return None
+
+
+class Mixture(Dataset):
+    """An equal mixture of isotropic Gaussians: x = centre[k] + sigma * noise, with k uniform over the centres and noise
+    standard normal.
+
+    A subclass has the options `sigma`, the standard deviation of every Gaussian in every direction, and `examples`, the
+    number of training examples; a quarter as many more are held out.
+
+    Attributes:
+        stream: name of the random stream of which the examples are drawn.
+    """
+
+    judge: ClassVar[str] = "mixture"
+    stream: ClassVar[str]
+    sigma: ClassVar[float]
+    examples: ClassVar[int]
+
+    @property
+    @abstractmethod
+    def centres(self) -> np.ndarray:
+        """The centres of the Gaussians, (modes, d)."""
+
+    @property
+    def spec(self) -> DataSpec:
+        modes, size = self.centres.shape
+        return DataSpec(shape=(size,), bounded=False, train=self.examples, modes=modes)
+
+    def load(self) -> Examples:
+        random, parts = stream(0, self.stream), {}
+        for part, count in (("train", self.examples), ("heldout", self.examples // 4)):
+            parts[part], parts[f"{part}_modes"] = self._drawn(count, random)
+        return Examples(**parts, facts={"centers": self.centres, "sigma": np.array(self.sigma)})
+
+    def draw(self, count: int, random: np.random.Generator) -> np.ndarray:
+        return self._drawn(count, random)[0]
+
+    def _drawn(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Examples, (count, d) float32, and the mode of each, (count,) int64."""
+        centres = self.centres
+        modes = random.integers(len(centres), size=count)
+        noise = random.standard_normal((count, centres.shape[1]))
+        return (centres[modes] + self.sigma * noise).astype(np.float32), modes

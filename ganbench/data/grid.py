@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ganbench.core.interval import Interval
-from ganbench.data import Dataset, DataSpec, Examples
-from ganbench.data._gaussians import draw, lattice, mixture
+from ganbench.data import Mixture
+from ganbench.data._centres import lattice
 
 
 @dataclass(frozen=True)
-class Grid(Dataset):
+class Grid(Mixture):
     """A mixture of equal isotropic Gaussians around the origin, row by row: at {-4, -2, 0, 2, 4}^2 with sigma 0.05, as
     PacGAN has them (Lin et al. 2018). `grid16` is the grid of 4x4 of Balduzzi et al. (2018)."""
 
@@ -26,18 +26,8 @@ class Grid(Dataset):
     examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 100_000
     """Number of training examples; a quarter as many are held out."""
 
-    judge: ClassVar[str] = "mixture"
+    stream: ClassVar[str] = "grid"
 
     @property
-    def spec(self) -> DataSpec:
-        return DataSpec(shape=(2,), bounded=False, train=self.examples, modes=self.modes_per_side**2)
-
-    def load(self) -> Examples:
-        return mixture("grid", self._centres, self.sigma, self.examples)
-
-    def draw(self, count: int, random: np.random.Generator) -> np.ndarray:
-        return draw(self._centres, self.sigma, count, random)[0]
-
-    @property
-    def _centres(self) -> np.ndarray:
+    def centres(self) -> np.ndarray:
         return lattice(self.modes_per_side, self.spacing)

@@ -8,12 +8,11 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ganbench.core.interval import Interval
-from ganbench.data import Dataset, DataSpec, Examples
-from ganbench.data._gaussians import draw, mixture
+from ganbench.data import Mixture
 
 
 @dataclass(frozen=True)
-class Line(Dataset):
+class Line(Mixture):
     """An equal mixture of Gaussians at `means` (Berard et al. 2020). `means: [0]` is the standard normal."""
 
     means: tuple[float, ...] = (-2.0, 2.0)
@@ -23,18 +22,8 @@ class Line(Dataset):
     examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 10000
     """Number of training examples; a quarter as many are held out."""
 
-    judge: ClassVar[str] = "mixture"
+    stream: ClassVar[str] = "line"
 
     @property
-    def spec(self) -> DataSpec:
-        return DataSpec(shape=(1,), bounded=False, train=self.examples, modes=len(self.means))
-
-    def load(self) -> Examples:
-        return mixture("line", self._centres, self.sigma, self.examples)
-
-    def draw(self, count: int, random: np.random.Generator) -> np.ndarray:
-        return draw(self._centres, self.sigma, count, random)[0]
-
-    @property
-    def _centres(self) -> np.ndarray:
+    def centres(self) -> np.ndarray:
         return np.array(self.means)[:, None]

@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ganbench.core.interval import Interval
-from ganbench.data import Dataset, DataSpec, Examples
-from ganbench.data._gaussians import circle, draw, mixture
+from ganbench.data import Mixture
+from ganbench.data._centres import circle
 
 
 @dataclass(frozen=True)
-class Ring(Dataset):
+class Ring(Mixture):
     """A mixture of equal isotropic Gaussians at the angles 2 pi k / modes, with the radius and the sigma of PacGAN (Lin
     et al. 2018) and of Mescheder et al. (2017). `ring8` is the ring of Metz et al. (2017), with sigma 0.02."""
 
@@ -26,18 +26,8 @@ class Ring(Dataset):
     examples: Annotated[int, Interval(ge=16, le=10_000_000)] = 100_000
     """Number of training examples; a quarter as many are held out."""
 
-    judge: ClassVar[str] = "mixture"
+    stream: ClassVar[str] = "ring"
 
     @property
-    def spec(self) -> DataSpec:
-        return DataSpec(shape=(2,), bounded=False, train=self.examples, modes=self.modes)
-
-    def load(self) -> Examples:
-        return mixture("ring", self._centres, self.sigma, self.examples)
-
-    def draw(self, count: int, random: np.random.Generator) -> np.ndarray:
-        return draw(self._centres, self.sigma, count, random)[0]
-
-    @property
-    def _centres(self) -> np.ndarray:
+    def centres(self) -> np.ndarray:
         return circle(self.modes, self.radius)

@@ -8,14 +8,14 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ganbench.core.interval import Interval
-from ganbench.data import Dataset, DataSpec, Examples
-from ganbench.data._gaussians import circle, draw, mixture
+from ganbench.data import Mixture
+from ganbench.data._centres import circle
 
 MODES = 8
 
 
 @dataclass(frozen=True)
-class Ring8(Dataset):
+class Ring8(Mixture):
     """A mixture of equal isotropic Gaussians at the angles 2 pi k / 8 (Metz et al. 2017, with eight distinct modes:
     their demo's `linspace(0, 2 pi, 8)` puts the first and the last in one place)."""
 
@@ -26,18 +26,8 @@ class Ring8(Dataset):
     radius: Annotated[float, Interval(gt=0)] = 1.0
     """Radius of the circle of the centres."""
 
-    judge: ClassVar[str] = "mixture"
+    stream: ClassVar[str] = "ring8"
 
     @property
-    def spec(self) -> DataSpec:
-        return DataSpec(shape=(2,), bounded=False, train=self.examples, modes=MODES)
-
-    def load(self) -> Examples:
-        return mixture("ring8", self._centres, self.sigma, self.examples)
-
-    def draw(self, count: int, random: np.random.Generator) -> np.ndarray:
-        return draw(self._centres, self.sigma, count, random)[0]
-
-    @property
-    def _centres(self) -> np.ndarray:
+    def centres(self) -> np.ndarray:
         return circle(MODES, self.radius)

@@ -15,7 +15,7 @@ from ganbench.contracts.data import draw_fault, examples_fault
 from ganbench.core import random_streams
 from ganbench.core.errors import GanbenchError
 from ganbench.data import Examples, _images, _stacking
-from ganbench.data._gaussians import circle, lattice
+from ganbench.data._centres import circle, lattice
 from ganbench.data._stacking import stack
 from ganbench.data.digits import Digits
 from ganbench.data.photos import HEIGHT, WIDTH
