@@ -6,6 +6,7 @@ import ast
 import base64
 import dataclasses
 import json
+import os
 import re
 import signal
 import time
@@ -583,12 +584,14 @@ def test_weights_are_no_program(tmp_path, monkeypatch):
             return Path.touch, (tmp_path / "ran",)
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.delenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", raising=False)
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     torch.save({"a": Program()}, folder / WEIGHTS)
     with pytest.raises(Exception, match="Weights only load failed"):
         inception.pretrained.__wrapped__()
     assert not (tmp_path / "ran").exists()
+    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ, "other loads are their callers' matter"
 
 
 # Sources --------------------------------------------------------------------------------------------------------------
