@@ -12,8 +12,7 @@ import torch
 from ganbench.core import registry
 from ganbench.data import DataSpec
 from ganbench.engine.train import Training
-from ganbench.games import Game, Member
-from ganbench.nn.examples import TrainingExamples
+from ganbench.games import Game, Member, TrainingExamples
 
 LEARNING_RATE = 2e-4
 NOISE = 256  # examples of noise

@@ -15,9 +15,8 @@ from ganbench.core.metric_info import MetricInfo
 from ganbench.core.pixels import floats, shown
 from ganbench.core.random_streams import stream
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
-from ganbench.games import Game
+from ganbench.games import Game, TrainingExamples
 from ganbench.games.gan import player_buffers
-from ganbench.nn.examples import TrainingExamples
 from ganbench.nn.sample import named_outputs
 from ganbench.numerics.generator import TrainedGenerator
 

@@ -8,8 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ganbench.core import registry
-from ganbench.games import Game
-from ganbench.nn.examples import TrainingExamples
+from ganbench.games import Game, TrainingExamples
 
 
 def build_component(family: str, name: str, options: Mapping[str, Any]) -> Any:

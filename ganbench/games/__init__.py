@@ -23,6 +23,7 @@ from ganbench.core.member import Member
 from ganbench.core.random_streams import stream_seed
 from ganbench.core.supplied import Supplied
 from ganbench.games._draws import CHUNK
+from ganbench.games._examples import TrainingExamples
 from ganbench.games._match import Match, mean_of_parts
 from ganbench.games._starts import drawn_or_given
 from ganbench.games._types import Aux, Batch, Buffers, LearningRates, Players
@@ -42,6 +43,7 @@ __all__ = [
     "Match",
     "Member",
     "Players",
+    "TrainingExamples",
     "drawn_or_given",
     "mean_of_parts",
 ]

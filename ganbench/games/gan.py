@@ -18,8 +18,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.random_streams import stream, stream_seed
 from ganbench.core.supplied import Supplied
 from ganbench.data import DataSpec
-from ganbench.games import Adversarial, Aux, Batch, Buffers, Member, Players
-from ganbench.nn.examples import TrainingExamples
+from ganbench.games import Adversarial, Aux, Batch, Buffers, Member, Players, TrainingExamples
 from ganbench.nn.initialization import seeded
 from ganbench.nn.network import EXAMPLES, Network
 from ganbench.nn.random_numbers import RandomNumbers, subkey

@@ -10,10 +10,9 @@ import torch
 from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.engine.components import build_game, game_families
-from ganbench.games import Match, Member
+from ganbench.games import Match, Member, TrainingExamples
 from ganbench.lab.arguments import parse_device, parse_dtype, parse_n_train, parse_seeds
 from ganbench.lab.component_specs import ComponentSpec, build_from_spec, parse_component_spec
-from ganbench.nn.examples import TrainingExamples
 from ganbench.study.blocks import COMPONENT_AXES
 
 NO_LEARNING_RATE = 0.0  # the learning rate belongs to the call of `lab.play`, not to the members of a game

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from ganbench.core.random_streams import stream_seed
 from ganbench.dynamics import States, scaled
-from ganbench.games import Batch, Buffers, LearningRates, Match, Players
-from ganbench.nn.examples import TrainingExamples
+from ganbench.games import Batch, Buffers, LearningRates, Match, Players, TrainingExamples
 from ganbench.numerics.jacobians import select_members, split
 from ganbench.numerics.trajectories import Trajectories
 

@@ -16,9 +16,8 @@ from ganbench.core.recorder import snapshot_steps
 from ganbench.core.tree import Tree
 from ganbench.engine.components import build_component, build_game, game_families
 from ganbench.engine.train import Training, train
-from ganbench.games import Game, Match, Member
+from ganbench.games import Game, Match, Member, TrainingExamples
 from ganbench.games.gan import GAN
-from ganbench.nn.examples import TrainingExamples
 
 CPU = torch.device("cpu")
 

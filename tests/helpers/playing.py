@@ -13,8 +13,7 @@ from ganbench.diagnostics import DiagnosticResult, Trajectories
 from ganbench.engine.components import build_component, build_game
 from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.train import train
-from ganbench.games import Game, Match, Member
-from ganbench.nn.examples import TrainingExamples
+from ganbench.games import Game, Match, Member, TrainingExamples
 
 CPU = torch.device("cpu")
 

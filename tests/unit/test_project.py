@@ -247,7 +247,7 @@ for name, member in registry.components("game").items():
     train.train(rules, how, [Member(0, None, 0.1)], device=torch.device("cpu"))
 
 from ganbench.data import DataSpec
-from ganbench.nn.examples import TrainingExamples
+from ganbench.games import TrainingExamples
 points = TrainingExamples(torch.zeros(8, 2), torch.device("cpu"), torch.float32)
 parts |= dict(data=DataSpec((2,), False, 8, 1), examples=points, architecture=build("architecture", "mlp"))
 assert fusing.decide("auto", build("game", "gan", batch_size=4, **parts), 2, torch.device("cpu"))[0]

@@ -18,8 +18,7 @@ from ganbench.core.pixels import floats
 from ganbench.data import DataSpec, Examples
 from ganbench.engine.components import build_component, build_game
 from ganbench.engine.train import Training
-from ganbench.games import Game, Member
-from ganbench.nn.examples import TrainingExamples
+from ganbench.games import Game, Member, TrainingExamples
 
 DOUBLE = torch.float64
 BATCH = 8

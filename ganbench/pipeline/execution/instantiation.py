@@ -18,8 +18,7 @@ from ganbench.data import Examples
 from ganbench.engine import components
 from ganbench.engine.precision import PRECISIONS
 from ganbench.engine.train import Training
-from ganbench.games import Game
-from ganbench.nn.examples import TrainingExamples
+from ganbench.games import Game, TrainingExamples
 from ganbench.pipeline.execution import memory
 from ganbench.pipeline.tasks import ComponentConfig, FusableGroup, PackMember, TrainTask
 from ganbench.study.blocks import Train

@@ -20,12 +20,11 @@ from ganbench.core.tree import Tree
 from ganbench.data import DataSpec, Examples, _images
 from ganbench.data.image_folder import ImageFolder
 from ganbench.engine.train import train
-from ganbench.games import Match, Member
+from ganbench.games import Match, Member, TrainingExamples
 from ganbench.games.gan import GAN
 from ganbench.judges import judge_stored
 from ganbench.judges.classifier import ClassifierJudge
 from ganbench.judges.random_features import RandomFeaturesJudge
-from ganbench.nn.examples import TrainingExamples
 from ganbench.numerics.step_maps import in_double_precision
 
 BYTES = np.random.default_rng(0).integers(0, 256, (70, 1, 8, 8), dtype=np.uint8)

@@ -21,9 +21,8 @@ from ganbench.core.pixels import floats, limits, shown, within_one
 from ganbench.data import DataSpec, Examples
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import train
-from ganbench.games import Member
+from ganbench.games import Member, TrainingExamples
 from ganbench.metrics._images import images_only
-from ganbench.nn.examples import TrainingExamples
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game
 from ganbench.pipeline.network_folder import SCRIPT
 from ganbench.pipeline.plan import Plan

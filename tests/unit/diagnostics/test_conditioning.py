@@ -14,8 +14,7 @@ from ganbench.architectures import Architecture
 from ganbench.diagnostics import Trajectories, conditioning
 from ganbench.diagnostics.conditioning import jacobians, spread
 from ganbench.engine.components import build_game
-from ganbench.games import Match, Member
-from ganbench.nn.examples import TrainingExamples
+from ganbench.games import Match, Member, TrainingExamples
 from ganbench.numerics.generator import TrainedGenerator
 
 

@@ -18,9 +18,8 @@ from ganbench.core import registry
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.dynamics import PRODUCT, explain_autograd_error, simultaneous_gradient
-from ganbench.games import Batch, Game, Match, Member
+from ganbench.games import Batch, Game, Match, Member, TrainingExamples
 from ganbench.games.dirac import DiracGAN
-from ganbench.nn.examples import TrainingExamples
 
 CPU = torch.device("cpu")
 RATES = (0.01, 0.1, 0.5, 0.9, 1.3)
