@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganbench.core.dotted_names import under
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game
-from ganbench.games.gan import player_buffers
 from ganbench.numerics.along_path import WHEN, spaced_snapshots, summaries
 from ganbench.numerics.generator import TrainedGenerator
 from ganbench.numerics.step_maps import in_double_precision
@@ -149,7 +149,7 @@ def spread(jacobians: Iterable[np.ndarray]) -> tuple[float, float]:
 
 def _generator(trajectories: Trajectories, game: Game, member: int, snapshot: int) -> TrainedGenerator:
     """The generator of a run at a snapshot; the game is that of the runs, in double precision."""
-    buffers = player_buffers(trajectories.match_at(snapshot).buffers, "generator")
+    buffers = under("generator", trajectories.match_at(snapshot).buffers)
     return TrainedGenerator(
         architecture=game.architecture,
         data=game.data,

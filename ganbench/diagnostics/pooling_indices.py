@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganbench.core.dotted_names import under
 from ganbench.core.evenly_spaced import evenly_spaced
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
@@ -16,7 +17,6 @@ from ganbench.core.pixels import floats, shown
 from ganbench.core.random_streams import stream
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Game, TrainingExamples
-from ganbench.games.gan import player_buffers
 from ganbench.nn.sample import named_outputs
 from ganbench.numerics.generator import TrainedGenerator
 
@@ -155,11 +155,11 @@ def crossed(trajectories: Trajectories, run: int, stored: np.ndarray, latent: np
     like = theta["discriminator"]
     real = TrainingExamples.placed(stored, like.device, like.dtype, game.data.mean, game.data.std)
     points = real.read(real.choose(torch.arange(len(stored))[None]))
-    of_discriminator = player_buffers(match.buffers, "discriminator")
+    of_discriminator = under("discriminator", match.buffers)
     buffers = {name: values[run : run + 1] for name, values in of_discriminator.items()}
     outputs, _ = game.networks["discriminator"].apply(like[run : run + 1], buffers, None, points, training=False)
     passed: dict[str, Tensor] = named_outputs(outputs)
-    of_generator = {name: values[run] for name, values in player_buffers(match.buffers, "generator").items()}
+    of_generator = {name: values[run] for name, values in under("generator", match.buffers).items()}
     generator = TrainedGenerator(
         architecture=game.architecture,
         data=game.data,

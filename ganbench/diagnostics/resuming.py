@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganbench.core.dotted_names import under
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.games import Buffers, Game
-from ganbench.games.gan import player_buffers
 from ganbench.numerics.generator import TrainedGenerator
 from ganbench.numerics.jacobians import join, scatter_members
 from ganbench.numerics.resumption import BUFFERS, OPTIMIZER, PARTS, STREAMS, Resumption, Saved, resumption
@@ -141,7 +141,7 @@ def _examples(found: Resumption, buffers: Buffers, row: int) -> Tensor:
         data=game.data,
         network=game.networks["generator"],
         parameters=found.stopped.players["generator"][row],
-        buffers={name: value[row] for name, value in player_buffers(buffers, "generator").items()},
+        buffers={name: value[row] for name, value in under("generator", buffers).items()},
         seed=found.match.members[row].seed,
     )
     with torch.no_grad():

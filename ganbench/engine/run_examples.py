@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganbench.core.dotted_names import under
 from ganbench.core.errors import GanbenchError
 from ganbench.data import Examples
 from ganbench.engine.sampler import Sampler
 from ganbench.games import Buffers, Member
-from ganbench.games.gan import GAN, latent_points, player_buffers, subset
+from ganbench.games.gan import GAN, latent_points, subset
 from ganbench.judges import JudgedExamples
 from ganbench.numerics.run_examples import RunExamples
 
@@ -46,7 +47,7 @@ class TrainedExamples(RunExamples):
 
     def generated(self, run: int, snapshot: int, latent: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         theta = self._generators[run, snapshot].cpu().numpy()
-        kept = player_buffers(self._buffers_at(snapshot), "generator")
+        kept = under("generator", self._buffers_at(snapshot))
         buffers = {name: values[run].cpu().numpy() for name, values in kept.items()}
         points = torch.as_tensor(latent, dtype=torch.float32)
         given = None if labels is None else torch.as_tensor(labels)

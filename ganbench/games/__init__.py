@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ganbench.core.dotted_names import prefixed, under
 from ganbench.core.errors import GanbenchError
 from ganbench.core.member import Member
 from ganbench.core.random_streams import stream_seed
@@ -219,7 +220,7 @@ class Adversarial(Game):
         return bool(self.regularizer.start())
 
     def start_buffers(self, member: Member) -> Buffers:
-        return {f"regularizer.{name}": value for name, value in self.regularizer.start().items()}
+        return prefixed("regularizer", self.regularizer.start())
 
     def phase(self, step: int) -> tuple[Any, ...]:
         return self.regularizer.phase(step)
@@ -322,7 +323,7 @@ class Adversarial(Game):
         """
         generator = torch.Generator().manual_seed(stream_seed(member.seed, "regularizer", chunk))
         drawn = self.regularizer.draw(generator, count, shape, torch.empty(0, dtype=dtype))
-        noise = {f"noise.{name}": values for name, values in drawn.items()}
+        noise = prefixed("noise", drawn)
         if self.objective.label_flip_probability:
             generator = torch.Generator().manual_seed(stream_seed(member.seed, "flip", chunk))
             drawn = torch.rand((2, count, shape[0] // self.packing_degree), generator=generator, dtype=dtype)
@@ -331,11 +332,8 @@ class Adversarial(Game):
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         theta, objective, of_generator = players["discriminator"], self.objective, player == "generator"
-        noise, state = (
-            {name.removeprefix(prefix): values for name, values in batch.items() if name.startswith(prefix)}
-            for prefix in ("noise.", "regularizer.")
-        )
-        noise |= state
+        state = under("regularizer", batch)
+        noise = under("noise", batch) | state
 
         def discriminate(points: Tensor, labels: Tensor | None = None) -> Any:
             return self.discriminate(theta, points) if labels is None else self.discriminate(theta, points, labels)
@@ -389,7 +387,7 @@ class Adversarial(Game):
                 aux |= self.regularizer.recorded(state)
         penalty = self.regularizer.weight_penalty(player, self.weights(player, players[player]))
         loss = loss if penalty is None else loss + penalty
-        return loss, aux | {f"regularizer.{name}": value for name, value in state.items()}
+        return loss, aux | prefixed("regularizer", state)
 
     def project(self, player: str, theta: Tensor) -> Tensor:
         weights = self.weights(player, theta)

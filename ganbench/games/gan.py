@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ganbench.architectures import Architecture, labels_fault, objective_refusal, packing_fault
+from ganbench.core.dotted_names import prefixed, under
 from ganbench.core.errors import GanbenchError
 from ganbench.core.random_streams import stream, stream_seed
 from ganbench.core.supplied import Supplied
@@ -114,14 +114,11 @@ class GAN(Adversarial):
         return super().has_buffers or any(network.buffers for network in self.networks.values())
 
     def start_buffers(self, member: Member) -> Buffers:
-        buffers = super().start_buffers(member) | {
-            f"{player}.{name}": value
-            for player, network in self.networks.items()
-            if network.buffers
-            for name, value in network.start_buffers(
-                initial_module(self.architecture, player, self.data, member.seed)
-            ).items()
-        }
+        buffers = super().start_buffers(member)
+        for player, network in self.networks.items():
+            if network.buffers:
+                module = initial_module(self.architecture, player, self.data, member.seed)
+                buffers |= prefixed(player, network.start_buffers(module))
         return buffers | self._first_passed(member)
 
     def _first_passed(self, member: Member) -> Buffers:
@@ -142,7 +139,7 @@ class GAN(Adversarial):
                 latent = torch.randn(self.batch_size, architecture.latent_size, generator=generator)
                 points = modules["generator"](latent, *labels["generator"])
             outputs = named_outputs(modules["discriminator"](points, *labels["discriminator"]))
-        return {f"generator.{name}": outputs[name] for name in architecture.passed_to_generator}
+        return prefixed("generator", {name: outputs[name] for name in architecture.passed_to_generator})
 
     @cached_property
     def numbers_per_batch(self) -> int:
@@ -276,21 +273,9 @@ class _Passes:
         """The outputs of a player's network, as `Network.apply` returns them."""
         network, key = self._networks[player], subkey(self._key, self._done)
         self._done += 1
-        before = {name: self.buffers[f"{player}.{name}"] for name in network.buffers}
-        outputs, after = network.apply(theta, before, key, *inputs)
-        self.buffers |= {f"{player}.{name}": value for name, value in after.items()}
+        outputs, after = network.apply(theta, under(player, self.buffers), key, *inputs)
+        self.buffers |= prefixed(player, after)
         return outputs
-
-
-def player_buffers(buffers: Mapping[str, Any], player: str) -> dict[str, Any]:
-    """The buffers of one player's network, by their names in its module.
-
-    Args:
-        buffers: the buffers of both networks, by player and name: `generator.1.running_mean`.
-        player: the player.
-    """
-    prefix = f"{player}."
-    return {name.removeprefix(prefix): value for name, value in buffers.items() if name.startswith(prefix)}
 
 
 def initial_module(architecture: Architecture, player: str, data: DataSpec, seed: int) -> torch.nn.Module:

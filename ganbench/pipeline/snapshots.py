@@ -12,10 +12,11 @@ import numpy as np
 from torch import nn
 
 from ganbench.core import result_files
+from ganbench.core.dotted_names import under
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.engine.modules import trained_module
-from ganbench.games.gan import GAN, player_buffers
+from ganbench.games.gan import GAN
 from ganbench.pipeline.execution.result_cache import group_of
 from ganbench.pipeline.plan import Plan
 from ganbench.study.grid import Run
@@ -52,7 +53,7 @@ class Snapshot:
 
     def module(self, player: str) -> nn.Module:
         """A player's network, in single precision and in evaluation mode."""
-        architecture, buffers = self.run.choice("architecture").build(), player_buffers(self.buffers, player)
+        architecture, buffers = self.run.choice("architecture").build(), under(player, self.buffers)
         return trained_module(architecture, player, self.data, self.players[player], buffers)
 
 

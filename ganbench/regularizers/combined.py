@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from torch import Generator, Tensor
 
 from ganbench.core import registry
+from ganbench.core.dotted_names import prefixed, under
 from ganbench.core.random_streams import stream_seed
 from ganbench.nn.sample import Outputs, Sample
 from ganbench.nn.weights import Weights
@@ -144,14 +145,13 @@ class Combined(Regularizer):
 
     def _named(self, of_part: Callable[[str, Any], dict[str, Tensor]]) -> dict[str, Tensor]:
         """The tensors of all parts, by the name of the part and their own."""
-        found = {name: of_part(name, part) for name, part in self.parts.items()}
-        return {f"{name}.{key}": value for name, values in found.items() for key, value in values.items()}
+        each = [prefixed(name, of_part(name, part)) for name, part in self.parts.items()]
+        return {name: value for values in each for name, value in values.items()}
 
 
 def _of(part: str, values: Noise) -> Noise:
     """The tensors of a part by their own names, and those that all parts share."""
-    own = {name.removeprefix(f"{part}."): value for name, value in values.items() if name.startswith(f"{part}.")}
-    return own | {name: value for name, value in values.items() if "." not in name}
+    return under(part, values) | {name: value for name, value in values.items() if "." not in name}
 
 
 def _sum(penalties: Any) -> Tensor | None:

@@ -26,6 +26,7 @@ from ganbench.contracts.data import judge_fault, load_checked
 from ganbench.contracts.losses_and_optimizers import objective_fault
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core import registry, strict_json
+from ganbench.core.dotted_names import under
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.pixels import floats
@@ -40,7 +41,7 @@ from ganbench.engine.sampler import Sampler
 from ganbench.engine.scoring import Scorer
 from ganbench.engine.train import train
 from ganbench.games import CHUNK, Adversarial, Game, Match, Member
-from ganbench.games.gan import GAN, initial_module, latent_points, player_buffers, trial_inputs
+from ganbench.games.gan import GAN, initial_module, latent_points, trial_inputs
 from ganbench.judges import JudgedExamples, judge_stored
 from ganbench.nn import inception
 from ganbench.nn.network import Network, disturbed
@@ -420,7 +421,7 @@ def test_trained_networks_give_the_same_examples_when_they_are_exported_and_load
     for player in GAN.players:
         start, *_, theta = result["snapshots"][player]
         assert not np.array_equal(start, theta), f"{name}: the {player} does not train"
-        buffers = {each: values[-1] for each, values in player_buffers(result["buffers"], player).items()}
+        buffers = {each: values[-1] for each, values in under(player, result["buffers"]).items()}
         module = trained_module(architecture, player, spec, theta, buffers)
         save_model(module, str(tmp_path / f"{player}.safetensors"))
         loaded = export.load(tmp_path, player)

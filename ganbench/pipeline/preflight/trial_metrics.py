@@ -12,6 +12,7 @@ from ganbench.analysis.columns import RUNS, SNAPSHOTS
 from ganbench.analysis.outcomes.mode_collapse import KL
 from ganbench.contracts.measuring import metric_fault
 from ganbench.contracts.steps import CPU
+from ganbench.core.dotted_names import under
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import join_words
 from ganbench.core.metric_info import MetricInfo, columns_fault, of_averages
@@ -22,7 +23,6 @@ from ganbench.engine.evaluate import evaluate
 from ganbench.engine.real_draws import smallest_split
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.scoring import Scorer, reference_examples
-from ganbench.games.gan import player_buffers
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.preflight.component_trials import ComponentTrials
 from ganbench.pipeline.preflight.trial_data import DataTrials
@@ -186,7 +186,7 @@ class MetricTrials:
         dataset, choice = run.choice("dataset"), run.choice("architecture")
         scorer = self._scorer(dataset)
         with self.components.attempt(f"grid: {run.method}", [choice, *self.plan.study.evaluate.metrics]):
-            generators, buffers = trees[0]["snapshots"]["generator"], player_buffers(trees[0]["buffers"], "generator")
+            generators, buffers = trees[0]["snapshots"]["generator"], under("generator", trees[0]["buffers"])
             sampler = Sampler(choice.build(), data, run.train.batch_size // run.train.accumulation_steps, CPU)
             average = trees[0].get("average", {}).get("generator")
             evaluate(scorer, sampler, run.seed, generators, buffers, SAMPLES, SHOWN, average)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganbench.core.dotted_names import under
 from ganbench.core.errors import GanbenchError
 from ganbench.core.recorder import bin_edges, series_names, snapshot_steps
 from ganbench.core.source_digests import digest
@@ -24,7 +25,6 @@ from ganbench.engine.scoring import Scorer
 from ganbench.engine.subpacks import release
 from ganbench.engine.train import Training, train
 from ganbench.games import Game, Member
-from ganbench.games.gan import player_buffers
 from ganbench.judges import JudgedExamples
 from ganbench.pipeline.execution.instantiation import TrainingSet, build_game, build_training
 from ganbench.pipeline.execution.limits import TooLong, limited
@@ -203,9 +203,7 @@ class Estimator:
         count = len(snapshot_steps(run.train.steps, **run.train.snapshots.model_dump()))
         member = run.member
         generator = game.start(member)["generator"].numpy()
-        buffers = {
-            name: value.numpy() for name, value in player_buffers(game.start_buffers(member), "generator").items()
-        }
+        buffers = {name: value.numpy() for name, value in under("generator", game.start_buffers(member)).items()}
         known = self._data(run.choice("dataset"))
         size = run.train.batch_size // run.train.accumulation_steps
         sampler = Sampler(run.choice("architecture").build(), data, size, self._device)

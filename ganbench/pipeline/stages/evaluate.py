@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ganbench.core import result_files
+from ganbench.core.dotted_names import under
 from ganbench.core.tree import Tree
 from ganbench.engine.evaluate import evaluate
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.scoring import Scorer, supported
-from ganbench.games.gan import player_buffers
 from ganbench.pipeline.execution import inception_weights, reference_files, result_cache
 from ganbench.pipeline.execution.checkpoints import checkpointed
 from ganbench.pipeline.execution.devices import acquire_device
@@ -73,7 +73,7 @@ def _scored(task: EvaluateTask, new: list[PackMember], context: JobContext) -> I
             run = result_cache.group_of(file, trained[member.digest])
             snapshots = result_files.descend(run, "snapshots")
             generators = result_files.descend(snapshots, "generator")  # read one by one
-            buffers = player_buffers(result_files.read_tree(result_files.descend(run, "buffers")), "generator")
+            buffers = under("generator", result_files.read_tree(result_files.descend(run, "buffers")))
             average = result_files.descend(run, "average", "generator") if "average" in run else None
             tree = evaluate(scorer, sampler, member.seed, generators, buffers, task.samples, shown, average)
             yield [(member, {**tree, "step": result_files.descend(snapshots, "step")[:], "about": about})]

@@ -11,6 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from ganbench.architectures.unpool import LEVELS
 from ganbench.contracts.networks import architecture_fault
+from ganbench.core.dotted_names import under
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.engine import sampler
@@ -18,7 +19,7 @@ from ganbench.engine.modules import resize_buffers, trained_module
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import train
 from ganbench.games import Match, Member
-from ganbench.games.gan import initial_module, latent_points, player_buffers
+from ganbench.games.gan import initial_module, latent_points
 from ganbench.nn.network import Network
 
 DATA = DataSpec((3, 16, 32), True, 12, 0)
@@ -245,7 +246,7 @@ def test_runs_train_together_as_alone_and_are_evaluated_with_their_own_corners(s
         for name, values in result["buffers"].items():
             np.testing.assert_array_equal(values, alone["buffers"][name])
         theta = result["snapshots"]["generator"][-1].astype(np.float32)
-        buffers = {name: values[-1] for name, values in player_buffers(result["buffers"], "generator").items()}
+        buffers = {name: values[-1] for name, values in under("generator", result["buffers"]).items()}
         monkeypatch.setattr(sampler, "BATCH", 6)  # in two parts, of which the second begins with the first corners
         made = Sampler(architecture, DATA, BATCH, CPU).examples(theta, buffers, member.seed, 10)
         module = trained_module(architecture, "generator", DATA, theta, buffers)

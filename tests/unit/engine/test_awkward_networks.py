@@ -14,13 +14,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ganbench.architectures import Architecture
 from ganbench.core import result_files
+from ganbench.core.dotted_names import under
 from ganbench.core.tree import Tree
 from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.modules import trained_module
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import TrainingProgress, train
 from ganbench.games import CHUNK, Match, Member
-from ganbench.games.gan import GAN, initial_module, latent_points, player_buffers
+from ganbench.games.gan import GAN, initial_module, latent_points
 from ganbench.nn.network import Network
 
 RING = part("dataset", "ring8", examples=256)
@@ -104,7 +105,7 @@ def test_a_pack_equals_its_runs_alone_and_a_loop_written_by_hand(layer):
         for player, module in by_hand(game, member, how.steps).items():
             theirs = Network.vector(module).numpy()
             np.testing.assert_allclose(result["snapshots"][player][-1], theirs, rtol=1e-10, atol=1e-10)
-            ours, known = player_buffers(result["buffers"], player), dict(module.named_buffers(remove_duplicate=False))
+            ours, known = under(player, result["buffers"]), dict(module.named_buffers(remove_duplicate=False))
             assert set(ours) == set(game.networks[player].buffers)
             for name, values in ours.items():
                 np.testing.assert_allclose(values[-1], known[name].numpy(), rtol=1e-10, atol=1e-10, err_msg=name)
@@ -141,7 +142,7 @@ def test_evaluation_draws_what_the_module_draws(layer):
     (result,) = train(game, how, MEMBERS[:1], device=CPU)
     sampler = Sampler(game.architecture, game.data, BATCH, CPU)
     for index, theta in enumerate(result["snapshots"]["generator"]):
-        buffers = {name: values[index] for name, values in player_buffers(result["buffers"], "generator").items()}
+        buffers = {name: values[index] for name, values in under("generator", result["buffers"]).items()}
         drawn = sampler.examples(theta, buffers, 0, 40)
         torch.rand(3)
         assert np.array_equal(drawn, sampler.examples(theta, buffers, 0, 40))

@@ -15,11 +15,12 @@ from torch.nn import functional as F
 
 from ganbench.architectures import Architecture
 from ganbench.contracts.networks import architecture_fault
+from ganbench.core.dotted_names import under
 from ganbench.engine.modules import resize_buffers, trained_module
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import train
 from ganbench.games import Match, Member
-from ganbench.games.gan import initial_module, latent_points, player_buffers
+from ganbench.games.gan import initial_module, latent_points
 from ganbench.nn.network import Network
 
 DIGITS = part("dataset", "digits")
@@ -213,7 +214,7 @@ def test_it_is_evaluated_and_exported_with_what_training_left(tmp_path):
     played = game(dtype=torch.float32)
     (result,) = train(played, training(30, dtype=torch.float32), MEMBERS[:1], device=CPU)
     theta = result["snapshots"]["generator"][-1]
-    buffers = {name: values[-1] for name, values in player_buffers(result["buffers"], "generator").items()}
+    buffers = {name: values[-1] for name, values in under("generator", result["buffers"]).items()}
     made = Sampler(played.architecture, DIGITS.spec, BATCH, CPU).examples(theta, buffers, 0, 20)
     module = trained_module(played.architecture, "generator", DIGITS.spec, theta, buffers)
     with torch.no_grad():

@@ -8,13 +8,14 @@ import torch
 from building import CPU, gan, part, training
 from conditional_networks import Conditional
 
+from ganbench.core.dotted_names import under
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec, Examples
 from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import train
 from ganbench.games import Member
-from ganbench.games.gan import balanced_labels, latent_points, player_buffers
+from ganbench.games.gan import balanced_labels, latent_points
 from ganbench.numerics.run_examples import RunExamples
 
 POINTS = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
@@ -50,7 +51,7 @@ def test_the_examples_of_the_evaluation_s_latent_points_are_those_of_the_evaluat
         points = samples.latent_points(k, 30)
         assert np.array_equal(points, latent_points(member.seed, 30, 3).numpy())
         for snapshot in (0, 1, -1):
-            buffers = {key: kept[snapshot] for key, kept in player_buffers(tree["buffers"], "generator").items()}
+            buffers = {key: kept[snapshot] for key, kept in under("generator", tree["buffers"]).items()}
             expected = sampler.examples(tree["snapshots"]["generator"][snapshot], buffers, member.seed, 30)
             assert np.array_equal(samples.generated(k, snapshot, points), expected)
     assert not np.array_equal(samples.generated(1, -1, points), samples.generated(0, -1, points))
