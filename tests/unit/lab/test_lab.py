@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from building import CPU, every_step, part, toy
 from documentation import blocks
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +25,8 @@ from ganbench import lab
 from ganbench.cli import app
 from ganbench.core.errors import GanbenchError
 from ganbench.dynamics.extragradient import Extragradient
+from ganbench.engine.train import train
+from ganbench.games import Member
 from ganbench.lab import terminal
 from ganbench.lab.component_specs import parse_component_spec
 from ganbench.optimizers.sgd import SGD
@@ -77,6 +80,23 @@ def test_a_lazy_penalty_counts_as_often_as_in_training(dynamics):
         game = dirac("r1(gamma=2.0)" if step % 4 == 0 else "none")
         alone = lab.play(game, dynamics, steps=1, **options | {"start": lazy[step]}).trajectory[0]
         np.testing.assert_allclose(lazy[step + 1], alone[1], rtol=1e-12)
+
+
+def test_the_laboratory_plays_a_lazy_penalty_as_studies_train_it():
+    """The Dirac-GAN, whose spiral would shrink far faster with the penalty at every step."""
+    regularizer = part("regularizer", "r1", gamma=1.0, every=8)
+    game = toy("dirac", regularizer=regularizer, initial_parameters=(1.0, 1.0))
+    (trained,) = train(game, every_step(400), [Member(0, None, 0.05)], device=CPU)
+    snapshots = np.concatenate([trained["snapshots"][player] for player in game.players], axis=1)
+    played = lab.play(
+        lab.game("dirac", objective="minimax", regularizer="r1(gamma=1,every=8)"),
+        "simultaneous",
+        learning_rate=0.05,
+        start=[1, 1],
+        steps=400,
+    )
+    np.testing.assert_array_equal(played.trajectory[0], snapshots)
+    assert np.linalg.norm(snapshots[-1]) > 5e-3
 
 
 def test_losses_are_those_at_the_parameters_of_the_same_row():
