@@ -151,6 +151,19 @@ def test_without_an_effect_p_values_are_uniform():
     assert np.mean(np.array(p_values) <= 0.05) < 0.1
 
 
+def test_bursts_of_events_are_no_effect():
+    """Four events in a row see one value of a slow series, not four."""
+    rng = np.random.default_rng(6)
+    p_values = []
+    for _ in range(200):
+        noise = rng.standard_normal((4, BINS + 39))
+        courses = [np.convolve(each, np.ones(40) / 40**0.5, "valid") for each in noise]
+        starts = (rng.integers(10, BINS - 20, (4, 1)) + np.arange(0, 12, 3)).tolist()
+        found = event_study(courses, starts, [5] * 4, before=5, after=10, draws=99, generator=rng)
+        p_values.append(found.p_value)
+    assert np.mean(np.array(p_values) <= 0.05) < 0.05 + 3 * (0.05 * 0.95 / 200) ** 0.5
+
+
 def test_an_effect_is_found_where_it_is():
     found = study(np.random.default_rng(3), 2.0)
     assert found.p_value == 1 / 200
