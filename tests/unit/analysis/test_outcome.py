@@ -447,6 +447,28 @@ def test_a_collapse_between_snapshots_is_dated_by_the_series(seed):
     assert after - truth > 4 * STEPS / BINS, "the snapshot alone would be far off"
 
 
+@pytest.mark.parametrize("course", ["drift", "decay", "walk", "step"])
+def test_only_a_step_of_the_series_dates_a_collapse(course):
+    """What drifts would be split in the middle."""
+    rng, at, dated = np.random.default_rng(1), np.arange(BINS) / BINS, 0
+    kl = make("healthy", 0).snapshots["mode_reverse_kl"].to_numpy().copy()
+    kl[-1] = np.log(10)
+    for _ in range(50):
+        series = {
+            name: {
+                "drift": 1 + at,
+                "decay": 1 + np.exp(-at * 4),
+                "walk": 5 + 0.1 * rng.standard_normal(BINS).cumsum(),
+                "step": 1 + (at > 0.7),
+            }[course]
+            + 0.02 * rng.standard_normal(BINS)
+            for name in ("real_output", "fake_output", "generator_gradient_norm", "generator_loss")
+        }
+        run = changed(measured(make("healthy", 0), mode_reverse_kl=kl), **series)
+        dated += found(run)["collapsed"].onset < STEPS
+    assert dated >= 48 if course == "step" else dated <= 3
+
+
 def test_a_mode_is_left_for_another():
     run = make("hopping", 3)
     finding = found(run)["cycling"]
