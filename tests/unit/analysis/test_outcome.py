@@ -820,3 +820,31 @@ def test_alternating_descent_on_xy_turns_whatever_the_phase(rate, bins):
         curves.loc[curves["series"] == name, ["min", "mean", "max"]] = np.repeat(values[:, None], 3, axis=1)
     run = replace(game(lambda t: 1.0 + 0 * t, bins=bins), curves=curves, initial_norms={"x": 1.0, "y": 1.0})
     assert classify_run(run).primary.outcome == "cycling"
+
+
+@pytest.mark.parametrize(("noise", "cycles"), [(0.0, (30, 30)), (1.0, (0, 2))])
+@pytest.mark.parametrize("bins", [10, 40, 200])
+def test_noise_around_an_equilibrium_is_no_cycle(bins, noise, cycles):
+    """2,000 alternating steps on xy: on an orbit, and from the equilibrium, damped, with gradients that are noisy."""
+    rng, steps, rate = np.random.default_rng(0), 2000, 0.1
+    players = np.full((2, 30), 1.0 - noise)
+    course = np.empty((steps, 4, 30))
+    for step in range(steps):
+        course[step, 2:] = np.abs(players)
+        for player, sign in ((0, 1), (1, -1)):
+            gradient = sign * players[1 - player] + noise * (0.3 * players[player] + rng.standard_normal(30))
+            course[step, player] = np.abs(gradient)
+            players[player] -= rate * gradient
+    names = ("x_gradient_norm", "y_gradient_norm", "x_parameter_norm", "y_parameter_norm")
+    parts = course.reshape(bins, steps // bins, 4, 30)
+    run, found_in = game(lambda t: 1.0 + 0 * t, bins=bins), 0
+    for seed in range(30):
+        for index, name in enumerate(names):
+            values = parts[:, :, index, seed]
+            columns = np.stack([values.min(axis=1), values.mean(axis=1), values.max(axis=1)], axis=1)
+            run.curves.loc[run.curves["series"] == name, ["min", "mean", "max"]] = columns
+        primary = classify_run(replace(run)).primary
+        found_in += primary.outcome == "cycling"
+        if primary.outcome == "undetermined":
+            assert "by a factor of" in primary.evidence
+    assert cycles[0] <= found_in <= cycles[1]
