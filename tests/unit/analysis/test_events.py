@@ -65,6 +65,20 @@ def test_noise_has_few_spikes():
     assert np.mean(counts) < 0.3
 
 
+@pytest.mark.parametrize(("width", "stated"), [(5, 0.05), (20, 0.14), (100, 0.26)])
+def test_false_alarms_of_spikes_are_as_frequent_as_stated(width, stated):
+    """Of log-normal noise in 200 bins; they grow with the number of steps in a bin."""
+    rng, first = np.random.default_rng(0), np.arange(200) * width + 1
+    alarms = 0
+    for _ in range(200):
+        loss = np.exp(0.5 * rng.standard_normal((200, width)))
+        run = Series(first, first + width - 1, loss.min(axis=1), loss.mean(axis=1), loss.max(axis=1))
+        found = spikes(run, deviations=6, gap=50)
+        alarms += bool(found)
+        assert sum(spike.size >= 10 for spike in found) < 3
+    assert alarms / 200 == pytest.approx(stated, abs=3 * (stated * (1 - stated) / 200) ** 0.5)
+
+
 def test_intervals_are_joined_across_gaps():
     assert merge([(1, 5), (8, 9), (20, 30), (22, 24)], 3) == [(1, 9), (20, 30)]
     assert merge([], 3) == []
