@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import made_up_runs as made_up
@@ -568,6 +569,22 @@ def test_whether_a_run_relapses_does_not_depend_on_how_often_one_looks(snapshots
     lost = constant.copy()
     lost[:, -snapshots // 4 :] *= 4
     assert np.mean([judged(course)[1] for course in lost]) > 0.9
+    if snapshots > 9:  # which hold no two relapses
+        calm = 0.15 * np.exp(0.1 * rng.standard_normal((200, snapshots)))
+        calm[:, 0] = 1.0
+        for begin in (0.4, 0.7):
+            calm[:, int(begin * snapshots) : int((begin + 0.15) * snapshots)] *= 4
+        assert np.mean([judged(course)[0] for course in calm]) > 0.85
+
+
+def test_of_many_snapshots_the_evidence_has_the_medians_that_decide():
+    steps = np.linspace(0, STEPS, 33).astype(int)
+    fd = np.r_[1000.0, np.full(27, 50.0), np.full(5, 400.0)]
+    fd[[10, -1]] = 1.0, 60.0  # single values, which decide nothing
+    kl = np.where(steps > 0, 0.05, 2.3)
+    run = replace(make("healthy", 0), snapshots=pd.DataFrame({"step": steps, "fd": fd, "mode_reverse_kl": kl}))
+    evidence = found(run)["forgetting"].evidence
+    assert re.fullmatch(r"running median of fd was 50 at step \d+ and is 400 at the end", evidence)
 
 
 @pytest.mark.parametrize("knows_noise", [False, True])
