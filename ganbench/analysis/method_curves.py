@@ -18,7 +18,7 @@ SURVIVAL = {
     "dataset": AXES["dataset"],
     "method": RUNS["method"],
     "step": "0, and every training step at which a run of the method failed or ended; what snapshots show is dated to"
-    " the first snapshot that shows it",
+    " the first one that shows it, or to a step of the recorded series since the one before",
     "at_risk": "number of its runs that had neither failed nor ended just before the step",
     "share": "share of its runs that have not been seen to fail, from this step until the next (Kaplan and Meier); a"
     " run that never learns is not seen to fail",

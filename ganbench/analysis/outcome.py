@@ -95,7 +95,9 @@ def _primary(run: RunEvidence, found: list[Finding], not_judged: dict[str, NotJu
         return Finding(UNDETERMINED, run.steps, f"trained all {run.steps} steps; {reasons}", 0.0)
     if found:
         return found[0]
-    reasons = list(dict.fromkeys(why.reason for name, why in not_judged.items() if infos[name].kind != "failure"))
+    unknown = {name: why.reason for name, why in not_judged.items() if not why.impossible}
+    unsettled = [reason for name, reason in unknown.items() if infos[name].kind != "failure"]
+    reasons = list(dict.fromkeys(unsettled or unknown.values()))
     why = join_words(reasons) if reasons else "it shows none of the outcomes"
     return Finding(UNDETERMINED, run.steps, f"trained all {run.steps} steps; {why}", 0.0)
 

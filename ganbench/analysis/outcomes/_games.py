@@ -1,4 +1,4 @@
-"""The way of a game of a few numbers, which has no noise: towards an equilibrium, away from it, or around it."""
+"""The way of a game of a few numbers: towards an equilibrium, away from it, or around it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ class GameTrend:
         norm_growth: the norm of the parameters in the last bin, over the initial one; 1 if that is zero.
         norm_change: the largest norm of the parameters in the last quarter, over that in the third.
         norm_onset: first step since which `norm_growth` exceeds its threshold, or the last step.
-        turns: changes of the direction in which the norm of a player's parameters moves, in the second half.
+        gradient_spread, norm_spread: the largest norm of the gradients, or of the parameters, in the last three
+            quarters, each quarter's over the smallest such. Players on an orbit come back to the same norms, which
+            those of noise do not.
     """
 
     half: int
@@ -40,7 +42,8 @@ class GameTrend:
     norm_growth: float
     norm_change: float
     norm_onset: int
-    turns: int
+    gradient_spread: float
+    norm_spread: float
 
     @property
     def grows(self) -> bool:
@@ -64,11 +67,16 @@ def trend_of(run: RunEvidence) -> GameTrend | None:
     if any(name not in run.series for name in names) or len(run.series[names[0]].mean) < MIN_BINS:
         return None
     series = run.series[names[0]]
-    gradients = _joint([run.series[name].mean for name in names[: len(run.players)]])
-    own = [run.series[name].mean for name in names[len(run.players) :]]
-    norms = _joint(own)
+    of_gradients, of_parameters = names[: len(run.players)], names[len(run.players) :]
+    gradients, norms = (_joint([run.series[name].mean for name in each]) for each in (of_gradients, of_parameters))
     half, quarter = len(norms) // 2, len(norms) - len(norms) // 4
-    parts = (gradients[len(norms) // 4 : half], gradients[half:quarter], gradients[quarter:])
+    quarters = slice(len(norms) // 4, half), slice(half, quarter), slice(quarter, None)
+    parts = [gradients[each] for each in quarters]
+    # By the largest norms within bins: means over bins of many steps are alike, of noise and of orbits.
+    gradient_spread, norm_spread = (
+        _spread([joint[each].max() for each in quarters])
+        for joint in (_joint([run.series[name].high for name in each]) for each in (of_gradients, of_parameters))
+    )
     courses = np.array([[part.max() for part in parts], [np.median(part) for part in parts]])
     start = float(np.sqrt(sum(norm**2 for norm in run.initial_norms.values())))
     beyond = norms >= run.settings.norm_growth * start
@@ -82,7 +90,8 @@ def trend_of(run: RunEvidence) -> GameTrend | None:
         norm_growth=_ratio(norms[-1], start),
         norm_change=_ratio(norms[quarter:].max(), norms[half:quarter].max()),
         norm_onset=last if onset is None else onset,
-        turns=max(_turns(each[half:]) for each in own),
+        gradient_spread=gradient_spread,
+        norm_spread=norm_spread,
     )
 
 
@@ -95,7 +104,6 @@ def _ratio(value: float, base: float) -> float:
     return float(value / base) if base > 0 else 1.0
 
 
-def _turns(values: np.ndarray) -> int:
-    moves = np.sign(np.diff(values))
-    moves = moves[moves != 0]
-    return int((np.diff(moves) != 0).sum())
+def _spread(values: list[float]) -> float:
+    """The largest of values over the smallest."""
+    return float(max(values) / max(min(values), 1e-300))

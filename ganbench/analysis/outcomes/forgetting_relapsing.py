@@ -45,7 +45,7 @@ class ForgettingRelapsing(Detector):
         if last.end is None and lost_again(progress, learned, run.settings)[-1]:
             best = progress.distances[last.best]
             text = (
-                f"{progress.metric} was {progress.values[last.best]:.4g} at step {progress.steps[last.best]} and is"
+                f"{progress.name} was {progress.values[last.best]:.4g} at step {progress.steps[last.best]} and is"
                 f" {progress.values[-1]:.4g} at the end"
             )
             confidence = margin(progress.last, run.settings.relapsed_ratio * best)
@@ -54,7 +54,7 @@ class ForgettingRelapsing(Detector):
         back = [each for each in found if each.end is not None]
         if len(back) >= 2:
             worst = max(each.worst for each in back)
-            text = f"{progress.metric} relapsed and recovered {len(back)} times, at worst to {worst:.4g} times its best"
+            text = f"{progress.name} relapsed and recovered {len(back)} times, at worst to {worst:.4g} times its best"
             onset = int(progress.steps[back[0].start])
             holds.append(Finding("relapsing", onset, text, margin(len(back) + 1, 2)))
         return holds

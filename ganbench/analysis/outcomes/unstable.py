@@ -21,10 +21,10 @@ class Unstable(Detector):
 
     A run-off holds in the last share of training; what returns was a spike. Spikes count if there are several, or if
     the loss stays where the last of them took it. A generator's loss in probabilities that stays high says that the
-    discriminator is sure of itself, which is another outcome: it must stay as high as a run-off. A game of a few
-    numbers has no noise, and there the norms decide: it is unstable if they have grown `norm_growth`-fold, or still
-    grow together with the gradients. A run in bins that are too few to show spikes, or a trend, is not judged unless it
-    is seen to be unstable.
+    discriminator is sure of itself, which is another outcome: it must stay as high as a run-off. In a game of a few
+    numbers the norms decide: it is unstable if they have grown `norm_growth`-fold, or still grow together with the
+    gradients. A run in bins that are too few to show spikes, or a trend, is not judged unless it is seen to be
+    unstable.
     """
 
     outcomes: ClassVar[tuple[OutcomeInfo, ...]] = (

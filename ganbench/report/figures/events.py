@@ -28,8 +28,9 @@ FIGURE = FigureInfo(
         " the method's runs with a hop there, whose largest value stands at the right, and so are all events of a"
         " method with more than thirty runs. Right: the mean course of the discriminator's loss and of the generator's"
         " gradient around the starts of spikes of the generator's loss, in robust standard deviations of a run; fewer"
-        " than five spikes have none. The band holds 95% of such means around as many random steps of the same runs,"
-        " of those that have the past which a spike stands out of; p is of one test over the whole window."
+        " than five spikes have none. The band holds 95% of such means where the spikes of each run are moved together"
+        " to other steps, of those that have the past which a spike stands out of; p is of one test over the whole"
+        " window."
     ),
 )
 

@@ -65,6 +65,20 @@ def test_noise_has_few_spikes():
     assert np.mean(counts) < 0.3
 
 
+@pytest.mark.parametrize(("width", "stated"), [(5, 0.05), (20, 0.14), (100, 0.26)])
+def test_false_alarms_of_spikes_are_as_frequent_as_stated(width, stated):
+    """Of log-normal noise in 200 bins; they grow with the number of steps in a bin."""
+    rng, first = np.random.default_rng(0), np.arange(200) * width + 1
+    alarms = 0
+    for _ in range(200):
+        loss = np.exp(0.5 * rng.standard_normal((200, width)))
+        run = Series(first, first + width - 1, loss.min(axis=1), loss.mean(axis=1), loss.max(axis=1))
+        found = spikes(run, deviations=6, gap=50)
+        alarms += bool(found)
+        assert sum(spike.size >= 10 for spike in found) < 3
+    assert alarms / 200 == pytest.approx(stated, abs=3 * (stated * (1 - stated) / 200) ** 0.5)
+
+
 def test_intervals_are_joined_across_gaps():
     assert merge([(1, 5), (8, 9), (20, 30), (22, 24)], 3) == [(1, 9), (20, 30)]
     assert merge([], 3) == []
@@ -149,6 +163,19 @@ def test_without_an_effect_p_values_are_uniform():
     p_values = [study(rng, 0.0).p_value for _ in range(200)]
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
     assert np.mean(np.array(p_values) <= 0.05) < 0.1
+
+
+def test_bursts_of_events_are_no_effect():
+    """Four events in a row see one value of a slow series, not four."""
+    rng = np.random.default_rng(6)
+    p_values = []
+    for _ in range(200):
+        noise = rng.standard_normal((4, BINS + 39))
+        courses = [np.convolve(each, np.ones(40) / 40**0.5, "valid") for each in noise]
+        starts = (rng.integers(10, BINS - 20, (4, 1)) + np.arange(0, 12, 3)).tolist()
+        found = event_study(courses, starts, [5] * 4, before=5, after=10, draws=99, generator=rng)
+        p_values.append(found.p_value)
+    assert np.mean(np.array(p_values) <= 0.05) < 0.05 + 3 * (0.05 * 0.95 / 200) ** 0.5
 
 
 def test_an_effect_is_found_where_it_is():

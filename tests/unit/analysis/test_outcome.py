@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import made_up_runs as made_up
@@ -447,6 +448,28 @@ def test_a_collapse_between_snapshots_is_dated_by_the_series(seed):
     assert after - truth > 4 * STEPS / BINS, "the snapshot alone would be far off"
 
 
+@pytest.mark.parametrize("course", ["drift", "decay", "walk", "step"])
+def test_only_a_step_of_the_series_dates_a_collapse(course):
+    """What drifts would be split in the middle."""
+    rng, at, dated = np.random.default_rng(1), np.arange(BINS) / BINS, 0
+    kl = make("healthy", 0).snapshots["mode_reverse_kl"].to_numpy().copy()
+    kl[-1] = np.log(10)
+    for _ in range(50):
+        series = {
+            name: {
+                "drift": 1 + at,
+                "decay": 1 + np.exp(-at * 4),
+                "walk": 5 + 0.1 * rng.standard_normal(BINS).cumsum(),
+                "step": 1 + (at > 0.7),
+            }[course]
+            + 0.02 * rng.standard_normal(BINS)
+            for name in ("real_output", "fake_output", "generator_gradient_norm", "generator_loss")
+        }
+        run = changed(measured(make("healthy", 0), mode_reverse_kl=kl), **series)
+        dated += found(run)["collapsed"].onset < STEPS
+    assert dated >= 48 if course == "step" else dated <= 3
+
+
 def test_a_mode_is_left_for_another():
     run = make("hopping", 3)
     finding = found(run)["cycling"]
@@ -546,6 +569,22 @@ def test_whether_a_run_relapses_does_not_depend_on_how_often_one_looks(snapshots
     lost = constant.copy()
     lost[:, -snapshots // 4 :] *= 4
     assert np.mean([judged(course)[1] for course in lost]) > 0.9
+    if snapshots > 9:  # which hold no two relapses
+        calm = 0.15 * np.exp(0.1 * rng.standard_normal((200, snapshots)))
+        calm[:, 0] = 1.0
+        for begin in (0.4, 0.7):
+            calm[:, int(begin * snapshots) : int((begin + 0.15) * snapshots)] *= 4
+        assert np.mean([judged(course)[0] for course in calm]) > 0.85
+
+
+def test_of_many_snapshots_the_evidence_has_the_medians_that_decide():
+    steps = np.linspace(0, STEPS, 33).astype(int)
+    fd = np.r_[1000.0, np.full(27, 50.0), np.full(5, 400.0)]
+    fd[[10, -1]] = 1.0, 60.0  # single values, which decide nothing
+    kl = np.where(steps > 0, 0.05, 2.3)
+    run = replace(make("healthy", 0), snapshots=pd.DataFrame({"step": steps, "fd": fd, "mode_reverse_kl": kl}))
+    evidence = found(run)["forgetting"].evidence
+    assert re.fullmatch(r"running median of fd was 50 at step \d+ and is 400 at the end", evidence)
 
 
 @pytest.mark.parametrize("knows_noise", [False, True])
@@ -798,3 +837,31 @@ def test_alternating_descent_on_xy_turns_whatever_the_phase(rate, bins):
         curves.loc[curves["series"] == name, ["min", "mean", "max"]] = np.repeat(values[:, None], 3, axis=1)
     run = replace(game(lambda t: 1.0 + 0 * t, bins=bins), curves=curves, initial_norms={"x": 1.0, "y": 1.0})
     assert classify_run(run).primary.outcome == "cycling"
+
+
+@pytest.mark.parametrize(("noise", "cycles"), [(0.0, (30, 30)), (1.0, (0, 2))])
+@pytest.mark.parametrize("bins", [10, 40, 200])
+def test_noise_around_an_equilibrium_is_no_cycle(bins, noise, cycles):
+    """2,000 alternating steps on xy: on an orbit, and from the equilibrium, damped, with gradients that are noisy."""
+    rng, steps, rate = np.random.default_rng(0), 2000, 0.1
+    players = np.full((2, 30), 1.0 - noise)
+    course = np.empty((steps, 4, 30))
+    for step in range(steps):
+        course[step, 2:] = np.abs(players)
+        for player, sign in ((0, 1), (1, -1)):
+            gradient = sign * players[1 - player] + noise * (0.3 * players[player] + rng.standard_normal(30))
+            course[step, player] = np.abs(gradient)
+            players[player] -= rate * gradient
+    names = ("x_gradient_norm", "y_gradient_norm", "x_parameter_norm", "y_parameter_norm")
+    parts = course.reshape(bins, steps // bins, 4, 30)
+    run, found_in = game(lambda t: 1.0 + 0 * t, bins=bins), 0
+    for seed in range(30):
+        for index, name in enumerate(names):
+            values = parts[:, :, index, seed]
+            columns = np.stack([values.min(axis=1), values.mean(axis=1), values.max(axis=1)], axis=1)
+            run.curves.loc[run.curves["series"] == name, ["min", "mean", "max"]] = columns
+        primary = classify_run(replace(run)).primary
+        found_in += primary.outcome == "cycling"
+        if primary.outcome == "undetermined":
+            assert "by a factor of" in primary.evidence
+    assert cycles[0] <= found_in <= cycles[1]
