@@ -190,7 +190,7 @@ def unconfirmable_proportion(test: Proportion, runs: int, tests: int) -> str | N
     Args:
         test: the test.
         runs: the number of runs that it selects.
-        tests: the number of statistical tests of the study, itself among them.
+        tests: the number of statistical tests that it is adjusted for, itself among them.
     """
     rare = test.at_least is None
     best = 0.0 if rare else 1.0
@@ -202,6 +202,6 @@ def unconfirmable_proportion(test: Proportion, runs: int, tests: int) -> str | N
     needed = runs_for_rate(best, test.limit, level=level)
     asked = f"at_{'most' if rare else 'least'} {test.limit:g}"
     by = f"more than {MAX_RUNS:,} runs" if needed is None else f"{needed:,} runs or more"
-    beside = f" (adjusted for the {tests} such tests of the study)" if tests > 1 else ""
+    beside = f" (adjusted for {tests} tests)" if tests > 1 else ""
     some = f" at most, those of them with {test.among} other than 0" if test.among is not None else ""
     return f"{asked} can be confirmed by {by}{beside}, but the test is about {runs:,}{some}; add seeds, or ask for less"

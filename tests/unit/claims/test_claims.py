@@ -773,6 +773,23 @@ def test_many_claims_are_decided_together():
     assert [each.verdict for each in decide(study, claims)] == ["confirmed"] * 3 + ["undecided"]
 
 
+def test_exploratory_claims_change_no_other_verdict_and_a_test_of_two_claims_counts_once():
+    """Nine of ten have p = 22/1024: beside three sure ones that were asked since they were seen, it would decide."""
+    study, claims = many(5, 9, 10, 10, 10)
+    planned, asked = claims[:2], [each.model_copy(update={"exploratory": True}) for each in claims[2:]]
+    alone, beside = decide(study, planned), decide(study, [*planned, *asked])
+    assert decide(study, claims)[1].verdict == "undecided"
+    for before, after in zip(alone, beside, strict=False):
+        assert after.tests[0].p_value_adjusted == before.tests[0].p_value_adjusted
+        assert after.verdict == before.verdict
+    every = [each.tests[0].p_value_adjusted for each in decide(study, claims)]
+    assert [each.tests[0].p_value_adjusted for each in beside][2:] == every[2:]
+    assert ", adjusted for 5 tests p = " in beside[2].tests[0].text
+    again = claims[1].model_copy(update={"id": "B", "exploratory": True})
+    twice = decide(study, [*planned, *asked, again])
+    assert [each.tests[0].p_value_adjusted for each in twice[2:]] == [*every[2:], every[1]]
+
+
 def test_where_other_claims_are_decided_fewer_runs_would_decide_one_more():
     """The level of the fourth of four decisions is four times that of the first (Benjamini and Yekutieli)."""
     first, last = [decide(*many(*others, 13, runs=20))[-1] for others in ([10, 10, 10], [20, 20, 20])]

@@ -390,7 +390,7 @@ def test_the_statistical_tests_of_a_study_are_tabled_with_their_runs_before_thes
         ),
         (  # 2 * 0.9^39 * (1 + 1/2) < 0.05 < 2 * 0.9^38 * (1 + 1/2)
             [{"at_least": 0.9}, {"at_least": 0.1}],
-            "at_least 0.9 can be confirmed by 39 runs or more (adjusted for the 2 such tests of the study), but",
+            "at_least 0.9 can be confirmed by 39 runs or more (adjusted for 2 tests), but",
         ),
         ([{"at_least": 0.9999}], "at_least 0.9999 can be confirmed by more than 10,000 runs, but the test is about 35"),
         ([{"at_least": 1}], "no number of runs can confirm this share; use 'bound' for that"),
