@@ -4,9 +4,9 @@ Deterministic tests check every run, and a single run that breaks the condition 
 did, and have no p-value. Statistical tests speak of runs that were not made. Each has a p-value, and decides where its
 p-value, adjusted for the tests of its family, is at most 5 %: see `families`. A null hypothesis has a p-value that was
 measured, which refutes it or leaves it undecided: evidence that was not found confirms nothing. Infinity counts as a
-number, because a diverged run is data; only means need finite numbers. NaN counts as a missing number, and a run
-without a number never helps to confirm a claim. Nor does a test that cannot be made yet help others: it counts with a
-p-value of 1, so that the missing runs of an unfinished study change no verdict.
+number, because a diverged run is data; only means need finite numbers, and without them ranks are compared. NaN counts
+as a missing number, and a run without a number never helps to confirm a claim. Nor does a test that cannot be made yet
+help others: it counts with a p-value of 1, so that the missing runs of an unfinished study change no verdict.
 """
 
 from __future__ import annotations
@@ -113,11 +113,13 @@ COLUMNS = {
     "missing": "number of these without a number",
     "expected": "effect that a statistical test was planned for: the share, or the difference of means, if the claim"
     " holds as claimed; empty where none is stated",
-    "runs_needed": "number of runs, of pairs or of runs of each group with which the test finds that effect with a"
-    " probability of 80%, at the level of the first of all statistical tests to be decided; where only some runs count,"
-    " of these; empty where it exceeds 10,000, or where no effect is stated",
+    "runs_needed": "number of runs, of pairs or of runs of each group, or of seeds where one has several runs, with"
+    " which the test finds that effect with a probability of 80%, at the level of the first to be decided of the tests"
+    " that it is adjusted for; where only some runs count, of these; empty where it exceeds 10,000, or where no effect"
+    " is stated",
     "value": "worst run's quantity (of a null hypothesis, the smallest p-value), proportion of runs (empty where it is"
-    " not known of all of them), or difference of means (the least one in an ordering)",
+    " not known of all of them), or difference of means (the least one in an ordering; empty where a run has no finite"
+    " number, so that ranks are compared)",
     "low": "smallest quantity, or lower bound of the 95% interval, which is not adjusted",
     "high": "largest quantity, or upper bound of the 95% interval, which is not adjusted",
     "p_value": "p-value of a statistical test, in both directions, 1 where it could not be made; empty for"

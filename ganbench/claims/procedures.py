@@ -74,8 +74,8 @@ def families(claims: Sequence[Claim]) -> dict[bool, tuple[tuple[str, ...], ...]]
 
     Tests of exploratory claims were asked since numbers had been seen, so that most of them are sure to be decided. Had
     they a part in the adjustment of the others, each would raise the level of these: with ten of them among ten
-    predictions of nothing, one of the ten comes true in 7% of studies, where one does in 2% without them. So predictions
-    are adjusted among themselves, and exploratory tests for all.
+    predictions of nothing, one of the ten comes true in 7% of studies, and in 2% without them. So predictions are
+    adjusted among themselves, and exploratory tests for all.
 
     Returns:
         By whether a claim is exploratory, the questions that its tests are adjusted with, each once.

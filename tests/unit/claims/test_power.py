@@ -102,6 +102,13 @@ def test_a_difference_is_found_with_the_power_that_simulation_finds():
     assert planned("difference", range(10), range(5, 15), expected=1.5, expected_std=1.2)[1] == "runs of each"
 
 
+def test_where_a_seed_has_several_runs_seeds_are_counted():
+    assert planned("proportion", [*range(10)] * 3, expected=1.0) == (10, "seeds", 6)
+    steps = {"expected": 1.5, "expected_std": 1.2}
+    assert planned("difference", [*range(10)] * 3, range(10), **steps)[:2] == (10, "pairs")
+    assert planned("difference", [*range(10)] * 3, range(5, 15), **steps)[:2] == (10, "seeds of each")
+
+
 def test_an_effect_that_is_plain_still_needs_the_runs_of_an_interval():
     assert planned("difference", range(4), range(4), expected=99.0, expected_std=1.0) == (4, "pairs", 10)
 
