@@ -2,11 +2,11 @@
 
 Deterministic tests check every run, and a single run that breaks the condition refutes them: they say what these runs
 did, and have no p-value. Statistical tests speak of runs that were not made. Each has a p-value, and decides where its
-p-value, adjusted for all statistical tests of the study, is at most 5 %. A null hypothesis has a p-value that was
+p-value, adjusted for the tests of its family, is at most 5 %: see `families`. A null hypothesis has a p-value that was
 measured, which refutes it or leaves it undecided: evidence that was not found confirms nothing. Infinity counts as a
-number, because a diverged run is data; only means need finite numbers. NaN counts as a missing number, and a run
-without a number never helps to confirm a claim. Nor does a test that cannot be made yet help others: it counts with a
-p-value of 1, so that the missing runs of an unfinished study change no verdict.
+number, because a diverged run is data; only means need finite numbers, and without them ranks are compared. NaN counts
+as a missing number, and a run without a number never helps to confirm a claim. Nor does a test that cannot be made yet
+help others: it counts with a p-value of 1, so that the missing runs of an unfinished study change no verdict.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted, level_of_next
-from ganbench.claims.procedures import PROCEDURES, efforts
+from ganbench.claims.procedures import PROCEDURES, efforts, families, question
 from ganbench.claims.quantities import Quantities
 from ganbench.claims.test_results import RunGroup, TestResult, TestStatistics, Verdict, subject
 from ganbench.core.formatting import format_p_value, join_words
@@ -51,12 +51,12 @@ def decide(collected: Collected, claims: Sequence[Claim]) -> list[Decision]:
     """
     quantities = Quantities(collected)
     tests = [[_result(quantities, tagged.test) for tagged in claim.tests] for claim in claims]
-    settled = _settle([result for results in tests for result in results])
+    settled = _settle(claims, [result for results in tests for result in results])
 
     def seeds(test: ClaimTest) -> list[pd.Series]:
         return [quantities.selected(selector)["seed"] for _, selector in test.selectors()]
 
-    planned = efforts([tagged.test for claim in claims for tagged in claim.tests], seeds)
+    planned = efforts(claims, seeds)
     done = iter([replace(result, planned=plan) for result, plan in zip(settled, planned, strict=True)])
     decisions = []
     for claim in claims:
@@ -67,15 +67,20 @@ def decide(collected: Collected, claims: Sequence[Claim]) -> list[Decision]:
     return decisions
 
 
-def _settle(results: Sequence[TestResult]) -> list[TestResult]:
-    """Decide the statistical tests of a study together, by p-values adjusted for their number."""
-    adjusted = false_discovery_adjusted([result.p_value for result in results])
-    tests = int((~np.isnan(adjusted)).sum())
-    rejected = int((adjusted <= LEVEL).sum())
+def _settle(claims: Sequence[Claim], results: Sequence[TestResult]) -> list[TestResult]:
+    """Decide the statistical tests of each family together, by p-values adjusted for their number."""
+    asked = [(claim.exploratory, question(tagged.test)) for claim in claims for tagged in claim.tests]
+    found = {test: result.p_value for (_, test), result in zip(asked, results, strict=True)}
+    adjusted = {
+        exploratory: dict(zip(family, false_discovery_adjusted([found[test] for test in family]), strict=True))
+        for exploratory, family in families(claims).items()
+    }
     settled = []
-    for result, p_value in zip(results, adjusted, strict=True):
-        text = result.text
+    for (exploratory, test), result in zip(asked, results, strict=True):
+        text, family = result.text, adjusted[exploratory]
+        p_value = family.get(test, math.nan)
         if not math.isnan(p_value):
+            tests, rejected = len(family), sum(each <= LEVEL for each in family.values())
             if result.p_value < 1 or not math.isnan(result.low):  # a comparison was made
                 text += f", {format_p_value(result.p_value)}"
                 text += f", adjusted for {tests} tests {format_p_value(p_value)}" if tests > 1 else ""
@@ -108,17 +113,20 @@ COLUMNS = {
     "missing": "number of these without a number",
     "expected": "effect that a statistical test was planned for: the share, or the difference of means, if the claim"
     " holds as claimed; empty where none is stated",
-    "runs_needed": "number of runs, of pairs or of runs of each group with which the test finds that effect with a"
-    " probability of 80%, at the level of the first of all statistical tests to be decided; where only some runs count,"
-    " of these; empty where it exceeds 10,000, or where no effect is stated",
+    "runs_needed": "number of runs, of pairs or of runs of each group, or of seeds where one has several runs, with"
+    " which the test finds that effect with a probability of 80%, at the level of the first to be decided of the tests"
+    " that it is adjusted for; where only some runs count, of these; empty where it exceeds 10,000, or where no effect"
+    " is stated",
     "value": "worst run's quantity (of a null hypothesis, the smallest p-value), proportion of runs (empty where it is"
-    " not known of all of them), or difference of means (the least one in an ordering)",
+    " not known of all of them), or difference of means (the least one in an ordering; empty where a run has no finite"
+    " number, so that ranks are compared)",
     "low": "smallest quantity, or lower bound of the 95% interval, which is not adjusted",
     "high": "largest quantity, or upper bound of the 95% interval, which is not adjusted",
     "p_value": "p-value of a statistical test, in both directions, 1 where it could not be made; empty for"
     f" {join_words(_CHECKED)}, which check every run and have none",
-    "p_value_adjusted": "the same, adjusted for all statistical tests of the study (false discovery rate, Benjamini and"
-    " Yekutieli): the test decides where it is at most 0.05",
+    "p_value_adjusted": "the same, adjusted for the statistical tests of claims that are not exploratory, or of an"
+    " exploratory claim for those of all claims (false discovery rate, Benjamini and Yekutieli): the test decides where"
+    " it is at most 0.05",
     "asked": "what was asked",
     "text": "the same as a sentence",
 }

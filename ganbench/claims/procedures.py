@@ -20,7 +20,7 @@ from ganbench.claims.run_tests import (
     proportion,
     unconfirmable_proportion,
 )
-from ganbench.claims.test_results import Effort, TestStatistics
+from ganbench.claims.test_results import Effort, TestStatistics, subject
 from ganbench.study.claim_tests import (
     Bound,
     ClaimTest,
@@ -30,6 +30,7 @@ from ganbench.study.claim_tests import (
     Ordering,
     Proportion,
 )
+from ganbench.study.claims import Claim
 
 Seeds = Callable[[ClaimTest], list[pd.Series]]  # the seeds of the runs of every group that a test selects
 
@@ -44,7 +45,7 @@ class Procedure:
             the level of the test in both directions; returns the runs present, and those with which it would be
             decided, with 80% power, if the effect is as stated.
         unconfirmable: of a kind that too few runs may keep from being confirmed whatever they show: takes a test, the
-            number of its runs and that of the study's statistical tests; returns why no result could confirm it, or
+            number of its runs and that of the tests it is adjusted for; returns why no result could confirm it, or
             None.
     """
 
@@ -63,18 +64,39 @@ PROCEDURES: dict[type[ClaimTest], Procedure] = {
 }
 
 
-def efforts(tests: Sequence[ClaimTest], seeds: Seeds) -> list[Effort | None]:
-    """Count the runs with which each of a study's tests would be decided, as the first of all that are.
+def question(test: ClaimTest) -> tuple[str, ...]:
+    """What a test asks of which runs: two tests with one question are one test, which two claims name."""
+    return tuple(subject(test).values())
+
+
+def families(claims: Sequence[Claim]) -> dict[bool, tuple[tuple[str, ...], ...]]:
+    """The statistical tests for whose number p-values are adjusted together.
+
+    Tests of exploratory claims were asked since numbers had been seen, so that most of them are sure to be decided. Had
+    they a part in the adjustment of the others, each would raise the level of these: with ten of them among ten
+    predictions of nothing, one of the ten comes true in 7% of studies, and in 2% without them. So predictions are
+    adjusted among themselves, and exploratory tests for all.
+
+    Returns:
+        By whether a claim is exploratory, the questions that its tests are adjusted with, each once.
+    """
+    asked = [(claim.exploratory, each.test) for claim in claims for each in claim.tests if each.test.statistical]
+    planned = (question(test) for exploratory, test in asked if not exploratory)
+    return {False: tuple(dict.fromkeys(planned)), True: tuple(dict.fromkeys(question(test) for _, test in asked))}
+
+
+def efforts(claims: Sequence[Claim], seeds: Seeds) -> list[Effort | None]:
+    """Count the runs with which each test of a study's claims would be decided, as the first of its family that is.
 
     Args:
-        tests: all tests of the study.
+        claims: all claims of the study.
         seeds: gives the seeds of the runs of every group that a test selects.
 
     Returns:
         By test, the runs present and needed; None for tests that check every run, which need no number of them, and for
         null hypotheses, of which a study states no effect.
     """
-    statistical = sum(test.statistical for test in tests)
-    level = level_of_next(statistical, 0) if statistical else LEVEL
-    plans = [(test, PROCEDURES[type(test)].plan) for test in tests]
-    return [plan and plan(test, seeds(test), level) for test, plan in plans]
+    levels = {flag: level_of_next(len(family), 0) if family else LEVEL for flag, family in families(claims).items()}
+    tests = [(levels[claim.exploratory], each.test) for claim in claims for each in claim.tests]
+    plans = [(PROCEDURES[type(test)].plan, test, level) for level, test in tests]
+    return [plan and plan(test, seeds(test), level) for plan, test, level in plans]

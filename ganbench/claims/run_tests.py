@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from ganbench.analysis.statistics.clustered_rates import SeedRate, seed_rate
 from ganbench.analysis.statistics.multiplicity import bonferroni, level_of_next
 from ganbench.analysis.statistics.rates import exact_interval, rate_test
 from ganbench.analysis.statistics.sample_sizes import MAX_RUNS, at_the_limit, enough, runs_for_rate
@@ -86,7 +87,8 @@ def _result_over_runs(
 def proportion(test: Proportion, group: RunGroup) -> TestStatistics:
     """Decide whether the share of runs on the required side of a limit is as large, or as small, as required.
 
-    The test is the exact binomial one. A run without a number may or may not belong to the share, and is counted as is
+    The test is the exact binomial one, of as many runs as the scatter between seeds makes them count for where a seed
+    has several. A run without a number may or may not belong to the share, and is counted as is
     worse for the verdict; so is a run of which it is not known whether it is `among` those that count.
     """
     selected, among = len(group.runs), ""
@@ -104,13 +106,20 @@ def proportion(test: Proportion, group: RunGroup) -> TestStatistics:
     if missing == total:
         return TestStatistics("undecided", f"none of {plural(total, 'run')} has a number", missing, 1.0)
     rare = test.at_least is None
-    above, below = rate_test(count, total, test.limit, unknown=missing)
-    low, high = exact_interval(count, total, unknown=missing)
+    seeds, rate = group.runs["seed"], None
+    if seeds.is_unique:
+        above, below = rate_test(count, total, test.limit, unknown=missing)
+        low, high = exact_interval(count, total, unknown=missing)
+    else:
+        rate, most = (seed_rate(events, seeds.to_numpy()) for events in (margin > 0, ~(margin <= 0)))
+        above, below = rate.p_values(test.limit)[0], most.p_values(test.limit)[1]
+        low, high = rate.interval()[0], most.interval()[1]
     verdict = "confirmed" if (below < above) == rare else "refuted"
     clauses = useless(group)
-    text = f"{count} of {plural(total, 'run')}{among}{clauses and f' ({clauses})'}"
+    of_seeds = f" of {plural(rate.seeds, 'seed')}" if rate else ""
+    text = f"{count} of {plural(total, 'run')}{of_seeds}{among}{clauses and f' ({clauses})'}"
     text += f": share {format_range(count / total, (count + missing) / total)}"
-    text += f", 95% exact interval {format_number(low)} to {format_number(high)}"
+    text += f", 95% {'' if rate else 'exact '}interval {format_number(low)} to {format_number(high)}"
     text += f" with {missing} without a number counted either way" if missing else ""
     against = np.where(margin > 0 if rare else margin <= 0, np.abs(margin), math.nan)
     worst = "" if np.isnan(against).all() else group.runs.index[np.nanargmax(against)]
@@ -124,18 +133,23 @@ def proportion(test: Proportion, group: RunGroup) -> TestStatistics:
         low=low,
         high=high,
         worst=worst,
-        effort=lambda level: _effort(value, test.limit, level, total),
+        effort=lambda level: _effort(value, test.limit, level, rate or total),
     )
 
 
-def _effort(share: float, limit: float, level: float, total: int) -> str:
+def _effort(share: float, limit: float, level: float, present: SeedRate | int) -> str:
     """How many runs would tell a share from a limit, or why no number is known that would."""
     if math.isnan(share):
         return "how many runs would decide it is not known while runs lack a number"
     if share == limit:
         return at_the_limit("share")
-    needed = enough(runs_for_rate(share, limit, level=level), total, "runs")
-    return f"{needed} would decide it, if the share is as seen"
+    runs = runs_for_rate(share, limit, level=level)
+    if isinstance(present, int):
+        return f"{enough(runs, present, 'runs')} would decide it, if the share is as seen"
+    if runs:  # and never fewer seeds than if all of them agreed
+        spread = math.ceil(runs * present.seeds / present.runs)
+        runs = max(spread, runs_for_rate(float(share > limit), limit, level=level))
+    return f"{enough(runs, present.seeds, 'seeds')} would decide it, if share and scatter are as seen"
 
 
 def null_hypothesis(test: NullHypothesis, group: RunGroup) -> TestStatistics:
@@ -175,11 +189,12 @@ def plan_proportion(test: Proportion, seeds: Sequence[pd.Series], level: float) 
         level: the level of the test, in both directions.
 
     Returns:
-        The runs present and needed.
+        The runs present and needed: their seeds where one has several, as if these were alike.
     """
     (runs,) = seeds
     needed = None if test.expected is None else runs_for_rate(test.expected, test.limit, level=level)
-    return Effort(len(runs), "runs", "a share", test.expected, needed, "" if test.among is None else test.among.text)
+    unit, among = "runs" if runs.is_unique else "seeds", "" if test.among is None else test.among.text
+    return Effort(runs.nunique(), unit, "a share", test.expected, needed, among)
 
 
 def unconfirmable_proportion(test: Proportion, runs: int, tests: int) -> str | None:
@@ -190,7 +205,7 @@ def unconfirmable_proportion(test: Proportion, runs: int, tests: int) -> str | N
     Args:
         test: the test.
         runs: the number of runs that it selects.
-        tests: the number of statistical tests of the study, itself among them.
+        tests: the number of statistical tests that it is adjusted for, itself among them.
     """
     rare = test.at_least is None
     best = 0.0 if rare else 1.0
@@ -202,6 +217,6 @@ def unconfirmable_proportion(test: Proportion, runs: int, tests: int) -> str | N
     needed = runs_for_rate(best, test.limit, level=level)
     asked = f"at_{'most' if rare else 'least'} {test.limit:g}"
     by = f"more than {MAX_RUNS:,} runs" if needed is None else f"{needed:,} runs or more"
-    beside = f" (adjusted for the {tests} such tests of the study)" if tests > 1 else ""
+    beside = f" (adjusted for {tests} tests)" if tests > 1 else ""
     some = f" at most, those of them with {test.among} other than 0" if test.among is not None else ""
     return f"{asked} can be confirmed by {by}{beside}, but the test is about {runs:,}{some}; add seeds, or ask for less"

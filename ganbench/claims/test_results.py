@@ -107,7 +107,7 @@ class TestResult(TestStatistics):
     """The result of one test of a claim: the runs that it selected, and the numbers that decided it."""
 
     kind: str
-    p_value_adjusted: float  # the p-value adjusted for all statistical tests of the study
+    p_value_adjusted: float  # the p-value adjusted for the tests of its family
     quantity: str
     selection: str
     runs: int  # number of runs selected; 1 for the study's own measurement

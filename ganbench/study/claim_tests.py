@@ -167,7 +167,8 @@ class Bound(ThresholdTest):
 
 
 class Proportion(ThresholdTest):
-    """The proportion of runs with the quantity on one side of a limit, by the exact binomial test."""
+    """The proportion of runs with the quantity on one side of a limit, by the exact binomial test. Where a seed has
+    several runs, these count as the scatter between seeds tells."""
 
     kind = "proportion"
     words = "share of runs"
@@ -238,7 +239,8 @@ class MeanTest(ClaimTest):
 
 
 class Difference(MeanTest):
-    """The difference of two groups' means lies on one side of a number, by a t test, of pairs where seeds are equal."""
+    """The difference of two groups' means lies on one side of a number, by a t test, of pairs where seeds are equal.
+    The runs of a seed are one value, their mean; where one is not finite, ranks are compared."""
 
     kind = "difference"
     words = "difference of means"

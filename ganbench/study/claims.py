@@ -41,7 +41,8 @@ class Claim(Section):
     """How the study decides the claim, what is true instead, or what a reader of the verdict has to know."""
     exploratory: bool = False
     """Whether the claim was asked after numbers of the runs that decide it had been seen. Such a verdict is no
-    prediction that came true: other runs have to show the same."""
+    prediction that came true: other runs have to show the same. Its tests are adjusted for the number of all tests, and
+    those of other claims among themselves."""
     tests: Annotated[tuple[TaggedTest, ...], min_entries(1)]
     """The tests that decide the claim; all of them must hold."""
 

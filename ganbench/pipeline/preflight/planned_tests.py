@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from rich.table import Table
 
-from ganbench.claims.procedures import PROCEDURES, efforts
+from ganbench.claims.procedures import PROCEDURES, efforts, families
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import plural
 from ganbench.pipeline.plan import Plan
@@ -16,8 +16,8 @@ from ganbench.study.selectors import matches
 def planned_tests(plan: Plan) -> Table | None:
     """Tabulate the statistical tests of a study's claims; None if it has none.
 
-    A test is decided with 80% power, at the level of the first of all statistical tests that is decided, if the effect
-    is as its study states.
+    A test is decided with 80% power, at the level of the first of its family that is decided, if the effect is as its
+    study states.
     """
     points = [run.point for run in plan.grid.runs]
 
@@ -26,7 +26,7 @@ def planned_tests(plan: Plan) -> Table | None:
         return [pd.Series([each["seed"] for each in points if matches(group, each)]) for group in groups]
 
     tests = [(claim, each.test) for claim in plan.study.claims for each in claim.tests]
-    found = efforts([test for _, test in tests], seeds)
+    found = efforts(plan.study.claims, seeds)
     rows = [(claim, test, effort) for (claim, test), effort in zip(tests, found, strict=True) if effort is not None]
     if not rows:
         return None
@@ -48,9 +48,9 @@ def refuse_unconfirmable(plan: Plan) -> None:
     """
     points = [run.point for run in plan.grid.runs]
     tests = [(claim, each.test) for claim in plan.study.claims for each in claim.tests]
-    statistical = sum(test.statistical for _, test in tests)
+    together = families(plan.study.claims)
     for claim, test in tests:
         if reason := PROCEDURES[type(test)].unconfirmable:
             runs = sum(matches(test.where, point) for point in points)
-            if fault := reason(test, runs, statistical):
+            if fault := reason(test, runs, len(together[claim.exploratory])):
                 raise GanbenchError(f"claims.{claim.id}.{test.kind}: {fault}.")

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from ganbench.analysis.statistics.rates import exact_interval, rate_test
 from ganbench.analysis.statistics.sample_sizes import runs_for_rate
 from ganbench.claims.decisions import COLUMNS, decide, decisions_table
-from ganbench.claims.mean_tests import MIN_RUNS
+from ganbench.claims.mean_tests import MIN_RUNS, _by_ranks
 from ganbench.claims.procedures import PROCEDURES
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
@@ -594,8 +594,11 @@ UP, DOWN = np.arange(10.0), np.arange(10.0)[::-1]  # equal in the mean, and pair
         (UP, DOWN, {"above": 0}, "undecided"),
         (UP, UP, {"below": 0}, "undecided"),
         (UP[:9], UP + 99, {"below": 0}, "undecided"),
-        ([*UP[:9], NAN], UP + 99, {"below": 0}, "undecided"),
-        (UP, [*UP[:9] + 99, INF], {"below": 0}, "undecided"),
+        ([*UP[:9], NAN], UP + 99, {"below": 0}, "confirmed"),
+        (UP, [*UP[:9] + 99, INF], {"below": 0}, "confirmed"),
+        (UP, [*UP[:9] + 99, -INF], {"below": 0}, "confirmed"),
+        (UP, [*UP[:5] + 99, *[NAN] * 5], {"below": 0}, "undecided"),
+        ([NAN] * 10, [INF] * 10, {"below": 0}, "undecided"),
     ],
 )
 def test_difference(first, second, limit, verdict, shift):
@@ -617,10 +620,53 @@ def test_equal_seeds_are_paired():
     assert paired.text == (
         "mean (game a) minus mean (game b): 1, 95% interval 1 to 1 (10 pairs of equal seed), p = 0.002; asked: above 0"
     )
-    for seeds in ([*range(20)], [0] * 20):
-        apart = part(two(noise + 1, noise, seeds=seeds), "difference", **BASELINE, above=0)
-        assert apart.verdict == "undecided"
-        assert "(10 and 10 runs)" in apart.text
+    apart = part(two(noise + 1, noise, seeds=[*range(20)]), "difference", **BASELINE, above=0)
+    assert apart.verdict == "undecided"
+    assert "(10 and 10 runs)" in apart.text
+
+
+def test_runs_of_one_seed_are_one_value_of_a_mean():
+    """Ten seeds at two settings each, of which two are no more evidence than one: what the second adds is the same."""
+    values, seeds = np.concatenate([UP + 0.1, UP + 0.3]), [*range(10)] * 2
+    study = two(values, DOWN, seeds=[*seeds, *range(10)])
+    found, single = (
+        part(each, "difference", **BASELINE, above=0) for each in (study, two(UP + 0.2, DOWN, seeds=seeds))
+    )
+    assert found.text.replace(", of 20 and 10 runs", "") == single.text.replace(" 1 and 0", "")
+    assert (found.value, found.low, found.p_value) == pytest.approx((single.value, single.low, single.p_value))
+    assert "(10 pairs of equal seed, of 20 and 10 runs)" in found.text
+    apart = part(two(values, DOWN, seeds=[*seeds, *range(10, 20)]), "difference", **BASELINE, above=0)
+    assert "(10 and 10 seeds, of 20 and 10 runs)" in apart.text
+    few = part(two(UP[:8], UP[:8] + 99, seeds=[0, 0, 1, 1, 2, 2, 3, 3] * 2), "difference", **BASELINE, below=0)
+    assert (few.verdict, few.p_value) == ("undecided", 1)
+    assert "without an interval: 4 seeds of (game a), and an interval needs 10 to keep its promise" in few.text
+
+
+@pytest.mark.parametrize("shift", [0, 1])  # paired by seed, or not
+def test_a_mean_without_a_number_is_decided_by_ranks_if_whatever_the_number_is(shift):
+    seeds = [*range(12), *range(shift, 12 + shift)]
+    up, far = np.arange(12.0), np.arange(12.0) + 99
+    lost = part(two([*up[:11], NAN], far, seeds=seeds), "difference", **BASELINE, below=0)
+    whole = part(two([*up[:11], INF], far, seeds=seeds), "difference", **BASELINE, below=0)
+    assert (lost.verdict, lost.missing, lost.p_value) == ("confirmed", 1, whole.p_value)
+    assert math.isnan(lost.value)
+    assert "1 of 12 runs of (game a) without a finite number; compared by " in lost.text
+    if not shift:
+        assert lost.p_value == min(rate_test(11, 12, 0.5))
+    half = part(two([*up[:6], *[NAN] * 6], far, seeds=seeds), "difference", **BASELINE, below=0)
+    assert half.verdict == "undecided"
+    assert "; how many runs would decide it is not known while runs lack a finite number; asked: " in half.text
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_equal_groups_of_which_runs_are_lost_are_told_apart_no_oftener_than_promised(paired):
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=(2, 1000, 12))
+    values[generator.random(values.shape) < 0.05] = NAN
+    found = [min(_by_ranks(one, two, 0.0, paired=paired)) for one, two in zip(*values, strict=True)]
+    assert np.mean(np.array(found) <= 0.05) <= 0.05
+    clear = [_by_ranks(one + 2, two, 0.0, paired=paired)[0] for one, two in zip(*values, strict=True)]
+    assert np.mean(np.array(clear) <= 0.05) > 0.6
 
 
 def test_unpaired_interval_is_the_normal_one_for_many_values():
@@ -643,7 +689,7 @@ def test_why_a_difference_is_undecided():
     assert few.value == -3
     assert np.isnan(few.low)
     lost = part(two(UP, [*UP[:8], NAN, INF]), "difference", **BASELINE, above=0)
-    assert "2 of 10 runs of (game b) without a finite number" in lost.text
+    assert "2 of 10 runs of (game b) without a finite number; compared by the sign test, these counting" in lost.text
 
 
 def test_a_difference_says_how_many_of_its_runs_failed_or_had_learned_nothing():
@@ -698,7 +744,8 @@ INCREASING = {"increasing": [{"game": "a"}, {"game": "b"}, {"game": "c"}]}
         ((UP, UP * 1.1 + 9, UP + 20), "confirmed"),
         ((UP, UP + 20, UP * 1.1 + 9), "refuted"),
         ((UP, UP * 1.1 + 9, DOWN * 1.1 + 9), "undecided"),
-        ((UP, UP * 1.1 + 9, [*UP[:9] + 20, NAN]), "undecided"),
+        ((UP, UP * 1.1 + 9, [*UP[:9] + 20, NAN]), "confirmed"),
+        ((UP, UP * 1.1 + 9, [*UP[:8] + 20, NAN, NAN]), "undecided"),
         ((UP + 20, UP * 1.1 + 9, [*UP[:9] + 20, NAN]), "refuted"),
         ((UP[:9], UP[:9] + 9, UP[:9] + 20), "undecided"),
     ],
@@ -713,6 +760,20 @@ def test_ordering(groups, verdict):
     if len(games) == 3 * MIN_RUNS:
         steps = np.diff([np.mean(values) for values in groups])
         assert found.value == pytest.approx(np.nanmin(steps))
+
+
+def test_runs_of_one_seed_are_no_more_seeds_of_a_share():
+    """Twelve runs in which the event happened of sixteen, as four seeds of four runs each would have it."""
+    values, seeds = [2.0] * 12 + [0.0] * 4, np.arange(16)
+    alone = part(collected(values, seed=seeds), "proportion", above=1, at_least=0.2)
+    found = part(collected(values, seed=seeds // 4), "proportion", above=1, at_least=0.2)
+    assert alone.p_value < 0.001
+    assert (found.p_value, found.low, found.high) == pytest.approx((2 * 0.0272, 0.1941, 0.9937), rel=1e-3)  # 3 of 4
+    assert found.text.startswith("12 of 16 runs of 4 seeds: share 0.75, 95% interval 0.194 to 0.994, p = 0.054; ")
+    assert "; about 8 seeds (4 more) would decide it, if share and scatter are as seen; asked" in found.text
+    lost = part(collected([*values[:15], NAN], seed=seeds // 4), "proportion", above=1, at_least=0.2)
+    assert lost.low == found.low
+    assert lost.high > found.high
 
 
 @pytest.mark.parametrize("scale", [1e-6, 0.01, 100.0])
@@ -771,6 +832,23 @@ def test_many_claims_are_decided_together():
     # Where other claims are clear, the same share decides: among three decisions the share of wrong ones is small.
     study, claims = many(19, 20, 20, 5, runs=20)
     assert [each.verdict for each in decide(study, claims)] == ["confirmed"] * 3 + ["undecided"]
+
+
+def test_exploratory_claims_change_no_other_verdict_and_a_test_of_two_claims_counts_once():
+    """Nine of ten have p = 22/1024: beside three sure ones that were asked since they were seen, it would decide."""
+    study, claims = many(5, 9, 10, 10, 10)
+    planned, asked = claims[:2], [each.model_copy(update={"exploratory": True}) for each in claims[2:]]
+    alone, beside = decide(study, planned), decide(study, [*planned, *asked])
+    assert decide(study, claims)[1].verdict == "undecided"
+    for before, after in zip(alone, beside, strict=False):
+        assert after.tests[0].p_value_adjusted == before.tests[0].p_value_adjusted
+        assert after.verdict == before.verdict
+    every = [each.tests[0].p_value_adjusted for each in decide(study, claims)]
+    assert [each.tests[0].p_value_adjusted for each in beside][2:] == every[2:]
+    assert ", adjusted for 5 tests p = " in beside[2].tests[0].text
+    again = claims[1].model_copy(update={"id": "B", "exploratory": True})
+    twice = decide(study, [*planned, *asked, again])
+    assert [each.tests[0].p_value_adjusted for each in twice[2:]] == [*every[2:], every[1]]
 
 
 def test_where_other_claims_are_decided_fewer_runs_would_decide_one_more():

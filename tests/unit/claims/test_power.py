@@ -30,6 +30,12 @@ def test_of(kind: str, **test):
 test_of.__test__ = False
 
 
+def claims_of(*tests: tuple[str, dict]) -> list[Claim]:
+    """A claim for each test, of the same kind as `test_of` makes it."""
+    given = {"proportion": SHARE, "null_hypothesis": {"quantity": "seeds.p"}}
+    return [claim(kind, given[kind] | test, id=f"A{index}") for index, (kind, test) in enumerate(tests)]
+
+
 def effort(kind: str, *seeds, level: float = 0.05, **test):
     asked = test_of(kind, **test)
     return PROCEDURES[type(asked)].plan(asked, [pd.Series(each) for each in seeds], level)
@@ -96,6 +102,13 @@ def test_a_difference_is_found_with_the_power_that_simulation_finds():
     assert planned("difference", range(10), range(5, 15), expected=1.5, expected_std=1.2)[1] == "runs of each"
 
 
+def test_where_a_seed_has_several_runs_seeds_are_counted():
+    assert planned("proportion", [*range(10)] * 3, expected=1.0) == (10, "seeds", 6)
+    steps = {"expected": 1.5, "expected_std": 1.2}
+    assert planned("difference", [*range(10)] * 3, range(10), **steps)[:2] == (10, "pairs")
+    assert planned("difference", [*range(10)] * 3, range(5, 15), **steps)[:2] == (10, "seeds of each")
+
+
 def test_an_effect_that_is_plain_still_needs_the_runs_of_an_interval():
     assert planned("difference", range(4), range(4), expected=99.0, expected_std=1.0) == (4, "pairs", 10)
 
@@ -108,18 +121,15 @@ def test_an_ordering_needs_more_than_one_of_its_steps():
 
 
 def test_the_level_is_that_of_the_first_rejection_among_all_statistical_tests():
-    tests = [test_of("proportion", expected=1.0)] * 4
+    tests = claims_of(*(("proportion", {"expected": 1.0, "above": limit}) for limit in range(4)))
     found = efforts(tests, lambda test: [pd.Series(range(20))])
     harmonic = 1 + 1 / 2 + 1 / 3 + 1 / 4
     assert [each.needed for each in found] == [int(np.ceil(np.log2(2 * 4 * harmonic / 0.05)))] * 4
 
 
 def test_a_null_hypothesis_states_no_effect_and_counts_among_the_statistical_tests():
-    null = claim("null_hypothesis", {"quantity": "seeds.p"}).tests[0].test
-    alone, beside = (
-        efforts(tests, lambda test: [pd.Series(range(20))])
-        for tests in ([test_of("proportion", expected=1.0)], [test_of("proportion", expected=1.0), null])
-    )
+    share, null = claims_of(("proportion", {"expected": 1.0}), ("null_hypothesis", {}))
+    alone, beside = (efforts(tests, lambda test: [pd.Series(range(20))]) for tests in ([share], [share, null]))
     assert beside[1] is None
     assert beside[0].needed > alone[0].needed
 
@@ -135,7 +145,8 @@ def test_of_a_share_of_some_runs_it_is_said_that_their_number_is_not_known():
 
 
 def test_words():
-    found = efforts([test_of("proportion", expected=0.9), test_of("proportion")], lambda test: [pd.Series(range(9))])
+    shares = claims_of(("proportion", {"expected": 0.9}), ("proportion", {}))
+    found = efforts(shares, lambda test: [pd.Series(range(9))])
     assert [str(each).partition(" ")[2] for each in found] == ["runs for a share of 0.9", "effect is stated"]
     tiny = effort("difference", range(9), range(9), expected=0.501, expected_std=9.0)
     assert str(tiny) == "more than 10,000 pairs for a difference of 0.501"

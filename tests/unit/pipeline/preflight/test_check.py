@@ -365,11 +365,11 @@ def test_the_statistical_tests_of_a_study_are_tabled_with_their_runs_before_thes
     assert table.title == "4 statistical tests of claims"
     rows = [*zip(*(column.cells for column in table.columns), strict=True)]
     assert {row[2] for row in rows} == {"path.growth"}
-    among = "of those with outcome.failed other than 0; 16 are selected at most"
+    among = "of those with outcome.failed other than 0; 8 are selected at most"
     # All of n fair coins fall alike with probability 2 / 2^n; the level is 0.05 / (4 (1 + 1/2 + 1/3 + 1/4)), 2 / 2^8.4.
     assert [(row[0], row[1], *row[3:]) for row in rows] == [
         ("A1", "proportion", "8 runs", "9 runs for a share of 1"),
-        ("A1", "proportion", "at most 16 runs", f"9 runs for a share of 1, {among}"),
+        ("A1", "proportion", "at most 8 seeds", f"9 seeds for a share of 1, {among}"),
         ("B2", "difference", "8 runs of each", "10 runs of each for a difference of 9"),
         ("B2", "proportion", "10 runs", "no effect is stated"),
     ]
@@ -390,7 +390,7 @@ def test_the_statistical_tests_of_a_study_are_tabled_with_their_runs_before_thes
         ),
         (  # 2 * 0.9^39 * (1 + 1/2) < 0.05 < 2 * 0.9^38 * (1 + 1/2)
             [{"at_least": 0.9}, {"at_least": 0.1}],
-            "at_least 0.9 can be confirmed by 39 runs or more (adjusted for the 2 such tests of the study), but",
+            "at_least 0.9 can be confirmed by 39 runs or more (adjusted for 2 tests), but",
         ),
         ([{"at_least": 0.9999}], "at_least 0.9999 can be confirmed by more than 10,000 runs, but the test is about 35"),
         ([{"at_least": 1}], "no number of runs can confirm this share; use 'bound' for that"),
