@@ -47,6 +47,17 @@ def noise_of(collected: Collected, dataset: str, metric: str) -> float:
     return np.nan if found is None else float(found["noise"])
 
 
+def untrained_of(collected: Collected, runs: pd.DataFrame, metric: str) -> pd.Series:
+    """What the untrained generators of runs score in a metric, at step 0, by run; runs without a finite value there are
+    left out."""
+    snapshots = collected.snapshots
+    if metric not in snapshots:
+        return pd.Series(dtype=np.float64)
+    first = snapshots[(snapshots["step"] == 0) & snapshots["run"].isin(runs["run"])].set_index("run")[metric]
+    values = pd.to_numeric(first).astype(np.float64)
+    return values[np.isfinite(values)]
+
+
 def noise_is_told(collected: Collected, dataset: str, metric: str) -> bool | None:
     """Whether a metric tells noise from the real examples of a data set, see `tells_noise`."""
     null = null_of(collected, dataset, metric)

@@ -10,7 +10,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import SETTING
 from ganbench.analysis.methods import final_values, healthy
-from ganbench.analysis.nulls import noise_is_told, noise_of, null_of
+from ganbench.analysis.nulls import noise_is_told, noise_of, null_of, untrained_of
 from ganbench.analysis.pairing import evenly_spread
 from ganbench.analysis.ranking import chance
 from ganbench.analysis.statistics.multiplicity import LEVEL
@@ -21,7 +21,7 @@ PARTS = {axis: axis for axis in ("architecture", "objective", "regularizer", "dy
 PARTS |= {"train": "training options"}
 MAX_NAMED = 4  # methods that a sentence names
 UNTRAINED_SHARE = 0.25  # of runs that end no better than they began, from which on it is said
-NEAR_NOISE = 0.5  # of the distance of noise, from which on examples are hardly better
+NEAR_NOISE = 0.5  # of the way from real data to noise, from which on examples are hardly better
 
 
 def cautions(collected: Collected, rows: pd.DataFrame, pairs: dict[str, tuple[pd.Series, bool]]) -> Iterator[str]:
@@ -57,13 +57,14 @@ def _blind_to_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
 def _near_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
     """That the healthy runs of the first method are hardly nearer to real data than noise is, if so."""
     dataset, metric = best["dataset"], best["metric"]
-    if pd.isna(metric) or collected.metrics[metric].best != "low":
-        return
-    if noise_is_told(collected, dataset, metric) is False:
+    if pd.isna(metric) or noise_is_told(collected, dataset, metric) is False:
         return
     runs = collected.runs[collected.runs["method"] == best["method"]]
     values, noise = final_values(runs[healthy(runs)], metric), noise_of(collected, dataset, metric)
-    if noise > 0 and len(values) and np.median(values) >= NEAR_NOISE * noise:
+    null = null_of(collected, dataset, metric)
+    real = null.mean if null else 0.0 if collected.metrics[metric].best == "low" else np.nan
+    way = noise - real
+    if len(values) and way and (np.median(values) - real) / way >= NEAR_NOISE:
         yield (
             f"Noise, independent numbers with the means and variances of the data, scores {format_number(noise)} in"
             f" {collected.metrics[metric].title}: the healthy runs of {best['method']}, at a median of"
@@ -74,12 +75,11 @@ def _near_noise(collected: Collected, best: pd.Series) -> Iterator[str]:
 def _no_better_than_untrained(collected: Collected, rows: pd.DataFrame) -> Iterator[str]:
     """That many runs score no better at their end than their own generators did before the first step, if so."""
     metric = rows.iloc[0]["metric"]
-    if pd.isna(metric) or collected.metrics[metric].best == "none" or metric not in collected.snapshots:
+    if pd.isna(metric) or collected.metrics[metric].best == "none":
         return
-    runs = collected.runs[collected.runs["method"].isin(rows["method"])].set_index("run")
-    first = collected.snapshots[collected.snapshots["step"] == 0].set_index("run")[metric].dropna()
-    first = first[first.index.isin(runs.index)]
-    last = pd.Series(final_values(runs.loc[first.index], metric), index=first.index)
+    runs = collected.runs[collected.runs["method"].isin(rows["method"])]
+    first = untrained_of(collected, runs, metric)
+    last = pd.Series(final_values(runs.set_index("run").loc[first.index], metric), index=first.index)
     better = last > first if collected.metrics[metric].best == "high" else last < first
     count = int((~better).sum())  # without a value too
     if len(first) and count >= UNTRAINED_SHARE * len(first):

@@ -10,10 +10,10 @@ from ganbench.analysis.columns import OUTCOMES
 from ganbench.analysis.failures import not_judged
 from ganbench.analysis.median_words import median_words
 from ganbench.analysis.methods import measured_metrics
-from ganbench.analysis.nulls import noise_of, null_of
+from ganbench.analysis.nulls import noise_of, null_of, untrained_of
 from ganbench.analysis.outcome import ESSENTIAL
 from ganbench.analysis.settings import AXIS_WORDS, ranked, runs_at, varying
-from ganbench.core.formatting import FEW, format_number, format_percent, format_range
+from ganbench.core.formatting import FEW, format_median, format_number, format_percent, format_range
 from ganbench.core.metric_info import MetricInfo
 
 
@@ -27,7 +27,7 @@ def method_tables(collected: Collected, table: pd.DataFrame, name: str) -> dict[
 
     Returns:
         The axes that tell the settings apart, a row of outcomes and one of scores per setting, the metrics with their
-        better ends, and what real data and noise score.
+        better ends, and what real data, noise and the method's untrained generators score.
     """
     rows = table[table["method"] == name]
     metrics, outcomes = measured_metrics(collected, name), occurring(collected.runs)
@@ -38,6 +38,7 @@ def method_tables(collected: Collected, table: pd.DataFrame, name: str) -> dict[
         "scores": value_rows(rows, metrics, collected),
         "nulls": _null_cells(rows, metrics, collected),
         "noise": _noise_cells(rows, metrics, collected),
+        "untrained": _untrained_cells(collected, name, metrics),
     }
 
 
@@ -81,6 +82,13 @@ def _noise_cells(rows: pd.DataFrame, metrics: list[str], collected: Collected) -
     """What noise scores in each metric; empty if that is known of none."""
     values = [noise_of(collected, rows["dataset"].iloc[0], metric) for metric in metrics]
     return [] if np.isnan(values).all() else ["–" if np.isnan(value) else format_number(value) for value in values]
+
+
+def _untrained_cells(collected: Collected, name: str, metrics: list[str]) -> list[str]:
+    """The median over a method's runs of what their untrained generators score; empty if that is known of none."""
+    runs = collected.runs[collected.runs["method"] == name]
+    values = [untrained_of(collected, runs, metric) for metric in metrics]
+    return [format_median(each.median(), list(each)) for each in values] if any(map(len, values)) else []
 
 
 def value_rows(rows: pd.DataFrame, metrics: list[str], collected: Collected) -> list[dict[str, object]]:

@@ -77,14 +77,14 @@ def _ranking(item: dict) -> PaperTable:
         [f"Median {item['metric']} ({', '.join(item['hints'])})", "P(better than the next)"] if item["metric"] else []
     )
     rows = []
-    for row in item["rows"]:
+    for row in item["rows"] + item["beside"]:
         cells = [row["rank"], row["method"], _cell(row["healthy"], row["bounds"]), row["others"]]
         cells += [_cell(row["median"], row["interval"]), _cell(row["chance"], row["chance_bounds"])]
         rows.append([*cells[: len(heads)], _cell(row["apart"], row["effort"])])
     caption = (
         f"Ranking of {item['caption']} In parentheses: 95% intervals, Wilson's of the share of healthy runs, of order"
         " statistics for the median, in which failed runs are worse than any, and Clopper and Pearson's of the"
-        f" probability. {item['text']} {item['sure']}"
+        f" probability; of real data the interval of 95% of samples. {item['text']} {item['sure']}"
     )
     return PaperTable(item["dataset"], caption.strip(), [*heads, "Significantly different from the next"], rows)
 

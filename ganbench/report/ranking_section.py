@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.median_words import median_words
+from ganbench.analysis.nulls import noise_of, null_of, untrained_of
 from ganbench.analysis.ranking import pair_of, ranking
 from ganbench.analysis.ranking_sentences import answers, effort_words, few_words, undecidable
 from ganbench.analysis.ranking_tests import ranking_tests
-from ganbench.core.formatting import format_duration, format_median, format_percent, format_range, plural
+from ganbench.analysis.statistics.medians import median_interval
+from ganbench.core.formatting import format_duration, format_median, format_number, format_percent, format_range, plural
 from ganbench.report.method_tables import hint
 from ganbench.report.run_counts import counted
 
+OF_NEXT = ("chance", "chance_bounds", "apart", "effort")  # texts of a method beside the next
+OF_METHOD = ("rank", "method", "healthy", "bounds", "others", "median", "interval", "time", *OF_NEXT)
 MACHINE = ("device", "processor", "threads")  # what training times compare on alone
 
 
@@ -23,8 +29,8 @@ def rankings(collected: Collected) -> list[dict]:
     Returns:
         By data set: its name, the method that comes first, whether there is a choice, the answer with what it rests on,
         cautions, the title of the metric, what its medians are over and whether lower or higher is better, a caption
-        that counts the runs, whether runs were trained on one device, so that their times compare, and a row of texts
-        per method.
+        that counts the runs, whether runs were trained on one device, so that their times compare, a row of texts per
+        method, and such rows of what medians are to be seen beside, of which nothing but the score is known.
     """
     tests = ranking_tests(collected)
     table = ranking(collected, tests)
@@ -50,6 +56,7 @@ def rankings(collected: Collected) -> list[dict]:
                 "caption": f"{plural(len(rows), 'method')} on {answer.dataset}: {counted(runs)}.",
                 "timed": not any(runs[column].nunique(dropna=False) > 1 for column in MACHINE),
                 "rows": [_row(collected, row, tests) for _, row in rows.iterrows()],
+                "beside": [] if info is None else list(_beside(collected, answer.dataset, runs, metric)),
             }
         )
     return shown
@@ -76,7 +83,7 @@ def _row(collected: Collected, row: pd.Series, tests: pd.DataFrame) -> dict[str,
         else median_words(runs, row["metric"], collected.metrics[row["metric"]]),
         "interval": format_range(row["median_low"], row["median_high"]) if np.isfinite(bounds).any() else "",
         "time": format_median(seconds.median(), list(seconds), format_duration),
-        **{"chance": "", "chance_bounds": "", "apart": "", "effort": ""},
+        **dict.fromkeys(OF_NEXT, ""),
     }
     if pd.isna(row["next"]):
         return found
@@ -85,6 +92,22 @@ def _row(collected: Collected, row: pd.Series, tests: pd.DataFrame) -> dict[str,
         found["chance"] = format_percent(row["next_improvement"])
         found["chance_bounds"] = format_range_of_shares(row["next_low"], row["next_high"])
     return found | _apart(row, pair)
+
+
+def _beside(collected: Collected, dataset: str, runs: pd.DataFrame, metric: str) -> Iterator[dict[str, str]]:
+    """What real data, noise and the untrained generators of all these runs score, as far as it is known."""
+    null, noise = null_of(collected, dataset, metric), noise_of(collected, dataset, metric)
+    untrained = untrained_of(collected, runs, metric).to_numpy()
+    found = {}
+    if null is not None:
+        found["real data"] = (format_number(null.mean), null.low, null.high)
+    if np.isfinite(noise):
+        found["noise"] = (format_number(noise), np.nan, np.nan)
+    if len(untrained):
+        found["untrained generators"] = (format_median(np.median(untrained), untrained), *median_interval(untrained))
+    for name, (median, low, high) in found.items():
+        interval = format_range(low, high) if low < high else ""
+        yield dict.fromkeys(OF_METHOD, "") | {"method": name, "median": median, "interval": interval}
 
 
 def _apart(row: pd.Series, pair: pd.Series) -> dict[str, str]:

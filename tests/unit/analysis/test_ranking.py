@@ -355,20 +355,30 @@ def test_a_recommendation_names_what_speaks_against_it(collected):
 
 
 def test_healthy_runs_that_are_hardly_nearer_to_real_data_than_noise_are_said_to_be(collected):
-    """Noise scores 12, and real data 1.5 to 1.9; half of it is 6. Twelve runs from 1 on have a median of 6.5."""
+    """Noise scores 12, and real data 1.7; half-way is 6.85. Twelve runs from 1 on have a median of 6.5."""
     nulls = collected.nulls
 
     def told(value: float, nulls: pd.DataFrame = nulls) -> list[str]:
         made = study(collected, {"a": {ONE: runs("f" * 12, value=value)}, "b": {ONE: runs("c" * 12)}})
         return [each for each in answer(replace(made, nulls=nulls)).cautions if each.startswith("Noise")]
 
-    (caution,) = told(1.0)
+    (caution,) = told(2.0)
     assert "scores 12 in" in caution
-    assert "the healthy runs of a, at a median of 6.5" in caution
-    assert told(0.0) == []
-    assert told(1.0, nulls.assign(noise=2.5)) == [], "three widths beyond real data, which is not told apart"
-    assert told(1.0, nulls.assign(noise=np.nan)) == []
-    assert told(1.0, nulls.assign(low=np.nan, high=np.nan)) == [caution], "noise needs no null"
+    assert "the healthy runs of a, at a median of 7.5" in caution
+    assert told(1.0) == []
+    assert told(2.0, nulls.assign(noise=2.5)) == [], "three widths beyond real data, which is not told apart"
+    assert told(2.0, nulls.assign(noise=np.nan)) == []
+    assert told(2.0, nulls.assign(low=np.nan, high=np.nan)) == [caution], "noise needs no null"
+
+
+@pytest.mark.parametrize(("value", "told"), [(11.0, 1), (14.0, 0)])
+def test_so_are_those_of_a_metric_of_which_more_is_better(collected, value, told):
+    """Noise scores 12, and real data 25; half-way is 18.5. Twelve runs from 11 on have a median of 16.5."""
+    made = study(collected, {"a": {ONE: runs("f" * 12, value=value)}, "b": {ONE: runs("c" * 12)}})
+    nulls = collected.nulls.assign(mean=25.0, low=24.9, high=25.1)
+    metrics = {"fd": replace(collected.metrics["fd"], best="high")}
+    cautions = answer(replace(made, nulls=nulls, metrics=metrics)).cautions
+    assert len([each for each in cautions if each.startswith("Noise")]) == told
 
 
 def test_a_metric_that_cannot_tell_noise_from_the_data_does_not_lead(collected):

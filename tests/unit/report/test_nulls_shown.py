@@ -18,6 +18,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.findings import Statement, findings
 from ganbench.analysis.nulls import NullInterval, noise_of, null_of
 from ganbench.analysis.settings import settings_table
+from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report import figures, html
 from ganbench.report.plotting.null_band import draw_noise, draw_null, noise_legend, null_legend, shown_with
@@ -167,10 +168,17 @@ def test_the_page_marks_medians_within_their_null_and_ends_with_real_data(collec
     everything = with_null(collected, 0, 1e6)
     html.render(everything, collected_example.study(), tmp_path, shown, tmp_path / "report.html")
     page = Path(tmp_path / "report.html").read_text()
-    rows = re.findall(r'<tr class="null">.*?</tr>', page)
-    assert len(rows) == 2 * everything.runs["method"].nunique()
-    assert all(">real data</th>" in row and "<small>0 to 1e6</small>" in row for row in rows[::2])
-    assert all(">noise</th>" in row and '<td class="n">12</td>' in row for row in rows[1::2])
+    ranked, scored = page.split('<section id="overview">')
+    rows = re.findall(r'<tr class="null">.*?</tr>', scored)
+    assert len(rows) == 3 * everything.runs["method"].nunique()
+    assert all(">real data</th>" in row and "<small>0 to 1e6</small>" in row for row in rows[::3])
+    assert all(">noise</th>" in row and '<td class="n">12</td>' in row for row in rows[1::3])
+    first = everything.snapshots[everything.snapshots["step"] == 0].groupby("method", sort=False)["fd"].median()
+    for row, median in zip(rows[2::3], first, strict=True):
+        assert ">untrained</th>" in row
+        assert f'<td class="n">{format_number(median)}</td>' in row
+    beside = re.findall(r'<tr class="null">.*?scope="row">(.*?)</th>', ranked)
+    assert beside == ["real data", "noise", "untrained generators"] * everything.runs["dataset"].nunique()
     assert page.count('class="alike"') > 3
     html.render(with_null(collected, 0, 0.01), collected_example.study(), tmp_path, shown, tmp_path / "other.html")
     far = Path(tmp_path / "other.html").read_text()
