@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,15 +14,17 @@ from matplotlib.figure import Figure
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import SETTING
-from ganbench.analysis.comparisons import at_common_settings, methods_by_dataset
+from ganbench.analysis.comparisons import at_common_settings
 from ganbench.analysis.methods import final_losses, headline
 from ganbench.analysis.pairing import keys, paired_runs
+from ganbench.analysis.ranking import ranking
+from ganbench.analysis.ranking_tests import ranking_tests
 from ganbench.analysis.statistics.medians import median_interval
 from ganbench.core.formatting import format_number, plural
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.many_runs import MAX_SINGLE, draw_values
 from ganbench.report.plotting.method_lines import COLOURS, data_title
-from ganbench.report.plotting.style import INK, QUIET, REFERENCE, describe, nothing, plain_ticks
+from ganbench.report.plotting.style import INK, REFERENCE, describe, nothing, plain_ticks
 
 FIGURE = FigureInfo(
     title="Methods in pairs of equal seeds",
@@ -36,13 +38,15 @@ FIGURE = FigureInfo(
         " the other, counted at the edge on its side, with a triangle each of thirty pairs or fewer. Pairs in which"
         " both did are ties. The numbers above the panel are of all pairs. The dark bar is the 95% interval of the"
         " median over all pairs, failures included, and is not drawn where it is infinite or where there are fewer"
-        " than six pairs. The pairs of methods with the most one-sided wins are shown, six at most of a data set;"
-        " methods are compared by the primary metric."
+        " than six pairs. Six pairs of methods at most are shown of a data set: those of neighbours in the ranking, and"
+        " then those with the most one-sided wins; the first of each is the one that ranks higher. Methods are compared"
+        " by the primary metric."
     ),
 )
 
 MAX_COLUMNS = 6  # pairs of methods of a data set
 LETTERS = 17  # of a method's name per inch of a column
+BESIDE, COUNTED = 0.1, 0.3  # room beyond the differences, and where pairs are counted there, in widths of their range
 WIDE = 30.0  # times the middle distance from 0, beyond which differences need a scale that is linear around 0 alone
 
 
@@ -69,22 +73,27 @@ class Pairs:
 def draw(collected: Collected) -> Figure:
     """One panel per data set, one column of dots per pair of methods."""
     shown = {}
-    for dataset, names in methods_by_dataset(collected):
+    for dataset, rows in ranking(collected, ranking_tests(collected)).groupby("dataset", sort=False):
+        names = list(rows["method"])
         found = list(_paired(collected, names))
+        neighbours = set(pairwise(names))
         found.sort(key=lambda pairs: -abs(pairs.wins[0] - pairs.wins[1]) / len(pairs.names))
+        found.sort(key=lambda pairs: names.index(pairs.methods[0]) if pairs.methods in neighbours else len(names))
         if found:
-            shown[dataset] = found[:MAX_COLUMNS]
+            shown[dataset] = found
     if not shown:
         return nothing("No two methods of a data set have runs in pairs, alike in setting and seed, with a score.")
-    widest, seen = max(map(len, shown.values())), []
+    widest, seen = min(MAX_COLUMNS, max(map(len, shown.values()))), []
     column = max(1.7, min(2.7, 9.6 / widest))
     figure = Figure(figsize=(max(5.0, column * widest + 1.0), 3.6 * len(shown) + 0.3), layout="constrained")
     panels = figure.subplots(len(shown), 1, squeeze=False).ravel()
-    for axes, (dataset, found) in zip(panels, shown.items(), strict=True):
+    for axes, (dataset, every) in zip(panels, shown.items(), strict=True):
+        found = every[:MAX_COLUMNS]
         info = collected.metrics[headline(collected, found[0].methods[0])]
         sign = -1.0 if info.best == "high" else 1.0
         _panel(axes, found, sign, letters=int(LETTERS * column))
-        data_title(axes, dataset, pad=22)
+        left = f"{len(found)} of {len(every)} pairs of methods are shown" if len(found) < len(every) else ""
+        data_title(axes, dataset, left, pad=32)
         below, above = ("second", "first") if sign > 0 else ("first", "second")
         seen += [f"first {each.methods[0]}, second {each.methods[1]}: {_won(each)}" for each in found]
         axes.set_ylabel(f"difference in {info.title}\n← {below} better      {above} better →")
@@ -93,7 +102,7 @@ def draw(collected: Collected) -> Figure:
 
 
 def _paired(collected: Collected, names: list[str]) -> Iterator[Pairs]:
-    """Every two of some methods of one data set whose runs come in pairs."""
+    """Every two of some methods of one data set whose runs come in pairs, in the order of the methods."""
     metric = headline(collected, names[0])
     if metric is None:
         return
@@ -111,11 +120,14 @@ def _panel(axes: Axes, found: list[Pairs], sign: float, letters: int) -> None:
     metric by the sign."""
     finite = np.concatenate([each.differences[np.isfinite(each.losses).all(axis=0)] for each in found])
     size = abs(finite[finite != 0])
-    if len(size):
-        room = 1.45 * size.max()
-        axes.set_ylim(-room, room)
-        if size.max() > WIDE * np.median(size):
-            axes.set_yscale("symlog", linthresh=float(np.median(size)))
+    if len(size) and size.max() > WIDE * np.median(size):
+        axes.set_ylim(-1.45 * size.max(), 1.45 * size.max())
+        axes.set_yscale("symlog", linthresh=float(np.median(size)))
+    elif len(size):
+        low, high = min(0.0, (sign * finite).min()), max(0.0, (sign * finite).max())
+        edges = sign * np.concatenate([each.differences for each in found])
+        below, above = (COUNTED if np.isin(edge, edges) else BESIDE for edge in (-np.inf, np.inf))
+        axes.set_ylim(low - below * (high - low), high + above * (high - low))
     axes.axhline(0, zorder=1, **REFERENCE)
     for x, pairs in enumerate(found):
         whole = np.isfinite(pairs.losses).all(axis=0)
@@ -127,7 +139,8 @@ def _panel(axes: Axes, found: list[Pairs], sign: float, letters: int) -> None:
             axes.vlines(x + 0.42, sign * low, sign * high, color=INK, linewidth=2.5, zorder=4)
         _one_sided(axes, x, pairs, sign)
         place = {"xycoords": axes.get_xaxis_transform(), "xytext": (0, 3), "textcoords": "offset points"}
-        axes.annotate(_won(pairs), (x, 1), ha="center", va="bottom", fontsize=7, color=QUIET, **place)
+        counts = _won(pairs).replace("; ", "\n")
+        axes.annotate(counts, (x, 1), ha="center", va="bottom", fontsize=7, color=INK, **place)
     labels = [
         "\n".join(
             line

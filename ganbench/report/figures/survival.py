@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import SETTING
@@ -23,7 +24,7 @@ from ganbench.report.plotting.method_lines import (
     failures_in_words,
     method_styles,
 )
-from ganbench.report.plotting.style import INK, QUIET, describe, plain_ticks
+from ganbench.report.plotting.style import INK, describe, plain_ticks
 
 FIGURE = FigureInfo(
     title="When runs fail",
@@ -38,15 +39,18 @@ FIGURE = FigureInfo(
         " run, in which a possible failure was not measured: with such runs, which the legend counts, the curve and"
         " its band lie too high by what was not seen. A run that was stopped early failed where its failure began."
         " Where a data set has at most eight methods, the numbers of runs at risk, which had neither failed nor ended"
-        " before the step, stand below it in the colour of their method. The p-value is that of the log-rank test,"
-        " which compares methods at the settings that they share; the legend counts runs at other settings, which the"
+        " before the step, stand below it beside the line of their method. Curves are drawn a little apart, or equal"
+        " ones would hide one another. The p-value is that of the log-rank test, which"
+        " compares methods at the settings that they share; the legend counts runs at other settings, which the"
         " curve holds and the test does not. It is not adjusted for the number of data sets."
     ),
 )
 
 MAX_COUNTED = 8  # methods of a data set whose numbers at risk have room below its panel
-FIRST_ROW, ROW = 32, 9  # distance of the first row of these from the axis, and height of a row, points
+FIRST_ROW, ROW = 36, 9.5  # distance of the first row of these from the axis, and height of a row, points
 BEYOND = 1.02  # the end of the axis, in last steps
+APART, SPREAD = 1.7, 8  # heights between two curves, and at most between all of a panel, points
+SAMPLE = (-0.085, -0.035)  # ends of the line beside numbers at risk, in widths of the panel
 
 
 def draw(collected: Collected) -> Figure:
@@ -58,12 +62,14 @@ def draw(collected: Collected) -> Figure:
         runs = collected.runs[collected.runs["method"].isin(names)]
         last = float(runs["steps"].max())
         handles, at_risk = [], []
-        for name, style in zip(names, method_styles(len(names)), strict=True):
+        lifts = np.linspace(0.5, -0.5, len(names)) * min(APART * (len(names) - 1), SPREAD)
+        for name, style, lift in zip(names, method_styles(len(names)), lifts, strict=True):
             mine = runs[runs["method"] == name]
             steps, failed = failure_times(mine)
             curve = kaplan_meier(steps, failed)
-            _curve(axes, curve, steps[~failed], float(mine["steps"].max()), style, band=len(names) <= MAX_BANDS)
-            at_risk.append((steps, style["color"]))
+            lifted = style | {"transform": axes.transData + ScaledTranslation(0, lift / 72, figure.dpi_scale_trans)}
+            _curve(axes, curve, steps[~failed], float(mine["steps"].max()), lifted, band=len(names) <= MAX_BANDS)
+            at_risk.append((steps, style))
             handles.append(Line2D([], [], label=f"{name} ({failures_in_words(mine)}{_untested(mine, runs)})", **style))
             end = f"by step {format_number(mine['steps'].max())}"
             seen.append(f"{handles[-1].get_label()}: {format_percent(float(curve.share[-1]))} not seen to fail {end}")
@@ -88,25 +94,27 @@ def _untested(mine: pd.DataFrame, runs: pd.DataFrame) -> str:
     return f"; {alone} at settings of its own" if alone and runs["method"].nunique() > 1 else ""
 
 
-def _counts(axes: Axes, at_risk: list[tuple[np.ndarray, str]], last: float) -> float:
-    """Write the numbers of runs at risk below the ticks, one row per method; return the height of all rows, points."""
+def _counts(axes: Axes, at_risk: list[tuple[np.ndarray, dict]], last: float) -> float:
+    """Write the numbers of runs at risk below the ticks, one row per method beside a piece of its line; return the
+    height of all rows, points."""
     if len(at_risk) > MAX_COUNTED:
         return 0.0
     ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= last]
-    font = {"fontsize": 7, "va": "top", "textcoords": "offset points"}
-    for row, (steps, colour) in enumerate([(None, INK), *at_risk]):
+    font = {"fontsize": 7, "va": "center", "textcoords": "offset points", "color": INK}
+    place = {"xycoords": axes.get_xaxis_transform(), "ha": "center"}
+    axes.annotate("at risk", (SAMPLE[0], 0), (0, -FIRST_ROW), xycoords="axes fraction", ha="left", **font)
+    for row, (steps, style) in enumerate(at_risk, start=1):
         down = -FIRST_ROW - ROW * row
-        if steps is None:
-            axes.annotate("at risk", (0, 0), (-4, down), xycoords="axes fraction", color=QUIET, ha="left", **font)
-            continue
+        row_of = axes.transAxes + ScaledTranslation(0, down / 72, axes.figure.dpi_scale_trans)
+        axes.plot(SAMPLE, (0, 0), transform=row_of, clip_on=False, **style)
         for tick in ticks:
-            place = {"xycoords": axes.get_xaxis_transform(), "ha": "center", "color": colour}
             axes.annotate(f"{(steps >= tick).sum()}", (tick, 0), (0, down), **place, **font)
     return ROW * (len(at_risk) + 1)
 
 
 def _curve(axes: Axes, curve: SurvivalCurve, censored: np.ndarray, last: float, style: dict, *, band: bool) -> None:
-    """Draw one curve to a last step, with the marks of censored runs and, if asked for, its band."""
+    """Draw one curve to a last step, with the marks of censored runs and, if asked for, its band, which a lift of the
+    curve leaves where it is."""
     steps, share, low, high = (
         np.append(each, end)
         for each, end in (
@@ -121,4 +129,5 @@ def _curve(axes: Axes, curve: SurvivalCurve, censored: np.ndarray, last: float, 
     axes.step(steps, share, where="post", **style)
     at = np.unique(censored)
     heights = share[np.searchsorted(curve.steps, at, side="right") - 1]
-    axes.plot(at, heights, linestyle="", marker="|", markersize=7, color=INK, markeredgewidth=0.9)
+    mark = {"marker": "|", "markersize": 7, "markeredgewidth": 0.9, "color": INK, "transform": style["transform"]}
+    axes.plot(at, heights, linestyle="", **mark)

@@ -62,15 +62,15 @@ def data_title(axes: Axes, dataset: str, test: str = "", **options: float) -> No
     Args:
         axes: the panel.
         dataset: the data set as tables show it, label and signature.
-        test: the result of a test of what the panel shows, at its right; a title that is too long to stand beside it
-            stands one line higher.
+        test: the result of a test of what the panel shows, or a note on it, at its right; a title that is too long to
+            stand beside it stands one line higher.
         options: further arguments of `Axes.set_title`.
     """
     name = short_title(dataset)
     above = "\n " if test and len(name) > NARROW_TITLE else ""
     axes.set_title(name + above, fontweight="bold", **options)
     if test:
-        axes.set_title(test, loc="right", fontsize=8, color=QUIET)
+        axes.set_title(test, loc="right", fontsize=8, color=QUIET, **options)
 
 
 def failures_in_words(runs: pd.DataFrame) -> str:

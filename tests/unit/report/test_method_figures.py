@@ -245,6 +245,17 @@ def test_runs_without_a_value_keep_the_mark_of_their_outcome(collected):
     assert [line.get_xdata()[0] for line in marks] == [1]
 
 
+def test_curves_of_equal_shares_do_not_hide_one_another(collected):
+    """Of a method without failures nothing was seen where another had none."""
+    made = study(collected, {name: {(100, 0.1): runs("fff")} for name in "abcdef"})
+    (axes,) = drawn(made, "survival").axes
+    steps = [line for line in axes.lines if line.get_drawstyle() == "steps-post"]
+    heights = [line.get_transform().transform(line.get_xydata())[0, 1] for line in steps]
+    assert np.diff(heights).max() < -1, "of dots, which are smaller than points"
+    assert abs(heights[0] - heights[-1]) < 0.05 * axes.bbox.height
+    assert all(set(line.get_ydata()) == {1} for line in steps)
+
+
 def test_lines_of_equal_shares_do_not_hide_one_another(collected):
     grid = {(100, rate): runs("ccc") for rate in (0.1, 0.2, 0.4)}
     (axes,) = draw(study(collected, {"a": grid, "b": grid}), "working_regions").axes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -10,7 +11,9 @@ from compared_methods import runs, study
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.pairing import paired_runs
-from ganbench.report.figures import draw
+from ganbench.report.figures import draw, survival
+from ganbench.report.plotting import style
+from ganbench.report.plotting.method_lines import method_styles
 
 ONE, TWO = (100, 0.1), (400, 0.1)
 
@@ -33,7 +36,7 @@ def test_every_pair_is_a_dot_or_is_counted(collected):
     (axes,) = draw(made(collected), "pairs").axes
     dots = [float(line.get_ydata()[0]) for line in axes.lines if line.get_marker() == "o"]
     assert dots == [2.0] * 5
-    assert {"won by first 7, by second 0; 1 tie", "only the second failed: 2"} == {t.get_text() for t in axes.texts}
+    assert {"won by first 7, by second 0\n1 tie", "only the second failed: 2"} == {t.get_text() for t in axes.texts}
     edge = next(line for line in axes.lines if line.get_marker() == "^")
     assert len(edge.get_xdata()) == 2
     assert edge.get_ydata()[0] > 0.9, "on the side on which the first is better"
@@ -51,9 +54,25 @@ def test_the_median_of_many_pairs_has_an_interval(collected):
     high = {name: dataclasses.replace(info, best="high") for name, info in better.metrics.items()}
     (axes,) = draw(dataclasses.replace(better, metrics=high), "pairs").axes
     words = [text.get_text() for text in axes.texts]
-    assert words == ["won by first 0, by second 9; 0 ties"], "where more is better, the second wins"
+    assert words == ["won by first 9, by second 0\n0 ties"], "where more is better, b ranks first"
     assert axes.get_ylabel().endswith("← first better      second better →")
-    assert [point[1] for point in axes.collections[0].get_segments()[0]] == [2, 2], "the second still scores 2 more"
+    assert [point[1] for point in axes.collections[0].get_segments()[0]] == [-2, -2], "a still scores 2 less"
+    low, high = axes.get_ylim()
+    assert low < -2 < 0 < high < 1, "the axis has room for the differences and zero, and not for as much on both sides"
+
+
+def test_neighbours_in_the_ranking_are_shown_first_and_what_is_left_out_is_counted(collected):
+    methods = {name: {ONE: runs("f" * 9, value=value)} for name, value in zip("edcba", (9, 5, 3, 2, 1), strict=True)}
+    with style.applied():
+        figure = draw(study(collected, methods), "pairs")
+        figure.canvas.draw()
+    (axes,) = figure.axes
+    labels = [label.get_text().replace("first: ", "").replace("\nsecond: ", "") for label in axes.get_xticklabels()]
+    assert labels[:4] == ["ab", "bc", "cd", "de"]
+    assert len(labels) == 6
+    assert axes.get_title("right") == "6 of 10 pairs of methods are shown"
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text().startswith("won")]
+    assert not any(one.overlaps(other) for one, other in pairwise(boxes))
 
 
 def test_runs_without_partners_have_no_figure_of_pairs(collected):
@@ -70,6 +89,8 @@ def test_the_numbers_at_risk_stand_below_survival_curves(collected):
     assert [text.xy[0] for text in rows] == ticks
     assert [int(text.get_text()) for text in rows] == [12 if tick == 0 else 8 for tick in ticks]
     assert ticks[1] > 400
+    sample = next(line for line in axes.lines if tuple(line.get_xdata()) == survival.SAMPLE)
+    assert sample.get_color() == method_styles(1)[0]["color"], "the numbers of a method stand beside its line"
     curve = next(line for line in axes.lines if len(line.get_xdata()) > 3)
     assert curve.get_ydata().tolist()[:5] == pytest.approx([1, 11 / 12, 10 / 12, 9 / 12, 8 / 12])
 
@@ -81,7 +102,7 @@ def test_a_survival_curve_ends_with_the_runs_and_counts_what_speaks_for_nothing(
     table = short.runs.assign(steps=short.runs["steps"].where(~of_a, 800))
     table.loc[of_a & (table["outcome"] == "converged"), "outcome"] = "not-learned-yet"
     (axes,) = draw(dataclasses.replace(short, runs=table), "survival").axes
-    first, second = (line for line in axes.lines if len(line.get_xdata()) > 1 and line.get_marker() != "|")
+    first, second = (line for line in axes.lines if line.get_drawstyle() == "steps-post")
     assert (first.get_xdata()[-1], second.get_xdata()[-1]) == (800, 2000)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
         "a (1 of 4 failed, 3 not learned)",
