@@ -71,6 +71,13 @@ class Quantities:
         named = [what for source, _, what in parts if source in ("final", "best", "first")]
         return any(name in self._collected.metrics and self._collected.metrics[name].best != "none" for name in named)
 
+    def bounds(self, expression: Expression) -> tuple[float, float]:
+        """The least and the largest value that an expression can have; infinite unless it is a bounded metric alone."""
+        source, _, what = expression.text.partition(".")
+        info = self._collected.metrics.get(what) if source in ("final", "best", "first") else None
+        lower, upper = (None, None) if info is None else (info.lower, info.upper)
+        return -math.inf if lower is None else lower, math.inf if upper is None else upper
+
     def _column(self, name: str) -> Mapping[str, float]:
         if name not in self._known:
             self._known[name] = self._look_up(name)

@@ -31,25 +31,12 @@ class Published(Section):
     """The published error, in the unit of the value; needs `error_kind`."""
     error_kind: ErrorKind | None = None
     """What the error is: the standard deviation over runs, the standard error of the mean, half of the width of its 95%
-    interval, or, of a number in which nothing is random, its rounding: half a unit of the last digit given."""
+    interval (Student's where `runs` is given, else the normal one), or, of a number in which nothing is random, its
+    rounding: half a unit of the last digit given."""
     runs: Count | None = None
     """The number of runs that the published value is of; none where it is not said."""
     source: Annotated[str, Field(min_length=1)]
     """The publication, with the number of its table or section."""
-
-    @property
-    def standard_error(self) -> float | None:
-        """The standard error of the published mean; None where it does not follow from what is published."""
-        match self.error_kind:
-            case _ if self.statistic != "mean":
-                return None
-            case "standard error":
-                return self.error
-            case "95% interval":
-                return self.error / 1.96
-            case "standard deviation" if self.runs:
-                return self.error / self.runs**0.5
-        return None
 
     @model_validator(mode="after")
     def _whole(self) -> Published:

@@ -11,8 +11,9 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
-from ganbench.claims.published import COLUMNS, published_table, render_published, summarise
+from ganbench.claims.published import COLUMNS, _predicted, published_table, render_published, summarise
 from ganbench.core.errors import GanbenchError
+from ganbench.core.metric_info import MetricInfo
 from ganbench.pipeline.plan import Plan
 from ganbench.study.published import Published
 from ganbench.study.schema import parse
@@ -64,12 +65,50 @@ def test_runs_that_failed_or_had_not_learned_keep_their_values_and_are_counted()
     assert "10 runs) against 7.5 published" in plain["text"]
 
 
-@pytest.mark.parametrize(("value", "inside"), [(7.5, True), (7.6, False), (6.3, False)])
-def test_a_published_value_is_inside_our_interval_or_outside(value, inside):
-    found = row(VALUES, value=value)
-    assert found["in_interval"] == inside
-    assert found["comparison"] == ("our interval holds it" if inside else "outside our interval")
-    assert found["difference"] == pytest.approx(7.0 - value)
+@pytest.mark.parametrize(
+    ("value", "runs", "inside", "words"),
+    [
+        (8.9, 1, True, "within what a run like ours would be, 5.063 to 8.937"),
+        (5.0, 1, False, "outside what a run like ours would be, 5.063 to 8.937"),
+        (7.8, 10, True, "within what the mean of 10 runs like ours would be, 6.174 to 7.826"),
+        (6.1, 10, False, "outside what the mean of 10 runs like ours would be, 6.174 to 7.826"),
+        (7.0, None, None, "not compared: neither an error nor a number of runs is published"),
+    ],
+)
+def test_a_published_mean_without_an_error_is_compared_with_that_of_as_many_runs_of_ours(value, runs, inside, words):
+    found = row(VALUES, value=value, runs=runs)
+    assert (found["comparison"], found["difference"]) == (words, pytest.approx(7.0 - value))
+    assert pd.isna(found["in_interval"]) if inside is None else found["in_interval"] == inside
+    assert (found["low"], found["high"]) == pytest.approx((6.416, 7.584), abs=1e-3), "the interval of our mean"
+
+
+@pytest.mark.parametrize(("runs", "published"), [(5, 1), (20, 1), (10, 3)])
+def test_a_published_run_like_ours_is_called_so_as_often_as_promised(runs, published):
+    generator, held = np.random.default_rng(0), []
+    for mine in generator.normal(size=(2000, runs)):
+        low, high = _predicted(summarise(mine), runs, entry(runs=published))
+        held.append(low <= generator.normal(size=published).mean() <= high)
+    assert abs(np.mean(held) - 0.95) < 3 * (0.05 * 0.95 / 2000) ** 0.5
+
+
+def test_an_interval_of_a_mean_ends_where_the_metric_does():
+    study = collected([NAN] * 4)
+    study.runs["modes_final"], study.runs["other_final"] = [0.0, 0.0, 1.0, 9.0], [0.0, 0.0, 1.0, 9.0]
+    study.metrics = {"modes": MetricInfo("Modes", "count", "high", 0, 10), "other": MetricInfo("", "", "high", None, 3)}
+    asked = [entry(quantity=text) for text in ("final.modes", "2 * final.modes", "final.other")]
+    whole, doubled, other = published_table(study, asked)[["low", "high"]].to_numpy()
+    free = summarise(np.array([0.0, 0.0, 1.0, 9.0]))
+    assert free.low < 0
+    assert list(whole) == [0.0, free.high]
+    assert list(doubled) == pytest.approx([2 * free.low, 2 * free.high])
+    assert list(other) == [free.low, 3.0]
+
+
+@pytest.mark.parametrize(("runs", "quantile"), [(None, 1.959964), (3, 4.302653), (10, 2.262157)])
+def test_a_published_95_percent_interval_is_student_s_where_its_runs_are_known(runs, quantile):
+    found = row(VALUES, value=8.0, error=0.5, error_kind="95% interval", runs=runs)
+    ours = np.std(VALUES, ddof=1) / 10**0.5
+    assert found["t_statistic"] == pytest.approx(-1 / math.hypot(ours, 0.5 / quantile), rel=1e-6)
 
 
 def test_a_difference_in_words_and_in_standard_errors():
