@@ -70,8 +70,8 @@ COLUMNS = {
     **difference_columns("failure", "failure rate"),
     "failure_needed": "number of pairs, or of runs of each method, that would tell the failure rates apart with a"
     " probability of 80%, if the shares are as seen; empty where they are told apart or equal, and above 10,000",
-    "log_rank_p_value": "p-value of equal times to failure (log-rank test within settings, of permutation where runs"
-    " are few); empty where no failure tells",
+    "log_rank_p_value": "p-value of equal times to failure (log-rank test within settings, by permutation); empty where"
+    " no failure tells",
     "metric": "metric by which runs are compared: the first one with a better end",
     "improvement": "probability that a run of the first method has a better final value than a run of the second at the"
     " same setting, failed runs being worse than any, undetermined ones counting by their value; ties count half",

@@ -32,8 +32,8 @@ COLUMNS = {
     "statistic": "mean or median, as the published value is; median too where runs have no finite value, so that the"
     " mean of the others would flatter: each of these runs is counted as the smallest of all and as the largest of all",
     "ours": "this mean or median of the runs; empty where runs have no value, and only the interval is known",
-    "low": "lower bound of its 95% interval: Student's for a mean, cut at the metric's bounds, of order statistics for a"
-    " median; may be infinite",
+    "low": "lower bound of its 95% interval: Student's for a mean, cut at the metric's bounds, of order statistics for"
+    " a median; may be infinite",
     "high": "upper bound of the same; both are empty for fewer than two values, or six for a median, for a mean of"
     " values that are all equal, and where so many runs have no value that nothing is known",
     "published": "published value",
@@ -41,8 +41,8 @@ COLUMNS = {
     "error": "published error",
     "error_kind": "what the published error is",
     "published_runs": "number of published runs; empty where it is not said",
-    "in_interval": "whether the published value lies in our interval, or, of a mean without an error, in the 95% interval"
-    " for the mean of as many further runs of ours as were published; empty where their number is not said then, where"
+    "in_interval": "whether the published value lies in our interval, or, of a mean without an error, in the 95%"
+    " interval for the mean of as many further runs of ours as were published; empty where their number is not said then, where"
     " there is no interval, or one of no width, and where ours is a median and theirs a mean",
     "within_rounding": "whether our value, of one run or of runs that all have it, is the published one to the digits"
     " given; empty where these are not known, and where we have an interval",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.duration.survfunc import SurvfuncRight, survdiff
 
+from ganbench.analysis.statistics import survival
 from ganbench.analysis.statistics.survival import kaplan_meier, log_rank
 
 # Weeks of remission of leukaemia under 6-MP and placebo: E. J. Freireich et al. (1963), Blood 21; the example of
@@ -42,7 +43,7 @@ def test_a_published_test():
     """The log-rank statistic of these patients is 16.79 (J. P. Klein and M. L. Moeschberger, 2003, chapter 7)."""
     steps = np.concatenate([abs(TREATED), PLACEBO])
     failed = np.concatenate([TREATED > 0, np.ones(21, dtype=bool)])
-    p_value = log_rank(steps, failed, np.repeat(["treated", "placebo"], 21))
+    p_value = log_rank(steps, failed, np.repeat(["treated", "placebo"], 21), asymptotic=True)
     assert stats.chi2.isf(p_value, 1) == pytest.approx(16.79, abs=0.005)
     assert p_value == pytest.approx(LIFELINES_P, rel=1e-9)
 
@@ -118,7 +119,7 @@ def test_a_censored_run_counts_until_it_ends():
 @example(list(zip([5, 5, 1, 1, 2, 2], [True] * 2 + [False] * 4, "ababab", strict=True)))
 def test_log_rank_is_that_of_statsmodels(data):
     steps, failed, groups = (np.array(column) for column in zip(*data, strict=True))
-    found = log_rank(steps, failed, groups, most=0)
+    found = log_rank(steps, failed, groups, asymptotic=True)
     # The groups at risk wherever some runs fail and others go on; where all at risk fail, none is told from another.
     on = [step for step in steps[failed] if ((steps > step) | ((steps == step) & ~failed)).any()]
     at_risk = [set(groups[steps >= step]) for step in on]
@@ -136,7 +137,7 @@ def test_log_rank_of_two_groups_is_that_of_scipy():
     steps = [generator.integers(1, 30, 20), generator.integers(1, 60, 25)]
     failed = [generator.random(20) < 0.8, generator.random(25) < 0.6]
     samples = [stats.CensoredData.right_censored(s, ~f) for s, f in zip(steps, failed, strict=True)]
-    found = log_rank(np.concatenate(steps), np.concatenate(failed), np.repeat([0, 1], [20, 25]))
+    found = log_rank(np.concatenate(steps), np.concatenate(failed), np.repeat([0, 1], [20, 25]), asymptotic=True)
     assert found == pytest.approx(stats.logrank(*samples).pvalue)
 
 
@@ -147,8 +148,8 @@ def test_within_strata_only_runs_of_one_setting_are_compared():
     groups = np.concatenate([np.repeat([0, 1], [50, 10]), np.repeat([0, 1], [10, 50])])
     steps = np.ceil(generator.exponential(np.where(strata == 0, 5, 100)))
     failed = np.ones(120, dtype=bool)
-    assert log_rank(steps, failed, groups) < 1e-6
-    within = log_rank(steps, failed, groups, strata)
+    assert log_rank(steps, failed, groups, asymptotic=True) < 1e-6
+    within = log_rank(steps, failed, groups, strata, asymptotic=True)
     assert within > 0.01
     assert within == pytest.approx(survdiff(steps, failed.astype(int), groups, strata=strata)[1])
 
@@ -157,7 +158,8 @@ def test_few_runs_have_the_p_value_of_a_permutation():
     """Of the 20 ways to deal six runs to two groups, one puts the first three into the one, and one into the other."""
     steps, failed, groups = np.arange(1, 7), np.ones(6, dtype=bool), np.repeat(["a", "b"], 3)
     assert log_rank(steps, failed, groups) == pytest.approx(2 / 20)
-    assert log_rank(steps, failed, groups, most=19) == pytest.approx(0.0246, abs=5e-5), "the chi-squared law is bolder"
+    bolder = log_rank(steps, failed, groups, asymptotic=True)  # by the chi-squared law
+    assert bolder == pytest.approx(0.0246, abs=5e-5)
     # The statistic of a single run against five is largest where it fails first.
     assert log_rank(steps, failed, np.array([0, 1, 1, 1, 1, 1])) == pytest.approx(1 / 6)
     # Groups of one run each are the same groups under other names, however they are dealt.
@@ -174,8 +176,6 @@ def test_runs_are_dealt_within_their_strata():
     steps, groups = np.array([1, 2, 3, 4, 10, 20, 30, 40, *[50] * 8, 1, 2]), np.array([0, 0, 1, 1] * 4 + [0, 0])
     failed, strata = np.repeat([True, False, True], [8, 8, 2]), np.repeat([0, 1, 2, 3], [4, 4, 8, 2])
     assert log_rank(steps, failed, groups, strata) == pytest.approx(2 / 36)
-    assert log_rank(steps, failed, groups, strata, most=36) == pytest.approx(2 / 36)
-    assert log_rank(steps, failed, groups, strata, most=35) == log_rank(steps, failed, groups, strata, most=0)
 
 
 def test_a_stratum_need_not_have_runs_of_every_group():
@@ -211,7 +211,7 @@ def test_permutations_of_three_groups_are_those_of_all_orders():
         np.array([1, 1, 0, 1, 1, 0], dtype=bool),
         np.array([*"ababcc"]),
     )
-    orders = [log_rank(steps, failed, groups[list(order)], most=0) for order in permutations(range(6))]
+    orders = [log_rank(steps, failed, groups[list(order)], asymptotic=True) for order in permutations(range(6))]
     assert log_rank(steps, failed, groups) == pytest.approx(np.mean(np.array(orders) <= orders[0] * (1 + 1e-9)))
 
 
@@ -222,21 +222,36 @@ def test_permutations_tend_to_the_chi_squared_law(sizes):
     for _ in range(3):
         steps, groups = generator.exponential(500, sum(sizes)), np.repeat(np.arange(len(sizes)), sizes)
         runs = (np.minimum(steps, 1000), steps < 1000, groups)
-        apart.append(log_rank(*runs) - log_rank(*runs, most=0))
+        apart.append(log_rank(*runs) - log_rank(*runs, asymptotic=True))
     assert 0 < max(map(abs, apart)) < 0.06
-    many = (np.arange(30), np.ones(30, dtype=bool), np.repeat([0, 1, 0], [10, 15, 5]))
-    assert log_rank(*many) == log_rank(*many, most=0), "C(30, 15) ways are too many to try"
 
 
-@pytest.mark.parametrize("sizes", [(10, 10, 10), (4, 4)])
-def test_log_rank_keeps_its_level(sizes):
-    generator = np.random.default_rng(4)
+def test_of_more_ways_than_are_tried_some_are_drawn(monkeypatch):
+    generator = np.random.default_rng(8)
+    groups, strata = np.repeat([0, 1, 0, 1], [4, 3, 3, 4]), np.repeat([0, 1], 7)  # 35^2 ways
+    for _ in range(3):
+        steps = generator.exponential(500, 14)
+        runs = (np.minimum(steps, 900), steps < 900, groups, strata)
+        monkeypatch.setattr(survival, "MAX_EXACT", 35**2)
+        exact = log_rank(*runs)
+        monkeypatch.setattr(survival, "MAX_EXACT", 35**2 - 1)
+        drawn = log_rank(*runs)
+        assert drawn == log_rank(*runs), "the same ways each time"
+        assert abs(drawn - exact) < 4 * np.sqrt(exact * (1 - exact) / survival.SAMPLED)
+    apart = (np.arange(60), np.ones(60, dtype=bool), np.repeat([0, 1], 30))
+    assert log_rank(*apart) == 1 / (survival.SAMPLED + 1), "the least that drawn ways can give"
+
+
+@pytest.mark.parametrize("sizes", [(10, 10, 10), (4, 4), (3, 60)])
+def test_log_rank_keeps_its_level(sizes, monkeypatch):
+    monkeypatch.setattr(survival, "SAMPLED", 199)
+    generator, repeats = np.random.default_rng(4), 300
     p_values = []
-    for _ in range(400):
+    for _ in range(repeats):
         steps = np.ceil(generator.exponential(500, sum(sizes)))
         failed = steps < 1000
         p_values.append(log_rank(np.minimum(steps, 1000), failed, np.repeat(np.arange(len(sizes)), sizes)))
-    assert np.mean(np.array(p_values) <= 0.05) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 400)
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / repeats)
 
 
 def test_the_curve_s_interval_covers():
