@@ -1,4 +1,4 @@
-"""How much oftener events have one of another kind near them than chance would have it, without drawing at random."""
+"""How much oftener events have one of another kind near them than chance would have it, by the runs of other seeds."""
 
 from __future__ import annotations
 
@@ -10,39 +10,37 @@ import numpy as np
 Interval = tuple[int, int]  # first and last step
 
 
-def lift(events: Sequence[Interval], others: Sequence[Interval], cells: np.ndarray, gap: int) -> float:
-    """Compute how much oftener events have one of another kind near them than windows at random places have.
+def lift(
+    events: Sequence[Interval], own: Sequence[Interval], others: Sequence[tuple[int, Sequence[Interval]]], gap: int
+) -> float:
+    """Compute how much oftener events have one of another kind near them than they have one of another run's.
 
     An event is near another if at most `gap` steps lie from the end of one to the start of the other, or if they
-    overlap. The share of events with one near is divided by the share that is expected of windows that are as long and
-    lie anywhere that events can: for each event the share of all windows of as many cells that have one near, then the
-    mean over events. So the mean lift of events at random places is 1. Windows at every step would not have it so:
-    events of both kinds begin and end with cells, so that some distances between them cannot occur. Unrelated events of
-    both kinds that lie in the second half of a run have a lift of 2: places at random are those of the whole run.
+    overlap. The share of a run's events with one of its own near is divided by the share of them with one of another
+    run near, the mean over events of the share of other runs that were trained until then. So kinds of event that have
+    nothing to do with one another have a lift of 1 in the mean over many runs, also where both are commoner in one part
+    of training: then those of other seeds are, too.
 
     Args:
-        events: first and last steps of the events.
-        others: those of the events of the other kind.
-        cells: first and last steps of the stretches that the events are made of, (cells, 2): bins, or snapshots.
+        events: the run's events, in steps.
+        own: its events of the other kind.
+        others: by run of another seed at the same setting, its last step, and its events of the other kind.
         gap: the largest distance in steps.
 
     Returns:
-        The ratio; NaN without events of either kind, where there is nothing to compare.
+        The ratio; infinite where only the run's own are near. NaN without events, without a run of another seed that
+        was trained as far as one of them, and where none is near in any run.
     """
-    if not len(events) or not len(others) or not len(cells):
+    near, by_chance = [], []
+    for start, end in events:
+        reached = [_near(start, end, theirs, gap) for last, theirs in others if last >= end]
+        if reached:
+            near.append(_near(start, end, own, gap))
+            by_chance.append(np.mean(reached))
+    if not any(near) and not any(by_chance):
         return math.nan
-    start, end = np.array(events).T
-    first = np.clip(np.searchsorted(cells[:, 0], start, side="right") - 1, 0, None)
-    last = np.clip(np.searchsorted(cells[:, 1], end), first, len(cells) - 1)
-    lengths, counts = np.unique(last - first, return_counts=True)
-    expected = [_near(cells[: len(cells) - more, 0], cells[more:, 1], others, gap).mean() for more in lengths]
-    chance = np.average(expected, weights=counts)
-    return float(_near(start, end, others, gap).mean() / chance) if chance else math.nan
+    return float(np.mean(near) / np.mean(by_chance)) if any(by_chance) else math.inf
 
 
-def _near(start: np.ndarray, end: np.ndarray, others: Sequence[Interval], gap: int) -> np.ndarray:
-    """Which windows have one of the others near, (windows,) of bool: more of these have begun by the end of a window
-    than were over at its start, both with `gap` steps to spare."""
-    first, last = np.sort(np.array(others), axis=0).T
-    begun = np.searchsorted(first - gap, end, side="right")
-    return begun > np.searchsorted(last + gap, start)
+def _near(start: int, end: int, others: Sequence[Interval], gap: int) -> bool:
+    return any(first - gap <= end and start <= last + gap for first, last in others)

@@ -18,12 +18,10 @@ from __future__ import annotations
 import math
 from itertools import permutations
 
-import numpy as np
 import pandas as pd
 
+from ganbench.analysis.columns import SETTING
 from ganbench.analysis.events import ENDING, EVENT_KINDS, STRETCHES
-from ganbench.analysis.outcomes._spikes import bins_for_spikes
-from ganbench.analysis.recorded_series import recorded_series
 from ganbench.claims.event_lift import Interval, lift
 from ganbench.core.errors import GanbenchError, unknown
 
@@ -47,9 +45,7 @@ NAMES = frozenset((*(f"events.{name}" for name in PARTS), *(f"lift.{name}" for n
 OF_PROBABILITIES = frozenset(name for name in NAMES if "saturation" in name or "rejection" in name)
 
 
-def event_quantity(
-    source: str, what: str, events: pd.DataFrame, runs: pd.DataFrame, curves: pd.DataFrame, snapshots: pd.DataFrame
-) -> dict[str, float]:
+def event_quantity(source: str, what: str, events: pd.DataFrame, runs: pd.DataFrame) -> dict[str, float]:
     """Compute a number of events in every run that trains on data.
 
     Args:
@@ -57,8 +53,6 @@ def event_quantity(
         what: the rest of the name.
         events: the table `events`.
         runs: the table `runs`, indexed by the runs' identifiers.
-        curves: the table `curves`, whose bins events may lie at.
-        snapshots: the table `snapshots`, which events may lie at.
 
     Returns:
         By run, the number.
@@ -77,11 +71,12 @@ def event_quantity(
         steps = trained["steps_done"]
         return {run: _part(other, mine.get(run, none), int(steps[run])) for run in trained.index}
     theirs = dict(iter(_named(events, other).groupby("run")))
-    found = dict.fromkeys(trained.index, math.nan)
-    for run in trained.index[trained.index.isin(mine.keys() & theirs.keys())]:
-        cells = _cells(KINDS[one][0], curves[curves["run"] == run], snapshots[snapshots["run"] == run])
-        gap = int(trained.loc[run, "outcome_spike_gap"])
-        found[run] = lift(_intervals(mine[run]), _intervals(theirs[run]), cells, gap)
+    reached = {run: (int(steps), _intervals(theirs.get(run, none))) for run, steps in trained["steps_done"].items()}
+    found = {}
+    for _, seeds in trained.groupby(["method", *SETTING], dropna=False):
+        for run, gap in seeds["outcome_spike_gap"].items():
+            others = [reached[each] for each in seeds.index if each != run]
+            found[run] = lift(_intervals(mine.get(run, none)), reached[run][1], others, int(gap))
     return found
 
 
@@ -104,15 +99,3 @@ def _part(ending: str, events: pd.DataFrame, steps: int) -> float:
             return float(events["held_steps"].sum() / steps) if steps else math.nan
         case _:
             return float(len(events))
-
-
-def _cells(kind: str, curves: pd.DataFrame, snapshots: pd.DataFrame) -> np.ndarray:
-    """First and last steps of the bins or snapshots of a run at which events of a kind can lie, (cells, 2)."""
-    if kind in ("relapse", "mode-hop"):  # which tell a later network from an earlier one that was trained too
-        steps = np.sort(snapshots.loc[snapshots["step"] > 0, "step"].to_numpy(dtype=np.int64))
-        return np.stack([steps, steps], axis=1)
-    series = next(iter(recorded_series(curves).values()), None)
-    if series is None:
-        return np.empty((0, 2), dtype=np.int64)
-    bins = np.stack([series.first, series.last], axis=1)
-    return bins[bins_for_spikes(series.width) // 2 :] if kind == "spike" else bins  # a spike stands out of a past

@@ -42,8 +42,8 @@ COLUMNS = {
     "error_kind": "what the published error is",
     "published_runs": "number of published runs; empty where it is not said",
     "in_interval": "whether the published value lies in our interval, or, of a mean without an error, in the 95%"
-    " interval for the mean of as many further runs of ours as were published; empty where their number is not said then, where"
-    " there is no interval, or one of no width, and where ours is a median and theirs a mean",
+    " interval for the mean of as many further runs of ours as were published; empty where their number is not said"
+    " then, where there is no interval, or one of no width, and where ours is a median and theirs a mean",
     "within_rounding": "whether our value, of one run or of runs that all have it, is the published one to the digits"
     " given; empty where these are not known, and where we have an interval",
     "difference": "our mean or median less the published value",

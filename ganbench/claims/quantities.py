@@ -95,8 +95,7 @@ class Quantities:
             case _ if source in OF_CURVES:
                 return curve_quantity(source, what, self._collected.curves, self._runs)
             case _ if source in OF_EVENTS:
-                tables = self._collected
-                return event_quantity(source, what, tables.events, self._runs, tables.curves, tables.snapshots)
+                return event_quantity(source, what, self._collected.events, self._runs)
             case "time" if not what:
                 return (self._of_runs("steps") * self._of_runs("learning_rate")).to_dict()
             case _ if what:

@@ -107,7 +107,7 @@ CLAIMS = [
         "statement": "Nothing ever grows.",
         "note": "It does, by simultaneous steps.",
         "exploratory": True,
-        "tests": [{"proportion": {**PARTS, "quantity": "path.growth", "above": 1, "at_most": 0.1}}],
+        "tests": [{"proportion": {**PARTS, "quantity": "path.growth", "above": 1, "at_most": 0.05}}],
     },
     {
         "id": "B1",

@@ -1,4 +1,4 @@
-"""Numbers of curves and events that claims name, against hand-made curves and against counting every window."""
+"""Numbers of curves and events that claims name, against hand-made curves and events."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from made_up_runs import make
 
 from ganbench.analysis.events import REJECTED, events_of
@@ -37,7 +35,8 @@ def study(*runs: dict) -> Quantities:
         snapshots += [{"run": name, "step": step} for step in about.pop("snapshots", ())]
         events += [{"run": name, **dict(zip(columns[1:], event, strict=False))} for event in about.pop("events", ())]
         thresholds = {"outcome_early_share": 0.2, "outcome_late_share": 0.3, "outcome_spike_gap": 5}
-        asked = {"dataset": "digits", "steps": STEPS, "steps_done": STEPS, "stopped_step": NAN}
+        asked = {"method": "a", "n_train": 50, "learning_rate": 0.1, "generator_learning_rate": NAN}
+        asked |= {"dataset": "digits", "steps": STEPS, "steps_done": STEPS, "stopped_step": NAN}
         rows.append({"run": name, **asked, **thresholds, **about})
     return Quantities(
         SimpleNamespace(
@@ -114,74 +113,50 @@ def test_events_are_counted_by_number_share_and_length():
         assert np.isnan(values(made, name, 3)[2]), "a game without data has no events"
 
 
-def by_counting(events, others, cells, gap) -> float:
-    def near(start, end):
-        return any(start - gap <= last and first - gap <= end for first, last in others)
-
-    def windows(start, end):
-        """All stretches of as many cells."""
-        more = sum(start <= first and last <= end for first, last in cells) - 1
-        return [near(cells[at][0], cells[at + more][1]) for at in range(len(cells) - more)]
-
-    return np.mean([near(*event) for event in events]) / np.mean([np.mean(windows(*event)) for event in events])
+def test_a_lift_by_hand():
+    """The second of two events has an own one five steps later; each has one of another seed near."""
+    events, own = [(11, 20), (41, 50)], [(55, 60)]
+    others = [(100, [(46, 49)]), (100, [(1, 6), (70, 75)])]
+    assert lift(events, own, others, 5) == pytest.approx(0.5 / np.mean([0.5, 0.5]))
+    assert lift(events, own, others, 4) == pytest.approx(0 / np.mean([0, 0.5]))
+    assert lift(events, own, [*others, (49, [(15, 15)])], 5) == pytest.approx(0.5 / np.mean([2 / 3, 1 / 2]))
+    assert lift(events, own, [(100, [])], 6) == INF, "only the run's own are near"
 
 
-@st.composite
-def on_cells(draw):
-    """Bins of one to six steps, with events of both kinds that begin and end with them."""
-    edges = np.cumsum([0, *draw(st.lists(st.integers(1, 6), min_size=3, max_size=20))])
-    cells = np.stack([edges[:-1] + 1, edges[1:]], axis=1)
-    at = st.tuples(st.integers(0, len(cells) - 1), st.integers(0, len(cells) - 1)).map(sorted)
-    kinds = [draw(st.lists(at, min_size=1, max_size=6)) for _ in range(2)]
-    return cells, *([(int(cells[i, 0]), int(cells[j, 1])) for i, j in mine] for mine in kinds)
+@pytest.mark.parametrize(
+    ("events", "own", "others"),
+    [
+        ([], [(1, 2)], [(9, [(1, 2)])]),
+        ([(1, 2)], [(1, 2)], []),
+        ([(1, 2)], [(1, 2)], [(1, [])]),
+        ([(1, 2)], [], [(9, [])]),
+    ],
+)
+def test_a_lift_without_anything_to_compare_is_no_number(events, own, others):
+    assert np.isnan(lift(events, own, others, 5))
 
 
-@given(on_cells(), st.integers(1, 9))
-def test_a_lift_is_that_of_all_windows_counted_one_by_one(made, gap):
-    cells, events, others = made
-    assert lift(events, others, cells, gap) == pytest.approx(by_counting(events, others, cells, gap), rel=1e-12)
-
-
-def test_the_mean_lift_of_events_at_random_bins_is_one():
-    """Among bins of ten steps, 1, 11, 21 ... are all distances that there are. Of windows at every step 39 in 491 would
-    be within ten of a bin, and of bins three in fifty: the mean would be 0.76."""
-    random, cells = np.random.default_rng(0), np.stack([1 + 10 * np.arange(50), 10 + 10 * np.arange(50)], axis=1)
-    found = []
-    for _ in range(1000):
-        events = [(cells[at, 0], cells[at + more, 1]) for more in (0, 0, 2) for at in [random.integers(50 - more)]]
-        others = [(cells[at, 0], cells[at, 1]) for at in random.integers(50, size=3)]
-        found.append(lift(events, others, cells, 10))
+@pytest.mark.parametrize("first", [0, 100], ids=["in all parts of training", "in its second half"])
+def test_unrelated_events_have_a_lift_of_one(first):
+    random, found = np.random.default_rng(0), []
+    for _ in range(60):
+        runs = [[[(at, at + 9) for at in 10 * random.integers(first, 200, 12)] for _ in range(2)] for _ in range(12)]
+        for index, (events, own) in enumerate(runs):
+            others = [(2000, each[1]) for other, each in enumerate(runs) if other != index]
+            found.append(lift(events, own, others, 20))
     error = np.std(found) / len(found) ** 0.5
     assert abs(np.mean(found) - 1) < 3 * error
-    assert error < 0.04
+    assert error < 0.03
+    assert 0.4 < np.mean(np.array(found) > 1) < 0.55
 
 
-def test_a_lift_by_hand():
-    # One bin is near [51, 60], within five steps, if it is one of bins 4 to 6, counted from 0: three of ten.
-    planted = [("saturation", "real_output", 11, 20), ("saturation", "real_output", 41, 50)]
-    planted.append(("rejection", "fake_output", 51, 60))
-    made = study(
-        {"loss": COURSE, "events": planted},
-        {"loss": COURSE, "events": planted[:2]},
-        {"loss": COURSE, "events": planted[2:]},
-    )
-    (first, *others) = values(made, "lift.saturation_near_rejection", 3)
-    assert first == pytest.approx(0.5 / (3 / 10))
-    assert np.isnan(others).all(), "without events of either kind there is nothing to compare"
-
-
-def test_windows_lie_where_events_of_the_kind_can():
-    """Spikes stand out of a past of twenty bins, and relapses are seen at snapshots."""
-    rejected, loss = ("rejection", "fake_output", 351, 360), np.ones(40)
-    spike = study({"loss": loss, "events": [rejected, ("spike", "generator_loss", 361, 370)]})
-    assert values(spike, "lift.spike_near_rejection") == pytest.approx([1 / (3 / 20)])
-    assert values(spike, "lift.rejection_near_spike") == pytest.approx([1 / (3 / 40)])
-    relapse = study(
-        {"loss": loss, "snapshots": [0, 100, 200, 355, 400], "events": [rejected, ("relapse", "fd", 355, 355)]}
-    )
-    assert values(relapse, "lift.relapse_near_rejection") == pytest.approx([1 / (1 / 4)]), "never at step 0"
-    diverged = study({"loss": [*loss[:37], INF, 1, 1], "events": [rejected, ("spike", "generator_loss", 361, 370)]})
-    assert values(diverged, "lift.spike_near_rejection") == pytest.approx([1 / (3 / 17)])
+def test_chance_is_told_by_other_seeds_of_a_run_s_method_and_setting():
+    saturated, near, far = (("saturation", "real_output", 11, 20), *(("rejection", "x", at, at) for at in (25, 60)))
+    one, two = {"events": [saturated, near]}, {"events": [near]}
+    made = study(one, two, {"events": [far]}, one | {"method": "b"}, {"method": "b", "learning_rate": 0.2} | two, {})
+    found = values(made, "lift.saturation_near_rejection", 6)
+    assert found[0] == pytest.approx(1 / np.mean([1, 0, 0]))
+    assert np.isnan(found[1:]).all(), "no such event, or no other seed"
 
 
 @pytest.mark.parametrize(

@@ -284,7 +284,7 @@ def test_claims_are_counted_and_sorted(collected):
     assert (found["total"], found["counts"], found["scaled"]) == ("4 claims", counts, False)
     assert [row["id"] for row in found["rows"]] == ["A2", "A10", "B1", "C1"]
     assert found["rows"][0]["deciding"] == (
-        "4 of 4 runs: share 1, 95% exact interval 0.398 to 1, p < 0.001, adjusted for 2 tests p < 0.001"
+        "4 of 4 runs of 2 seeds: share 1, 95% interval 0.158 to 1, p = 0.005, adjusted for 2 tests p = 0.015"
     )
     assert found["rows"][1]["deciding"].startswith("4 of 4 runs hold; nearest to failing: 1.004988 against 1.004988, ")
     assert found["rows"][1]["others"] == "1 more test below"
