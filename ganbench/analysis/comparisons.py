@@ -74,7 +74,8 @@ COLUMNS = {
     " no failure tells",
     "metric": "metric by which runs are compared: the first one with a better end",
     "improvement": "probability that a run of the first method has a better final value than a run of the second at the"
-    " same setting, failed runs being worse than any, undetermined ones counting by their value; ties count half",
+    " same setting, failed runs and those without a value being worse than any, undetermined ones counting by their"
+    " value; ties count half",
     "improvement_low": "lower bound of its 95% interval (Clopper and Pearson, with the number of settings times the"
     " least number of runs that one of the two methods has at a setting)",
     "improvement_high": "upper bound of its 95% interval",

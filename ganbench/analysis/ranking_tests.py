@@ -51,7 +51,8 @@ COLUMNS = {
     "healthy_test": "test of no difference: of runs at one setting as in `comparisons`; of several, " + BY_SEEDS,
     "metric": "metric by which runs are compared: the first one with a better end",
     "improvement": "probability that a run of the first method has a better final value than a run of the second at the"
-    " same setting, failed runs being worse than any, undetermined ones counting by their value; ties count half",
+    " same setting, failed runs and those without a value being worse than any, undetermined ones counting by their"
+    " value; ties count half",
     "improvement_low": "lower bound of its 95% interval (Clopper and Pearson)",
     "improvement_high": "upper bound of its 95% interval",
     "improvement_p_value": "p-value of equal scores (permutation of seeds, which keep their runs at all settings)",
