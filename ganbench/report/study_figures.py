@@ -11,6 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 
 from ganbench.analysis.columns import SETTING
 from ganbench.analysis.methods import failed, final_values
@@ -32,7 +33,8 @@ FAILURES = (
 SCORES = (
     "Every mark is a run at its end, hollow if it failed; a bar is the median over all runs of the setting, of which"
     " failed ones count as worse than any: without a bar, half of the runs or more failed. One colour and mark per"
-    " study. Runs that diverged or were stopped early have no mark."
+    " study. At the right stand the numbers of runs without a final value (n/a), which diverged, were stopped early or"
+    " could not be measured."
 )
 
 
@@ -46,7 +48,7 @@ def failures(settings: pd.DataFrame, names: Sequence[str]) -> Figure:
     rows = labels(settings)
     if not rows:
         return style.nothing("No setting is shared by these studies.")
-    figure, axes = _canvas(rows)
+    figure, axes = _canvas(rows, len(names))
     for study, colour, marker, shift in _studies(names):
         mine = settings[settings["study"] == study]
         for row in mine.to_dict("records"):
@@ -73,8 +75,8 @@ def scores(sides: Sequence[Side], settings: pd.DataFrame, metric: str, info: Met
         info: its description.
     """
     rows, names = labels(settings), [side.name for side in sides]
-    figure, axes = _canvas(rows)
-    drawn = []
+    figure, axes = _canvas(rows, len(names))
+    drawn, lost = [], {}
     for side, (_, colour, marker, shift) in zip(sides, _studies(names), strict=True):
         for row in settings[settings["study"] == side.name].to_dict("records"):
             at = rows.get(label(row))
@@ -85,16 +87,24 @@ def scores(sides: Sequence[Side], settings: pd.DataFrame, metric: str, info: Met
                 runs = runs[runs[axis].isna() if pd.isna(row[axis]) else runs[axis] == row[axis]]
             values, bad = final_values(runs, metric), failed(runs).to_numpy()
             drawn += [*values[np.isfinite(values)]]
-            look = {"color": colour, "marker": marker, "linestyle": "", "markersize": 4, "alpha": 0.75}
+            look = {"color": colour, "marker": marker, "linestyle": "", "markersize": 4}
             for those, filled in ((~bad, {}), (bad, HOLLOW)):
-                axes.plot(values[those], np.full(those.sum(), at + shift), **look, **filled)
+                axes.plot(values[those], np.full(those.sum(), at + shift), alpha=0.75, **look, **filled)
+            missing = np.isnan(values)
+            lost[label(row), side.name] = f", {missing.sum()} n/a" * bool(missing.any())
+            if missing.any():
+                _beside(axes, at + shift, f"{missing.sum()} n/a", look | (HOLLOW if bad[missing].all() else {}))
             axes.plot([row[f"{metric}_median"]], [at + shift], "|", color=colour, markersize=11, markeredgewidth=2)
     if drawn and min(drawn) > 0 and max(drawn) > 20 * min(drawn):
         axes.set_xscale("log")
     style.plain_ticks(axes, "x")
     axes.set_xlabel(better(info))
     _legend(figure, names, [Line2D([], [], color=style.QUIET, marker="o", linestyle="", label="failed", **HOLLOW)])
-    style.describe(figure, _by_setting(settings, rows, lambda row: f"median {format_number(row[f'{metric}_median'])}"))
+
+    def words(row: dict[str, object]) -> str:
+        return f"median {format_number(row[f'{metric}_median'])}{lost.get((label(row), row['study']), '')}"
+
+    style.describe(figure, _by_setting(settings, rows, words))
     return figure
 
 
@@ -126,13 +136,22 @@ def _by_setting(
     return (f"{text}: {', '.join(studies)}" for text, studies in told.items())
 
 
-def _canvas(rows: dict[str, int]) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(9.6, 0.42 * len(rows) + 1.5), layout="constrained")
+def _canvas(rows: dict[str, int], studies: int) -> tuple[Figure, Axes]:
+    each = max(0.42, 0.21 * (studies - 1))  # inches, in which the words beside a row have a line per study
+    figure = Figure(figsize=(9.6, each * len(rows) + 1.5), layout="constrained")
     axes = figure.subplots()
     axes.set_yticks(list(rows.values()), labels=list(rows))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(visible=True, axis="x")
     return figure, axes
+
+
+def _beside(axes: Axes, y: float, text: str, look: dict[str, object]) -> None:
+    """Words at the right of a panel, after a study's mark."""
+    edge = axes.get_yaxis_transform()
+    axes.plot(1, y, transform=edge + ScaledTranslation(8 / 72, 0, axes.figure.dpi_scale_trans), clip_on=False, **look)
+    place = {"xycoords": edge, "textcoords": "offset points", "va": "center"}
+    axes.annotate(text, (1, y), (13, 0), fontsize=6.5, color=style.INK, **place)
 
 
 def _studies(names: Sequence[str]) -> list[tuple[str, tuple, str, float]]:

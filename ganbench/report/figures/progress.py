@@ -88,7 +88,6 @@ def _words(setting: str, runs: pd.DataFrame, ends: dict[str, tuple[pd.Series, st
 
 def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapshots: pd.DataFrame, metric: str) -> None:
     info = collected.metrics[metric]
-    heading(panels[0, 0], better(info), above=20 if panels[0, 0].get_title(loc="left") else 5)
     dataset = dataset_of(collected, runs["method"].iloc[0])
     null, noise = null_of(collected, dataset, metric), noise_of(collected, dataset, metric)
     values = snapshots[metric].to_numpy(dtype=np.float64)
@@ -104,6 +103,8 @@ def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapsho
             draw_noise(axes, noise, values)
         draw_failures(axes, mine)
         _lines(axes, mine, courses)
+    title = panels[0, 0].get_title("left")
+    heading(panels[0, 0], better(info), above=5 + 15 * len(title.splitlines()))
     plain_ticks(panels[0, 0], "y", count=4)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import dataset_of, measured_metrics, median_value, methods
+from ganbench.analysis.methods import dataset_of, failed, final_values, measured_metrics, median_value, methods
 from ganbench.analysis.nulls import null_of
 from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
@@ -39,14 +41,16 @@ FIGURE = FigureInfo(
         "One mark per run at its last measured value; shape and colour give the outcome; of more than thirty runs of"
         " a setting, a histogram on its side in the colours of outcomes, with marks and seeds of up to three runs"
         " farthest outside the middle 90%. The dark line is the median of the setting, in which a run that failed or"
-        " has no value counts as worse than any other, and an undetermined run by its value; there is no line if at"
-        " least half of the runs failed or have no value. The dashed line is what as many real examples score, the"
-        " grey band the interval in which they do so 19 times of 20: values in it are as good as those of real"
-        " data. Runs without a value stand above the panel, by their outcome and number (n/a)."
+        " has no value counts as worse than any other, and an undetermined run by its value; where at least half of the"
+        " runs failed or have no value, there is no median, and their number stands in its place. The dashed line is"
+        " what as many real examples score, the grey band the interval in which they do so 19 times of 20: values in it"
+        " are as good as those of real data. Runs without a value stand above the panel, by their outcome and number"
+        " (n/a)."
     ),
 )
 
 METRICS = 2  # as many of the most telling metrics as fit side by side
+ROOM = 85  # small letters in the width of a panel
 GAP = 0.8  # between groups of settings with the same number of examples, in widths of a setting
 
 
@@ -69,7 +73,7 @@ def draw(collected: Collected) -> Figure:
             _panel(axes, collected, runs, chosen[name][column])
             axes.set_title(better(collected.metrics[chosen[name][column]]), pad=16)
         heading(panels[row, 0], name, above=31)
-    extra = [Line2D([], [], color=INK, linewidth=2, label="median")]
+    extra = [Line2D([], [], color=INK, linewidth=2, label="median, failed runs being the worst")]
     shown = [(dataset_of(collected, name), each) for name in names for each in chosen[name]]
     extra += null_legend(null_of(collected, *each) for each in shown)
     outcome_legend(figure, outcomes_present(collected.runs["outcome"]), extra=extra, lines=False)
@@ -83,9 +87,17 @@ def _words(collected: Collected, method: str, metric: str) -> str:
     for _, words, mine in settings_of(collected.runs[collected.runs["method"] == method]):
         if len(mine):
             median = median_value(mine, metric, info)
-            value = "none" if np.isnan(median) else format_number(median)
+            value = f"none ({_lost(mine, metric, info)})" if np.isnan(median) else format_number(median)
             medians.append(f"{value} at {words}" if words else value)
     return f"{method}, median {info.title}: {', '.join(medians)}"
+
+
+def _lost(runs: pd.DataFrame, metric: str, info: MetricInfo) -> str:
+    """How many runs leave a setting without a median: "8 of 10 failed"."""
+    bad, gone = failed(runs).to_numpy(), np.isnan(final_values(runs, metric))
+    lost = gone if info.best == "none" else bad | gone
+    why = "failed" if bad[lost].all() else "failed or n/a" if bad[lost].any() else "n/a"
+    return f"{lost.sum()} of {len(runs)} {why}"
 
 
 def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) -> None:
@@ -97,13 +109,12 @@ def _panel(axes: Axes, collected: Collected, runs: pd.DataFrame, metric: str) ->
     metric_scale(axes, info, shown_with(null, values), null)
     draw_null(axes, null)
     levels = Levels.of(runs)
-    ticks = []
-    for (row, position), _, mine in settings_of(runs):
-        x = row * (len(levels.learning_rate) + GAP) + position
-        ticks.append(x)
-        _setting(axes, x, mine, metric, info)
+    settings = list(settings_of(runs))
+    ticks = [row * (len(levels.learning_rate) + GAP) + position for (row, position), _, _ in settings]
     axes.set_xticks(ticks, levels.rate_words * len(levels.n_train))
     axes.set_xlim(-0.6, max(ticks) + 0.6)
+    for x, (*_, mine) in zip(ticks, settings, strict=True):
+        _setting(axes, x, mine, metric, info)
     axes.set_xlabel("learning rate")
     plain_ticks(axes, "y")
     if len(levels.n_train) > 1:
@@ -131,6 +142,15 @@ def _setting(axes: Axes, x: float, runs: pd.DataFrame, metric: str, info: Metric
     median = median_value(runs, metric, info)
     if np.isfinite(median):
         axes.hlines(median, x - 0.38, x + 0.38, color=INK, linewidth=1.6, zorder=2)
+    else:
+        inside = axes.transAxes.inverted().transform(axes.transData.transform([(x, each) for each in values[known]]))
+        top = known.any() and 1 - inside[:, 1].max() > inside[:, 1].min()  # the end with more room
+        room = int(ROOM / (axes.get_xlim()[1] - axes.get_xlim()[0]))
+        text = "\n".join(textwrap.wrap(f"no median: {_lost(runs, metric, info)}", room, break_long_words=False))
+        place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "top" if top else "bottom"}
+        behind = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.5}
+        font = {"fontsize": 6.5, "color": INK, "linespacing": 1.0, "zorder": 1.5}  # below the marks
+        axes.text(x, 0.97 if top else 0.03, text, bbox=behind, **font, **place)
     lost = runs[~known]["outcome"].value_counts()
     for level, outcome in enumerate(outcomes_present(lost.index)):  # in a strip above the panel
         place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "center"}

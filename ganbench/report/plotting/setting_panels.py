@@ -20,6 +20,7 @@ from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report.plotting.style import QUIET
 
+LETTER, SMALL, BESIDE = 0.07, 0.055, 0.6  # widths of letters of both titles, and of what is beside a panel, inches
 MAX_LINEAR_FACTOR = 30.0  # factor that no linear axis shows
 
 
@@ -118,12 +119,16 @@ def panel_title(axes: Axes, name: str) -> None:
 
 def count_failed(axes: Axes, runs: pd.DataFrame) -> None:
     """Say in a panel's upper right corner how many of its runs failed, of how many that is not known, and how many
-    neither failed nor had learned by their end."""
+    neither failed nor had learned by their end; a title that is too long to stand beside it stands one line higher."""
     rate, idle = failure_rate(runs), int(not_learned(runs).sum())
     words = [f"{rate.count} of {rate.total} failed"] if rate.count else []
     words += [f"{rate.unknown} undetermined"] if rate.unknown else []
     words += [f"{idle} not learned" if words else f"{idle} of {rate.total} not learned"] if idle else []
-    axes.set_title(", ".join(words), loc="right", fontsize=8, color=QUIET)
+    text, title = ", ".join(words), axes.get_title("left")
+    room = axes.figure.get_figwidth() / axes.get_gridspec().ncols - BESIDE
+    if title and text and LETTER * len(title) + SMALL * len(text) > room:
+        axes.set_title(f"{title}\n ")  # one line higher, for there is no room beside it
+    axes.set_title(text, loc="right", fontsize=8, color=QUIET)
 
 
 def metric_scale(

@@ -96,13 +96,16 @@ def test_the_figures_have_a_mark_per_run_and_an_interval_per_setting(collected):
     mine = table[table["dataset"] == "digits"]
     axes = study_figures.scores(sides, mine, "fd", collected.metrics["fd"]).axes[0]
     assert axes.get_yticklabels()[0].get_text() == "digits, fc, 100 examples, rate 0.0002"
-    drawn = np.concatenate([line.get_xdata() for line in axes.lines if line.get_marker() == "o"])
-    hollow = [line for line in axes.lines if line.get_marker() == "o" and line.get_markerfacecolor() == "white"]
+    circles = [line for line in axes.lines if line.get_marker() == "o" and line.get_clip_on()]
+    drawn = np.concatenate([line.get_xdata() for line in circles])
+    hollow = [line for line in circles if line.get_markerfacecolor() == "white"]
     bad = collected.runs["outcome"].isin(["collapsed", "discriminator-won"]) & (collected.runs["dataset"] == "digits")
     hollow = np.concatenate([line.get_xdata() for line in hollow])
     assert sorted(hollow[np.isfinite(hollow)]) == sorted(collected.runs.loc[bad, "fd_final"].dropna())
     runs = collected.runs[(collected.runs["dataset"] == "digits") & (collected.runs["outcome"] != "diverged")]
     assert sorted(drawn[np.isfinite(drawn)]) == sorted(runs["fd_final"].dropna()), "none of the runs that diverged"
+    beside = sum(int(text.get_text().removesuffix(" n/a")) for text in axes.texts)
+    assert beside == 2 * (collected.runs["dataset"] == "digits").sum() - len(runs), "but these are counted"
     lines = study_figures.failures(table, ["one", "two"]).axes[0].lines
     ends = [tuple(line.get_xdata()) for line in lines if len(line.get_xdata()) == 2]
     assert ends == list(zip(table["failure_low"], table["failure_high"], strict=True))

@@ -199,6 +199,26 @@ def test_nothing_to_draw_is_said_in_words(collected, empty, kind, what):
     assert "no run" in axes.texts[0].get_text()
 
 
+def test_runs_without_a_finite_exponent_are_counted_beside_those_that_have_one(collected):
+    """Of a setting of which one run has an exponent, the others were neither drawn nor counted."""
+    runs = collected.runs[collected.runs["method"] == "bilinear-alternating"].iloc[[0] * 9]
+    runs = runs.assign(run=[f"r{seed}" for seed in range(9)], seed=range(9))
+    columns = {
+        "max_exponent": [-np.inf, np.nan, np.nan, np.nan, 0.1, 0.2, 0.3, 0.4, 0.5],
+        "regime": [0, 3, 3, np.nan, 2, 2, 2, 2, 2],
+    }
+    table = pd.concat(
+        [pd.DataFrame({"run": runs["run"], "quantity": f"lyapunov.{name}", "value": columns[name]}) for name in columns]
+    )
+    with style.applied():
+        figure = figures.draw(dataclasses.replace(collected, runs=runs, measurements=table), "lyapunov", "lyapunov")
+    (axes,) = figure.axes
+    assert [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"] == columns["max_exponent"][4:]
+    (text,) = (text.get_text() for text in axes.texts)
+    assert text == "1 minus infinity: fixed point\n3 without an exponent: 2 divergence, 1 no regime"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["chaos"]
+
+
 def test_panels_have_room(collected):
     arrays = {"u": np.zeros((2, 2)), "v": np.zeros((2, 2))}
     row = collected.runs.iloc[0]

@@ -245,6 +245,28 @@ def test_runs_without_a_value_keep_the_mark_of_their_outcome(collected):
     assert [line.get_xdata()[0] for line in marks] == [1]
 
 
+def test_a_setting_without_a_median_says_why(collected):
+    made = study(collected, {"a": {(100, 0.1): runs("ccccccccff"), (100, 0.2): runs("cfff")}})
+    figure = draw(made, "quality")
+    (text,) = (text for text in figure.axes[0].texts if "median" in text.get_text())
+    assert (" ".join(text.get_text().split()), text.get_position()[0]) == ("no median: 8 of 10 failed", 0)
+    assert "median Fréchet distance: none (8 of 10 failed) at rate 0.1, " in figure.get_label()
+    assert "median, failed runs being the worst" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize("kind", ["losses", "progress"])
+def test_titles_of_settings_do_not_lie_under_their_counts(collected, kind):
+    idle = (collected.runs["outcome"] == "converged") & (collected.runs["seed"] > 0)
+    table = collected.runs.assign(outcome=collected.runs["outcome"].mask(idle, "not-learned-yet"))
+    figure = drawn(dataclasses.replace(collected, runs=table), kind, "digits-fc")
+    both = [axes for axes in figure.axes if axes.get_title("right")]
+    assert len({axes.get_title("left").count("\n") for axes in both}) == 2, "some have room, and others have not"
+    for axes in both:
+        texts = {each.get_text(): each for each in axes.get_children() if isinstance(each, Text)}
+        left, right = (texts[axes.get_title(side)].get_window_extent() for side in ("left", "right"))
+        assert left.x1 < right.x0 or "\n" in axes.get_title("left")
+
+
 def test_curves_of_equal_shares_do_not_hide_one_another(collected):
     """Of a method without failures nothing was seen where another had none."""
     made = study(collected, {name: {(100, 0.1): runs("fff")} for name in "abcdef"})
