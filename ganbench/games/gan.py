@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -56,6 +55,8 @@ class GAN(Adversarial):
     accumulation_steps: Supplied[int] = 1
     subset_seed: Supplied[int | None] = None
     labels: Supplied[Tensor | None] = None
+
+    _passes: ClassVar[_Passes | None] = None  # in a loss, its own
 
     def __post_init__(self) -> None:
         fault = labels_fault(self.architecture, self.data)
@@ -216,18 +217,15 @@ class GAN(Adversarial):
                 return f"PyTorch computes its {player} for one run at a time only ({why})"
         return None
 
-    def in_phase(self, phase: tuple[Any, ...]) -> Adversarial:
-        _ = self.shares_pass  # found once, with the networks, and not in each phase
-        return super().in_phase(phase)
+    def replaced(self, **attributes: Any) -> Self:
+        _ = self.shares_pass  # found once, and not by each copy
+        return super().replaced(**attributes)
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         if "key" not in batch:
             return super().loss(player, players, batch)
         passes = _Passes(batch, self.networks)
-        bound = copy(self)
-        object.__setattr__(bound, "shares_pass", self.shares_pass)  # found once, and not by each copy
-        object.__setattr__(bound, "_passes", passes)
-        loss, aux = super(GAN, bound).loss(player, players, batch)
+        loss, aux = super(GAN, self.replaced(_passes=passes)).loss(player, players, batch)
         return loss, aux | passes.buffers
 
     def pass_to_generator(self, kind: str, outputs: Outputs) -> None:
@@ -250,7 +248,14 @@ class GAN(Adversarial):
             if labels is None:
                 raise GanbenchError(f"the {player} is conditional: whoever calls it must hand on the sample's labels.")
             inputs = (x, labels)
-        return network(theta, *inputs) if network.pure else self._passes.apply(player, theta, *inputs)
+        if network.pure:
+            return network(theta, *inputs)
+        if self._passes is None:
+            raise GanbenchError(
+                f"the {player} has buffers or draws random numbers, which a loss brings along; outside of one, call "
+                "networks[player].apply with buffers and keys."
+            )
+        return self._passes.apply(player, theta, *inputs)
 
 
 class _Passes:
