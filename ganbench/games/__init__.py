@@ -24,6 +24,7 @@ from ganbench.core.random_streams import stream_seed
 from ganbench.core.supplied import Supplied
 from ganbench.games._discriminator import Discriminator
 from ganbench.games._draws import CHUNK
+from ganbench.games._epochs import subset
 from ganbench.games._examples import TrainingExamples
 from ganbench.games._match import Match, mean_of_parts
 from ganbench.games._starts import drawn_or_given
@@ -47,6 +48,7 @@ __all__ = [
     "TrainingExamples",
     "drawn_or_given",
     "mean_of_parts",
+    "subset",
 ]
 
 

@@ -15,7 +15,7 @@ from conditional_networks import Conditional
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ganbench.architectures import Architecture
+from ganbench.architectures import Architecture, initial_module
 from ganbench.contracts.networks import architecture_fault
 from ganbench.contracts.steps import mixes_examples
 from ganbench.core.errors import GanbenchError
@@ -23,7 +23,7 @@ from ganbench.data import DataSpec
 from ganbench.engine.fusing import forward_work
 from ganbench.engine.train import train
 from ganbench.games import Match, Member
-from ganbench.games.gan import GAN, initial_module
+from ganbench.games.gan import GAN
 from ganbench.nn.network import Network
 from ganbench.nn.packing import Packing, first_of_group
 from ganbench.pipeline.plan import Plan
