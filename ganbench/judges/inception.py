@@ -1,4 +1,4 @@
-"""Judge of natural images: the features of pytorch-fid's Inception network, which the FID takes too."""
+"""Judge of natural images: the features of pytorch-fid's Inception network."""
 
 from __future__ import annotations
 
