@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.cases import LEARNING_RATE, Case
+from ganbench.architectures import initial_module
 from ganbench.games import CHUNK
-from ganbench.games.gan import initial_module
 
 BETA1, BETA2, EPSILON = 0.5, 0.999, 1e-8
 SERIES = (

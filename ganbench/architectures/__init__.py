@@ -35,10 +35,14 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ganbench.core.formatting import join_words
+from ganbench.core.random_streams import stream_seed
 from ganbench.data import DataSpec
+from ganbench.nn.evaluation_inputs import balanced_labels
+from ganbench.nn.initialization import seeded
 
 MAX_LABEL_DISTANCE = 0.05  # of shares of classes from equal ones, of which nothing is said
 CONDITIONAL = (set(), {"generator"}, {"generator", "discriminator"})  # players whose networks may take labels
@@ -217,3 +221,22 @@ def objective_refusal(architecture: Architecture, objective: Any) -> str | None:
         "objective of probabilities, such as non_saturating, minimax or binary_cross_entropy, or a discriminator with "
         "one logit"
     )
+
+
+def initial_module(architecture: Architecture, player: str, data: DataSpec, seed: int) -> nn.Module:
+    """A player's network with the initial parameters of the run with this seed."""
+    with seeded(stream_seed(seed, f"init-{player}")):
+        return getattr(architecture, player)(data)
+
+
+def trial_inputs(architecture: Architecture, player: str, data: DataSpec, count: int) -> tuple[Tensor, ...]:
+    """A batch to try a player's network on, on the CPU: standard normal values, and labels if it is conditional.
+
+    Args:
+        architecture, player, data: the architecture, the player, and the data set.
+        count: number of outputs: of examples, or of groups of examples that a discriminator judges together.
+    """
+    shape = data.shape if player == "discriminator" else (architecture.latent_size,)
+    count = count * architecture.packing_degree if player == "discriminator" else count
+    x = torch.randn((count, *shape), generator=torch.Generator().manual_seed(0), device="cpu")
+    return (x, balanced_labels(count, data.modes)) if player in architecture.conditional else (x,)

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
+from ganbench.architectures import initial_module, trial_inputs
 from ganbench.core import registry
 from ganbench.core.dataset_specs import describe_in_process
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import join_words, plural
 from ganbench.data import DataSpec
-from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.nn.network import EXAMPLES, Network
 from ganbench.nn.sample import named_outputs
 

@@ -10,13 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from ganbench.architectures import labels_fault, packing_fault
+from ganbench.architectures import initial_module, labels_fault, packing_fault, trial_inputs
 from ganbench.contracts import supports_fault
 from ganbench.contracts.buffers import call, constants_fault, passing_fault
 from ganbench.contracts.repeatability import attributes_of, fingerprint, globals_of, identical, world
 from ganbench.core.formatting import join_words
 from ganbench.data import DataSpec
-from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.nn.network import Network, disturbed
 from ganbench.nn.random_numbers import ANSWERS
 from ganbench.nn.sample import NAMES, named_outputs

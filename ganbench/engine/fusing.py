@@ -8,7 +8,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from ganbench.games import Game, gan
+from ganbench.architectures import initial_module, trial_inputs
+from ganbench.games import Game
+from ganbench.games.gan import GAN
 
 # A step has a cost of its own, whatever the size of the networks, which fused members share. Against that stands the
 # traffic of all members' parameters, gradients and moments once they outgrow the cache, and where one member's work
@@ -30,7 +32,7 @@ def decide(mode: str, game: Game, members: int, device: torch.device) -> tuple[b
     """
     if members == 1:
         return False, "the pack has one run"
-    if isinstance(game, gan.GAN) and (why := game.unvectorised):
+    if isinstance(game, GAN) and (why := game.unvectorised):
         return False, why
     if mode != "auto":
         return mode == "always", f"the study says fuse: {mode}"
@@ -56,16 +58,16 @@ def forward_work(game: Game) -> int:
     with every other. Tensors without content ("meta") would count a whole batch, but what PyTorch imports for them
     takes longer than all of a small job's preparations.
     """
-    if not isinstance(game, gan.GAN):
+    if not isinstance(game, GAN):
         return 0
-    modules = {player: gan.initial_module(game.architecture, player, game.data, seed=0) for player in game.players}
+    modules = {player: initial_module(game.architecture, player, game.data, seed=0) for player in game.players}
 
     def counted(examples: int) -> int:
         counter = _FlopCounter()
         with counter, torch.no_grad():
             for player, module in modules.items():
                 outputs = examples // game.packing_degree if player == "discriminator" else examples
-                module(*gan.trial_inputs(game.architecture, player, game.data, outputs))
+                module(*trial_inputs(game.architecture, player, game.data, outputs))
         return counter.total
 
     examples = FEW_EXAMPLES * game.packing_degree

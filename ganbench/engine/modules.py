@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ganbench.architectures import Architecture
+from ganbench.architectures import Architecture, initial_module
 from ganbench.data import DataSpec
-from ganbench.games.gan import initial_module
 
 
 def trained_module(

@@ -12,9 +12,10 @@ from ganbench.core.dotted_names import under
 from ganbench.core.errors import GanbenchError
 from ganbench.data import Examples
 from ganbench.engine.sampler import Sampler
-from ganbench.games import Buffers, Member
-from ganbench.games.gan import GAN, latent_points, subset
+from ganbench.games import Buffers, Member, subset
+from ganbench.games.gan import GAN
 from ganbench.judges import JudgedExamples
+from ganbench.nn.evaluation_inputs import latent_points
 from ganbench.numerics.run_examples import RunExamples
 
 Judging = Callable[[np.ndarray], JudgedExamples | None]

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.architectures import Architecture
+from ganbench.architectures import Architecture, initial_module, trial_inputs
 from ganbench.core.pixels import shown
 from ganbench.data import DataSpec
-from ganbench.games.gan import balanced_labels, initial_module, trial_inputs
+from ganbench.nn.evaluation_inputs import balanced_labels
 from ganbench.nn.network import EXAMPLES, Network
 from ganbench.numerics.generator import TrainedGenerator
 

@@ -9,11 +9,10 @@ different members never mix, so the gradient of their sum is every member's own.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -23,12 +22,14 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.member import Member
 from ganbench.core.random_streams import stream_seed
 from ganbench.core.supplied import Supplied
+from ganbench.games._discriminator import Discriminator
 from ganbench.games._draws import CHUNK
+from ganbench.games._epochs import subset
 from ganbench.games._examples import TrainingExamples
 from ganbench.games._match import Match, mean_of_parts
 from ganbench.games._starts import drawn_or_given
 from ganbench.games._types import Aux, Batch, Buffers, LearningRates, Players
-from ganbench.nn.sample import Outputs, Sample, named_outputs
+from ganbench.nn.sample import Outputs, Sample
 from ganbench.nn.weights import Weights
 from ganbench.objectives import Objective
 from ganbench.regularizers import Regularizer
@@ -47,6 +48,7 @@ __all__ = [
     "TrainingExamples",
     "drawn_or_given",
     "mean_of_parts",
+    "subset",
 ]
 
 
@@ -229,8 +231,12 @@ class Adversarial(Game):
         regularizer = self.regularizer.in_phase(phase)
         if regularizer is self.regularizer:
             return self
-        game = copy(self)  # with what this one has found out about its networks
-        object.__setattr__(game, "regularizer", regularizer)
+        return self.replaced(regularizer=regularizer)
+
+    def replaced(self, **attributes: Any) -> Self:
+        """A copy with other attributes. It has what this game found out about its networks, and is not checked."""
+        game = copy(self)
+        game.__dict__.update(attributes)
         return game
 
     def weights(self, player: str, theta: Tensor) -> Weights:
@@ -331,75 +337,47 @@ class Adversarial(Game):
         return noise
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
-        theta, objective, of_generator = players["discriminator"], self.objective, player == "generator"
+        objective, of_generator = self.objective, player == "generator"
         state = under("regularizer", batch)
         noise = under("noise", batch) | state
-
-        def discriminate(points: Tensor, labels: Tensor | None = None) -> Any:
-            return self.discriminate(theta, points) if labels is None else self.discriminate(theta, points, labels)
-
-        def discriminator(points: Tensor, labels: Tensor | None = None) -> Tensor:
-            return named_outputs(discriminate(points, labels))["logits"]
-
-        def flipped(kind: str) -> Tensor | None:
-            probability = 0.0 if of_generator else objective.label_flip_probability
-            return batch[f"flip.{kind}"] < probability if probability else None
-
-        def outputs(**samples: Sample) -> list[Outputs]:
-            """The discriminator's outputs on samples, by kind, of one pass over all of them."""
-            points = [self.regularizer.perturb(sample.points, kind, noise) for kind, sample in samples.items()]
-            labels = [sample.labels for sample in samples.values() if sample.labels is not None]
-            of_all = named_outputs(discriminate(joined(points), joined(labels) if labels else None))
-            sizes = [sample.points.shape[1] // self.packing_degree for sample in samples.values()]
-            apart = [of_all] if len(samples) == 1 else separated(of_all, sizes)
-            return [
-                Outputs(others.pop("logits"), sample, others, flipped(kind))
-                for (kind, sample), others in zip(samples.items(), apart, strict=True)
-            ]
-
-        on_real = real = None
-        if of_generator and not objective.generator_sees_real:
-            fake = self.fake(player, players, batch)
-            (on_fake,) = outputs(fake=fake)
-        elif self.shares_pass:
-            real, fake = self.real(players, batch), self.fake(player, players, batch)
-            on_real, on_fake = outputs(real=real, fake=fake)
-        else:
-            # Real examples first, as in PyTorch's loops: every pass may change buffers.
-            real = self.real(players, batch)
-            (on_real,) = outputs(real=real)
-            self.pass_to_generator("real", on_real)
-            fake = self.fake(player, players, batch)
-            (on_fake,) = outputs(fake=fake)
-        self.pass_to_generator("fake", on_fake)
+        flips = {} if of_generator else under("flip", batch)
+        flipped = {kind: drawn < objective.label_flip_probability for kind, drawn in flips.items()}
+        discriminator = Discriminator(self, players["discriminator"], noise, flipped)
+        real, fake = self._outputs(discriminator, player, players, batch)
         if of_generator:
-            loss, aux = objective.generator_loss(on_real, on_fake), {}
+            loss, aux = objective.generator_loss(real, fake), {}
         else:
-            loss = objective.discriminator_loss(on_real, on_fake)
-            penalty = self.regularizer.penalty(discriminator, real, fake, noise)
+            loss = objective.discriminator_loss(real, fake)
+            penalty = self.regularizer.penalty(discriminator, real.sample, fake.sample, noise)
             loss = loss if penalty is None else loss + penalty
             with torch.no_grad():
                 aux = {
-                    "real_output": real.mean(objective.output(on_real.logits)),
-                    "fake_output": fake.mean(objective.output(on_fake.logits)),
+                    "real_output": real.mean(objective.output(real.logits)),
+                    "fake_output": fake.mean(objective.output(fake.logits)),
                 }
-                state = self.regularizer.update(noise, on_real, on_fake)
+                state = self.regularizer.update(noise, real, fake)
                 aux |= self.regularizer.recorded(state)
         penalty = self.regularizer.weight_penalty(player, self.weights(player, players[player]))
         loss = loss if penalty is None else loss + penalty
         return loss, aux | prefixed("regularizer", state)
 
+    def _outputs(
+        self, discriminator: Discriminator, player: str, players: Players, batch: Batch
+    ) -> tuple[Outputs | None, Outputs]:
+        """The discriminator's outputs on the real examples of a loss, None where it takes none, and on the generated
+        ones: every pass that the loss makes for its objective, in order."""
+        if player == "generator" and not self.objective.generator_sees_real:
+            real, (fake,) = None, discriminator.outputs(fake=self.fake(player, players, batch))
+        elif self.shares_pass:
+            real, fake = discriminator.outputs(real=self.real(players, batch), fake=self.fake(player, players, batch))
+        else:
+            # Real examples first, as in PyTorch's loops: every pass may change buffers.
+            (real,) = discriminator.outputs(real=self.real(players, batch))
+            self.pass_to_generator("real", real)
+            (fake,) = discriminator.outputs(fake=self.fake(player, players, batch))
+        self.pass_to_generator("fake", fake)
+        return real, fake
+
     def project(self, player: str, theta: Tensor) -> Tensor:
         weights = self.weights(player, theta)
         return weights.replaced(self.regularizer.project(player, weights)).vector
-
-
-def joined(batches: Sequence[Tensor]) -> Tensor:
-    """Batches (K, n, ...) as one, (K, sum of n, ...)."""
-    return batches[0] if len(batches) == 1 else torch.cat(list(batches), dim=1)
-
-
-def separated(outputs: dict[str, Tensor], sizes: list[int]) -> list[dict[str, Tensor]]:
-    """What a discriminator gives for batches that were joined, (K, sum of n, ...) by name, of each batch."""
-    parts = [values.split(sizes, dim=1) for values in outputs.values()]
-    return [dict(zip(outputs, of_batch, strict=True)) for of_batch in zip(*parts, strict=True)]

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import math
-from copy import copy
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganbench.architectures import Architecture, labels_fault, objective_refusal, packing_fault
+from ganbench.architectures import (
+    Architecture,
+    initial_module,
+    labels_fault,
+    objective_refusal,
+    packing_fault,
+    trial_inputs,
+)
 from ganbench.core.dotted_names import prefixed, under
 from ganbench.core.errors import GanbenchError
-from ganbench.core.random_streams import stream, stream_seed
+from ganbench.core.random_streams import stream_seed
 from ganbench.core.supplied import Supplied
 from ganbench.data import DataSpec
 from ganbench.games import Adversarial, Aux, Batch, Buffers, Member, Players, TrainingExamples
-from ganbench.nn.initialization import seeded
+from ganbench.games._epochs import epochs
 from ganbench.nn.network import EXAMPLES, Network
 from ganbench.nn.random_numbers import RandomNumbers, subkey
 from ganbench.nn.sample import Outputs, Sample, named_outputs
@@ -56,6 +62,8 @@ class GAN(Adversarial):
     accumulation_steps: Supplied[int] = 1
     subset_seed: Supplied[int | None] = None
     labels: Supplied[Tensor | None] = None
+
+    _passes: ClassVar[_Passes | None] = None  # in a loss, its own
 
     def __post_init__(self) -> None:
         fault = labels_fault(self.architecture, self.data)
@@ -177,7 +185,7 @@ class GAN(Adversarial):
 
     def _order(self, member: Member, start: int, count: int) -> np.ndarray:
         """Indices of the examples start ... start + count of a run's training, int64."""
-        return _epochs(member.seed, member.n_train, len(self.examples), start, count, self.subset_seed)
+        return epochs(member.seed, member.n_train, len(self.examples), start, count, self.subset_seed)
 
     def real(self, players: dict[str, Tensor], batch: Batch) -> Sample:
         return Sample(self.examples.read(batch), labels=batch.get("labels.real"), packing=self.packing_degree)
@@ -216,18 +224,15 @@ class GAN(Adversarial):
                 return f"PyTorch computes its {player} for one run at a time only ({why})"
         return None
 
-    def in_phase(self, phase: tuple[Any, ...]) -> Adversarial:
-        _ = self.shares_pass  # found once, with the networks, and not in each phase
-        return super().in_phase(phase)
+    def replaced(self, **attributes: Any) -> Self:
+        _ = self.shares_pass  # found once, and not by each copy
+        return super().replaced(**attributes)
 
     def loss(self, player: str, players: Players, batch: Batch) -> tuple[Tensor, Aux]:
         if "key" not in batch:
             return super().loss(player, players, batch)
         passes = _Passes(batch, self.networks)
-        bound = copy(self)
-        object.__setattr__(bound, "shares_pass", self.shares_pass)  # found once, and not by each copy
-        object.__setattr__(bound, "_passes", passes)
-        loss, aux = super(GAN, bound).loss(player, players, batch)
+        loss, aux = super(GAN, self.replaced(_passes=passes)).loss(player, players, batch)
         return loss, aux | passes.buffers
 
     def pass_to_generator(self, kind: str, outputs: Outputs) -> None:
@@ -250,7 +255,14 @@ class GAN(Adversarial):
             if labels is None:
                 raise GanbenchError(f"the {player} is conditional: whoever calls it must hand on the sample's labels.")
             inputs = (x, labels)
-        return network(theta, *inputs) if network.pure else self._passes.apply(player, theta, *inputs)
+        if network.pure:
+            return network(theta, *inputs)
+        if self._passes is None:
+            raise GanbenchError(
+                f"the {player} has buffers or draws random numbers, which a loss brings along; outside of one, call "
+                "networks[player].apply with buffers and keys."
+            )
+        return self._passes.apply(player, theta, *inputs)
 
 
 class _Passes:
@@ -276,62 +288,3 @@ class _Passes:
         outputs, after = network.apply(theta, under(player, self.buffers), key, *inputs)
         self.buffers |= prefixed(player, after)
         return outputs
-
-
-def initial_module(architecture: Architecture, player: str, data: DataSpec, seed: int) -> torch.nn.Module:
-    """A player's network with the initial parameters of the run with this seed."""
-    with seeded(stream_seed(seed, f"init-{player}")):
-        return getattr(architecture, player)(data)
-
-
-def trial_inputs(architecture: Architecture, player: str, data: DataSpec, count: int) -> tuple[Tensor, ...]:
-    """A batch to try a player's network on, on the CPU: standard normal values, and labels if it is conditional.
-
-    Args:
-        architecture, player, data: the architecture, the player, and the data set.
-        count: number of outputs: of examples, or of groups of examples that a discriminator judges together.
-    """
-    shape = data.shape if player == "discriminator" else (architecture.latent_size,)
-    count = count * architecture.packing_degree if player == "discriminator" else count
-    x = torch.randn((count, *shape), generator=torch.Generator().manual_seed(0), device="cpu")
-    return (x, balanced_labels(count, data.modes)) if player in architecture.conditional else (x,)
-
-
-def balanced_labels(count: int, classes: int) -> Tensor:
-    """Labels for evaluation, (count,) of int64: 0, 1, 2 ... in turn, where each turn begins at another class.
-
-    Metrics compare parts of a sample, such as every eighth example, and without these shifts an eighth would hold half
-    of ten classes. Multiples of the golden ratio spread evenly over the classes in any of such parts.
-    """
-    turn = torch.arange(count, device="cpu") // classes
-    shift = (turn.double() * (0.5 * (5**0.5 - 1)) * classes).long()
-    return (torch.arange(count, device="cpu") + shift) % classes
-
-
-def latent_points(seed: int, count: int, size: int) -> Tensor:
-    """Latent points (count, size) for evaluating the run with this seed: the same at every snapshot."""
-    return torch.randn(count, size, generator=torch.Generator().manual_seed(stream_seed(seed, "evaluation")))
-
-
-@lru_cache(maxsize=512)
-def subset(seed: int, n_train: int, available: int) -> np.ndarray:
-    """Indices of the examples that a run may train on, shape (n_train,); kept, since every epoch permutes them."""
-    chosen = stream(seed, "subset").permutation(available)[:n_train]
-    chosen = chosen.astype(np.min_scalar_type(-available))  # many runs may keep theirs
-    chosen.setflags(write=False)
-    return chosen
-
-
-def _epochs(
-    seed: int, n_train: int, available: int, start: int, count: int, subset_seed: int | None = None
-) -> np.ndarray:
-    """Entries start ... start + count of the endless sequence of a run's shuffled epochs, int64."""
-    chosen = seed if subset_seed is None else subset_seed
-    first, last = start // n_train, (start + count - 1) // n_train
-    orders = np.concatenate([_epoch(seed, chosen, n_train, available, epoch) for epoch in range(first, last + 1)])
-    return orders[start - first * n_train :][:count].astype(np.int64)
-
-
-@lru_cache(maxsize=256)
-def _epoch(seed: int, subset_seed: int, n_train: int, available: int, epoch: int) -> np.ndarray:
-    return stream(seed, "order", epoch).permutation(subset(subset_seed, n_train, available))

@@ -8,7 +8,7 @@ from typing import ClassVar
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.tree import Tree
 from ganbench.data import DataSpec
-from ganbench.judges import JudgedExamples
+from ganbench.judges import JudgedExamples, inception
 from ganbench.metrics import Metric
 from ganbench.metrics._frechet import (
     GROUPS,
@@ -18,7 +18,6 @@ from ganbench.metrics._frechet import (
     infinite_sample_distance,
     rank_caution,
 )
-from ganbench.nn import inception
 
 UNIT = "squared units of Inception features"
 

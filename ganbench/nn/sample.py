@@ -49,6 +49,12 @@ class Outputs:
     others: Mapping[str, Tensor] = field(default_factory=dict)
     flipped: Tensor | None = None
 
+    @classmethod
+    def of_named(cls, named: Mapping[str, Tensor], sample: Sample, flipped: Tensor | None) -> Outputs:
+        """Outputs by name, see `named_outputs`."""
+        others = {name: values for name, values in named.items() if name != "logits"}
+        return cls(named["logits"], sample, others, flipped)
+
     def mean(self, values: Tensor) -> Tensor:
         """The expectation (K,) of a function with these values (K, n) on the sample."""
         return self.sample.mean(values)

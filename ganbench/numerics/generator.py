@@ -11,7 +11,7 @@ from torch import Tensor
 from ganbench.architectures import Architecture
 from ganbench.core.random_streams import stream_seed
 from ganbench.data import DataSpec
-from ganbench.games.gan import balanced_labels, latent_points
+from ganbench.nn.evaluation_inputs import balanced_labels, latent_points
 from ganbench.nn.network import EXAMPLES, Buffers, Network
 from ganbench.nn.random_numbers import subkey
 

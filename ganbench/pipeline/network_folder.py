@@ -22,13 +22,14 @@ from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
 from ganbench import __version__
+from ganbench.architectures import initial_module, trial_inputs
 from ganbench.core import strict_json
 from ganbench.core.errors import GanbenchError
 from ganbench.core.random_streams import stream_seed
 from ganbench.data import DataSpec
 from ganbench.engine.components import build_component
 from ganbench.engine.modules import resize_buffers
-from ganbench.games.gan import GAN, initial_module, trial_inputs
+from ganbench.games.gan import GAN
 from ganbench.pipeline.snapshots import Snapshot
 
 MODEL, SAMPLE, PROGRAM = "model.json", "sample.py", "generator.pt2"
@@ -46,7 +47,7 @@ import torch
 from torchvision.utils import save_image
 
 from ganbench.export import load
-from ganbench.games.gan import balanced_labels
+from ganbench.nn.evaluation_inputs import balanced_labels
 
 folder = Path(__file__).parent
 model, generator = json.loads((folder / "model.json").read_text()), load(folder)

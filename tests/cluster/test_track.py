@@ -39,9 +39,9 @@ from tracked_example import (
 )
 from tracking_server import MlflowServer
 
+from ganbench.architectures import initial_module
 from ganbench.core.errors import GanbenchError
 from ganbench.engine.components import build_component
-from ganbench.games.gan import initial_module
 from ganbench.pipeline.network_folder import load
 from ganbench.pipeline.stages import track as stage
 from ganbench.pipeline.stages.track import Tracked, track

@@ -21,6 +21,7 @@ from stored import flat
 from torch.utils._pytree import tree_leaves
 
 from ganbench import export
+from ganbench.architectures import initial_module, trial_inputs
 from ganbench.contracts import component_fault
 from ganbench.contracts.data import judge_fault, load_checked
 from ganbench.contracts.losses_and_optimizers import objective_fault
@@ -41,9 +42,9 @@ from ganbench.engine.sampler import Sampler
 from ganbench.engine.scoring import Scorer
 from ganbench.engine.train import train
 from ganbench.games import CHUNK, Adversarial, Game, Match, Member
-from ganbench.games.gan import GAN, initial_module, latent_points, trial_inputs
-from ganbench.judges import JudgedExamples, judge_stored
-from ganbench.nn import inception
+from ganbench.games.gan import GAN
+from ganbench.judges import JudgedExamples, inception, judge_stored
+from ganbench.nn.evaluation_inputs import latent_points
 from ganbench.nn.network import Network, disturbed
 from ganbench.nn.sample import Outputs, Sample, named_outputs
 from ganbench.nn.weights import Weights

@@ -33,7 +33,7 @@ from ganbench.core import registry, result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import escape_control, short_repr
 from ganbench.core.hdf5 import SCALARS
-from ganbench.nn import inception
+from ganbench.judges import inception
 from ganbench.pipeline.execution import memory
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import WEIGHTS

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ganbench.architectures import initial_module, trial_inputs
 from ganbench.contracts.networks import architecture_fault
 from ganbench.contracts.steps import dynamics_fault, game_fault, steps_fault
 from ganbench.contracts.trials.checks import (
@@ -28,7 +29,6 @@ from ganbench.core.registry import ComponentInfo
 from ganbench.data import DataSpec
 from ganbench.engine.components import game_families
 from ganbench.games import Game, Match
-from ganbench.games.gan import initial_module, trial_inputs
 
 SHAPES = {
     "points of the plane": DataSpec((2,), bounded=False, train=64, modes=8),

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ganbench.architectures import initial_module, trial_inputs
 from ganbench.contracts.networks import MAX_LATENT
 from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import plural
@@ -21,7 +22,7 @@ from ganbench.engine import fusing
 from ganbench.engine.sampler import BATCH
 from ganbench.engine.train import CHUNK, Training
 from ganbench.games import Game
-from ganbench.games.gan import GAN, initial_module, trial_inputs
+from ganbench.games.gan import GAN
 from ganbench.pipeline.execution.memory import machine_memory, most_held
 from ganbench.pipeline.plan import Plan
 from ganbench.study.grid import Run

@@ -10,8 +10,7 @@ from ganbench.core.pixels import floats
 from ganbench.core.tree import Tree
 from ganbench.data import Examples
 from ganbench.engine.scoring import Scorer, reference_examples
-from ganbench.judges import judge_stored
-from ganbench.nn import inception
+from ganbench.judges import inception, judge_stored
 from ganbench.pipeline.execution.instantiation import examples
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.resources import sample_times, timing

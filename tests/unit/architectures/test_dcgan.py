@@ -10,12 +10,12 @@ from building import CPU, gan, part, training
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, conv2d, normalize
 
+from ganbench.architectures import initial_module
 from ganbench.contracts.networks import architecture_fault
 from ganbench.contracts.steps import mixes_examples
 from ganbench.data import DataSpec
 from ganbench.engine.train import train
 from ganbench.games import Match, Member
-from ganbench.games.gan import initial_module
 from ganbench.nn.network import Network
 from ganbench.nn.sample import Sample
 from ganbench.regularizers import input_gradient

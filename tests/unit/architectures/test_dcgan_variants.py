@@ -11,9 +11,10 @@ import torch
 from building import keeps_the_contract, part
 from torch import nn
 
+from ganbench.architectures import initial_module
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
-from ganbench.games.gan import GAN, initial_module
+from ganbench.games.gan import GAN
 from ganbench.nn.network import Network
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)

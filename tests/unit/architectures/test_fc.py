@@ -10,11 +10,12 @@ from building import gan, part, train_together_and_alone, training
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from ganbench.architectures import initial_module
 from ganbench.core.errors import GanbenchError
 from ganbench.core.registry import components
 from ganbench.data import DataSpec
 from ganbench.games import Member
-from ganbench.games.gan import GAN, initial_module
+from ganbench.games.gan import GAN
 from ganbench.nn.network import Network
 
 GREY = DataSpec((1, 28, 28), True, 64, 10)

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from building import keeps_the_contract, part
 from torch import Tensor, nn
 
+from ganbench.architectures import initial_module
 from ganbench.data import DataSpec
-from ganbench.games.gan import GAN, initial_module
+from ganbench.games.gan import GAN
 
 MNIST, SMALL = DataSpec((1, 28, 28), True, 64, 10), DataSpec((3, 8, 12), True, 12, 0)
 

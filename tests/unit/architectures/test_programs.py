@@ -8,8 +8,8 @@ import pytest
 import torch
 from building import part
 
+from ganbench.architectures import initial_module, trial_inputs
 from ganbench.data import DataSpec
-from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.pipeline.network_folder import _program
 
 DATA = DataSpec((1, 8, 8), True, 64, 3)

@@ -12,11 +12,11 @@ from building import CPU, gan, part, train_together_and_alone, training
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from ganbench.architectures import initial_module
 from ganbench.contracts.networks import architecture_fault
 from ganbench.data import DataSpec
 from ganbench.engine.train import train
 from ganbench.games import Member
-from ganbench.games.gan import initial_module
 
 PLAYERS = ("generator", "discriminator")
 SMALL = DataSpec((1, 8, 8), True, 64, 3)

@@ -11,11 +11,11 @@ import torch
 from building import gan, part, train_together_and_alone, training
 from torch import Tensor, nn
 
+from ganbench.architectures import initial_module, trial_inputs
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.games import Member
-from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.nn.network import Network
 
 COLOUR = DataSpec((3, 32, 32), True, 64, 3)

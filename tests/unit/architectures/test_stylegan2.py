@@ -11,11 +11,11 @@ from building import gan, part, train_together_and_alone, training
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from ganbench.architectures import initial_module
 from ganbench.contracts.networks import architecture_fault
 from ganbench.contracts.steps import mixes_examples
 from ganbench.data import DataSpec
 from ganbench.games import Member
-from ganbench.games.gan import initial_module
 from ganbench.nn.random_numbers import RandomNumbers
 
 PLAYERS = ("generator", "discriminator")

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from building import keeps_the_contract, part
 from torch import Tensor
 
+from ganbench.architectures import initial_module
 from ganbench.data import DataSpec
-from ganbench.games.gan import GAN, initial_module
+from ganbench.games.gan import GAN
 
 STACKED, EIGHT = DataSpec((3, 28, 28), True, 64, 0), DataSpec((3, 8, 8), True, 12, 0)
 

@@ -9,6 +9,7 @@ from building import CPU, gan, part, training
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
+from ganbench.architectures import initial_module
 from ganbench.architectures.unpool import LEVELS
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core.dotted_names import under
@@ -19,7 +20,7 @@ from ganbench.engine.modules import resize_buffers, trained_module
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import train
 from ganbench.games import Match, Member
-from ganbench.games.gan import initial_module, latent_points
+from ganbench.nn.evaluation_inputs import latent_points
 from ganbench.nn.network import Network
 
 DATA = DataSpec((3, 16, 32), True, 12, 0)

@@ -12,7 +12,7 @@ from building import CPU, gan, part, training
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ganbench.architectures import Architecture
+from ganbench.architectures import Architecture, initial_module
 from ganbench.core import result_files
 from ganbench.core.dotted_names import under
 from ganbench.core.tree import Tree
@@ -21,7 +21,8 @@ from ganbench.engine.modules import trained_module
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import TrainingProgress, train
 from ganbench.games import CHUNK, Match, Member
-from ganbench.games.gan import GAN, initial_module, latent_points
+from ganbench.games.gan import GAN
+from ganbench.nn.evaluation_inputs import latent_points
 from ganbench.nn.network import Network
 
 RING = part("dataset", "ring8", examples=256)

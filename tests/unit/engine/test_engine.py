@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ganbench.architectures import Architecture
+from ganbench.architectures import Architecture, initial_module
 from ganbench.core import result_files
 from ganbench.core.metric_info import MetricInfo
 from ganbench.core.random_streams import stream
@@ -27,10 +27,10 @@ from ganbench.engine.evaluate import evaluate
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.scoring import Scorer
 from ganbench.engine.train import train
-from ganbench.games import CHUNK, Match, Member
-from ganbench.games import gan as gan_module
-from ganbench.games.gan import GAN, initial_module, latent_points, subset
+from ganbench.games import CHUNK, Match, Member, _epochs, subset
+from ganbench.games.gan import GAN
 from ganbench.judges import JudgedExamples
+from ganbench.nn.evaluation_inputs import latent_points
 from ganbench.nn.network import Network
 
 RING = part("dataset", "ring8", examples=500)
@@ -262,9 +262,9 @@ def test_an_epoch_of_few_examples_costs_nothing_of_the_many_that_they_are_of(mon
             permuted.append(x if isinstance(x, int) else len(x))
             return self.stream.permutation(x)
 
-    monkeypatch.setattr(gan_module, "stream", Counted)
+    monkeypatch.setattr(_epochs, "stream", Counted)
     seed, n_train, available = 123_456, 8, 200_000  # which no other test asks for
-    orders = gan_module._epochs(seed, n_train, available, 4, 40)
+    orders = _epochs.epochs(seed, n_train, available, 4, 40)
     assert permuted == [available] + 6 * [n_train]
     chosen = stream(seed, "subset").permutation(available)[:n_train]
     epochs = [stream(seed, "order", epoch).permutation(chosen) for epoch in range(6)]

@@ -13,14 +13,14 @@ from safetensors.torch import save_model
 from torch import nn
 from torch.nn import functional as F
 
-from ganbench.architectures import Architecture
+from ganbench.architectures import Architecture, initial_module
 from ganbench.contracts.networks import architecture_fault
 from ganbench.core.dotted_names import under
 from ganbench.engine.modules import resize_buffers, trained_module
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import train
 from ganbench.games import Match, Member
-from ganbench.games.gan import initial_module, latent_points
+from ganbench.nn.evaluation_inputs import latent_points
 from ganbench.nn.network import Network
 
 DIGITS = part("dataset", "digits")

@@ -13,10 +13,9 @@ from building import CPU, gan, part, training
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganbench.architectures import Architecture
+from ganbench.architectures import Architecture, initial_module
 from ganbench.engine.train import train
 from ganbench.games import Match, Member
-from ganbench.games.gan import initial_module
 from ganbench.nn.network import Network
 
 STEPS, BATCH = 12, 8

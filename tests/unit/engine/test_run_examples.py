@@ -15,7 +15,7 @@ from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import train
 from ganbench.games import Member
-from ganbench.games.gan import balanced_labels, latent_points
+from ganbench.nn.evaluation_inputs import balanced_labels, latent_points
 from ganbench.numerics.run_examples import RunExamples
 
 POINTS = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)

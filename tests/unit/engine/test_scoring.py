@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ganbench.engine import scoring
-from ganbench.games.gan import balanced_labels
+from ganbench.nn.evaluation_inputs import balanced_labels
 
 
 @pytest.mark.parametrize("count", [50, 100, 101, 120, 199, 1000])

@@ -25,8 +25,8 @@ from ganbench.contracts.templates import written
 from ganbench.core import result_files
 from ganbench.core.errors import GanbenchError
 from ganbench.export.mlflow_model import GeneratorModel
-from ganbench.games.gan import latent_points
 from ganbench.metrics._frechet import frechet_distance, frechet_reference
+from ganbench.nn.evaluation_inputs import latent_points
 from ganbench.pipeline.execution.result_cache import group_of
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.stages import run as run_job

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from building import part
+from building import gan, part
 from playing import networks
 from torch import nn
 
+from ganbench.core.errors import GanbenchError
+from ganbench.data import DataSpec
 from ganbench.games import Match, Member
-from ganbench.games.gan import GAN
 from ganbench.nn.network import Network
 
 
@@ -82,16 +84,25 @@ def test_whether_examples_mix_is_found_by_what_they_give_alone(module, mixes):
 
 @pytest.mark.parametrize("objective", ["non_saturating", "relativistic_average", "hinge"])
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
-def test_one_pass_gives_the_numbers_of_two(objective, player, monkeypatch):
+def test_one_pass_gives_the_numbers_of_two(objective, player):
     changed = {"objective": part("objective", objective), "regularizer": part("regularizer", "instance_noise")}
     game = replace(networks(), **changed)
     match = Match(game, [Member(seed, 8, 1e-3) for seed in (0, 1)], torch.device("cpu"), torch.float64)
     assert game.shares_pass
     at, batch = match.init(), match.draw(0, 1)[0]
     together, aux = match.loss(player, at, batch)
-    monkeypatch.setattr(GAN, "shares_pass", False)
-    apart, others = match.loss(player, at, batch)
+    apart, others = game.replaced(shares_pass=False).loss(player, at, batch)
     torch.testing.assert_close(together, apart, rtol=1e-12, atol=1e-12)
     assert aux.keys() == others.keys()
     for name, value in aux.items():
         torch.testing.assert_close(value, others[name], rtol=1e-12, atol=1e-12)
+
+
+def test_a_network_that_keeps_buffers_is_applied_in_a_loss_alone():
+    architecture = part("architecture", "dcgan", base_channels=2, latent_size=2, discriminator_norm="spectral")
+    game = gan(np.zeros((8, 1, 8, 8)), data=DataSpec((1, 8, 8), True, 8, 0), architecture=architecture)
+    match = Match(game, [Member(0, 8, 1e-3)], torch.device("cpu"), torch.float64)
+    at, batch = match.init(), match.draw(0, 1)[0]
+    assert match.loss("discriminator", at, batch)[0].isfinite().all()
+    with pytest.raises(GanbenchError, match="the discriminator has buffers or draws random numbers"):
+        game.discriminate(at["discriminator"], game.real(at, batch).points)

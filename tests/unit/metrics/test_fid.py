@@ -20,8 +20,8 @@ from ganbench.contracts import trials
 from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec, Examples
 from ganbench.judges import JudgedExamples, judge_stored
+from ganbench.judges import inception as inception_network
 from ganbench.metrics import fid
-from ganbench.nn import inception as inception_network
 from ganbench.pipeline.plan import Plan
 from ganbench.pipeline.planning.grid import WEIGHTS
 from ganbench.pipeline.preflight.check import check

@@ -15,7 +15,7 @@ from building import CPU, gan, part, toy, training
 from conditional_networks import Conditional
 from torch import Tensor, nn
 
-from ganbench.architectures import Architecture
+from ganbench.architectures import Architecture, initial_module
 from ganbench.contracts.losses_and_optimizers import objective_fault
 from ganbench.contracts.networks import architecture_fault
 from ganbench.contracts.steps import mixes_examples
@@ -25,7 +25,8 @@ from ganbench.dynamics import simultaneous_gradient
 from ganbench.engine.sampler import Sampler
 from ganbench.engine.train import train
 from ganbench.games import CHUNK, Match, Member
-from ganbench.games.gan import GAN, balanced_labels, initial_module, latent_points
+from ganbench.games.gan import GAN
+from ganbench.nn.evaluation_inputs import balanced_labels, latent_points
 from ganbench.nn.network import Network
 from ganbench.nn.sample import Outputs, Sample
 from ganbench.objectives import Objective

@@ -9,10 +9,10 @@ import pytest
 import torch
 from building import CPU, every_step, gan, part, toy
 
+from ganbench.architectures import initial_module
 from ganbench.core.errors import GanbenchError
 from ganbench.engine.train import train
 from ganbench.games import Match, Member
-from ganbench.games.gan import initial_module
 from ganbench.nn.sample import Sample
 from ganbench.nn.weights import Weights
 

@@ -19,12 +19,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ganbench.analysis.outcome_catalogue import catalogue
+from ganbench.architectures import initial_module, trial_inputs
 from ganbench.contracts.networks import network_fault
 from ganbench.core.errors import GanbenchError
 from ganbench.core.metric_info import MetricInfo
 from ganbench.data import DataSpec
 from ganbench.engine.fusing import MAX_PARAMETERS, decide, forward_work, parameters
-from ganbench.games.gan import initial_module, trial_inputs
 from ganbench.pipeline import results_folder
 from ganbench.pipeline.execution import devices, inception_weights
 from ganbench.pipeline.execution.devices import acquire_device, acquire_free_gpu

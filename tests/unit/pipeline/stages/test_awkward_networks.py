@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from ganbench import export
 from ganbench.cli import app
 from ganbench.core import result_files
-from ganbench.games.gan import latent_points
+from ganbench.nn.evaluation_inputs import latent_points
 from ganbench.pipeline.execution.result_cache import group_of
 from ganbench.pipeline.plan import Plan
 from ganbench.study.names import slug
