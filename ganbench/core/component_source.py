@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import short_repr
 from ganbench.core.options import TYPES, Option
 
+NOT_BESIDE = {*sys.stdlib_module_names, __name__.partition(".")[0]}  # modules that no file beside a component replaces
+KEYS = ("name", "label")  # of a component in a study, beside its options
 NO_OPTIONS = ("typing.ClassVar", f"{supplied.__name__}.Supplied")  # types of attributes that are no options
 
 
@@ -49,6 +52,38 @@ def parse_source(text: str, file: str) -> ast.Module:
         raise GanbenchError(f"{file}: line {error.lineno} is not valid Python: {error.msg}.") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise GanbenchError(f"{file} cannot be read as Python: {error}.") from None
+
+
+def refuse_module_beside(tree: ast.Module, path: Path, file: str) -> None:
+    """Refuse a user's file that imports a module which lies beside it: digests cover the component's own file and this
+    package, so that an edit of the module would leave results of the former one standing.
+
+    Args:
+        tree: syntax tree of the file.
+        path: the file.
+        file: what messages call the file.
+
+    Raises:
+        GanbenchError: such an import, or a relative one.
+    """
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module=module, level=level):
+                names = ["." * level + (module or "")]
+            case ast.Import(names=aliases):
+                names = [alias.name for alias in aliases]
+            case _:
+                continue
+        for name in names:
+            first = name.partition(".")[0]
+            folder = path.parent / first
+            modules = (each for each in chain([folder.with_suffix(".py")], folder.rglob("*.py")) if each != path)
+            if not first or (first not in NOT_BESIDE and any(each.is_file() for each in modules)):
+                raise GanbenchError(
+                    f"{file}: line {node.lineno} imports {name!r}, which lies beside it. A component is one file: an "
+                    "edit of another would train no run again. Write into the component's file what it takes from "
+                    "there."
+                )
 
 
 def read_literals(body: Iterable[ast.stmt], names: Collection[str]) -> dict[str, Any]:
@@ -91,22 +126,32 @@ def read_options(
         name = node.target.id
         if name in declared or _full_name(node.annotation, imported) in NO_OPTIONS:
             continue
-        annotation = ast.unparse(node.annotation)
+        annotation, where = ast.unparse(node.annotation), f"{file}: line {node.lineno}"
+        if name in KEYS:
+            raise GanbenchError(
+                f"{where}: an option cannot be called {name!r}, which a study gives to every component; choose another "
+                "name."
+            )
         if node.value is None:
-            raise GanbenchError(f"{file}: option {name!r} needs a default value.")
+            raise GanbenchError(f"{where}: option {name!r} needs a default value.")
         try:
             default = ast.literal_eval(node.value)
         except ValueError:
             raise GanbenchError(
-                f"{file}: line {node.lineno}: the default of option {name!r} must be a literal (a number, a text, a "
-                f"tuple of these), but is {ast.unparse(node.value)}."
+                f"{where}: the default of option {name!r} must be a literal (a number, a text, a tuple of these), but "
+                f"is {ast.unparse(node.value)}."
             ) from None
+        if isinstance(default, list | dict | set):
+            raise GanbenchError(
+                f"{where}: the default of option {name!r} is a {type(default).__name__}, which a frozen dataclass "
+                f"cannot have; write a tuple, such as `{name}: tuple[str, ...] = ()`."
+            )
         try:
             options[name] = Option(annotation, default, meanings.get(name, ""))
         except TypeError as error:
             raise mistyped(file, name, annotation, error) from None
         if fault := options[name].fault(default):
-            raise GanbenchError(f"{file}: line {node.lineno}: the default of option {name!r} {fault}.")
+            raise GanbenchError(f"{where}: the default of option {name!r} {fault}.")
     return options
 
 

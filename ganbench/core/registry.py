@@ -34,6 +34,7 @@ from ganbench.core.component_source import (
     read_meanings,
     read_options,
     read_source,
+    refuse_module_beside,
 )
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.escaping import short_repr
@@ -185,7 +186,8 @@ class ComponentInfo:
             except TypeError as error:
                 raise mistyped(f"{self.family.key} file {self.path}", name, option.source, error) from None
             except ValueError as error:
-                raise GanbenchError(f"{self.family.key} {self.name!r}: option {name!r} {error}.") from None
+                where = f"{self.name!r}: option" if name in given else f"file {self.path}: the default of option"
+                raise GanbenchError(f"{self.family.key} {where} {name!r} {error}.") from None
         if self.composed_of:
             values[self.composed_of] = self._complete_parts(values[self.composed_of])
         return values
@@ -360,7 +362,8 @@ def read_component(key: str, path: Path) -> ComponentInfo:
 
     Raises:
         GanbenchError: a file that is not Python, no or several public classes that derive from the family's base class,
-            an option without a valid type or default, or a name that is unfit for names of files.
+            an option without a valid type or default, an import of a module beside a user's file, or a name that is
+            unfit for names of files.
     """
     file = f"{key} file {path}"
     if not re.search("[a-zA-Z0-9]", path.stem) or len(path.stem) > MAX_NAME:
@@ -375,6 +378,8 @@ def read_component(key: str, path: Path) -> ComponentInfo:
 def _described(key: str, path: Path, text: str) -> ComponentInfo:
     family, file = FAMILIES[key], f"{key} file {path}"
     tree = parse_source(text, file)
+    if not path.is_relative_to(PACKAGE):
+        refuse_module_beside(tree, path, file)
     cls, parent = _class(family, path, tree)
     meanings = dict(family.meanings)
     if parent:

@@ -200,3 +200,58 @@ def test_the_fields_of_a_class_are_its_options_and_what_the_engine_supplies(fami
 def test_what_a_game_is_supplied_with_has_a_type():
     assert len(supplied_fields(GAN)) == 9
     assert Any not in get_type_hints(GAN).values()
+
+
+@pytest.mark.parametrize(
+    ("line", "beside"),
+    [
+        ("from my_layers import f", "my_layers.py"),
+        ("import my_layers.convolutions as c", "my_layers/convolutions.py"),
+        ("from .my_layers import f", "my_layers.py"),
+        ("def later():\n    import my_layers", "my_layers/__init__.py"),
+    ],
+)
+def test_a_module_beside_the_file_is_refused_since_no_digest_covers_it(tmp_path, line, beside):
+    (tmp_path / beside).parent.mkdir(exist_ok=True)
+    (tmp_path / beside).write_text("def f():\n    return 1\n")
+    with pytest.raises(
+        GanbenchError, match=r"own\.py: line 1[45] imports '.*', which lies beside it\. A component is one"
+    ):
+        critic(tmp_path, "probability = False", before=f"{line}\n\n")
+
+
+def test_what_the_file_imports_from_elsewhere_is_not_mistaken_for_files_beside_it(tmp_path):
+    for name in ("copy.py", "ganbench/__init__.py", "numpy/data.csv", "other.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    critic(
+        tmp_path, "probability = False", before="import copy\nimport numpy\nfrom ganbench import core\nimport own\n\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        (
+            "layers: list[str] = []",
+            r"line 16: the default of option 'layers' is a list, .* `layers: tuple\[str, ...\] = \(\)`",
+        ),
+        ("limits: dict[str, float] = {}", "line 16: the default of option 'limits' is a dict"),
+        ("label: str = 'x'", "line 16: an option cannot be called 'label', which a study gives to every component"),
+        ("name: str = 'x'", "line 16: an option cannot be called 'name'"),
+        ("depth: int", "line 16: option 'depth' needs a default value"),
+    ],
+)
+def test_an_option_that_no_study_could_set_or_no_class_could_have_is_refused_at_its_line(tmp_path, field, said):
+    with pytest.raises(GanbenchError, match=said):
+        critic(tmp_path, field)
+
+
+def test_a_default_of_another_type_is_a_fault_of_the_file_and_a_given_value_one_of_the_study(tmp_path):
+    made = critic(tmp_path, "strength: float = 'a'")
+    with pytest.raises(
+        GanbenchError, match=r"objective file .*own\.py: the default of option 'strength' must be a finite"
+    ):
+        made.complete({})
+    with pytest.raises(GanbenchError, match="objective 'own': option 'strength' must be a finite number, but is 'b'"):
+        made.complete({"strength": "b"})
