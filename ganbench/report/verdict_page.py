@@ -11,7 +11,7 @@ import pandas as pd
 
 from ganbench.claims.rendering import VERDICTS, capitalize, natural_key
 from ganbench.claims.staleness import other_claims
-from ganbench.core.formatting import format_number, join_words
+from ganbench.core.formatting import format_number, join_words, plural
 from ganbench.report.markdown import cell, code, runs_section, table
 from ganbench.report.verdict_records import Record
 from ganbench.study.claim_list import ClaimList
@@ -146,21 +146,23 @@ def _open(claim: str, statement: str) -> tuple[str, ...]:
 
 
 def _counts(found: Sequence[Verdict], listed: ClaimList) -> str:
-    """Counts of the listed claims by scale and verdict, of those that are open or lack the full scale, and what counts
-    for nothing.
-    """
+    """Counts of the listed claims: by scale and verdict, of those that are decided at any scale, undecided at all or
+    open, and of those that lack the full scale; and what counts for nothing."""
     known = {claim.id for claim in listed.claims}
     mine = [each for each in found if each.claim in known]
-    counts = Counter((each.scale, each.verdict) for each in mine if not each.outdated)
+    valid = [each for each in mine if not each.outdated]
+    counts = Counter((each.scale, each.verdict) for each in valid)
     rows = [(scale, *(str(counts[scale, verdict]) for verdict in VERDICTS)) for scale in SCALES]
     asked = {each.claim for each in mine}
     several = sum(1 for count in Counter(each.claim for each in mine).values() if count > 1)
     smaller = asked - {each.claim for each in mine if each.scale == "full"}
-    text = f"Of {len(known)} claims, studies have asked {len(asked)}, {len(smaller)} of them at a smaller scale only,"
-    text += f" and {len(known) - len(asked)} are open."
+    decided = {each.claim for each in valid if each.verdict != "undecided"}
+    text = f"Of {len(known)} claims, {len(decided)} are confirmed or refuted at one scale or more,"
+    text += f" {len(asked - decided)} are undecided wherever they were asked, and {len(known - asked)} are open."
+    text += f" {plural(len(smaller), 'claim')} {'was' if len(smaller) == 1 else 'were'} asked at a smaller scale only."
     if several:
         were = "was" if several == 1 else "were"
-        text += f" {several} of these {were} asked by several studies, and each verdict counts."
+        text += f" {several} {were} asked by several studies, and each verdict counts."
     outdated = [f"{each.claim} ({each.study})" for each in found if each.outdated]
     if outdated:
         text += f" The tests of {join_words(outdated)} have changed since: these verdicts count for nothing, until the"
