@@ -21,8 +21,9 @@ NOTE = """Ours is the mean over all runs, or the median if that was published, t
 which it counts as the smallest and as the largest of all; a mean is not compared with it. Runs that all have one value
 have no interval: where nothing is random in the published number either, the two are equal if they differ by less than
 half a unit of the last digit given. Where the error of the published mean is known, both numbers agree unless more
-standard errors of their difference lie between them than are allowed, by Welch's test at 5%. Below every table stands
-how our protocol differs from the published one.
+standard errors of their difference lie between them than are allowed, by Welch's test at 5%. Where it is not, a mean of
+so many published runs is held to the 95% interval for the mean of as many further runs of ours. Below every table
+stands how our protocol differs from the published one.
 """
 
 
