@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from ganbench.claims.published import useless_words
 from ganbench.claims.staleness import other_numbers
-from ganbench.core.formatting import format_number, format_range, plural
+from ganbench.core.formatting import format_number, format_range, join_words, plural
 from ganbench.report.markdown import cell, code, runs_section, table
 from ganbench.report.verdict_records import Record
 from ganbench.study.schema import Study
@@ -48,16 +49,22 @@ def page(records: Sequence[Record], studies: Mapping[str, Study]) -> str:
     parts.append(f"## The studies\n\n{runs_section([record.run for record in records])}\n")
     recorded = {record.run.file for record in records}
     waiting = [
-        f"- {code(file)}: {cell(study.title)}, {plural(len(study.published), 'published number')}"
+        f"- {code(file)}: {cell(study.title)}, {_left(study)}"
         for file, study in sorted(studies.items())
-        if study.published and file not in recorded
+        if file not in recorded and (study.published or Path(file).parent.name == "published")
     ]
     if waiting:
-        parts.append(
-            "\n".join(("Studies without a record, whose files state the protocol and the cost:\n", *waiting, ""))
-        )
+        said = "Studies of published settings with no number here; their files state the protocol and the cost:\n"
+        parts.append("\n".join((said, *waiting, "")))
     parts.append("Written by `ganbench claims` from the records in `docs/published/`.\n")
     return "\n".join(parts)
+
+
+def _left(study: Study) -> str:
+    """What a study without a record of published numbers would compare."""
+    if study.published:
+        return plural(len(study.published), "published number")
+    return "whose publication gives no number: its claims are " + join_words([each.id for each in study.claims])
 
 
 def _counts(rows: Sequence[Mapping], studies: int) -> str:
