@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
+from ganbench.analysis.methods import healthy
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted, level_of_next
 from ganbench.claims.procedures import PROCEDURES, efforts, families, question
 from ganbench.claims.quantities import Quantities
@@ -110,6 +111,8 @@ COLUMNS = {
     "selection": "runs that it tests",
     "quantity": "number that it tests",
     "runs": "number of runs selected",
+    "healthy": "number of these that had learned by their end and not failed; empty for games of a few numbers, and for"
+    " measurements of the study",
     "missing": "number of these without a number",
     "expected": "effect that a statistical test was planned for: the share, or the difference of means, if the claim"
     " holds as claimed; empty where none is stated",
@@ -141,7 +144,8 @@ def decisions_table(decisions: Iterable[Decision]) -> pd.DataFrame:
             row = vars(result) | {"test_verdict": result.verdict, "asked": result.condition}
             row |= {"expected": plan and plan.expected, "runs_needed": plan and plan.needed}
             rows.append(row | vars(decision) | {"claim": decision.id, "test": index})
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"expected": float, "runs_needed": "Int64"})
+    kinds = {"healthy": "Int64", "expected": float, "runs_needed": "Int64"}
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(kinds)
 
 
 def _combine(verdicts: Sequence[Verdict]) -> Verdict:
@@ -162,5 +166,14 @@ def _result(quantities: Quantities, test: ClaimTest) -> TestResult:
     else:
         statistics = PROCEDURES[type(test)].decide(test, *groups)
     return TestResult(
-        runs=sum(len(group.runs) for group in groups), p_value_adjusted=math.nan, **subject(test), **vars(statistics)
+        runs=sum(len(group.runs) for group in groups),
+        healthy=_healthy(groups),
+        p_value_adjusted=math.nan,
+        **subject(test),
+        **vars(statistics),
     )
+
+
+def _healthy(groups: Sequence[RunGroup]) -> int | None:
+    trained = [group.runs[group.runs["dataset"].notna()] for group in groups if "dataset" in group.runs]
+    return sum(int(healthy(runs).sum()) for runs in trained) if any(map(len, trained)) else None

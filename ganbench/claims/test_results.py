@@ -111,6 +111,7 @@ class TestResult(TestStatistics):
     quantity: str
     selection: str
     runs: int  # number of runs selected; 1 for the study's own measurement
+    healthy: int | None  # number of these that are healthy; None where none trains on data
     condition: str  # in words
     planned: Effort | None = None  # of a statistical test: the runs that decide it if the claim holds as claimed
 

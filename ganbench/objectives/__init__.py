@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from ganbench.nn.sample import Outputs
 
 Term = Callable[[Tensor], Tensor]
 
 
-class Objective(ABC):
-    """An objective has output() and either real(), fake() and generator(), or discriminator_loss() and
-    generator_loss(). The first four are elementwise functions of the logits alone that keep their shape and precision
-    and have a gradient (output() needs none); the two losses return one finite number (K,) for K members that never
-    mix.
+class Objective:
+    """An objective has either real(), fake() and generator(), or discriminator_loss() and generator_loss(). The first
+    three are elementwise functions of the logits alone that keep their shape and precision and have a gradient; the two
+    losses return one finite number (K,) for K members that never mix. One whose recorded output is neither the sigmoid
+    of a logit nor the logit has output() too, elementwise as well.
 
     The losses are L_D = E_real[real(a)] + E_fake[fake(a)] and L_G = E_fake[generator(a)], with a the logit D(x) of an
     example, unless an objective defines others: functions of all outputs on the real and on the generated examples.
@@ -74,7 +74,6 @@ class Objective(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no generator().")
 
-    @abstractmethod
     def output(self, logits: Tensor) -> Tensor:
         """The discriminator's output as it is recorded.
 
@@ -82,8 +81,10 @@ class Objective(ABC):
             logits: the discriminator's logits, (K, batch).
 
         Returns:
-            The probability that each example is real, (K, batch); the critic's score where `probability` is False.
+            The probability that each example is real, (K, batch), the sigmoid of its logit; the critic's score, its
+            logit, where `probability` is False.
         """
+        return logits.sigmoid() if self.probability else logits
 
     def discriminator_loss(self, real: Outputs, fake: Outputs) -> Tensor:
         """The discriminator's loss.
@@ -107,6 +108,30 @@ class Objective(ABC):
             The loss of each member, (K,).
         """
         return fake.mean(self.generator(fake.logits))
+
+
+class CrossEntropy(Objective):
+    """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z)))] with D = sigmoid(logit) (Goodfellow et al. 2014, equation 1).
+
+    Written with softplus(a) = ln(1 + e^a), since -ln sigmoid(a) = softplus(-a): gradients keep their value at any
+    logit, where sigmoid followed by a logarithm loses them. A subclass may have the two attributes as options.
+    """
+
+    label_smoothing: ClassVar[float] = 0.0
+    """Label smoothing s: real examples have the label 1 - s (Salimans et al. 2016, section 3.4)."""
+    two_sided_smoothing: ClassVar[bool] = False
+    """Whether generated examples have the label s; otherwise 0."""
+
+    def real(self, logits: Tensor) -> Tensor:
+        if not self.label_smoothing:
+            return softplus(-logits)
+        # The cross entropy (1 - s) softplus(-a) + s softplus(a), since softplus(a) = softplus(-a) + a.
+        return softplus(-logits) + self.label_smoothing * logits
+
+    def fake(self, logits: Tensor) -> Tensor:
+        if not (self.label_smoothing and self.two_sided_smoothing):
+            return softplus(logits)
+        return softplus(logits) - self.label_smoothing * logits
 
 
 def _flipped(outputs: Outputs, own: Term, other: Term) -> Tensor:

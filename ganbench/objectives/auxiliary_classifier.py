@@ -10,11 +10,11 @@ from torch.nn.functional import cross_entropy, softplus
 
 from ganbench.core.interval import Interval
 from ganbench.nn.sample import Outputs
-from ganbench.objectives import Objective
+from ganbench.objectives import CrossEntropy
 
 
 @dataclass(frozen=True)
-class AuxiliaryClassifier(Objective):
+class AuxiliaryClassifier(CrossEntropy):
     """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z, c)))] + class_weight (E[-ln P(c | x)] + E[-ln P(c | G(z, c))]) and
     L_G = E[-ln D(G(z, c))] + class_weight E[-ln P(c | G(z, c))], with D = sigmoid(logit) and P = softmax(class_logits).
 
@@ -26,17 +26,8 @@ class AuxiliaryClassifier(Objective):
 
     needs: ClassVar[tuple[str, ...]] = ("class_logits", "labels")
 
-    def real(self, logits: Tensor) -> Tensor:
-        return softplus(-logits)
-
-    def fake(self, logits: Tensor) -> Tensor:
-        return softplus(logits)
-
     def generator(self, logits: Tensor) -> Tensor:
         return softplus(-logits)
-
-    def output(self, logits: Tensor) -> Tensor:
-        return logits.sigmoid()
 
     def discriminator_loss(self, real: Outputs, fake: Outputs) -> Tensor:
         return super().discriminator_loss(real, fake) + self.class_weight * (_class_loss(real) + _class_loss(fake))

@@ -44,9 +44,6 @@ class BinaryCrossEntropy(Objective):
         p = logits.sigmoid()
         return -_BCELoss.apply(p, 0.0) if self.saturating else _BCELoss.apply(p, 1.0)
 
-    def output(self, logits: Tensor) -> Tensor:
-        return logits.sigmoid()
-
 
 class _BCELoss(Function):
     """-y ln p - (1 - y) ln(1 - p) of probabilities p and one label y, with the values and gradients of

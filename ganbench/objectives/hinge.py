@@ -29,6 +29,3 @@ class Hinge(Objective):
 
     def generator(self, logits: Tensor) -> Tensor:
         return -logits
-
-    def output(self, logits: Tensor) -> Tensor:
-        return logits

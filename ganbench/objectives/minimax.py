@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from ganbench.core.interval import Interval
-from ganbench.objectives import Objective
+from ganbench.objectives import CrossEntropy
 
 
 @dataclass(frozen=True)
-class Minimax(Objective):
+class Minimax(CrossEntropy):
     """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z)))], L_G = E[ln(1 - D(G(z)))] with D = sigmoid(logit): a zero-sum game in
     the terms that the generator can change.
     """
@@ -24,19 +24,5 @@ class Minimax(Objective):
     """Whether generated examples have the label s in L_D; otherwise 0."""
     label_flip_probability: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
-    def real(self, logits: Tensor) -> Tensor:
-        if not self.label_smoothing:
-            return softplus(-logits)
-        # The cross entropy (1 - s) softplus(-a) + s softplus(a), since softplus(a) = softplus(-a) + a.
-        return softplus(-logits) + self.label_smoothing * logits
-
-    def fake(self, logits: Tensor) -> Tensor:
-        if not (self.label_smoothing and self.two_sided_smoothing):
-            return softplus(logits)
-        return softplus(logits) - self.label_smoothing * logits
-
     def generator(self, logits: Tensor) -> Tensor:
         return -softplus(logits)
-
-    def output(self, logits: Tensor) -> Tensor:
-        return logits.sigmoid()

@@ -9,16 +9,12 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from ganbench.core.interval import Interval
-from ganbench.objectives import Objective
+from ganbench.objectives import CrossEntropy
 
 
 @dataclass(frozen=True)
-class NonSaturating(Objective):
-    """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z)))], L_G = E[-ln D(G(z))] with D = sigmoid(logit).
-
-    Written with softplus(a) = ln(1 + e^a), since -ln sigmoid(a) = softplus(-a): gradients keep their value at any
-    logit, where sigmoid followed by a logarithm loses them.
-    """
+class NonSaturating(CrossEntropy):
+    """L_D = E[-ln D(x)] + E[-ln(1 - D(G(z)))], L_G = E[-ln D(G(z))] with D = sigmoid(logit)."""
 
     label_smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     """Label smoothing s: real examples have the label 1 - s in L_D (Salimans et al. 2016, section 3.4)."""
@@ -26,19 +22,5 @@ class NonSaturating(Objective):
     """Whether generated examples have the label s in L_D; otherwise 0."""
     label_flip_probability: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
-    def real(self, logits: Tensor) -> Tensor:
-        if not self.label_smoothing:
-            return softplus(-logits)
-        # The cross entropy (1 - s) softplus(-a) + s softplus(a), since softplus(a) = softplus(-a) + a.
-        return softplus(-logits) + self.label_smoothing * logits
-
-    def fake(self, logits: Tensor) -> Tensor:
-        if not (self.label_smoothing and self.two_sided_smoothing):
-            return softplus(logits)
-        return softplus(logits) - self.label_smoothing * logits
-
     def generator(self, logits: Tensor) -> Tensor:
         return softplus(-logits)
-
-    def output(self, logits: Tensor) -> Tensor:
-        return logits.sigmoid()

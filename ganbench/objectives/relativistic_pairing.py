@@ -35,6 +35,3 @@ class RelativisticPairing(Objective):
 
     def generator_loss(self, real: Outputs | None, fake: Outputs) -> Tensor:
         return self.discriminator_loss(fake, real)
-
-    def output(self, logits: Tensor) -> Tensor:
-        return logits

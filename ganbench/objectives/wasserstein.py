@@ -25,6 +25,3 @@ class Wasserstein(Objective):
 
     def generator(self, logits: Tensor) -> Tensor:
         return -logits
-
-    def output(self, logits: Tensor) -> Tensor:
-        return logits

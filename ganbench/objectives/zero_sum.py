@@ -28,6 +28,3 @@ class ZeroSum(Objective):
 
     def generator_loss(self, real: Outputs | None, fake: Outputs) -> Tensor:
         return -self.discriminator_loss(real, fake)
-
-    def output(self, logits: Tensor) -> Tensor:
-        return logits.sigmoid()

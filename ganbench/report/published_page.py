@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from ganbench.claims.published import useless_words
 from ganbench.claims.staleness import other_numbers
-from ganbench.core.formatting import format_number, format_range, plural
+from ganbench.core.formatting import format_number, format_range, join_words, plural
 from ganbench.report.markdown import cell, code, runs_section, table
 from ganbench.report.verdict_records import Record
 from ganbench.study.schema import Study
@@ -21,8 +22,9 @@ NOTE = """Ours is the mean over all runs, or the median if that was published, t
 which it counts as the smallest and as the largest of all; a mean is not compared with it. Runs that all have one value
 have no interval: where nothing is random in the published number either, the two are equal if they differ by less than
 half a unit of the last digit given. Where the error of the published mean is known, both numbers agree unless more
-standard errors of their difference lie between them than are allowed, by Welch's test at 5%. Below every table stands
-how our protocol differs from the published one.
+standard errors of their difference lie between them than are allowed, by Welch's test at 5%. Where it is not, a mean of
+so many published runs is held to the 95% interval for the mean of as many further runs of ours. Below every table
+stands how our protocol differs from the published one.
 """
 
 
@@ -47,16 +49,22 @@ def page(records: Sequence[Record], studies: Mapping[str, Study]) -> str:
     parts.append(f"## The studies\n\n{runs_section([record.run for record in records])}\n")
     recorded = {record.run.file for record in records}
     waiting = [
-        f"- {code(file)}: {cell(study.title)}, {plural(len(study.published), 'published number')}"
+        f"- {code(file)}: {cell(study.title)}, {_left(study)}"
         for file, study in sorted(studies.items())
-        if study.published and file not in recorded
+        if file not in recorded and (study.published or Path(file).parent.name == "published")
     ]
     if waiting:
-        parts.append(
-            "\n".join(("Studies without a record, whose files state the protocol and the cost:\n", *waiting, ""))
-        )
+        said = "Studies of published settings with no number here; their files state the protocol and the cost:\n"
+        parts.append("\n".join((said, *waiting, "")))
     parts.append("Written by `ganbench claims` from the records in `docs/published/`.\n")
     return "\n".join(parts)
+
+
+def _left(study: Study) -> str:
+    """What a study without a record of published numbers would compare."""
+    if study.published:
+        return plural(len(study.published), "published number")
+    return "whose publication gives no number: its claims are " + join_words([each.id for each in study.claims])
 
 
 def _counts(rows: Sequence[Mapping], studies: int) -> str:

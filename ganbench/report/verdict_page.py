@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from ganbench.claims.rendering import VERDICTS, capitalize, natural_key
 from ganbench.claims.staleness import other_claims
-from ganbench.core.formatting import format_number, join_words
+from ganbench.core.formatting import format_number, join_words, plural
 from ganbench.report.markdown import cell, code, runs_section, table
 from ganbench.report.verdict_records import Record
 from ganbench.study.claim_list import ClaimList
@@ -20,14 +22,15 @@ from ganbench.study.claims import SCALES, Claim
 
 HEAD = ("claim", "statement", "verdict", "scale", "tests", "numbers", "study")
 MARKS = {"confirmed": "**confirmed**", "refuted": "**refuted**", "undecided": "undecided"}
-NOTE = """A study decides a claim by tests, all of which must hold; the numbers are those of the test that decides,
-with 95% intervals. Each quantity is explained in the study's report and in its `tables/COLUMNS.md`. Notes are those of
-the study as it is now, the record being older or not. An **exploratory** claim was asked after numbers of these runs
-had been seen: its verdict is no prediction that came true. The **scale** is part of a verdict. At the *full* scale the
-tests play what the claim speaks of; at the *real* scale they have the data that it names, at a smaller size or for
-fewer steps; at the *small* scale other, smaller data. At the last two they answer the question that stands below the
-statement, and no verdict of one scale stands for another. A claim whose number has a letter is a study's own: what
-holds beside the claim, or in its place.
+NOTE = """A study decides a claim by tests, all of which must hold; the numbers are those of the tests that decide,
+with 95% intervals. A verdict is *decided by no healthy run*, as far as that is recorded, if none of its runs had
+learned by its end without failing: it says little of trained networks. Each quantity is explained in the study's
+report and in its `tables/COLUMNS.md`. Notes are those of the study as it is now, the record being older or not. An
+**exploratory** claim was asked after numbers of these runs had been seen: its verdict is no prediction that came
+true. The **scale** is part of a verdict. At the *full* scale the tests play what the claim speaks of; at the *real*
+scale they have the data that it names, at a smaller size or for fewer steps; at the *small* scale other, smaller
+data. At the last two they answer the question that stands below the statement, and no verdict of one scale stands for
+another. A claim whose number has a letter is a study's own: what holds beside the claim, or in its place.
 """
 
 
@@ -37,7 +40,8 @@ class Verdict:
 
     Attributes:
         tests: what each test asks, and its verdict.
-        numbers: the result of the test that decides.
+        numbers: the results of the tests that decide.
+        healthy: number of healthy runs of these tests, the most of any; NaN where that is not recorded, as of games.
         note: the study's note on the claim.
         exploratory: whether the claim was asked after numbers of its runs had been seen.
         outdated: whether the study now asks otherwise, so that the verdict answers nothing that is asked.
@@ -50,7 +54,8 @@ class Verdict:
     scale: str
     verdict: str
     tests: tuple[tuple[str, str], ...]
-    numbers: str
+    numbers: tuple[str, ...]
+    healthy: float
     note: str
     exploratory: bool
     outdated: bool
@@ -83,14 +88,24 @@ def verdicts(records: Sequence[Record], studies: Mapping[str, Sequence[Claim]]) 
 
 
 def _tests(tests: pd.DataFrame) -> dict[str, object]:
-    """What the tests of a claim ask, with their verdicts, and the result of the first that decides it."""
+    """What the tests of a claim ask, with their verdicts, and the results of those that decide it."""
     relation = tests["kind"].map(lambda kind: CLAIM_TESTS[kind].relation)
     asked = zip(tests["quantity"] + " " + relation + tests["asked"], tests["test_verdict"], strict=True)
-    row = tests[tests["test_verdict"] == tests["verdict"]].iloc[0]
-    alone = not CLAIM_TESTS[row["kind"]].statistical and row["runs"] == 1 and not row["missing"]
-    numbers = format_number(row["value"], 7) if alone else capitalize(str(row["text"]).split("; asked: ")[0])
-    which = f"Test {row['test']}: " if len(tests) > 1 else ""
-    return {"tests": tuple(asked), "numbers": f"{which}{numbers}"}
+    deciding = tests[tests["test_verdict"] == tests["verdict"]].to_dict("records")
+    which = [f"Test {row['test']}: " if len(tests) > 1 else "" for row in deciding]
+    numbers = tuple(f"{name}{_numbers(row)}" for name, row in zip(which, deciding, strict=True))
+    healthy = max((float(row["healthy"]) for row in deciding if pd.notna(row.get("healthy"))), default=math.nan)
+    return {"tests": tuple(asked), "numbers": numbers, "healthy": healthy}
+
+
+def _numbers(row: Mapping[str, Any]) -> str:
+    """The result of a test, and how many runs its study planned for."""
+    if not CLAIM_TESTS[row["kind"]].statistical and row["runs"] == 1 and not row["missing"]:
+        return format_number(row["value"], 7)
+    text = capitalize(str(row["text"]).split("; asked: ")[0])
+    if pd.notna(row.get("runs_needed")):
+        text += f"; to find an expected {format_number(row['expected'])} with 80% power takes {row['runs_needed']:.0f}"
+    return text
 
 
 def parent(claim: str) -> str:
@@ -137,8 +152,9 @@ def _row(each: Verdict) -> tuple[str, ...]:
     for title, text in (("Asked at this scale", each.question), ("Note", each.note)):
         statement += f"<br>*{title}:* {cell(text)}" if text else ""
     tests = [code(asked) + (f" {verdict}" if len(each.tests) > 1 else "") for asked, verdict in each.tests]
+    numbers = "<br>".join(map(cell, each.numbers))
     name = f"↳ {cell(each.claim)}" if parent(each.claim) != each.claim else f"**{cell(each.claim)}**"
-    return name, statement, each.mark, each.scale, "<br>".join(tests), cell(each.numbers), cell(each.study)
+    return name, statement, each.mark, each.scale, "<br>".join(tests), numbers, cell(each.study)
 
 
 def _open(claim: str, statement: str) -> tuple[str, ...]:
@@ -146,23 +162,26 @@ def _open(claim: str, statement: str) -> tuple[str, ...]:
 
 
 def _counts(found: Sequence[Verdict], listed: ClaimList) -> str:
-    """Counts of the listed claims by scale and verdict, of those that are open or lack the full scale, and what counts
-    for nothing.
-    """
+    """Counts of the listed claims: by scale and verdict, of those that are decided at any scale, undecided at all or
+    open, and of those that lack the full scale; and what counts for nothing."""
     known = {claim.id for claim in listed.claims}
     mine = [each for each in found if each.claim in known]
-    counts = Counter((each.scale, each.verdict) for each in mine if not each.outdated)
-    rows = [(scale, *(str(counts[scale, verdict]) for verdict in VERDICTS)) for scale in SCALES]
+    valid = [each for each in mine if not each.outdated]
+    counts = Counter((each.scale, each.verdict) for each in valid)
+    unhealthy = Counter(each.scale for each in valid if each.verdict != "undecided" and each.healthy == 0)
+    rows = [(scale, *(str(counts[scale, verdict]) for verdict in VERDICTS), str(unhealthy[scale])) for scale in SCALES]
     asked = {each.claim for each in mine}
     several = sum(1 for count in Counter(each.claim for each in mine).values() if count > 1)
     smaller = asked - {each.claim for each in mine if each.scale == "full"}
-    text = f"Of {len(known)} claims, studies have asked {len(asked)}, {len(smaller)} of them at a smaller scale only,"
-    text += f" and {len(known) - len(asked)} are open."
+    decided = {each.claim for each in valid if each.verdict != "undecided"}
+    text = f"Of {len(known)} claims, {len(decided)} are confirmed or refuted at one scale or more,"
+    text += f" {len(asked - decided)} are undecided wherever they were asked, and {len(known - asked)} are open."
+    text += f" {plural(len(smaller), 'claim')} {'was' if len(smaller) == 1 else 'were'} asked at a smaller scale only."
     if several:
         were = "was" if several == 1 else "were"
-        text += f" {several} of these {were} asked by several studies, and each verdict counts."
+        text += f" {several} {were} asked by several studies, and each verdict counts."
     outdated = [f"{each.claim} ({each.study})" for each in found if each.outdated]
     if outdated:
         text += f" The tests of {join_words(outdated)} have changed since: these verdicts count for nothing, until the"
         text += " studies are run again."
-    return f"{text}\n\n{table(('scale', *VERDICTS), rows)}\n"
+    return f"{text}\n\n{table(('scale', *VERDICTS, 'decided by no healthy run'), rows)}\n"

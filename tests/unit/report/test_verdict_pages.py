@@ -155,7 +155,8 @@ def test_something_holds_in_the_place_of_every_refuted_claim(studies):
 
 def test_a_claim_without_a_record_is_open():
     text = page()
-    assert "studies have asked 0, 0 of them at a smaller scale only, and 72 are open." in text
+    assert "Of 72 claims, 0 are confirmed or refuted at one scale or more, 0 are undecided wherever" in text
+    assert "and 72 are open. 0 claims were asked at a smaller scale only." in text
     assert all(rows(text, claim.id)[0][2] == "open" for claim in LISTED.claims)
 
 
@@ -169,7 +170,8 @@ def test_verdicts_of_several_scales_stand_side_by_side():
         ("**refuted**", "small", "small-things"),
     ]
     assert "*Asked at this scale:* On digits?" in found[1][1]
-    assert "asked 1, 1 of them at a smaller scale only, and 71 are open. 1 of these was asked by several" in text
+    assert "1 are confirmed or refuted at one scale or more, 0 are undecided" in text
+    assert "71 are open. 1 claim was asked at a smaller scale only. 1 was asked by several studies" in text
     assert "| real | 1 | 0 | 0 |" in text
     assert "| small | 0 | 1 | 0 |" in text
 
@@ -209,7 +211,7 @@ def test_claims_of_other_sources_are_kept_apart():
     text = page(Record(run(), table({"claim": "baseline"})))
     assert rows(text, "baseline")[0][2] == "**confirmed**"
     assert text.index("## Other claims") < text.index("**baseline**")
-    assert "asked 0, 0 of them at a smaller scale only, and 72 are open." in text
+    assert "0 are undecided wherever they were asked, and 72 are open." in text
 
 
 def test_notes_are_those_of_the_study_as_it_is():
