@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from colorsys import rgb_to_hls
 from itertools import combinations, pairwise
 
@@ -282,6 +283,18 @@ def test_lines_of_equal_shares_do_not_hide_one_another(collected):
     (axes,) = draw(study(collected, {"a": grid, "b": grid}), "working_regions").axes
     heights = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "o"]
     assert len(heights) == len(set(heights)) == 2
+
+
+def test_an_event_study_says_of_which_spikes_runs_and_method_it_is(collected):
+    """The mean of all spikes was that of one method, which had most of them."""
+    panel = drawn(collected, "events").axes[1]
+    spikes = collected.events[collected.events["kind"] == "spike"]
+    most = spikes["run"].map(collected.runs.set_index("run")["method"]).value_counts()
+    text = " ".join(panel.get_title("left").split())
+    found = re.fullmatch(r"(\d+) of (\d+) spikes, in (\d+) runs, p = [\d.]+ (\d+) of the (\d+) in (.+)", text)
+    assert [*map(int, found.groups()[1::3]), found[6]] == [len(spikes), len(spikes), most.index[0]]
+    assert (int(found[1]) <= len(spikes), int(found[3]) <= spikes["run"].nunique()) == (True, True)
+    assert int(found[4]) == most.iloc[0]
 
 
 def test_final_scores_lie_in_the_order_of_the_ranking_beside_what_they_are_measured_against(collected):
