@@ -11,12 +11,12 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.comparisons import TESTS, comparisons, log_rank_within_settings, methods_by_dataset
 from ganbench.analysis.methods import not_learned
 from ganbench.analysis.pairing import effort_in_words, paired_p_value, points_in_words
-from ganbench.analysis.ranking import pair_of
+from ganbench.analysis.ranking import pair_of, ranking
 from ganbench.analysis.ranking_tests import ranking_tests, tests_made, told_apart_by
 from ganbench.analysis.statistics.multiplicity import LEVEL, false_discovery_adjusted
 from ganbench.core.formatting import format_p_value, format_percent, format_points, join_words, plural
 
-MAX_PAIRS = 3  # of more pairs of methods, only the most different ones have a sentence
+MAX_PAIRS = 3  # of more pairs of methods, only the nearest in the ranking have a sentence
 
 
 def compared(collected: Collected) -> Iterator[str]:
@@ -28,19 +28,22 @@ def compared(collected: Collected) -> Iterator[str]:
     table, ranked = comparisons(collected), ranking_tests(collected)
     tests = int(table[[f"{test}_p_value" for test in TESTS]].notna().to_numpy().sum())
     times = _times_to_failure(collected)
-    smallest = table[["failure_p_value_adjusted", "improvement_p_value_adjusted"]].min(axis=1)
+    order = ranking(collected, ranked)
     for dataset, names in methods_by_dataset(collected):
         rows = table[(table["dataset"] == dataset) & (table["settings"] > 0)]
         if len(names) < 2 or rows.empty:
             continue
-        for index in sorted(smallest[rows.index].sort_values(kind="stable").index[:MAX_PAIRS]):
+        place = order[order["dataset"] == dataset].set_index("method")["place"]
+        ends = pd.DataFrame({name: rows[name].map(place).astype(int) for name in ("first", "second")})
+        ends = ends.assign(apart=(ends["first"] - ends["second"]).abs(), upper=ends.min(axis=1))
+        for index in ends.sort_values(["apart", "upper"]).index[:MAX_PAIRS]:
             yield f"{dataset}: {_pair(collected, rows.loc[index], ranked, tests)}"
         if len(rows) > MAX_PAIRS:
-            apart = int((smallest[rows.index] <= LEVEL).sum())
+            mine = ranked[(ranked["dataset"] == dataset) & (ranked["settings"] > 0)]
             yield (
-                f"{dataset}: these are the {MAX_PAIRS} most different of {plural(len(rows), 'pair')} of methods, of"
-                f" which {apart} are told apart, in failures or scores, by adjusted p-values. The table `comparisons`"
-                " has all of them."
+                f"{dataset}: these are the {MAX_PAIRS} of {plural(len(rows), 'pair')} of methods that stand nearest to"
+                f" each other in the ranking, which tells {mine['better'].notna().sum()} of {len(mine)} apart. The"
+                " tables `ranking_tests` and `comparisons` have all pairs."
             )
         if dataset in times:
             runs = collected.runs[collected.runs["method"].isin(names)]

@@ -20,6 +20,7 @@ class EventStudy:
             largest deviation in units of the null's standard deviation: one test over all lags. At least
             1 / (draws + 1).
         events: number of events that have a whole window, and start where they can be seen.
+        runs: number of runs with such events.
     """
 
     lags: np.ndarray
@@ -28,6 +29,7 @@ class EventStudy:
     high: np.ndarray
     p_value: float
     events: int
+    runs: int
 
 
 MIN_SPREAD = 0.01  # of ln |value|: a series that hardly moves is not blown up to one that does
@@ -102,4 +104,4 @@ def event_study(
     largest = np.abs((null - centre) / spread).max(axis=1)
     observed = np.abs((mean - centre) / spread).max()
     p_value = (1 + int((largest >= observed).sum())) / (draws + 1)
-    return EventStudy(lags, mean, low, high, float(p_value), count)
+    return EventStudy(lags, mean, low, high, float(p_value), count, len(used))

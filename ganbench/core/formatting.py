@@ -68,8 +68,11 @@ def format_percent(share: float) -> str:
 
 
 def format_points(difference: float) -> str:
-    """A difference of shares in whole percentage points, without their unit: "-12"; "–" for NaN."""
-    return "–" if math.isnan(difference) else f"{round(100 * difference):d}"
+    """A difference of shares in percentage points, without their unit: "-12"; "–" for NaN. Less than half a point has
+    a digit more, "-0.2": an interval from -110 to -0.2 must not read as one with 0 in it."""
+    if math.isnan(difference):
+        return "–"
+    return f"{100 * difference:.1f}" if 0.0005 < abs(difference) <= 0.005 else f"{round(100 * difference):d}"
 
 
 def format_p_value(value: float, *, least: float = 0.0, of: str = "") -> str:

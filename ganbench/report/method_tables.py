@@ -13,7 +13,7 @@ from ganbench.analysis.methods import measured_metrics
 from ganbench.analysis.nulls import noise_of, null_of, untrained_of
 from ganbench.analysis.outcome import ESSENTIAL
 from ganbench.analysis.settings import AXIS_WORDS, ranked, runs_at, varying
-from ganbench.core.formatting import FEW, format_median, format_number, format_percent, format_range
+from ganbench.core.formatting import FEW, format_median, format_number, format_percent, format_range, join_words
 from ganbench.core.metric_info import MetricInfo
 
 
@@ -27,19 +27,37 @@ def method_tables(collected: Collected, table: pd.DataFrame, name: str) -> dict[
 
     Returns:
         The axes that tell the settings apart, a row of outcomes and one of scores per setting, the metrics with their
-        better ends, and what real data, noise and the method's untrained generators score.
+        better ends, a sentence on those that are left out, and what real data, noise and the method's untrained
+        generators score.
     """
     rows = table[table["method"] == name]
-    metrics, outcomes = measured_metrics(collected, name), occurring(collected.runs)
+    measured, outcomes = measured_metrics(collected, name), occurring(collected.runs)
+    alike = {metric: _only_value(collected, rows["dataset"].iloc[0], metric) for metric in measured}
+    metrics = [metric for metric in measured if np.isnan(alike[metric])] or measured
+    gone = [metric for metric in measured if metric not in metrics]
+    left_out = [f"{collected.metrics[metric].title} ({format_number(alike[metric])})" for metric in gone]
     return {
         "axes": [AXIS_WORDS[axis] for axis in _varying(rows)],
         "outcomes": [_outcome_row(row, rows, outcomes) for _, row in rows.iterrows()],
         "metrics": [(collected.metrics[metric].title, hint(collected.metrics[metric])) for metric in metrics],
+        "left_out": join_words(left_out),
         "scores": value_rows(rows, metrics, collected),
         "nulls": _null_cells(rows, metrics, collected),
         "noise": _noise_cells(rows, metrics, collected),
         "untrained": _untrained_cells(collected, name, metrics),
     }
+
+
+def _only_value(collected: Collected, dataset: str, metric: str) -> float:
+    """The value that real data, noise and every snapshot of every run of a data set have in a metric, which tells
+    nothing apart then; NaN where it is not one value, or one of these was not measured."""
+    null, noise = null_of(collected, dataset, metric), noise_of(collected, dataset, metric)
+    of_runs = [table.loc[table["dataset"] == dataset] for table in (collected.snapshots, collected.runs)]
+    values = [pd.to_numeric(table[column]) for table, column in zip(of_runs, (metric, f"{metric}_final"), strict=True)]
+    if null is None or np.isnan(noise):
+        return np.nan
+    known = np.unique(np.concatenate([[null.low, null.high, noise], *(each.dropna().astype(float) for each in values)]))
+    return float(known[0]) if len(known) == 1 else np.nan
 
 
 def occurring(runs: pd.DataFrame) -> list[str]:

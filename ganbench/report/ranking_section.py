@@ -12,9 +12,17 @@ from ganbench.analysis.median_words import median_words
 from ganbench.analysis.nulls import noise_of, null_of, untrained_of
 from ganbench.analysis.ranking import pair_of, ranking
 from ganbench.analysis.ranking_sentences import answers, effort_words, few_words, undecidable
-from ganbench.analysis.ranking_tests import ranking_tests
+from ganbench.analysis.ranking_tests import WAYS, ranking_tests
 from ganbench.analysis.statistics.medians import median_interval
-from ganbench.core.formatting import format_duration, format_median, format_number, format_percent, format_range, plural
+from ganbench.core.formatting import (
+    format_duration,
+    format_median,
+    format_number,
+    format_p_value,
+    format_percent,
+    format_range,
+    plural,
+)
 from ganbench.report.method_tables import hint
 from ganbench.report.run_counts import counted
 
@@ -111,15 +119,20 @@ def _beside(collected: Collected, dataset: str, runs: pd.DataFrame, metric: str)
 
 
 def _apart(row: pd.Series, pair: pd.Series) -> dict[str, str]:
-    """Whether a method and the next are told apart, and what would tell them."""
-    if pd.notna(row["next_decided_by"]):
-        worse = "" if pair["better"] == row["method"] else ", the next one being better"
-        return {"apart": f"yes, by {row['next_decided_by']}{worse}"}
+    """Whether a method and the next are told apart, the adjusted p-value, and what would tell them."""
     if pair["settings"] == 0:
         return {"apart": "no setting in common"}
-    if pd.isna(pair["healthy_p_value"]) and pd.isna(pair["improvement_p_value"]):
+    p_values = {words: pair[f"{way}_p_value_adjusted"] for way, words in WAYS.items()}
+    p_values = {words: p_value for words, p_value in p_values.items() if pd.notna(p_value)}
+    if not p_values:
         return {"apart": "not tested"}
-    effort = [few_words(pair)] * undecidable(pair)
+    if pd.notna(row["next_decided_by"]):
+        worse = "" if pair["better"] == row["method"] else ", the next one being better"
+        p_value = format_p_value(p_values[row["next_decided_by"]])
+        return {"apart": f"yes, by {row['next_decided_by']}{worse}", "effort": f"adjusted {p_value}"}
+    words = min(p_values, key=p_values.__getitem__)
+    effort = [f"adjusted {format_p_value(p_values[words])}, by {words}"]
+    effort += [few_words(pair)] * undecidable(pair)
     effort += [f"{effort_words(pair)}, would do"] * bool(pd.notna(row["next_runs_needed"]))
     return {"apart": "no", "effort": "; ".join(effort)}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,7 +18,7 @@ from ganbench.analysis.recorded_series import recorded_series
 from ganbench.core.formatting import plural
 from ganbench.report.figure_info import FigureInfo
 from ganbench.report.plotting.many_runs import draw_spans
-from ganbench.report.plotting.style import FAINT, INK, PLAYER_COLOURS, QUIET, describe, nothing, plain_ticks
+from ganbench.report.plotting.style import FAINT, INK, PLAYER_COLOURS, QUIET, describe, heading, nothing, plain_ticks
 
 FIGURE = FigureInfo(
     title="Events",
@@ -28,9 +30,10 @@ FIGURE = FigureInfo(
         " the method's runs with a hop there, whose largest value stands at the right, and so are all events of a"
         " method with more than thirty runs. Right: the mean course of the discriminator's loss and of the generator's"
         " gradient around the starts of spikes of the generator's loss, in robust standard deviations of a run; fewer"
-        " than five spikes have none. The band holds 95% of such means where the spikes of each run are moved together"
-        " to other steps, of those that have the past which a spike stands out of; p is of one test over the whole"
-        " window."
+        " than five spikes have none. All spikes count alike, so that the mean is mostly that of the method and of the"
+        " runs with the most of them; spikes without a whole window or a past are left out. The band holds 95% of such"
+        " means where the spikes of each run are moved together to other steps, of those that have the past which a"
+        " spike stands out of; p is of one test over the whole window."
     ),
 )
 
@@ -42,6 +45,7 @@ STUDIED = {
 BEFORE, AFTER = 8, 17  # bins of the window around the start of an event
 DRAWS, SEED = 999, 20240607
 AROUND = "generator_loss"
+WIDE, LINE = 42, 11  # letters of a line above a panel, and its height in points
 MIN_SPIKES = 5  # spikes of which a mean course is shown
 
 
@@ -52,6 +56,7 @@ def draw(collected: Collected) -> Figure:
     runs = collected.runs.set_index("run")
     events = collected.events.assign(method=collected.events["run"].map(runs["method"]))
     counts = events.groupby(["method", "kind"]).size()
+    spikes = events.loc[(events["kind"] == "spike") & (events["source"] == AROUND), "method"].value_counts()
     rows: list[tuple[str, str | None]] = []  # of every method with events its name, and below it their kinds
     for name in methods(collected):
         mine = [(name, kind) for kind in KINDS if (name, kind) in counts]
@@ -63,10 +68,13 @@ def draw(collected: Collected) -> Figure:
     _raster(panels[0], events, rows, runs, counts)
     for axes, (series, found) in zip(panels[1:], studies.items(), strict=True):
         words, colour = STUDIED[series]
-        axes.set_title(words)
-        _study(axes, found, colour)
+        _study(axes, found, spikes, colour)
+        heading(axes, words, above=4 + LINE * axes.get_title("left").count("\n") + LINE, bold=False)
     seen = [f"{name}: {_counted(counts[name])}" for name, kind in rows if kind is None]
-    describe(figure, seen + [f"{STUDIED[name][0]} around {_result(found)}" for name, found in studies.items()])
+    describe(
+        figure,
+        seen + [f"{STUDIED[name][0]} around {', '.join(_result(found, spikes))}" for name, found in studies.items()],
+    )
     return figure
 
 
@@ -115,16 +123,24 @@ def _raster(
     axes.set_title(plural(len(events), "event"))
 
 
-def _study(axes: Axes, found: EventStudy, colour: str) -> None:
+def _study(axes: Axes, found: EventStudy, spikes: pd.Series, colour: str) -> None:
     axes.fill_between(found.lags, found.low, found.high, color=FAINT, linewidth=0)
     axes.plot(found.lags, found.mean, color=colour, linewidth=1.5)
     axes.axvline(0, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
-    axes.text(0.97, 0.97, _result(found), ha="right", va="top", fontsize=8, color=QUIET, transform=axes.transAxes)
+    text = "\n".join(textwrap.fill(line, WIDE) for line in _result(found, spikes))
+    axes.set_title(text, loc="left", fontsize=7.5, color=QUIET)
     axes.set(xlabel="bins from the start of the spike", ylabel="standard deviations")
     plain_ticks(axes, "x", count=4)
 
 
-def _result(found: EventStudy) -> str:
-    """The number of spikes and the p-value of their mean course."""
+def _result(found: EventStudy, spikes: pd.Series) -> list[str]:
+    """The number of spikes that count, of all, the method with the most of them, and the p-value of the mean course.
+
+    Args:
+        found: the event study.
+        spikes: by method, the number of all spikes, the largest first.
+    """
     p_value = f"p = {found.p_value:.2g}" if found.p_value > 1 / (DRAWS + 1) else f"p < {1 / DRAWS:.1g}"
-    return f"{plural(found.events, 'spike')}, {p_value}"
+    counted = f"{found.events} of {plural(int(spikes.sum()), 'spike')}, in {plural(found.runs, 'run')}, {p_value}"
+    most = f"{spikes.iloc[0]} of the {spikes.sum()} in {spikes.index[0]}"
+    return [counted, most] if len(spikes) > 1 else [counted]

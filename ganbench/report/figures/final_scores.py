@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import SETTING
 from ganbench.analysis.methods import failed, final_values, healthy, not_learned, undetermined
-from ganbench.analysis.nulls import noise_of, null_of
+from ganbench.analysis.nulls import noise_of, null_of, untrained_of
 from ganbench.analysis.ranking import ranking
 from ganbench.analysis.ranking_tests import ranking_tests
 from ganbench.core.formatting import format_number, format_range
@@ -85,7 +85,16 @@ def draw(collected: Collected) -> Figure:
         Line2D([], [], linestyle="", label=name, **_look(name, SIZE)) for name in MARKS if kinds[name].any()
     ]
     handles += [
-        Line2D([], [], linestyle="", marker="|", markersize=11, markeredgewidth=1.8, color=INK, label="median"),
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker="|",
+            markersize=11,
+            markeredgewidth=1.8,
+            color=INK,
+            label="median, failed runs being the worst",
+        ),
         Patch(label="95% interval of the median", **INTERVAL),
     ]
     figure_legend(figure, handles)
@@ -111,7 +120,8 @@ def _panel(axes: Axes, collected: Collected, rows: pd.DataFrame) -> Iterator[str
     dataset, metric = rows[["dataset", "metric"]].iloc[0]
     info, null = collected.metrics[metric], null_of(collected, dataset, metric)
     of_data = collected.runs[collected.runs["dataset"] == dataset]
-    lines = {"untrained": _untrained(collected, dataset, metric), "noise": noise_of(collected, dataset, metric)}
+    untrained = untrained_of(collected, of_data, metric).median()
+    lines = {"untrained": untrained, "noise": noise_of(collected, dataset, metric)}
     values = np.concatenate([final_values(of_data, metric), list(lines.values())])
     metric_scale(axes, info, shown_with(null, values), null, axis="x")
     draw_null(axes, null, axis="x")
@@ -128,14 +138,6 @@ def _panel(axes: Axes, collected: Collected, rows: pd.DataFrame) -> Iterator[str
     axes.grid(visible=True, axis="x")
     axes.set_xlabel(better(info))
     plain_ticks(axes, "x", count=7)
-
-
-def _untrained(collected: Collected, dataset: str, metric: str) -> float:
-    """What untrained generators score: the median at step 0 over all runs of a data set; NaN if that was not
-    measured."""
-    snapshots = collected.snapshots
-    values = pd.to_numeric(snapshots.loc[(snapshots["dataset"] == dataset) & (snapshots["step"] == 0), metric])
-    return float(values[np.isfinite(values)].median())
 
 
 def _lines(axes: Axes, lines: dict[str, float]) -> int:

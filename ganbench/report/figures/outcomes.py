@@ -27,7 +27,7 @@ FIGURE = FigureInfo(
     scope="study",
     caption=(
         "One bar per setting, divided into the shares of its runs with each outcome; the numbers count runs, one per"
-        " seed. Of several outcomes that hold for a run, the most severe counts. Bars in pale blue or sand are runs"
+        " seed. Of several outcomes that hold for a run, the most severe counts. Bars in blue or sand are runs"
         " that converged, still improved or had not learned yet. Grey ones are undetermined: it is not known whether"
         " these failed. Bars of any other colour are runs that failed."
     ),

@@ -22,26 +22,26 @@ from ganbench.core.formatting import format_number
 from ganbench.report.file_names import FIGURE_FORMATS, NOTHING
 from ganbench.report.plotting.films import TITLE, Film, save_film
 
-# Okabe and Ito (2008), "Color universal design": told apart by people with any common colour vision. The failures take
-# its strong colours, but for blue: what did not fail stays in the background, in light blue and sand, which most marks
-# of a study may have, so that they are dark enough to be seen on white.
+# After Okabe and Ito (2008), "Color universal design": told apart by people with any common colour vision. The failures
+# take its strong colours, but for blue: what did not fail stays in the background, in blues and sand. All are dark
+# enough to be seen on white: they have the contrast of 3 with it that the WCAG ask of graphics.
 # A new outcome without a colour of its own gets that of undetermined runs.
 _OUTCOMES = {
-    "converged": ("#6195d1", "o"),
-    "still-improving": ("#8ebbdf", ">"),
+    "converged": ("#658ecf", "o"),
+    "still-improving": ("#00a2c1", ">"),
     "not-learned-yet": ("#a98c60", "<"),
-    "diverged": ("#8c2d04", "*"),
-    "unstable": ("#d55e00", "X"),
+    "diverged": ("#802500", "*"),
+    "unstable": ("#c65c00", "X"),
     "discriminator-won": ("#aa4499", "^"),
     "generator-won": ("#332288", "v"),
     "cycling": ("#cc6677", "h"),
-    "collapsed": ("#e69f00", "s"),
+    "collapsed": ("#d08306", "s"),
     "memorizing": ("#117733", "p"),
-    "partly-collapsed": ("#f0cf65", "D"),
+    "partly-collapsed": ("#7e5601", "D"),
     "forgetting": ("#391326", "d"),
     "relapsing": ("#8c24f3", "8"),
-    "checkerboard-artifacts": ("#999933", "H"),
-    "undetermined": ("#9a9a9a", "P"),
+    "checkerboard-artifacts": ("#769033", "H"),
+    "undetermined": ("#949494", "P"),
 }
 _ORDER = [*_OUTCOMES, *(name for name in OUTCOMES if name not in _OUTCOMES)]
 OUTCOME_COLOURS = {name: _OUTCOMES.get(name, _OUTCOMES[UNDETERMINED])[0] for name in _ORDER}

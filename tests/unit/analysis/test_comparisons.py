@@ -14,6 +14,7 @@ from ganbench.analysis.comparisons import COLUMNS, comparisons
 from ganbench.analysis.failures import by_axis, over_seeds
 from ganbench.analysis.methods import failed
 from ganbench.analysis.pairing import compare_failures, keys
+from ganbench.analysis.ranking_tests import ranking_tests
 from ganbench.analysis.settings import settings_table
 from ganbench.analysis.statistics.improvement import probability_of_improvement
 from ganbench.analysis.statistics.multiplicity import false_discovery_adjusted
@@ -206,14 +207,21 @@ def test_undetermined_runs_are_said_to_count_by_their_value(collected):
     assert "runs that did not fail, and those of which it is not known, being censored" in time
 
 
-def test_of_many_methods_only_the_most_different_have_a_sentence(collected):
-    good, bad = runs("f" * 20), runs("c" * 20)
-    few = study(collected, {name: {(100, 0.1): bad if name == "d" else good} for name in "abcd"})
+def test_of_many_methods_only_neighbours_in_the_ranking_have_a_sentence(collected):
+    """The question is which of two near ones to use; that all runs of one and none of another fail is seen at once."""
+    shares = {"a": "f" * 20, "b": "f" * 19 + "c", "c": "c" * 20, "d": "f" * 18 + "cc"}
+    few = study(collected, {name: {(100, 0.1): runs(mine)} for name, mine in shares.items()})
     *pairs, rest, time = compared(few)
-    assert [text.split(",")[0] for text in pairs] == [f"digits: {name} against d" for name in "abc"]
-    assert rest.startswith("digits: these are the 3 most different of 6 pairs of methods, of which 3 are told apart")
+    assert [text.split(",")[0] for text in pairs] == [
+        f"digits: {pair}" for pair in ("a against b", "b against d", "c against d")
+    ]
+    told = int(ranking_tests(few)["better"].notna().sum())
+    assert told == 3, "c is worse than each of the others"
+    assert rest.startswith(
+        "digits: these are the 3 of 6 pairs of methods that stand nearest to each other in the ranking,"
+    )
+    assert ", which tells 3 of 6 apart." in rest
     assert "differs between the 4 methods" in time
-    assert not any("do not tell" in text for text in pairs)
 
 
 def test_keys_are_equal_where_cells_are_empty():

@@ -192,7 +192,8 @@ def test_events_without_a_whole_window_are_left_out():
     rng = np.random.default_rng(4)
     courses = [np.zeros(50), np.zeros(12)]
     settings = {"before": 5, "after": 10, "draws": 9, "generator": rng}
-    assert event_study(courses, [[2, 20, 48], [6]], [0, 0], **settings).events == 1
+    found = event_study(courses, [[2, 20, 48], [6]], [0, 0], **settings)
+    assert (found.events, found.runs) == (1, 1)
     assert event_study(courses, [[4, 5, 40, 41], []], [0, 0], **settings).events == 2
     assert event_study(courses, [[2], []], [0, 0], **settings) is None
 

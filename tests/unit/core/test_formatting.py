@@ -91,4 +91,5 @@ def test_p_values_and_percentage_points():
     values = (1, 0.5, 0.0499, 0.00123, 0.001, 0.00099, 0, math.nan)
     texts = ["p = 1", "p = 0.5", "p = 0.05", "p = 0.0012", "p = 0.001", "p < 0.001", "p < 0.001", "no p-value"]
     assert [format_p_value(value) for value in values] == texts
-    assert [format_points(value) for value in (1, -0.126, 0.004, -0.004, math.nan)] == ["100", "-13", "0", "0", "–"]
+    values = (1, -0.126, 0.004, -0.0016, 0.0, -1e-17, math.nan)
+    assert [format_points(value) for value in values] == ["100", "-13", "0.4", "-0.2", "0", "0", "–"]

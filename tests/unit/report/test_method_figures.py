@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from colorsys import rgb_to_hls
 from itertools import combinations, pairwise
 
@@ -114,8 +115,7 @@ def test_many_methods_are_told_apart(collected):
     assert len(told) == len(COLOURS) * len(DASHES) == 24
     assert all(one["linestyle"] != other["linestyle"] for one, other in pairwise(styles)), "where colours are not seen"
     assert not set(COLOURS) & set(style.OUTCOME_COLOURS.values())
-    plain = [style.OUTCOME_COLOURS[name] for name in ("converged", "not-learned-yet")]
-    assert min(map(_contrast, [*COLOURS, *plain])) >= 3, "what the WCAG ask of graphics"
+    assert min(map(_contrast, [*COLOURS, *style.OUTCOME_COLOURS.values()])) >= 3, "what the WCAG ask of graphics"
     runs = collected.runs[collected.runs["dataset"] == "digits"]
     runs = runs.assign(method=[f"m{index % 9}" for index in range(len(runs))])
     many = dataclasses.replace(collected, runs=runs)
@@ -283,6 +283,18 @@ def test_lines_of_equal_shares_do_not_hide_one_another(collected):
     (axes,) = draw(study(collected, {"a": grid, "b": grid}), "working_regions").axes
     heights = [line.get_ydata()[0] for line in axes.lines if line.get_marker() == "o"]
     assert len(heights) == len(set(heights)) == 2
+
+
+def test_an_event_study_says_of_which_spikes_runs_and_method_it_is(collected):
+    """The mean of all spikes was that of one method, which had most of them."""
+    panel = drawn(collected, "events").axes[1]
+    spikes = collected.events[collected.events["kind"] == "spike"]
+    most = spikes["run"].map(collected.runs.set_index("run")["method"]).value_counts()
+    text = " ".join(panel.get_title("left").split())
+    found = re.fullmatch(r"(\d+) of (\d+) spikes, in (\d+) runs, p = [\d.]+ (\d+) of the (\d+) in (.+)", text)
+    assert [*map(int, found.groups()[1::3]), found[6]] == [len(spikes), len(spikes), most.index[0]]
+    assert (int(found[1]) <= len(spikes), int(found[3]) <= spikes["run"].nunique()) == (True, True)
+    assert int(found[4]) == most.iloc[0]
 
 
 def test_final_scores_lie_in_the_order_of_the_ranking_beside_what_they_are_measured_against(collected):

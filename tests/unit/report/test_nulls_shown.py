@@ -21,6 +21,7 @@ from ganbench.analysis.settings import settings_table
 from ganbench.core.formatting import format_number
 from ganbench.core.metric_info import MetricInfo
 from ganbench.report import figures, html
+from ganbench.report.method_tables import method_tables
 from ganbench.report.plotting.null_band import draw_noise, draw_null, noise_legend, null_legend, shown_with
 from ganbench.report.plotting.setting_panels import metric_scale
 from ganbench.report.provenance import references
@@ -54,6 +55,26 @@ def test_a_null_that_was_not_measured_or_is_not_finite_is_none(collected):
     assert null_of(collected, "digits", "mode_reverse_kl") is None
     assert null_of(collected, "elsewhere", "fd") is None
     assert null_of(with_null(collected, np.nan, np.nan), "digits", "fd") is None
+
+
+def test_a_metric_that_tells_nothing_apart_is_left_out_of_tables_and_said_to_be(collected):
+    """A column of ones looks like a success of every run."""
+    same = dict.fromkeys(("mean", "low", "high", "noise"), 1.0)
+    mine = (collected.nulls["metric"] == "high_quality") & (collected.nulls["dataset"] == "digits")
+    nulls = collected.nulls.assign(**{name: collected.nulls[name].mask(mine, 1.0) for name in same})
+    blind = dataclasses.replace(
+        collected,
+        nulls=nulls,
+        runs=collected.runs.assign(high_quality_final=1.0),
+        snapshots=collected.snapshots.assign(high_quality=1.0),
+    )
+    table = settings_table(blind)
+    digits, ring = (method_tables(blind, table, name) for name in ("digits-fc", "ring8-mlp"))
+    assert digits["left_out"] == "High-quality share (1)"
+    assert "High-quality share" not in dict(digits["metrics"])
+    assert {len(row["cells"]) for row in digits["scores"]} == {len(digits["nulls"])} == {3}
+    assert ring["left_out"] == "", "where noise scores otherwise"
+    assert "High-quality share" in dict(ring["metrics"])
 
 
 @pytest.mark.cluster

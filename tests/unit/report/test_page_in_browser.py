@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import collected_example
+import laboratory_example
 import numpy as np
 import pytest
 from chromium import MISSING, Browser
@@ -264,6 +265,19 @@ def test_nothing_overflows_a_telephone(at, study):
         f"(svg => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)({DIALOG}.querySelector('.curves svg'))"
     )
     assert browser.js(shrunk) > 0.9, "words in curves are no smaller than elsewhere"
+
+
+def test_claims_fit_a_telephone_one_below_the_other(browser, tmp_path):
+    """Their verdicts lay beyond its edge."""
+    need(MISSING)
+    collected = laboratory_example.build(tmp_path / "collected", gans=False)
+    given = laboratory_example.study()
+    given["claims"][0]["id"] = "an.identifier.as.long.as.allowed"
+    html.render(collected, given, tmp_path, [], tmp_path / "report.html")
+    browser.open((tmp_path / "report.html").as_uri(), width=360, height=740)
+    parts = "table.claims > tbody > tr:first-child > *"
+    assert browser.js(f"{ALL.format(parts, 'each.innerText')}.length") == 4 * len(given["claims"])
+    assert browser.js(f"{ALL.format(parts, 'each.getBoundingClientRect().right > 361')}.length") == 0
 
 
 def test_a_screen_reader_finds_names_and_headings_in_order(at):

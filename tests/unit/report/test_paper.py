@@ -106,6 +106,7 @@ def test_a_row_of_the_ranking_says_what_its_numbers_say(collected, shown):
     tests = ranking_tests(collected)
     (pair,) = tests.to_dict("records")
     assert first["apart"] == "no" if pd.isna(pair["better"]) else first["apart"].startswith("yes")
+    assert re.match(r"adjusted p [=<] \d\.\d+", first["effort"]), "beside intervals that nothing adjusts"
     last = shown["rows"][-1]
     assert (last["chance"], last["apart"]) == ("", "")
 
