@@ -223,6 +223,7 @@ class ComponentInfo:
     def _complete_parts(self, given: Iterable[Any]) -> tuple[dict[str, Any], ...]:
         """The parts as mappings of their `name` and all their options, in the order of their names."""
         where, found = f"{self.family.key} {self.name!r}: option {self.composed_of!r}", {}
+        paths = {self.name: self.path}
         for each in given:
             try:
                 name, options = parse_signature(each) if isinstance(each, str) else (None, dict(each))
@@ -234,6 +235,8 @@ class ComponentInfo:
             part = find(self.family.key, name)
             if part.name == NOTHING and part.shipped:
                 raise GanbenchError(f"{where}: {NOTHING!r} adds nothing to the other parts; leave it out.")
+            if paths.setdefault(part.name, part.path) != part.path:
+                raise GanbenchError(f"{where}: two files are called {part.name!r}; rename one of them.")
             if part.name == self.name or part.name in found:
                 fault = "stands in it twice" if part.name in found else "cannot be a part of itself"
                 raise GanbenchError(f"{where}: {part.name!r} {fault}; the parts must be different {self.family.key}s.")

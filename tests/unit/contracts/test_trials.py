@@ -260,6 +260,27 @@ def test_a_name_that_is_no_name_is_refused(name):
         written("metric", name)
 
 
+@pytest.mark.parametrize(
+    ("family", "name", "said"),
+    [
+        ("regularizer", "r1", "'r1' is the name of a regularizer of ganbench; choose another name, such as my_r1"),
+        ("optimizer", "none", "the class of 'none' would be None, which means something else in its file"),
+        ("architecture", "residual_layer", "would be ResidualLayer"),
+        ("game", "tensor", "would be Tensor"),
+        ("judge", "judge", "would be Judge"),
+    ],
+)
+def test_a_name_that_is_taken_in_the_package_or_in_the_file_is_refused(family, name, said):
+    with pytest.raises(GanbenchError, match=said):
+        written(family, name)
+
+
+def test_a_column_of_a_metric_of_the_package_is_left_open_and_said(tmp_path):
+    _, (_, described, *_) = tried(tmp_path, written("metric", "own").replace('"own":', '"fd":'))
+    assert described.held is None
+    assert "its column 'fd' is one of ganbench's metric fd" in described.said
+
+
 def test_an_unknown_family_is_refused_with_the_valid_ones():
     with pytest.raises(GanbenchError, match=r"unknown family 'metrics'. Did you mean 'metric'\?"):
         written("metrics", "own")

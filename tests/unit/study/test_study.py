@@ -17,6 +17,7 @@ from PIL import Image
 from repository import ROOT
 from study_example import BASE, TOYS, changed, plan, toys
 
+from ganbench.contracts.templates import template
 from ganbench.core import source_digests
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.jobs import Job
@@ -927,8 +928,9 @@ def test_other_inception_weights_score_everything_anew():
 
 def test_the_content_of_files_that_a_data_set_reads_counts(tmp_path):
     data = tmp_path / "points.npy"
-    source = (ROOT / "ganbench/data/ring8.py").read_text()
-    source = source.replace("modes=MODES)", f"modes=MODES, files=({str(data)!r},))")
+    source = template("dataset").read_text()
+    assert "modes=0)" in source
+    source = source.replace("modes=0)", f"modes=0, files=({str(data)!r},))")
     (tmp_path / "mine.py").write_text(source)
     found = []
     for content in (b"one", b"other"):
