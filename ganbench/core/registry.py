@@ -35,6 +35,7 @@ from ganbench.core.component_source import (
     read_options,
     read_source,
     refuse_module_beside,
+    untyped,
 )
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.escaping import short_repr
@@ -178,7 +179,8 @@ class ComponentInfo:
         """
         for name in given:
             if name not in self.options:
-                raise GanbenchError(f"{self.family.key} {self.name!r}: " + unknown("option", name, self.options))
+                why = f" {self.path} gives {name} no type: write `{name}: float = ...`." if name in self.untyped else ""
+                raise GanbenchError(f"{self.family.key} {self.name!r}: {unknown('option', name, self.options)}{why}")
         values = {}
         for name, option in self.options.items():
             try:
@@ -196,6 +198,12 @@ class ComponentInfo:
     def shipped(self) -> bool:
         """Whether the component is the package's; False for a user's own file."""
         return self.path.is_relative_to(PACKAGE)
+
+    @property
+    def untyped(self) -> list[str]:
+        """Names of attributes that the class gives literals without a type, so that they are no options."""
+        (cls,) = (node for node in ast.parse(self.text).body if getattr(node, "name", None) == self.cls)
+        return untyped(cls.body)
 
     @property
     def composed_of(self) -> str | None:
@@ -349,7 +357,8 @@ def find(key: str, name: str) -> ComponentInfo:
         with suppress(OSError):  # raised for names that no file can have
             if path.is_file():
                 return read_component(key, path.resolve())
-        raise GanbenchError(f"{key} {short_repr(name)}: there is no such file (looked in {Path.cwd()}).")
+        tilde = "; ~ is not expanded" if name.startswith("~") else ""
+        raise GanbenchError(f"{key} {short_repr(name)}: there is no such file (looked in {Path.cwd()}{tilde}).")
     known = components(key)
     if name not in known:
         raise GanbenchError(unknown(key, name, known) + " A file of your own is named by its path, ending in '.py'.")

@@ -93,6 +93,7 @@ def of_metric(subject: Subject) -> list[Check]:
                 "change nothing.",
                 lambda make=make: scores(make),
                 "score",
+                rests=True,
             )
             for where, make in SCORED.items()
         ),
@@ -100,6 +101,7 @@ def of_metric(subject: Subject) -> list[Check]:
             "A column that has a best end is better for real examples than for one example again and again, or for "
             "noise, on one at least of these data.",
             ranks,
+            rests=True,
         ),
     ]
 
