@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,10 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ganbench.contracts.trials import Tried
+    from ganbench.core.registry import ComponentInfo
 
 LIMIT_SECONDS = 120.0  # limit of processor time of each check, of networks with millions of parameters too
 SIGNS = {True: "held", False: "FAILED", None: "open"}
@@ -53,20 +57,33 @@ def try_component(
     out.print(f"{path}: {component.family.key} {component.cls}", soft_wrap=True, markup=False, emoji=False)
     found = []
     for tried in trials.trial(component, lambda: limited(LIMIT_SECONDS)):
+        again = tried.held is False and (tried.said, tried.line) in [(each.said, each.line) for each in found]
         found.append(tried)
-        for line in _lines(tried, path):
+        for line in _lines(replace(tried, said="the same", line=None) if again else tried, path):
             out.print(line, soft_wrap=True, markup=False, emoji=False)
     failed = sum(tried.held is False for tried in found)
     held = sum(tried.held is True for tried in found)
     left = f", {len(found) - held - failed} left open" if len(found) > held + failed else ""
     out.print(f"{plural(held, 'check', 'checks')} held, {failed} failed{left}.")
-    if unexplained := [name for name, option in component.options.items() if not option.meaning]:
-        shows = f"`ganbench list {component.family.key} {path}` shows the docstring below an option's field"
-        out.print(f"Hint: {shows}; without one: {', '.join(unexplained)}.", soft_wrap=True, markup=False, emoji=False)
+    for hint in _hints(component, path):
+        out.print(f"Hint: {hint}.", soft_wrap=True, markup=False, emoji=False)
     if failed:
         contract = CONTRACTS[component.family.key]
         out.print(f"The contract: {contract}", soft_wrap=True, markup=False, emoji=False)
         raise typer.Exit(1)
+
+
+def _hints(component: ComponentInfo, path: Path) -> Iterator[str]:
+    """What a component lacks that breaks no contract, as clauses."""
+    shows = f"`ganbench list {component.family.key} {path}` shows the docstring"
+    for what, text in {"of a file": component.summary, "of a class": component.description}.items():
+        if not text:
+            yield f"{shows} {what}, and it has none"
+    if unexplained := [name for name, option in component.options.items() if not option.meaning]:
+        yield f"{shows} below an option's field; without one: {', '.join(unexplained)}"
+    base = component.family.base_class
+    if untyped := [name for name in component.untyped if name in component.options or not hasattr(base, name)]:
+        yield f"without a type a value makes or changes no option: {', '.join(untyped)}; write `name: float = ...`"
 
 
 def _lines(tried: Tried, path: Path) -> list[str]:

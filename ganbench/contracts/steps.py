@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -47,9 +47,12 @@ def game_fault(game: Game, members: Sequence[Member], dtype: torch.dtype) -> str
     players, batch = match.init(), match.draw(0, 1)[0]
     for player in game.players:
         given = fingerprint([players, batch])
-        (loss, _), fault = call_twice(lambda player=player: match.loss(player, players, batch))
+        result, fault = call_twice(lambda player=player: match.loss(player, players, batch))
         if fault:
             return f"its loss() of {player} {fault}"
+        if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
+            return f"its loss() of {player} must give the loss and a dict of what is recorded, which may be {{}}"
+        loss = result[0]
         if not isinstance(loss, Tensor) or loss.shape != (len(members),) or loss.dtype != dtype:
             what = f"{tuple(loss.shape)} of {loss.dtype}" if isinstance(loss, Tensor) else type(loss).__name__
             return f"its loss() of {player} must be ({len(members)},) of {dtype}, one number a member, but is {what}"

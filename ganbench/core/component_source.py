@@ -155,6 +155,13 @@ def read_options(
     return options
 
 
+def untyped(body: Iterable[ast.stmt]) -> list[str]:
+    """The names in the body of a class that are given literals without a type, which makes no options of them."""
+    named = [node for node in body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
+    names = [node.targets[0].id for node in named]
+    return list(read_literals(named, [name for name in names if not name.startswith("_")]))
+
+
 def mistyped(file: str, option: str, annotation: str, why: TypeError) -> GanbenchError:
     """The error of an option whose type is none that options have.
 

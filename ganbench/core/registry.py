@@ -35,6 +35,7 @@ from ganbench.core.component_source import (
     read_options,
     read_source,
     refuse_module_beside,
+    untyped,
 )
 from ganbench.core.errors import GanbenchError, unknown
 from ganbench.core.escaping import short_repr
@@ -178,7 +179,8 @@ class ComponentInfo:
         """
         for name in given:
             if name not in self.options:
-                raise GanbenchError(f"{self.family.key} {self.name!r}: " + unknown("option", name, self.options))
+                why = f" {self.path} gives {name} no type: write `{name}: float = ...`." if name in self.untyped else ""
+                raise GanbenchError(f"{self.family.key} {self.name!r}: {unknown('option', name, self.options)}{why}")
         values = {}
         for name, option in self.options.items():
             try:
@@ -196,6 +198,12 @@ class ComponentInfo:
     def shipped(self) -> bool:
         """Whether the component is the package's; False for a user's own file."""
         return self.path.is_relative_to(PACKAGE)
+
+    @property
+    def untyped(self) -> list[str]:
+        """Names of attributes that the class gives literals without a type, so that they are no options."""
+        (cls,) = (node for node in ast.parse(self.text).body if getattr(node, "name", None) == self.cls)
+        return untyped(cls.body)
 
     @property
     def composed_of(self) -> str | None:
@@ -223,6 +231,7 @@ class ComponentInfo:
     def _complete_parts(self, given: Iterable[Any]) -> tuple[dict[str, Any], ...]:
         """The parts as mappings of their `name` and all their options, in the order of their names."""
         where, found = f"{self.family.key} {self.name!r}: option {self.composed_of!r}", {}
+        paths = {self.name: self.path}
         for each in given:
             try:
                 name, options = parse_signature(each) if isinstance(each, str) else (None, dict(each))
@@ -234,6 +243,8 @@ class ComponentInfo:
             part = find(self.family.key, name)
             if part.name == NOTHING and part.shipped:
                 raise GanbenchError(f"{where}: {NOTHING!r} adds nothing to the other parts; leave it out.")
+            if paths.setdefault(part.name, part.path) != part.path:
+                raise GanbenchError(f"{where}: two files are called {part.name!r}; rename one of them.")
             if part.name == self.name or part.name in found:
                 fault = "stands in it twice" if part.name in found else "cannot be a part of itself"
                 raise GanbenchError(f"{where}: {part.name!r} {fault}; the parts must be different {self.family.key}s.")
@@ -346,7 +357,8 @@ def find(key: str, name: str) -> ComponentInfo:
         with suppress(OSError):  # raised for names that no file can have
             if path.is_file():
                 return read_component(key, path.resolve())
-        raise GanbenchError(f"{key} {short_repr(name)}: there is no such file (looked in {Path.cwd()}).")
+        tilde = "; ~ is not expanded" if name.startswith("~") else ""
+        raise GanbenchError(f"{key} {short_repr(name)}: there is no such file (looked in {Path.cwd()}{tilde}).")
     known = components(key)
     if name not in known:
         raise GanbenchError(unknown(key, name, known) + " A file of your own is named by its path, ending in '.py'.")

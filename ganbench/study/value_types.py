@@ -141,8 +141,15 @@ def distinct(values: Sequence[Any]) -> Sequence[Any]:
     """Return the values of a list if all of them differ.
 
     Raises:
-        ValueError: a value occurs more than once; the message names it.
+        ValueError: a value occurs more than once, or two components of one name; the message names them.
     """
+    called: dict[str, Choice] = {}
+    for choice in (value for value in values if isinstance(value, Choice)):
+        twin = called.setdefault(choice.signature, choice)
+        if twin.component.path != choice.component.path:
+            raise ValueError(
+                f"has {twin.name!r} and {choice.name!r}, which would both be called {choice.signature!r}; rename a file"
+            )
     counts = Counter(value.signature if isinstance(value, Choice) else value for value in values)
     twice = [str(value) for value, count in counts.items() if count > 1]
     if twice:

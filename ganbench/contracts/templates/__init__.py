@@ -3,11 +3,13 @@ under the user's name; docs/extending.md shows them."""
 
 from __future__ import annotations
 
+import ast
 import re
+from keyword import iskeyword
 from pathlib import Path
 
 from ganbench.core.errors import GanbenchError, unknown
-from ganbench.core.registry import FAMILIES, MAX_NAME
+from ganbench.core.registry import FAMILIES, MAX_NAME, components
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -49,7 +51,8 @@ def written(family: str, name: str) -> str:
         name: name of the component, which its file has: `my_metric` gives the class `MyMetric`.
 
     Raises:
-        GanbenchError: an unknown family, or a name that is unfit for a file, a class and a column of a table.
+        GanbenchError: an unknown family, a name that is unfit for a file, a class and a column of a table, or one that
+            a component of the package or something in the template has.
     """
     path = template(family)
     if not re.fullmatch("[a-z][a-z0-9_]*", name) or len(name) > MAX_NAME:
@@ -57,8 +60,22 @@ def written(family: str, name: str) -> str:
             f"the name of a component of your own must be 1 to {MAX_NAME} lower-case letters, digits and "
             f"underscores that begin with a letter, such as my_{family}, but is {name!r}."
         )
-    text = path.read_text(encoding="utf-8")
-    return text.replace(f"My{family.capitalize()}", _class_name(name)).replace(f"my_{family}", name)
+    if name in components(family):
+        raise GanbenchError(f"{name!r} is the name of a {family} of ganbench; choose another name, such as my_{name}.")
+    text, own, cls = path.read_text(encoding="utf-8"), f"My{family.capitalize()}", _class_name(name)
+    if cls != own and (iskeyword(cls) or cls in _names(text)):
+        raise GanbenchError(
+            f"the class of {name!r} would be {cls}, which means something else in its file; choose another name, such "
+            f"as my_{name}."
+        )
+    return text.replace(own, cls).replace(f"my_{family}", name)
+
+
+def _names(text: str) -> set[str]:
+    """The names of what a file imports and of the classes that it defines."""
+    nodes = list(ast.walk(ast.parse(text)))
+    imported = {alias.asname or alias.name for node in nodes if hasattr(node, "names") for alias in node.names}
+    return imported | {node.name for node in nodes if isinstance(node, ast.ClassDef)}
 
 
 def _class_name(name: str) -> str:

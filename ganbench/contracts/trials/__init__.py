@@ -8,6 +8,7 @@ few examples that are the same for every component. They find the faults of a fi
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -50,7 +51,7 @@ class Tried:
         what: what the check is of, as a sentence.
         held: whether it held; None for a check that is left open.
         said: the fault, or why the check is left open, as a clause; empty for a check that held.
-        line: line of the component's file that is at fault; None if no check failed or no line is known.
+        line: line of the component's file that this is of; None if the check held or no line is known.
     """
 
     what: str
@@ -105,25 +106,64 @@ def trial(component: ComponentInfo, within: Within = nullcontext) -> Iterator[Tr
             made.append(games.built(component))
         return component_fault(component.family.key, made[0]) or surroundings.fault
 
-    built = _tried(Check(BUILDS, fault), component.path, within)
+    built = _tried(Check(BUILDS, fault), component, within)
     yield built
     if built.held:
+        failed = False
         for check in CHECKS[component.family.key](Subject(component, made[0])):
-            yield _tried(check, component.path, within)
+            if failed and check.rests:
+                yield Tried(check.what, None, "a check failed on which it rests")
+                continue
+            result = _tried(check, component, within)
+            failed = failed or result.held is False
+            yield result
 
 
-def _tried(check: Check, path: Path, within: Within) -> Tried:
+def _tried(check: Check, component: ComponentInfo, within: Within) -> Tried:
+    path = component.path
     try:
         with within():
             fault = check.fault()
     except LeftOpen as why:
-        return Tried(check.what, None, str(why))
+        return Tried(check.what, None, str(why), _raised_at(why.__cause__, path))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a component's file may raise anything, and a limit of time is no Exception
-        found = find_line(error, [path])
-        return Tried(check.what, False, describe_exception(error), found[1] if found else None)
+        said, line = describe_exception(error), _raised_at(error, path)
+        if line is None and isinstance(error, TypeError) and (called := _called(error, component)):
+            line, note = called
+            said += note
+        return Tried(check.what, False, said, line)
     return Tried(check.what, fault is None, fault or "", _line_of(fault, check.at, path) if fault else None)
+
+
+def _raised_at(error: BaseException | None, path: Path) -> int | None:
+    found = find_line(error, [path]) if error else None
+    return found[1] if found else None
+
+
+def _called(error: TypeError, component: ComponentInfo) -> tuple[int, str] | None:
+    """The line of the method that was called with arguments which it does not take, and how it must be called, as the
+    rest of a clause; None if the error is of something else."""
+    call = re.match(r"(\w+)\.(\w+)\(\) (takes|missing|got) ", str(error))
+    for node in ast.walk(ast.parse(component.text)) if call else ():
+        if isinstance(node, ast.ClassDef) and node.name == call[1]:
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef) and method.name == call[2]:
+                    return method.lineno, _signature_note(component, node.name, method.name)
+    return None
+
+
+def _signature_note(component: ComponentInfo, cls: str, method: str) -> str:
+    if cls != component.cls:
+        labels = method == "forward" and component.family.key == "architecture"
+        return "; a network is given labels where `conditional` names it" if labels else ""
+    of_base = getattr(component.family.base_class, method, None)
+    if of_base is None:
+        return ""
+    called = inspect.signature(of_base)
+    bare = [each.replace(annotation=inspect.Parameter.empty) for each in called.parameters.values()]
+    return f"; must be {method}{called.replace(parameters=bare, return_annotation=inspect.Signature.empty)}"
 
 
 def _decorated(component: ComponentInfo) -> bool:

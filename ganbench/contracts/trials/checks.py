@@ -38,11 +38,13 @@ class Check:
         what: what must hold, as a sentence.
         fault: returns the fault as a clause, or None; it may raise what the component raises, or `LeftOpen`.
         at: the method or attribute that a fault is of if it names none.
+        rests: whether it rests on the checks before it, so that it is left open where one of these failed.
     """
 
     what: str
     fault: Callable[[], str | None]
     at: str = ""
+    rests: bool = False
 
 
 def supports_some(answers: Sequence[Any], tried: Iterable[str]) -> str | None:

@@ -46,13 +46,8 @@ def of_dataset(subject: Subject) -> list[Check]:
         kept["examples"], fault = load_checked(dataset)
         return fault
 
-    def examples() -> Examples:
-        if "examples" not in kept:
-            raise LeftOpen("its examples could not be loaded")
-        return kept["examples"]
-
     def judged() -> str | None:
-        few, judge = few_examples(examples()), _judge_of(dataset)
+        few, judge = few_examples(kept["examples"]), _judge_of(dataset)
         if judge.pretrained:
             raise LeftOpen("its judge needs weights that a study fetches")
         if judge.axes is not None and judge.axes != len(dataset.spec.shape):
@@ -61,7 +56,7 @@ def of_dataset(subject: Subject) -> list[Check]:
         return judge_fault(judge, {**judge.untrained(few), **accuracy}, few.train, dataset.spec.modes)
 
     def trains() -> str | None:
-        given = dataset.spec, examples()
+        given = dataset.spec, kept["examples"]
         for name, options in {"mlp": {"width": 8}, "fc": {"hidden_sizes": (8,), "latent_size": 4}}.items():
             architecture = part("architecture", name, **options)
             if architecture.supports(dataset.spec) is None:
@@ -70,10 +65,10 @@ def of_dataset(subject: Subject) -> list[Check]:
 
     return [
         Check("Its spec and its judge are known without loading anything.", described, "spec"),
-        Check("load() and draw() give what its spec says, the same at every call.", loaded, "load"),
-        Check("No held-out example is one to train on.", lambda: _twice_fault(examples()), "load"),
-        Check("The judge that it names can judge its examples.", judged, "judge"),
-        Check(f"In training of small networks on it, {TRAINED}", trains),
+        Check("load() and draw() give what its spec says, the same at every call.", loaded, "load", rests=True),
+        Check("No held-out example is one to train on.", lambda: _twice_fault(kept["examples"]), "load", rests=True),
+        Check("The judge that it names can judge its examples.", judged, "judge", rests=True),
+        Check(f"In training of small networks on it, {TRAINED}", trains, rests=True),
     ]
 
 

@@ -60,13 +60,15 @@ def of_game(subject: Subject) -> list[Check]:
         Check(
             "Its start, random numbers and losses are functions of their arguments, one number for each run.",
             lambda: game_fault(game, members(game), DOUBLE),
+            rests=True,
         ),
-        Check("Its losses give the quantities that it says it records.", lambda: _series_fault(game)),
+        Check("Its losses give the quantities that it says it records.", lambda: _series_fault(game), rests=True),
         Check(
             "Simultaneous descent can play it: both losses have gradients.",
             lambda: dynamics_fault(game, how, members(game)),
+            rests=True,
         ),
-        Check(f"In training, {TRAINED}", lambda: steps_fault(game, how, members(game), fused=True)),
+        Check(f"In training, {TRAINED}", lambda: steps_fault(game, how, members(game), fused=True), rests=True),
     ]
 
 

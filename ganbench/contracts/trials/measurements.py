@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -28,6 +28,7 @@ from ganbench.contracts.trials.checks import (
 )
 from ganbench.core.metric_info import MetricInfo, columns_fault
 from ganbench.core.pixels import floats
+from ganbench.core.registry import components
 from ganbench.data import DataSpec, Examples
 from ganbench.engine.diagnose import trajectories_of
 from ganbench.engine.train import train
@@ -60,7 +61,11 @@ def of_metric(subject: Subject) -> list[Check]:
 
     def some() -> str | None:
         answers = [metric.supports(make()[0]) for make in SCORED.values()]
-        return columns_fault(metric.columns) or supports_some(answers, SCORED)
+        if fault := columns_fault(metric.columns) or supports_some(answers, SCORED):
+            return fault
+        if not subject.component.shipped:
+            _leave_open_taken(metric.columns)
+        return None
 
     def scores(make: Callable[[], Data]) -> str | None:
         spec, real, generated = _judged(metric, make())
@@ -88,6 +93,7 @@ def of_metric(subject: Subject) -> list[Check]:
                 "change nothing.",
                 lambda make=make: scores(make),
                 "score",
+                rests=True,
             )
             for where, make in SCORED.items()
         ),
@@ -95,8 +101,21 @@ def of_metric(subject: Subject) -> list[Check]:
             "A column that has a best end is better for real examples than for one example again and again, or for "
             "noise, on one at least of these data.",
             ranks,
+            rests=True,
         ),
     ]
+
+
+def _leave_open_taken(columns: Mapping[str, MetricInfo]) -> None:
+    """Raises:
+    LeftOpen: a metric of the package has one of these columns, so that no study can have both.
+    """
+    for name in components("metric"):
+        if taken := [column for column in columns if column in part("metric", name).columns]:
+            raise LeftOpen(
+                f"its column {taken[0]!r} is one of ganbench's metric {name}, and no study can have both; call it "
+                "something else to compare them"
+            )
 
 
 def _judged(metric: Any, data: Data) -> tuple[DataSpec, JudgedExamples, JudgedExamples]:

@@ -104,7 +104,7 @@ def of_regularizer(subject: Subject) -> list[Check]:
             raise LeftOpen(
                 f"it asks for a parameter that the networks of this trial do not have ({reason}); `ganbench check` "
                 "tries it with those of a study"
-            ) from None
+            ) from error
 
     return [
         Check(

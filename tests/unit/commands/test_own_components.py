@@ -66,6 +66,33 @@ def test_an_option_without_a_meaning_is_a_hint_and_no_fault(tmp_path):
     )
 
 
+def test_an_attribute_without_a_type_is_a_hint_and_told_to_a_study_that_sets_it(tmp_path):
+    run("new", "schedule", "bare")
+    path = tmp_path / "bare.py"
+    source = path.read_text().replace("    def decay", "    strength = 1e-3\n\n    def decay")
+    path.write_text(
+        source.partition("\n\n")[2].replace("period: Annotated[int, Interval(ge=1)] = 1000", "period = 1000")
+    )
+    hints = [line for line in run("try", "bare.py").stdout.splitlines() if line.startswith("Hint: ")]
+    assert hints == [
+        "Hint: `ganbench list schedule bare.py` shows the docstring of a file, and it has none.",
+        "Hint: without a type a value makes or changes no option: period, strength; write `name: float = ...`.",
+    ]
+    with pytest.raises(
+        GanbenchError, match=r"unknown option 'strength'\..* gives strength no type: write `strength: f"
+    ):
+        registry.find("schedule", str(path)).complete({"strength": 1})
+
+
+def test_one_fault_that_fails_several_checks_is_told_once(tmp_path):
+    run("new", "schedule", "wrong")
+    path = tmp_path / "wrong.py"
+    path.write_text(path.read_text().replace("return (1", "raise ValueError('no number')\n        return (1"))
+    told = run("try", "wrong.py").stdout
+    assert told.count("ValueError: no number") == 1
+    assert told.count("the same.") == told.count("FAILED") - 1 > 0
+
+
 @pytest.mark.parametrize("family", registry.FAMILIES)
 def test_the_line_that_new_shows_names_the_component_in_a_study(family):
     made = run("new", family, "mine")

@@ -156,6 +156,22 @@ BROKEN = {
         *("game", "value), {}", 'value), {"energy": value.detach()}'),
         *("its loss() gives ['energy'], but its `series` names []", "def loss("),
     ),
+    "game-loss-alone": (
+        *("game", '(-value if player == "x" else value), {}', '-value if player == "x" else value'),
+        *("its loss() of x must give the loss and a dict of what is recorded", "def loss("),
+    ),
+    "signature": (
+        *(
+            "regularizer",
+            "discriminator: Discriminator, real: Sample, fake: Sample, noise: Noise)",
+            "discriminator: Discriminator, real: Sample)",
+        ),
+        *("; must be penalty(self, discriminator, real, fake, noise)", "def penalty("),
+    ),
+    "labels-unasked": (
+        *("architecture", "def forward(self, x: Tensor)", "def forward(self, x: Tensor, labels: Tensor)"),
+        *("; a network is given labels where `conditional` names it", "def forward("),
+    ),
     "no-dataclass": ("metric", "@dataclass(frozen=True)", "", "must be a frozen dataclass", "class Own("),
     "not-frozen": ("metric", "@dataclass(frozen=True)", "@dataclass", "must be a frozen dataclass", "class Own("),
     "import": (
@@ -190,6 +206,23 @@ def test_a_component_that_is_not_built_is_not_tried_further(tmp_path):
     _, results = tried(tmp_path, written("metric", "own").replace("import numpy as np", "import numpy as np\n1 / 0"))
     assert [result.held for result in results] == [False]
     assert "ZeroDivisionError" in results[0].said
+
+
+def test_what_rests_on_a_check_that_failed_is_left_open(tmp_path):
+    _, (_, described, *rest) = tried(tmp_path, written("metric", "own").replace('best="low"', 'best="min"'))
+    assert described.held is False
+    assert "best must be one of" in described.said
+    assert {(each.held, each.said) for each in rest} == {(None, "a check failed on which it rests")}
+
+
+def test_a_parameter_that_no_network_of_the_trial_has_is_left_open_at_its_line(tmp_path):
+    source = written("regularizer", "own").replace(
+        "    def penalty(",
+        "    def weight_penalty(self, player, weights):\n        return weights['bogus'].sum()\n\n    def penalty(",
+    )
+    path, results = tried(tmp_path, source)
+    lines = [path.read_text().splitlines()[each.line - 1] for each in results if each.held is None and each.line]
+    assert lines == ["        return weights['bogus'].sum()"]
 
 
 def test_a_limit_of_time_ends_a_check_and_not_the_trial(tmp_path):
@@ -258,6 +291,27 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_a_name_that_is_no_name_is_refused(name):
     with pytest.raises(GanbenchError, match="must be 1 to 64 lower-case letters"):
         written("metric", name)
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "said"),
+    [
+        ("regularizer", "r1", "'r1' is the name of a regularizer of ganbench; choose another name, such as my_r1"),
+        ("optimizer", "none", "the class of 'none' would be None, which means something else in its file"),
+        ("architecture", "residual_layer", "would be ResidualLayer"),
+        ("game", "tensor", "would be Tensor"),
+        ("judge", "judge", "would be Judge"),
+    ],
+)
+def test_a_name_that_is_taken_in_the_package_or_in_the_file_is_refused(family, name, said):
+    with pytest.raises(GanbenchError, match=said):
+        written(family, name)
+
+
+def test_a_column_of_a_metric_of_the_package_is_left_open_and_said(tmp_path):
+    _, (_, described, *_) = tried(tmp_path, written("metric", "own").replace('"own":', '"fd":'))
+    assert described.held is None
+    assert "its column 'fd' is one of ganbench's metric fd" in described.said
 
 
 def test_an_unknown_family_is_refused_with_the_valid_ones():

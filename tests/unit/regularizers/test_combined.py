@@ -117,6 +117,17 @@ def test_a_wrong_combination_is_refused_in_one_sentence(given, why):
     assert "\n" not in str(told.value)
 
 
+def test_files_of_one_name_are_told_apart_from_one_component_twice(tmp_path):
+    own = tmp_path / "r1.py"
+    own.write_text((registry.PACKAGE / "regularizers/r1.py").read_text())
+    with pytest.raises(ValueError, match="two files are called 'r1'; rename one of them"):
+        read(f"r1 + {own}")
+    with pytest.raises(GanbenchError, match=r"has 'r1' and '.*r1\.py', which would both be called 'r1'; rename a file"):
+        study_of("r1", str(own))
+    with pytest.raises(GanbenchError, match="has r1 more than once"):
+        study_of("r1", "r1")
+
+
 def study_of(*regularizers):
     return plan(changed("grid", 1, "regularizer", list(regularizers)))
 
