@@ -13,7 +13,7 @@ from ganbench.architectures import Architecture
 from ganbench.architectures._sides import range_caution, range_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
-from ganbench.nn.heads import BOUNDED, decision
+from ganbench.nn.heads import BOUNDED, head_layers
 from ganbench.nn.initialization import initialize
 from ganbench.nn.packing import packing_layers
 
@@ -75,7 +75,8 @@ class FC(Architecture):
         for a, b in pairwise(sizes):
             layers += [nn.Linear(a, b), activation()]
             layers += [nn.Dropout(self.dropout)] if self.dropout else []
-        return initialize(nn.Sequential(*layers, *decision(sizes[-1], self.discriminator_output)), self.initialization)
+        layers += head_layers(sizes[-1], self.discriminator_output)
+        return initialize(nn.Sequential(*layers), self.initialization)
 
     def _widths(self, widths: tuple[int, ...], data: DataSpec) -> list[int]:
         if not self.scale_hidden_sizes:

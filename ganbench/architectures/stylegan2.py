@@ -28,7 +28,7 @@ from ganbench.nn.modulated_convolution import ModulatedConv2d
 from ganbench.nn.packing import packing_layers
 from ganbench.nn.resampling import blurred, downsampled, upsampled
 
-RATE = 0.01  # relative learning rate of the mapping network
+LR_MULTIPLIER = 0.01  # of the mapping network
 EPSILON = 1e-8
 
 
@@ -111,7 +111,7 @@ class _Generator(nn.Module):
         super().__init__()
         widths, side, size = options.widths(data), innermost(data.shape[1]), options.style_size
         sizes = [options.latent_size, *[size] * options.mapping_layers]
-        self.mapping = nn.ModuleList(EqualisedLinear(a, b, rate=RATE) for a, b in pairwise(sizes))
+        self.mapping = nn.ModuleList(EqualisedLinear(a, b, lr_multiplier=LR_MULTIPLIER) for a, b in pairwise(sizes))
         self.constant = nn.Parameter(torch.randn(widths[0], side, side))
         steps = [(widths[0], widths[0], False)]
         for narrow, wide in pairwise(widths):

@@ -14,7 +14,7 @@ from ganbench.architectures import Architecture
 from ganbench.architectures._sides import range_caution, range_fault, sides_fault
 from ganbench.core.interval import Interval
 from ganbench.data import DataSpec
-from ganbench.nn.heads import BOUNDED, decision
+from ganbench.nn.heads import BOUNDED, head_layers
 from ganbench.nn.initialization import initialize
 from ganbench.nn.pooling import CORNERS, pool, unpool
 
@@ -90,7 +90,7 @@ class Unpool(Architecture):
         layers: list[nn.Module] = [nn.Flatten()]
         for a, b in pairwise(sizes):
             layers += [nn.Linear(a, b), nn.ReLU(), *([nn.Dropout(self.dropout)] if self.dropout else [])]
-        head = nn.Sequential(*layers, *decision(sizes[-1], self.discriminator_output))
+        head = nn.Sequential(*layers, *head_layers(sizes[-1], self.discriminator_output))
         convolutions = self._convolutions(data, inwards=True)
         return initialize(_Pooling(convolutions, head), self.initialization)
 

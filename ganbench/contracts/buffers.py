@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from ganbench.architectures import PASSED_FROM
 from ganbench.contracts.repeatability import identical
 from ganbench.core.formatting import join_words
-from ganbench.nn.network import Network, copied_buffers
+from ganbench.nn.network import Network
 from ganbench.nn.random_numbers import RandomNumbers
 from ganbench.nn.sample import named_outputs
+from ganbench.nn.slots import copied_buffers
 
 
 def passing_fault(

@@ -15,6 +15,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.core.formatting import join_words, plural
 from ganbench.data import DataSpec
 from ganbench.nn.network import EXAMPLES, Network
+from ganbench.nn.probes import mixes_examples
 from ganbench.nn.sample import named_outputs
 
 SIDES = ((1, 8), (1, 28), (3, 32), (3, 48), (3, 64), (3, 128), (3, 256), (3, 512))  # channels and side of images
@@ -80,7 +81,7 @@ def _of_architecture(name: str) -> list[str]:
     if others:
         found.append(f"The discriminator gives {join_words(others)} beside its logits.")
     network = Network(module.train(), inputs)
-    if network.pure and network.mixes_examples(Network.vector(module), *inputs):
+    if network.pure and mixes_examples(network, Network.vector(module), *inputs):
         found.append("The discriminator mixes the examples of a batch: no gradient penalties.")
     return found
 

@@ -16,7 +16,8 @@ from ganbench.contracts.buffers import call, constants_fault, passing_fault
 from ganbench.contracts.repeatability import attributes_of, fingerprint, globals_of, identical, world
 from ganbench.core.formatting import join_words
 from ganbench.data import DataSpec
-from ganbench.nn.network import Network, disturbed
+from ganbench.nn.network import Network
+from ganbench.nn.probes import disturbed
 from ganbench.nn.random_numbers import ANSWERS
 from ganbench.nn.sample import NAMES, named_outputs
 

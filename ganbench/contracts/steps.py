@@ -14,7 +14,7 @@ from ganbench.contracts.repeatability import call_twice, fingerprint
 from ganbench.core.tree import Tree
 from ganbench.engine.train import Training, train
 from ganbench.games import Adversarial, Game, Match, Member
-from ganbench.nn.network import disturbed
+from ganbench.nn.probes import disturbed
 from ganbench.nn.sample import Sample
 from ganbench.regularizers import Discriminator, Noise, Regularizer
 

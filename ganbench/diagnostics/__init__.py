@@ -1,4 +1,5 @@
-"""Diagnostics, one file each: they say why a method rotates, diverges or settles."""
+"""Diagnostics, one file each: measurements of trained runs, which say why a method rotates, diverges or settles, and
+calculations, which a study has once and which need no run."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ class Diagnostic(ABC):
     the dynamics that produced it. A subclass is a frozen dataclass whose fields are its options.
 
     Attributes:
-        of: "runs", or "study" for a diagnostic that measures no runs (a calculator) and is computed once per study.
+        of: "runs", or "study" for a calculation, which has no runs and is made once per study.
         needs_judge: whether it judges examples (`Trajectories.samples.judged`), so that the judge of the data set is
             fitted before it. A literal, since it is read from the source.
     """

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.core.metric_info import MetricInfo
 from ganbench.diagnostics import Diagnostic, DiagnosticResult, Trajectories
 from ganbench.dynamics import scaled
-from ganbench.games import Game, LearningRates
+from ganbench.games import Game
 from ganbench.numerics import jacobians
 from ganbench.numerics.eigenvalues import arnoldi, eigenvalues, random_signs
-from ganbench.numerics.step_maps import (
-    StateRoles,
-    StepMap,
-    TrainingState,
-    clock_period,
-    repeat_members,
-    state_roles,
-    state_vector,
-    with_vector,
-)
+from ganbench.numerics.step_map_jacobian import TOGETHER, StepMapJacobian
+from ganbench.numerics.step_maps import clock_period, state_roles
 
 SHIFT = 2.0**-17  # of central differences; a power of 2, so that those of a linear map about 0 are exact
 SMOOTH = 0.01  # relative difference between central differences of two widths that a derivative may have
 MARGIN = 1e-9  # beyond a radius of 1 that is rounding
-REST = 100_000  # steps within which states must become stationary
-STILL = 1e-12  # relative change of a tensor of the states in a step up to which it is stationary
-TOGETHER = 2**22  # numbers of state in one pack
 HIGHEST = 4.0  # learning rate up to which a limit is searched
 SMALL = 16  # entries of the state up to which it is searched
 GRID = np.concatenate([[1e-3], np.linspace(0.05, HIGHEST, 80)])
@@ -100,31 +87,33 @@ class StepMapSpectrum(Diagnostic):
         values = {name: np.full(everyone, np.nan) for name in self.columns(trajectories.match.game)}
         rates = np.tile(np.array(self.learning_rates, dtype=float), (everyone, 1))
         arrays = {"rate": rates, "radius_by_rate": np.full(rates.shape, np.nan)}
-        found = np.full((everyone, 1), np.nan, complex)
+        spectra = []
         where = jacobians.snapshot_point(trajectories, self.at)
         if where is not None:
-            parts = state_roles(trajectories, int(where.indices[0]))
-            period = self.period or clock_period(trajectories, int(where.indices[0]), parts.clocks)
+            roles = state_roles(trajectories, int(where.indices[0]))
+            period = self.period or clock_period(trajectories, int(where.indices[0]), roles.clocks)
             for few in where.groups(where.width * (self.arnoldi_iterations + 1)):
                 step = 0 if self.at == "start" else max(0, int(trajectories.steps[-1]) - 1)
                 own_rates = scaled(
                     jacobians.select_members(trajectories.rates, few.indices), trajectories.schedule(step)
                 )
                 snapshot = -1 if self.at == "end" else 0
-                here = _StepMapAtPoint(trajectories, few.indices, few.theta, parts, own_rates, period, snapshot)
-                own, smooth = self._eigenvalues(here)
-                found = np.full((everyone, own.shape[1]), np.nan, complex) if found.shape[1] == 1 else found
+                here = StepMapJacobian(trajectories, few.indices, few.theta, roles, own_rates, period, snapshot)
+                spectrum, smooth = self._eigenvalues(here)
                 values["displacement"][few.indices] = here.displacement
                 indices = few.indices[smooth]
-                found[indices] = own[smooth]
+                spectra.append((indices, spectrum[smooth]))
                 if self.learning_rates and len(indices):
                     arrays["radius_by_rate"][indices] = self._radii(here, rates[few.indices])[smooth]
                 if here.width <= SMALL and len(indices):
                     values["stability_limit"][indices] = self._limit(here)[smooth]
+        found = np.full((everyone, spectra[0][1].shape[1] if spectra else 1), np.nan, complex)
+        for indices, spectrum in spectra:
+            found[indices] = spectrum
         arrays |= {"eigenvalues_real": found.real, "eigenvalues_imag": found.imag}
         return DiagnosticResult(values | _summary(found[:, 0]), arrays)
 
-    def _eigenvalues(self, here: _StepMapAtPoint) -> tuple[np.ndarray, np.ndarray]:
+    def _eigenvalues(self, here: StepMapJacobian) -> tuple[np.ndarray, np.ndarray]:
         """(k, n), per step and by falling modulus, and whether they are those of a derivative, (k,)."""
         wide = here.wide(SHIFT)
         if here.width <= self.max_exact_size:
@@ -136,15 +125,15 @@ class StepMapSpectrum(Diagnostic):
             found = arnoldi(
                 lambda v: here.along(v[:, None], wide)[:, 0], start, min(self.arnoldi_iterations, here.width)
             )
-        gap = (near - far).flatten(1).norm(dim=1) <= SMOOTH * near.flatten(1).norm(dim=1)
+        smooth = (near - far).flatten(1).norm(dim=1) <= SMOOTH * near.flatten(1).norm(dim=1)
         found = found.cpu().numpy()
         falling = np.argsort(-np.abs(found), axis=1, kind="stable")  # which puts NaN last
         found = np.take_along_axis(found, falling, axis=1)
         if here.period > 1:  # per step: the root that turns least
             found = np.abs(found) ** (1 / here.period) * np.exp(1j * np.angle(found) / here.period)
-        return found, gap.cpu().numpy() & here.exists
+        return found, smooth.cpu().numpy() & here.exists
 
-    def _radii(self, here: _StepMapAtPoint, rates: np.ndarray) -> np.ndarray:
+    def _radii(self, here: StepMapJacobian, rates: np.ndarray) -> np.ndarray:
         """Spectral radii (k, r) at other learning rates (k, r): as many at once as there is room for."""
         together = max(1, TOGETHER // (len(rates) * here.width**2))
         return np.concatenate(
@@ -152,7 +141,7 @@ class StepMapSpectrum(Diagnostic):
             axis=1,
         )
 
-    def _radii_at_once(self, here: _StepMapAtPoint, rates: np.ndarray) -> np.ndarray:
+    def _radii_at_once(self, here: StepMapJacobian, rates: np.ndarray) -> np.ndarray:
         there = here.at_rates(rates)
         if there.width > self.max_exact_size:
             radii = np.abs(self._eigenvalues(there)[0][:, 0])
@@ -161,13 +150,12 @@ class StepMapSpectrum(Diagnostic):
             radii = (moduli ** (1 / there.period)).cpu().numpy()
         return np.where(there.exists, radii, np.nan).reshape(rates.shape)
 
-    def _limit(self, here: _StepMapAtPoint) -> np.ndarray:
+    def _limit(self, here: StepMapJacobian) -> np.ndarray:
         """The learning rate (k,) at which the radius first exceeds 1, by repeated refinement of a grid."""
         grid = np.tile(GRID, (len(here.theta), 1))
-        never = zero = None
-        for _ in range(FINER):
+        for time in range(FINER):
             unstable = ~(self._radii(here, grid) <= 1 + MARGIN)
-            if never is None:
+            if time == 0:
                 never, zero = ~unstable.any(1), unstable[:, 0]
             # The end of an interval was found unstable before; rounding must not change that.
             first = np.where(unstable.any(1), unstable.argmax(1), grid.shape[1] - 1).clip(1)
@@ -185,96 +173,3 @@ def _summary(leading: np.ndarray) -> dict[str, np.ndarray]:
         "contracting": np.where(known, radius < 1 - MARGIN, np.nan),
         "angle": np.abs(np.angle(leading)),
     }
-
-
-class _StepMapAtPoint:
-    """A step, or a period of steps, about a point: from differences of states to differences of states, (k, m, n).
-
-    `exists` is a mask (k,): False for all if the map depends on the number of steps taken before and is not periodic in
-    it, and for members whose states do not become stationary.
-    """
-
-    def __init__(
-        self,
-        trajectories: Trajectories,
-        indices: np.ndarray,
-        theta: Tensor,
-        parts: StateRoles,
-        rates: LearningRates,
-        period: int,
-        snapshot: int,
-    ) -> None:
-        self._trajectories, self._indices, self._parts, self._snapshot = trajectories, indices, parts, snapshot
-        self._rates = {player: rate.double() for player, rate in rates.items()}
-        self.theta = theta.double()
-        self._given, self.period = period, period or 1
-        self._rest, self.exists = self._at_rest()
-        self.width = state_vector(self._rest, parts.state).shape[1]
-
-    def at_rates(self, rates: np.ndarray) -> _StepMapAtPoint:
-        """The same of every member at each of its learning rates (k, r): k r members. They are the first player's; the
-        second's is in proportion."""
-        many, first = rates.shape[1], self._rates[self._trajectories.match.players[0]]
-        theta, rate = self.theta.repeat_interleave(many, dim=0), torch.as_tensor(rates, device=self.theta.device)
-        both = {
-            player: rate.reshape(-1, 1) * (own / first).repeat_interleave(many, dim=0)
-            for player, own in self._rates.items()
-        }
-        indices = np.repeat(self._indices, many)
-        return _StepMapAtPoint(self._trajectories, indices, theta, self._parts, both, self._given, self._snapshot)
-
-    def _steps(self, copies: int = 1) -> StepMap:
-        return StepMap(self._trajectories, self._indices, copies, self._rates, snapshot=self._snapshot)
-
-    def _at_rest(self) -> tuple[TrainingState, np.ndarray]:
-        """The state that steps converge to if the parameters are reset after each of them, and whether it exists."""
-        steps = self._steps()
-        batches, trained, state = steps.batches(0), steps.begin(), steps.begin(self.theta)
-        for owner, name in self._parts.clocks:
-            state.states[owner][name] = trained.states[owner][name]
-        state = replace(state, buffers=None)
-        exists = torch.zeros(len(self.theta), dtype=torch.bool, device=self.theta.device)
-        for _ in range(REST if self._given else 0):
-            after, before = steps(state, batches), state
-            state = replace(after, players=state.players)
-            exists = self._still(before, state)
-            if exists.all():
-                break
-        moved = state_vector(steps(state, batches), []) - self.theta
-        distance = (moved / jacobians.per_parameter(self._trajectories.match, self._rates)).norm(dim=1)
-        self.displacement = torch.where(exists, distance, torch.nan).cpu().numpy()
-        return state, exists.cpu().numpy()
-
-    def _still(self, before: TrainingState, after: TrainingState) -> Tensor:
-        """Whether a step changed no tensor of the states by more than rounding, (k,)."""
-        still = torch.ones(len(self.theta), dtype=torch.bool, device=self.theta.device)
-        for owner, name in self._parts.state:
-            old, new = (state.states[owner][name].flatten(1) for state in (before, after))
-            still &= ~((new - old).norm(dim=1) > STILL * new.norm(dim=1))  # nor does one that is not finite change
-        return still
-
-    def wide(self, shift: float) -> Tensor:
-        """Widths of differences (k,), in proportion to the size of the parameters where that exceeds 1."""
-        return shift * self.theta.square().mean(1).sqrt().clamp(min=1)
-
-    def along(self, v: Tensor, width: Tensor) -> Tensor:
-        """Derivatives (k, m, n) along directions (k, m, n), by central differences."""
-        members, _, n = v.shape
-        together = max(1, TOGETHER // (2 * members * n))
-        return torch.cat([self._differences(part, width) for part in v.split(together, dim=1)], dim=1)
-
-    def matrix(self, width: Tensor) -> Tensor:
-        """The Jacobian, (k, n, n)."""
-        unit = torch.eye(self.width, dtype=self.theta.dtype, device=self.theta.device)
-        return self.along(unit.expand(len(self.theta), -1, -1), width).transpose(1, 2)
-
-    def _differences(self, v: Tensor, width: Tensor) -> Tensor:
-        members, m, n = v.shape
-        steps, keys = self._steps(2 * m), self._parts.state
-        shifts = torch.cat([v, -v], dim=1) * width[:, None, None]
-        values = (state_vector(self._rest, keys)[:, None] + shifts).flatten(0, 1)
-        state = with_vector(repeat_members(self._rest, 2 * m), values, keys)
-        for step in range(self.period):
-            state = steps(state, steps.batches(step))
-        ahead, behind = state_vector(state, keys).view(members, 2, m, n).unbind(1)
-        return (ahead - behind) / (2 * width[:, None, None])

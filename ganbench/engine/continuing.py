@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ganbench.core.tree import Tree
+from ganbench.core.tree import Tree, map_tree
 from ganbench.engine.execution import EAGER, TRACED
 from ganbench.engine.snapshots import Reference
 
@@ -36,14 +36,9 @@ def joined_state(states: Sequence[Tree], snapshots: Sequence[Mapping[int, Refere
             str(k): {**state["runs"]["0"], "snapshots": {str(step): each for step, each in kept.items()}}
             for k, (state, kept) in enumerate(zip(states, snapshots, strict=True))
         },
-        **{name: _concatenated([state[name] for state in states]) for name in shared},
+        **{name: map_tree(_joined, *(state[name] for state in states)) for name in shared},
     }
 
 
-def _concatenated(trees: list[Tree]) -> Tree:
-    return {
-        name: _concatenated([tree[name] for tree in trees])
-        if isinstance(item, dict)
-        else np.concatenate([tree[name] for tree in trees])
-        for name, item in trees[0].items()
-    }
+def _joined(*of_members: np.ndarray) -> np.ndarray:
+    return np.concatenate(of_members)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import torch
+from operator import itemgetter
 
-from ganbench.core.tree import Tree
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganbench.core.tree import Tree, map_tree
 from ganbench.engine.execution import Execution
 from ganbench.engine.records import RunRecord
 from ganbench.engine.step import Variables
@@ -19,7 +23,7 @@ def training_state(
         "execution": execution.tree(),
         "pack": list(pack),
         "alive": [k for k in pack if runs[k].alive],
-        **{name: _arrays(value) for name, value in variables._asdict().items()},
+        **{name: map_tree(_array, value) for name, value in variables._asdict().items()},
         "runs": {
             str(k): {
                 "recorder": run.recorder.state(),
@@ -40,13 +44,10 @@ def restore(runs: list[RunRecord], state: Tree, device: torch.device) -> tuple[i
         run.snapshots = {int(at): reference for at, reference in kept["snapshots"].items()}
         run.diverged, run.stopped = (kept[name] and tuple(kept[name]) for name in ("diverged", "stopped"))
 
-    def tensors(tree: Tree) -> Tree:
-        return {
-            name: tensors(item) if isinstance(item, dict) else torch.from_numpy(item).to(device)
-            for name, item in tree.items()
-        }
+    def tensor(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(device)
 
-    variables = Variables(*(tensors(state[name]) for name in Variables._fields))
+    variables = Variables(*(map_tree(tensor, state[name]) for name in Variables._fields))
     return state["step"], list(state["pack"]), list(state["alive"]), variables
 
 
@@ -58,23 +59,15 @@ def part_of(state: Tree, members: range) -> Tree:
         members: indices of the members.
     """
     indices = [index for index, k in enumerate(state["pack"]) if k in members and k in state["alive"]]
-
-    def taken(tree: Tree) -> Tree:
-        return {name: taken(item) if isinstance(item, dict) else item[indices] for name, item in tree.items()}
-
     alive = [state["pack"][index] - members.start for index in indices]
     return {
         **{name: state[name] for name in ("step", "execution") if name in state},  # finished runs leave it open
         "pack": alive,
         "alive": alive,
-        **{name: taken(state[name]) for name in Variables._fields},
+        **{name: map_tree(itemgetter(indices), state[name]) for name in Variables._fields},
         "runs": {str(index): state["runs"][str(k)] for index, k in enumerate(members)},
     }
 
 
-def _arrays(tensors: Tree) -> Tree:
-    # Copies, since the next steps may be written into the same tensors.
-    return {
-        name: _arrays(value) if isinstance(value, dict) else value.to("cpu", copy=True).numpy()
-        for name, value in tensors.items()
-    }
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.to("cpu", copy=True).numpy()  # a copy, since the next steps may be written into the same tensor

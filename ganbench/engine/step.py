@@ -82,17 +82,14 @@ class Executor:
     Args:
         step: the step.
         execution: how it is executed; settled by the first calls unless it is already.
-        mode: "auto", or the form that the study asks for.
         steps: number of training steps.
         extends: whether the runs may go on to more steps.
         known: whether an earlier attempt, or the pack before it shrank, settled the form, which is not compared again.
     """
 
-    def __init__(
-        self, step: Step, execution: Execution, mode: str, steps: int, *, extends: bool, known: bool = False
-    ) -> None:
+    def __init__(self, step: Step, execution: Execution, steps: int, *, extends: bool, known: bool = False) -> None:
         self._step, self.execution, self._compared = step, execution, known
-        self._mode, self._steps, self._extends = mode, steps, extends
+        self._steps, self._extends = steps, extends
         self._device = step.match.device
         self._trace: Trace | None = None
         self._like: Any = None  # the structure of the traced step's variables, batches and rates
@@ -143,7 +140,7 @@ class Executor:
         """Compare the trace with an eager step, and decide."""
         if not self._repeats(leaves, expected):
             return
-        form, why = decide(self._mode, self._trace, self._steps, self._device, extends=self._extends)
+        form, why = decide(self.execution.mode, self._trace, self._steps, self._device, extends=self._extends)
         self.execution.settle(form, why)
         self._take_up_compared(form, leaves, expected)
 

@@ -130,7 +130,7 @@ def train(
 
         def of_phase(match: Match) -> Executor:
             step = Step(match, dynamics, optimizer, training.ema_decay, names)
-            return Executor(step, execution, training.execution, training.steps, extends=extends, known=known)
+            return Executor(step, execution, training.steps, extends=extends, known=known)
 
         return PhasedExecutor(match, of_phase)
 

@@ -27,6 +27,7 @@ from ganbench.data import DataSpec
 from ganbench.games import Adversarial, Aux, Batch, Buffers, Member, Players, TrainingExamples
 from ganbench.games._epochs import epochs
 from ganbench.nn.network import EXAMPLES, Network
+from ganbench.nn.probes import mixes_examples
 from ganbench.nn.random_numbers import RandomNumbers, subkey
 from ganbench.nn.sample import Outputs, Sample, named_outputs
 from ganbench.nn.weights import Weights
@@ -201,7 +202,7 @@ class GAN(Adversarial):
         if not network.pure or self.architecture.passed_to_generator:
             return False
         inputs = trial_inputs(self.architecture, "discriminator", self.data, EXAMPLES)
-        return not network.mixes_examples(self.start(Member(0, None, 0.0))["discriminator"], *inputs)
+        return not mixes_examples(network, self.start(Member(0, None, 0.0))["discriminator"], *inputs)
 
     @cached_property
     def unvectorised(self) -> str | None:

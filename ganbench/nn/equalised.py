@@ -16,23 +16,23 @@ SLOPE, GAIN = 0.2, math.sqrt(2)  # of StyleGAN's leaky ReLU
 
 
 class EqualisedLinear(nn.Module):
-    """x W^T rate / sqrt(inputs) + rate b, with W from N(0, 1 / rate^2).
+    """x W^T m / sqrt(inputs) + m b, with m the `lr_multiplier` and W from N(0, 1 / m^2).
 
     Args:
         inputs, outputs: number of features.
-        start: value that rate b starts from.
-        rate: relative learning rate of weights and biases.
+        bias_init: value that m b starts from.
+        lr_multiplier: learning rate of weights and biases, relative to that of other layers.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, start: float = 0.0, rate: float = 1.0) -> None:
+    def __init__(self, inputs: int, outputs: int, *, bias_init: float = 0.0, lr_multiplier: float = 1.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
-        self.bias = nn.Parameter(torch.full((outputs,), start / rate))
-        self._gain, self._rate = rate / math.sqrt(inputs), rate
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full((outputs,), bias_init / lr_multiplier))
+        self._gain, self._lr_multiplier = lr_multiplier / math.sqrt(inputs), lr_multiplier
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (batch, inputs) to (batch, outputs)."""
-        return linear(x, self.weight * self._gain, self.bias * self._rate)
+        return linear(x, self.weight * self._gain, self.bias * self._lr_multiplier)
 
 
 class EqualisedConv2d(nn.Module):

@@ -35,7 +35,7 @@ class ClassDifference(nn.Module):
         return scores[:, 1] - scores[:, 0]
 
 
-def decision(units: int, kind: str) -> list[nn.Module]:
+def head_layers(units: int, kind: str) -> list[nn.Module]:
     """The last layers of a discriminator, from features (batch, units) to logits (batch,).
 
     Args:

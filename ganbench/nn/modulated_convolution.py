@@ -33,7 +33,7 @@ class ModulatedConv2d(nn.Module):
         self, narrow: int, wide: int, kernel: int, style_size: int, *, demodulate: bool = True, up: bool = False
     ) -> None:
         super().__init__()
-        self.scales = EqualisedLinear(style_size, narrow, start=1.0)
+        self.scales = EqualisedLinear(style_size, narrow, bias_init=1.0)
         self.weight = nn.Parameter(torch.randn(wide, narrow, kernel, kernel))
         self._gain = None if demodulate else 1 / math.sqrt(narrow * kernel**2)
         self._up, self._padding = up, kernel // 2

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from ganbench.core.errors import out_of_memory
 from ganbench.nn.random_numbers import RandomNumbers
+from ganbench.nn.slots import Slots, copied_buffers
 from ganbench.nn.stacked import StackedLayers
 
 # vmap computes an operation for which it has no rule member by member, and warns that this is slow.
@@ -21,58 +22,7 @@ torch._C._functorch._set_vmap_fallback_warning_enabled(False)
 Buffers = dict[str, Tensor]
 """What a module keeps from one forward pass to the next, {name: (K, ...)}: running statistics, for example."""
 
-
-Slots = list[tuple[dict[str, Any], str]]
-"""Where a module's parts hold a tensor: their dicts, and its name in each."""
-
-
-@contextmanager
-def copied_buffers(module: nn.Module) -> Iterator[dict[str, Slots]]:
-    """A block in which a module has copies of its buffers, so that the block changes none; yields their slots, by name.
-
-    A shared buffer has one copy, and a slot in each of the parts that share it.
-    """
-    found: dict[int, tuple[str, Tensor, Slots]] = {}
-    for prefix, part in module.named_modules():
-        for name, value in part._buffers.items():
-            if value is not None:
-                _, _, slots = found.setdefault(id(value), (f"{prefix}.{name}".removeprefix("."), value, []))
-                slots.append((part._buffers, name))
-    for _, value, slots in found.values():
-        _fill(slots, value.clone())
-    try:
-        yield {name: slots for name, _, slots in found.values()}
-    finally:
-        for _, value, slots in found.values():
-            _fill(slots, value)
-
-
-def _fill(slots: Slots, value: Tensor) -> None:
-    for part, name in slots:
-        part[name] = value
-
-
-def _content(slots: Slots) -> Tensor:
-    part, name = slots[0]
-    return part[name]
-
-
-DISTURBANCE = 0.1  # standard deviation of what is added to parameters
 EXAMPLES = 4  # in a batch to try a network on; normalisation takes more than one
-
-
-def disturbed(theta: Tensor, seed: int = 0) -> Tensor:
-    """Parameters, each with normal noise of standard deviation `DISTURBANCE`.
-
-    Initial gains, scales and last layers of 0 hide what they multiply; a probe of what a network computes sees all of
-    it at disturbed parameters.
-
-    Args:
-        theta: parameters of any shape.
-        seed: seed of the noise, the same on every device and in every precision.
-    """
-    noise = torch.randn(theta.shape, generator=torch.Generator().manual_seed(seed), device="cpu")
-    return theta + DISTURBANCE * noise.to(theta.device, theta.dtype)
 
 
 class Network:
@@ -89,6 +39,7 @@ class Network:
 
     Attributes:
         module: the module; passes have parameters of theta in place of its own.
+        packing: number of inputs that have one output together.
         shapes: the shape of each parameter, by the names of the module's `named_parameters`, in their order.
         size: number of values of all parameters, P.
         random: whether a forward pass draws random numbers.
@@ -101,22 +52,11 @@ class Network:
         changed: Sequence[str] = (),
         packing: int = 1,
     ) -> None:
-        self.module, self._packing = module, packing
-        parameters = list(module.parameters())
-        self.shapes = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}  # in order
-        self._shapes = list(self.shapes.values())
-        self._sizes = [parameter.numel() for parameter in parameters]
+        self.module, self.packing = module, packing
+        self._parameters, self._changing = Slots.of_parameters(module), Slots([])
+        self.shapes = {name: tuple(parameter.shape) for name, parameter in self._parameters.items()}
+        self._sizes = [parameter.numel() for parameter in self._parameters.values()]
         self.size = sum(self._sizes)
-        # Where each parameter stands in the module's parts: `functional_call` looks it up at every call, which takes
-        # a fifth of a small network's training step. One that several parts share stands in several places.
-        order = {id(parameter): index for index, parameter in enumerate(parameters)}
-        self._slots = [
-            (part._parameters, name, order[id(parameter)])
-            for part in module.modules()
-            for name, parameter in part._parameters.items()
-            if parameter is not None
-        ]
-        self._buffer_slots: dict[str, Slots] = {}
         self.random = self._intercepted = False
         self._unvectorised: str | None = None
         self._tried = False
@@ -127,26 +67,28 @@ class Network:
         """Find the buffers that change, and whether a forward pass draws random numbers."""
         numbers = RandomNumbers(torch.zeros((), dtype=torch.int64))
         with torch.no_grad(), copied_buffers(self.module) as slots:
-            before = {name: (value := _content(each), value._version, value.clone()) for name, each in slots.items()}
+            before = {name: (value, value._version, value.clone()) for name, value in slots.items()}
             with numbers:
                 self.module.train()(*example)
-            for name, (value, version, content) in before.items():
-                # Batch normalisation changes its statistics without a new version; a converged power iteration changes
-                # none of its values.
-                same = _content(slots[name]) is value and value._version == version and torch.equal(value, content)
-                if name in changed or not same:
-                    self._buffer_slots[name] = slots[name]
+            # Batch normalisation changes its statistics without a new version; a converged power iteration changes
+            # none of its values.
+            same = {
+                name
+                for name, (value, version, content) in before.items()
+                if slots[name] is value and value._version == version and torch.equal(value, content)
+            }
+            self._changing = slots.only(slots.keys() - (same - set(changed)))
         self.random, self._intercepted = numbers.drawn > 0, numbers.answered > 0
 
     @property
     def buffers(self) -> tuple[str, ...]:
         """Names of the buffers that change in training."""
-        return tuple(self._buffer_slots)
+        return tuple(self._changing)
 
     @property
     def pure(self) -> bool:
         """Whether the outputs are a function of parameters and inputs alone."""
-        return not self._buffer_slots and not self.random
+        return not self._changing and not self.random
 
     @staticmethod
     def vector(module: nn.Module) -> Tensor:
@@ -156,7 +98,7 @@ class Network:
     def start_buffers(self, module: nn.Module) -> Buffers:
         """The buffers of one such module that a forward pass changes, by name, without the axis of members."""
         every = dict(module.named_buffers(remove_duplicate=False))
-        return {name: every[name].detach().clone() for name in self._buffer_slots}
+        return {name: every[name].detach().clone() for name in self._changing}
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Network:
         """Move the module's constant buffers; parameters, and buffers that change, come with every call."""
@@ -195,7 +137,7 @@ class Network:
         members = theta.shape[0]
         if members == 1:  # vmap over one member costs its overhead and gains nothing
             pieces = theta[0].split(self._sizes)
-            views = [piece.view(shape) for piece, shape in zip(pieces, self._shapes, strict=True)]
+            views = [piece.view(shape) for piece, shape in zip(pieces, self.shapes.values(), strict=True)]
             alone = {name: value[0] for name, value in buffers.items()}
             outputs = self._forward(views, alone, None if key is None else key[0], *(x[0] for x in inputs))
             return tree_map(lambda value: value.unsqueeze(0), outputs)
@@ -209,40 +151,10 @@ class Network:
 
     def _together(self, theta: Tensor, buffers: Buffers, key: Tensor | None, *inputs: Tensor) -> tuple[Any, Buffers]:
         pieces = theta.split(self._sizes, dim=1)
-        views = [piece.view(len(theta), *shape) for piece, shape in zip(pieces, self._shapes, strict=True)]
+        views = [piece.view(len(theta), *shape) for piece, shape in zip(pieces, self.shapes.values(), strict=True)]
         in_dims = (0, 0, None if key is None else 0, *(0 for _ in inputs))
         with StackedLayers():
             return vmap(self._forward, in_dims=in_dims)(views, buffers, key, *inputs)
-
-    def mixes_examples(self, theta: Tensor, *inputs: Tensor) -> bool:
-        """Whether the outputs for an example, or a group of them, depend on others of the batch, in a pure module.
-
-        Args:
-            theta: parameters (P,); those that are zero at first hide what they multiply, so all are disturbed.
-            inputs: (examples, ...) each, of two examples, or two groups, at least.
-        """
-        like = next(self.module.parameters(), theta)
-        theta = disturbed(theta.cpu()).to(like.device, like.dtype)[None]
-        inputs = [x.to(like.device, like.dtype if x.is_floating_point() else x.dtype)[None] for x in inputs]
-        outputs = len(inputs[0][0]) // self._packing
-        half = outputs // 2
-        halves = slice(None, half), slice(half, None)
-        first = half * self._packing
-        halves_in = slice(None, first), slice(first, None)
-        try:
-            # Without modes, whose lower precision would hide what mixing is.
-            with torch.no_grad(), torch._C.DisableTorchFunction():
-                whole = tree_leaves(self(theta, *inputs))
-                alone = [tree_leaves(self(theta, *(x[:, part] for x in inputs))) for part in halves_in]
-        except RuntimeError as error:
-            if out_of_memory(error):
-                raise
-            return True  # it takes batches of some sizes only
-        return any(
-            one.shape[1:2] != (outputs,) or not torch.allclose(one[:, part], other, rtol=1e-3, atol=1e-5)
-            for part, values in zip(halves, alone, strict=True)
-            for one, other in zip(whole, values, strict=True)
-        )
 
     def unvectorised(self, theta: Tensor, buffers: Buffers, key: Tensor | None, *inputs: Tensor) -> str | None:
         """Why the network is computed for one member after the other, in PyTorch's words; None where it is not.
@@ -254,7 +166,7 @@ class Network:
         """
         if not self._tried:
             few = [_row(value, 0, 2) for value in (theta.detach(), buffers, key)]
-            few += [value[:2, : EXAMPLES * self._packing].detach() for value in inputs]
+            few += [value[:2, : EXAMPLES * self.packing].detach() for value in inputs]
             try:
                 with torch.enable_grad():
                     outputs, _ = self._together(few[0].requires_grad_(), *few[1:])
@@ -270,21 +182,12 @@ class Network:
         self, parameters: list[Tensor], buffers: Buffers, key: Tensor | None, *inputs: Tensor
     ) -> tuple[Any, Buffers]:
         """The module's outputs and new buffers, with these tensors in place of its own, which are put back."""
-        own = [part[name] for part, name, _ in self._slots]
-        for part, name, index in self._slots:
-            part[name] = parameters[index]
-        kept = {name: _content(self._buffer_slots[name]) for name in buffers}
-        for name, value in buffers.items():
-            _fill(self._buffer_slots[name], value.clone())  # which the module changes in place
-        try:
-            with RandomNumbers(key) if self._intercepted and key is not None else nullcontext():
-                outputs = self.module(*inputs)
-            return outputs, {name: _content(self._buffer_slots[name]).detach() for name in buffers}
-        finally:
-            for (part, name, _), parameter in zip(self._slots, own, strict=True):
-                part[name] = parameter
-            for name, value in kept.items():
-                _fill(self._buffer_slots[name], value)
+        values = dict(zip(self._parameters, parameters, strict=True))
+        kept = {name: value.clone() for name, value in buffers.items()}  # which the module changes in place
+        numbers = RandomNumbers(key) if self._intercepted and key is not None else nullcontext()
+        with self._parameters.holding(values), self._changing.holding(kept), numbers:
+            outputs = self.module(*inputs)
+            return outputs, {name: value.detach() for name, value in self._changing.items()}
 
 
 def _row(value: Any, k: int, count: int = 1) -> Any:

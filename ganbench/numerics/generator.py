@@ -61,7 +61,7 @@ class TrainedGenerator:
     def depends_on_batch(self) -> bool:
         """Whether an example depends on the others of its batch, as it does where a layer normalises by the batch.
 
-        Asked at these very parameters and running statistics; `Network.mixes_examples` is of any parameters.
+        Asked at these very parameters and running statistics; `ganbench.nn.probes.mixes_examples` is of any parameters.
         """
         few = self.inputs(EXAMPLES)
         with torch.no_grad():

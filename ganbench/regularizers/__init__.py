@@ -273,7 +273,7 @@ def uniform_shares(generator: Generator, count: int, shape: tuple[int, ...], lik
     return torch.rand(size, generator=generator, dtype=like.dtype)
 
 
-def between(real: Sample, fake: Sample, mix: Tensor) -> Sample:
+def interpolated(real: Sample, fake: Sample, mix: Tensor) -> Sample:
     """Points on the lines from real to generated examples, which are paired in the order of their batches.
 
     The line of a group that is judged together goes from all its real examples to all its generated ones, which move by

@@ -66,10 +66,9 @@ class AdaptiveAugmentation(Regularizer):
         p, losses = noise["augmentation_probability"], noise["losses"] + 1
         signs = noise["signs"] + real.mean(real.logits.sign())
         due = losses == self.interval
-        size = (
-            self.interval * real.sample.points.shape[1] / self.ramp_images
-        )  # not of logits, which groups have together
-        moved = (p + size * (signs / self.interval - self.target).sign()).clamp(0, 1)
+        # The adjustment goes by images, not by logits, of which a group of images has one.
+        adjustment = self.interval * real.sample.points.shape[1] / self.ramp_images
+        moved = (p + adjustment * (signs / self.interval - self.target).sign()).clamp(0, 1)
         return {
             "augmentation_probability": torch.where(due, moved, p),
             "signs": torch.where(due, 0.0, signs),

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from ganbench.core.interval import Interval
 from ganbench.nn.sample import Sample
-from ganbench.regularizers import GradientPenalty, Noise, between, uniform_shares
+from ganbench.regularizers import GradientPenalty, Noise, interpolated, uniform_shares
 
 
 @dataclass(frozen=True)
@@ -32,4 +32,4 @@ class WGANGP(GradientPenalty):
         return {"mix": uniform_shares(generator, count, shape, like)}
 
     def points(self, real: Sample, fake: Sample, noise: Noise) -> Sample:
-        return between(real, fake, noise["mix"])
+        return interpolated(real, fake, noise["mix"])

@@ -45,7 +45,8 @@ from ganbench.games import CHUNK, Adversarial, Game, Match, Member
 from ganbench.games.gan import GAN
 from ganbench.judges import JudgedExamples, inception, judge_stored
 from ganbench.nn.evaluation_inputs import latent_points
-from ganbench.nn.network import Network, disturbed
+from ganbench.nn.network import Network
+from ganbench.nn.probes import disturbed
 from ganbench.nn.sample import Outputs, Sample, named_outputs
 from ganbench.nn.weights import Weights
 from ganbench.objectives import Objective

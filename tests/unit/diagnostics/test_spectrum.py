@@ -339,7 +339,7 @@ def test_the_states_of_a_step_are_at_rest(optimizer, options):
 
 
 def test_a_step_whose_states_do_not_come_to_rest_has_no_eigenvalues(monkeypatch):
-    monkeypatch.setattr("ganbench.diagnostics.step_map.REST", 50)
+    monkeypatch.setattr("ganbench.numerics.step_map_jacobian.REST", 50)
     game = make_game("quadratic", curvatures=(1.0, 2.0), initial_parameters=(1.0, 1.0))
     values = look(play(game, optimizer="rmsprop", rates=(0.01,), steps=1), "step_map", at="start").values
     assert all(np.isnan(each).all() for each in values.values())

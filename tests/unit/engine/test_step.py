@@ -395,7 +395,7 @@ def test_inputs_that_lie_in_memory_otherwise_are_traced_anew():
     step = replace(step, series=[f"{match.players[0]}_loss"])
     start = match.init()
     variables = Variables(start, step.dynamics.init(match, start, step.optimizer), {}, {})
-    execute = Executor(step, Execution(), "traced", 10, extends=False)
+    execute = Executor(step, Execution(mode="traced"), 10, extends=False)
     for _ in range(4):
         variables, _ = execute(variables, match.draw(0, 1), match.rates())
     assert execute.execution.form == "traced"
@@ -414,7 +414,7 @@ def test_nothing_of_the_step_that_was_traced_stays_in_memory():
     step = Step(match, part("dynamics", "alternating"), part("optimizer", "adam"), None, series)
     start = match.init()
     variables = Variables(start, step.dynamics.init(match, start, step.optimizer), {}, {})
-    execute = Executor(step, Execution(), "traced", 10, extends=False)
+    execute = Executor(step, Execution(mode="traced"), 10, extends=False)
     variables, _ = execute(variables, match.draw(0, 1), match.rates())
     seen = [weakref.ref(theta) for theta in variables.players.values()]
     for number in range(1, 4):

@@ -16,7 +16,7 @@ from ganbench.contracts.networks import network_fault
 from ganbench.contracts.steps import mixes_examples
 from ganbench.data import DataSpec
 from ganbench.games import Member
-from ganbench.nn.network import DISTURBANCE, disturbed
+from ganbench.nn.probes import DISTURBANCE, disturbed
 
 PLANE = DataSpec((2,), False, 16, 8)
 MEMBERS = [Member(seed, 16, 1e-3) for seed in (0, 1)]

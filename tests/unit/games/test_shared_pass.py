@@ -15,6 +15,7 @@ from ganbench.core.errors import GanbenchError
 from ganbench.data import DataSpec
 from ganbench.games import Match, Member
 from ganbench.nn.network import Network
+from ganbench.nn.probes import mixes_examples
 
 
 class Mixing(nn.Module):
@@ -79,7 +80,7 @@ def test_whether_examples_mix_is_found_by_what_they_give_alone(module, mixes):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         made, few = module(), torch.randn(4, 3)
-    assert Network(made, few).mixes_examples(Network.vector(made), few) == mixes
+    assert mixes_examples(Network(made, few), Network.vector(made), few) == mixes
 
 
 @pytest.mark.parametrize("objective", ["non_saturating", "relativistic_average", "hinge"])

@@ -47,7 +47,8 @@ def test_a_demodulated_convolution_does_not_see_the_size_of_its_style():
 
 def test_equalised_layers_keep_the_variance_and_move_at_their_rate():
     torch.manual_seed(0)
-    linear, convolution = EqualisedLinear(400, 300, start=1.0, rate=0.01), EqualisedConv2d(50, 60, 3, bias=False)
+    linear = EqualisedLinear(400, 300, bias_init=1.0, lr_multiplier=0.01)
+    convolution = EqualisedConv2d(50, 60, 3, bias=False)
     assert linear.weight.std().item() == pytest.approx(100, rel=0.02)
     assert convolution.weight.std().item() == pytest.approx(1, rel=0.02)
     assert (linear(torch.randn(500, 400)) - 1).std().item() == pytest.approx(1, rel=0.05)

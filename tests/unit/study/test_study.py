@@ -17,6 +17,7 @@ from PIL import Image
 from repository import ROOT
 from study_example import BASE, TOYS, changed, plan, toys
 
+from ganbench.contracts.templates import template
 from ganbench.core import source_digests
 from ganbench.core.errors import GanbenchError
 from ganbench.pipeline.jobs import Job
@@ -192,7 +193,7 @@ def test_a_label_makes_no_other_point_of_a_block(label):
     [
         ("study: a\nstudy: b\n", "key 'study' stands twice"),
         ("a: &x [1]\nb: *x\n", r"line 2: aliases \(\*x\) are not accepted"),
-        ("study: [", "not valid YAML"),
+        ("study: [", r"(?s)not valid YAML: .*\n  in line 1, column 9:\n"),
         ("a: 1\nseed: 010\n", "line 2: 010 is 8 in YAML"),
         ("learning_rate: 1:30", "line 1: 1:30 is 90 in YAML"),
         ("a: {x: 1}\n<<: {y: 2}\n", r"line 2: merge keys \(<<\) are not accepted"),
@@ -927,8 +928,9 @@ def test_other_inception_weights_score_everything_anew():
 
 def test_the_content_of_files_that_a_data_set_reads_counts(tmp_path):
     data = tmp_path / "points.npy"
-    source = (ROOT / "ganbench/data/ring8.py").read_text().replace("import dataclass", "import dataclass, replace")
-    source += f"\n    @property\n    def spec(self):\n        return replace(super().spec, files=({str(data)!r},))\n"
+    source = template("dataset").read_text()
+    assert "modes=0)" in source
+    source = source.replace("modes=0)", f"modes=0, files=({str(data)!r},))")
     (tmp_path / "mine.py").write_text(source)
     found = []
     for content in (b"one", b"other"):
