@@ -9,8 +9,8 @@ import pandas as pd
 from ganbench.analysis.columns import RUNS, option_columns
 from ganbench.core import strict_json
 from ganbench.core.metric_info import MetricInfo
-from ganbench.study.grid import Run, flatten_options
 from ganbench.study.judging import judge_of, needs_weights
+from ganbench.study.runs import Run, flatten_options
 from ganbench.study.sections import Evaluate, Outcome
 
 TYPES = {frozenset({bool}): "boolean", frozenset({int}): "Int64", frozenset({float}): "Float64"}  # all nullable

@@ -7,7 +7,7 @@ from pathlib import Path
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.side_by_side import Side
 from ganbench.pipeline.plan import Plan
-from ganbench.study.grid import flatten_options
+from ganbench.study.runs import flatten_options
 from ganbench.study.study_files import path_from_root
 
 

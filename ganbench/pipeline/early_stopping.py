@@ -15,7 +15,7 @@ from ganbench.core.registry import PACKAGE
 from ganbench.core.source_digests import refuse_edited, sources_digest
 from ganbench.pipeline.tasks import ComponentConfig, StopConfig, TrainTask
 from ganbench.study.early_stopping import THRESHOLDS
-from ganbench.study.grid import Run
+from ganbench.study.runs import Run
 from ganbench.study.sections import Outcome
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from ganbench.engine.modules import trained_module
 from ganbench.games.gan import GAN
 from ganbench.pipeline.execution.result_cache import group_of
 from ganbench.pipeline.plan import Plan
-from ganbench.study.grid import Run
+from ganbench.study.runs import Run
 from ganbench.study.schema import load
 
 

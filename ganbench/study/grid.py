@@ -1,10 +1,9 @@
-"""The grid of a study: its runs, and the names of runs and methods."""
+"""The grid of a study, expanded into its runs, and the names of methods."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Iterator
 from itertools import product
 from math import prod
 from typing import Any
@@ -16,8 +15,9 @@ from ganbench.core.registry import CHOICES
 from ganbench.study.blocks import Block, Train
 from ganbench.study.choices import Choice
 from ganbench.study.names import cut_name, refuse_datasets_of_one_name, slug
+from ganbench.study.runs import Run
 from ganbench.study.schema import Study
-from ganbench.study.train_axes import COLUMNS, used_options, values_of, varied_options, with_steps
+from ganbench.study.train_axes import values_of, varied_options, with_steps
 from ganbench.study.value_types import MAX_GRID
 
 ALWAYS_NAMED = (
@@ -26,115 +26,6 @@ ALWAYS_NAMED = (
     "architecture",
 )  # families that every method's name contains; other families only where a study varies them
 OMITTED = ("gan", "none")  # choices that names leave out: the game of networks on data, and the absent regularizer
-
-
-@dataclass(frozen=True)
-class Run:
-    """One point of the grid."""
-
-    choices: tuple[Choice, ...]  # in the order of CHOICES, one of each family that the run uses
-    n_train: int | None  # None for games without a data set
-    learning_rate: float
-    seed: int
-    train: Train
-    method: str  # slug of the method: game, data set, architecture, and every other choice that the study varies
-    block: str | None = None  # label of the run's block of the grid
-    variant: str | None = None  # training options that the study varies in this method: `train(batch_size=64)`
-    generator_learning_rate: float | None = None  # the second player's; None for learning_rate
-
-    def choice(self, family: str) -> Choice | None:
-        """Find the run's choice of a family; None where the run has no component of this family."""
-        return next((choice for choice in self.choices if choice.family == family), None)
-
-    @property
-    def id(self) -> str:
-        """Readable identifier, unique in the study."""
-        examples = "" if self.n_train is None else f"-n{self.n_train}"
-        own = "" if self.generator_learning_rate is None else f"-lrg{self.generator_learning_rate!r}"
-        return f"{self.method}{examples}-lr{self.learning_rate!r}{own}-s{self.seed}"
-
-    @property
-    def member(self) -> Member:
-        """What distinguishes the run from others of its pack with the same components."""
-        own = self.generator_learning_rate
-        return Member(self.seed, self.n_train, self.learning_rate, generator_learning_rate=own)
-
-    @property
-    def axes(self) -> dict[str, Any]:
-        """The run's values of the grid's axes, as the tables show them."""
-        labels = {choice.family: choice.text for choice in self.choices}
-        return {
-            **dict.fromkeys(CHOICES),
-            **labels,
-            "block": self.block,
-            "train": self.variant,
-            "n_train": self.n_train,
-            "learning_rate": self.learning_rate,
-            "generator_learning_rate": self.generator_learning_rate,
-            "seed": self.seed,
-        }
-
-    @property
-    def point(self) -> dict[str, Any]:
-        """The values that selectors match: the axes, the method and the training options, as the tables show them."""
-        options = {COLUMNS[name]: value for name, value in self.training.items() if name in COLUMNS}
-        return {**self.axes, "method": self.method, **options}
-
-    @property
-    def training(self) -> dict[str, Any]:
-        """The options of training that the run has a use for."""
-        return dict(used_options(self.train, batches=self.n_train is not None))
-
-    @property
-    def flat_options(self) -> dict[str, Any]:
-        """All options of the run's components, `<family>_<option>`, and of its training, `train_<option>`."""
-        return self._component_options | flatten_options("train", self.training)
-
-    @property
-    def options(self) -> dict[str, float]:
-        """The numeric options of the run by the names that claims use: `<family>_<option>`, `<option>` of training."""
-        return {
-            name: value
-            for name, value in (self._component_options | self.training).items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        }
-
-    @property
-    def _component_options(self) -> dict[str, Any]:
-        return {
-            f"{choice.family}_{name}": value for choice in self.choices for name, value in choice.flat_options.items()
-        }
-
-    @property
-    def variables(self) -> dict[str, float]:
-        """The numbers of the run that are known before it starts, by the names that claims use."""
-        first, second = self.member.learning_rates
-        numbers = {"learning_rate": first, "generator_learning_rate": second, "seed": self.seed}
-        examples = {} if self.n_train is None else {"n_train": self.n_train}
-        return {**self.options, **numbers, **examples, "time": self.train.steps * self.learning_rate}
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The run's slice of the configuration: everything that can change its numbers."""
-        parts = {
-            choice.family: {"name": choice.component.name, "options": choice.options_by_name} for choice in self.choices
-        }
-        train = {name: value for name, value in self.training.items() if name not in ("epochs", "images")}
-        return {**parts, **asdict(self.member), "train": train}
-
-
-def flatten_options(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Flatten nested options into one level of names, such as `train_snapshots_count`.
-
-    Args:
-        prefix: the first part of every name.
-        options: the options; mappings among their values are flattened too.
-    """
-    found: dict[str, Any] = {}
-    for name, value in options.items():
-        key = f"{prefix}_{name}"
-        found |= flatten_options(key, value) if isinstance(value, dict) else {key: value}
-    return found
 
 
 def expand(study: Study) -> tuple[Run, ...]:
@@ -147,18 +38,19 @@ def expand(study: Study) -> tuple[Run, ...]:
     sizes = [_block_size(study, block) for block in study.grid]
     if sum(sizes) > MAX_GRID:
         raise GanbenchError(f"grid: {sum(sizes):,} runs are more than the {MAX_GRID:,} that a study may have.")
-    refuse_datasets_of_one_name(_labelled_choices(study).values())
-    names, varied = choice_names(study), _varied_training(study)
+    labelled = _labelled_choices(study)
+    refuse_datasets_of_one_name(labelled.values())
+    names, varied = _choice_names(labelled.values()), _varied_training(study, labelled)
     runs: dict[str, tuple[int, Run]] = {}
     methods: dict[str, tuple[int, Run]] = {}
     # Blocks with different labels can give one point different ids. Where they exist, a point is known by what it
     # trains; in place of the choices, which take long to hash, stands the first method that is made of them.
-    labelled = len({block.label for block in study.grid}) > 1
+    blocks_differ = len({block.label for block in study.grid}) > 1
     points: dict[tuple[str, Train, Member], tuple[int, Run]] = {}
     made_of: dict[tuple[Choice, ...], str] = {}
     alike: dict[str, str] = {}
     for index, block in enumerate(study.grid):
-        for run in _block_runs(study, index, block, names, varied):
+        for run in _block_runs(study, index, block, labelled, names, varied):
             other, known = methods.setdefault(run.method, (index, run))
             if known is run:
                 alike[run.method] = made_of.setdefault(run.choices, run.method)
@@ -168,7 +60,7 @@ def expand(study: Study) -> tuple[Run, ...]:
                     "blocks labels that differ."
                 )
             at, twin = runs.setdefault(run.id, (index, run))
-            if labelled and twin is run:
+            if blocks_differ and twin is run:
                 at, twin = points.setdefault((alike[run.method], run.train, run.member), (index, run))
             if twin is not run:
                 called = "" if twin.id == run.id else f", as {twin.id}"
@@ -179,16 +71,19 @@ def expand(study: Study) -> tuple[Run, ...]:
     return tuple(run for _, run in runs.values())
 
 
-def choice_names(study: Study) -> dict[Choice, str]:
-    """Find the part of a method's name that each choice contributes.
+def _choice_names(labelled: Collection[Choice]) -> dict[Choice, str]:
+    """The part of a method's name that each choice contributes.
 
     A choice that the study does not vary contributes nothing, unless its family is in `ALWAYS_NAMED`. Options appear
     only where the study has the component with several values of them.
 
+    Args:
+        labelled: all choices of the grid, with their labels.
+
     Raises:
-        GanbenchError: two choices would have the same name, or one choice has two labels.
+        GanbenchError: two choices would have the same name.
     """
-    names, labelled = {}, _labelled_choices(study).values()
+    names = {}
     for family in CHOICES:
         choices = [choice for choice in labelled if choice.family == family]
         if family in ALWAYS_NAMED or len(choices) > 1:
@@ -248,13 +143,14 @@ def _name_with_options(choice: Choice, varied: set[str]) -> str:
     return " ".join([choice.component.name, *told])
 
 
-def _varied_training(study: Study) -> dict[tuple[tuple[Choice, ...], str | None], list[str]]:
+def _varied_training(
+    study: Study, labelled: dict[Choice, Choice]
+) -> dict[tuple[tuple[Choice, ...], str | None], list[str]]:
     """The training options that name methods, by the methods' choices and their block's label.
 
     They are named where the study trains a setting, which is a method with n_train and learning rates, in several ways.
     """
     settings: dict[Any, dict[Any, set[Train]]] = defaultdict(lambda: defaultdict(set))
-    labelled = _labelled_choices(study)
     for index, block in enumerate(study.grid):
         trains = study.block_train(block).combinations(batches=block.n_train is not None)
         for choices in _combinations(block, labelled):
@@ -284,17 +180,18 @@ def _block_runs(
     study: Study,
     index: int,
     block: Block,
+    labelled: dict[Choice, Choice],
     names: dict[Choice, str],
     varied: dict[tuple[tuple[Choice, ...], str | None], list[str]],
 ) -> Iterator[Run]:
     trains = study.block_train(block).combinations(batches=block.n_train is not None)
-    for choices, train in product(_combinations(block, _labelled_choices(study)), trains):
-        told = [choice for choice in choices if not block.label or len(getattr(block, choice.family)) > 1]
+    for choices, train in product(_combinations(block, labelled), trains):
+        varied_here = [choice for choice in choices if not block.label or len(getattr(block, choice.family)) > 1]
         label = [slug(block.label)] if block.label else []
         named = varied.get((choices, block.label), ())
         options = [f"{name}={value}" for name, value in values_of(train).items() if name in named]
         variant = f"train({', '.join(options)})" if options else None
-        words = [*label, *(names[choice] for choice in told if choice in names), *map(slug, options)]
+        words = [*label, *(names[choice] for choice in varied_here if choice in names), *map(slug, options)]
         for n_train in _training_set_sizes(index, block, choices):
             try:
                 resolved = with_steps(train, n_train)
@@ -302,9 +199,9 @@ def _block_runs(
                 raise GanbenchError(f"grid[{index}].train: {error}.") from None
             method = cut_name("-".join(words)) or OMITTED[0]
             rates = product(block.learning_rate, block.generator_learning_rate)
-            for (rate, own), seed in product(rates, block.seed):
-                own = None if own == rate else own
-                yield Run(choices, n_train, rate, seed, resolved, method, block.label, variant, own)
+            for (rate, generator_rate), seed in product(rates, block.seed):
+                generator_rate = None if generator_rate == rate else generator_rate
+                yield Run(choices, n_train, rate, seed, resolved, method, block.label, variant, generator_rate)
 
 
 def _training_set_sizes(index: int, block: Block, choices: tuple[Choice, ...]) -> list[int | None]:

@@ -10,8 +10,8 @@ from typing import Any
 from ganbench.core.source_digests import digest
 from ganbench.study.blocks import Train, default_component
 from ganbench.study.choices import Choice
-from ganbench.study.grid import Run
 from ganbench.study.names import cut_name, slug
+from ganbench.study.runs import Run
 from ganbench.study.schema import Study
 
 FUSING = ("learning_rate", "generator_learning_rate", "n_train")  # in which fused runs may differ, beside their seeds

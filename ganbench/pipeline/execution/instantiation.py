@@ -23,7 +23,7 @@ from ganbench.pipeline.execution import memory
 from ganbench.pipeline.tasks import ComponentConfig, FusableGroup, PackMember, TrainTask
 from ganbench.study.blocks import Train
 from ganbench.study.choices import Choice
-from ganbench.study.grid import Run
+from ganbench.study.runs import Run
 
 CPU = torch.device("cpu")
 

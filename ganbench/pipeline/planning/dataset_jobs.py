@@ -15,8 +15,8 @@ from ganbench.pipeline.planning.construction import Jobs, file_job
 from ganbench.pipeline.planning.grid import Grid, component_config, dataset_of
 from ganbench.pipeline.tasks import JudgeTask, PrepareTask, ReferenceTask
 from ganbench.study.choices import Choice
-from ganbench.study.grid import Run
 from ganbench.study.judging import needs_weights
+from ganbench.study.runs import Run
 
 
 def prepare_jobs(grid: Grid) -> Jobs:

@@ -10,10 +10,11 @@ from pathlib import Path
 from ganbench.pipeline.tasks import WEIGHTS, ComponentConfig, InceptionWeights
 from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
-from ganbench.study.grid import Run, expand
+from ganbench.study.grid import expand
 from ganbench.study.judging import judge_of, needs_weights, validate_judges
 from ganbench.study.names import dataset_name
 from ganbench.study.packs import Pack, group_into_packs
+from ganbench.study.runs import Run
 from ganbench.study.schema import Study
 from ganbench.study.target_checks import validate_targets
 

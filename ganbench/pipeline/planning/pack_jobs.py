@@ -24,8 +24,8 @@ from ganbench.pipeline.tasks import (
     identity,
 )
 from ganbench.study.experiments import Experiment
-from ganbench.study.grid import Run
 from ganbench.study.packs import Pack
+from ganbench.study.runs import Run
 from ganbench.study.selectors import matches
 
 

@@ -25,7 +25,7 @@ from ganbench.games import Game
 from ganbench.games.gan import GAN
 from ganbench.pipeline.execution.memory import machine_memory, most_held
 from ganbench.pipeline.plan import Plan
-from ganbench.study.grid import Run
+from ganbench.study.runs import Run
 from ganbench.study.schema import Study
 
 LARGE_BATCH = 4096  # activations are counted for larger batches only, since that costs seconds of imports

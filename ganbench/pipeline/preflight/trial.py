@@ -41,7 +41,7 @@ from ganbench.pipeline.resources import stored_estimates
 from ganbench.pipeline.resources.estimator import Estimator
 from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.study.choices import Choice
-from ganbench.study.grid import Run
+from ganbench.study.runs import Run
 
 ESTIMATE_SECONDS = 600.0  # limit of processor time for the estimate of a method, and for all other timings
 BATCH = 8  # largest number of examples in a batch

@@ -22,7 +22,7 @@ from ganbench.pipeline.preflight.trial_data import DataTrials
 from ganbench.pipeline.resources.stand_in_judge import StandIn
 from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
-from ganbench.study.grid import Run
+from ganbench.study.runs import Run
 from ganbench.study.selectors import Selector, matches
 
 

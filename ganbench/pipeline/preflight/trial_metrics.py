@@ -30,8 +30,8 @@ from ganbench.pipeline.preflight.trial_messages import Note
 from ganbench.pipeline.resources.stand_in_judge import StandIn
 from ganbench.study.choices import Choice
 from ganbench.study.claim_tests import OF_METRICS
-from ganbench.study.grid import Run
 from ganbench.study.judging import needs_weights
+from ganbench.study.runs import Run
 
 SAMPLES, SHOWN = 16, 4
 

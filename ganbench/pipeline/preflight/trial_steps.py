@@ -19,7 +19,7 @@ from ganbench.pipeline.planning.grid import components_of
 from ganbench.pipeline.preflight.component_trials import ComponentTrials
 from ganbench.pipeline.preflight.sizes import parameter_count, trial_size
 from ganbench.study.choices import Choice
-from ganbench.study.grid import Run
+from ganbench.study.runs import Run
 
 LENGTHS = {"steps", "snapshots", "curve_bins"}  # settings of which a trial has its own
 

@@ -38,7 +38,7 @@ from ganbench.pipeline.resources.stored_estimates import Estimate, Timings
 from ganbench.pipeline.stage_names import OF_DATASETS
 from ganbench.study.choices import Choice
 from ganbench.study.experiments import Experiment
-from ganbench.study.grid import Run
+from ganbench.study.runs import Run
 from ganbench.study.selectors import matches
 
 # A step takes the memory of about six forward passes: forward and backward passes (twice a forward pass) of the

@@ -28,8 +28,8 @@ from ganbench.pipeline.execution.provenance import computed_on, versions
 from ganbench.pipeline.jobs import CollectTask, Job
 from ganbench.pipeline.stages.collect_measurements import measurements, origin_of, real_scores
 from ganbench.pipeline.stages.collect_runs import Parts, RunResults, count_runs, results_of
-from ganbench.study.grid import Run
 from ganbench.study.judging import judge_of, known_modes
+from ganbench.study.runs import Run
 from ganbench.study.sections import Evaluate, Outcome
 
 EVENT_TYPES = {

@@ -16,7 +16,7 @@ from ganbench.pipeline.execution import result_cache
 from ganbench.pipeline.execution.instantiation import runs_of
 from ganbench.pipeline.jobs import CollectTask, Job
 from ganbench.pipeline.tasks import PackMember
-from ganbench.study.grid import Run
+from ganbench.study.runs import Run
 
 SCORES = ("step", "metrics", "samples", "mode_shares", "about")  # what is read of a run's evaluation
 
