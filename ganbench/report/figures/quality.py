@@ -71,7 +71,7 @@ def draw(collected: Collected) -> Figure:
                 axes.set_axis_off()
                 continue
             _panel(axes, collected, runs, chosen[name][column])
-            axes.set_title(better(collected.metrics[chosen[name][column]]), pad=16)
+            axes.set_title(better(collected.metrics[chosen[name][column]], axes.get_yscale()), pad=16)
         heading(panels[row, 0], name, above=31)
     extra = [Line2D([], [], color=INK, linewidth=2, label="median, failed runs being the worst")]
     shown = [(dataset_of(collected, name), each) for name in names for each in chosen[name]]
