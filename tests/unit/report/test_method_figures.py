@@ -265,6 +265,9 @@ def test_a_setting_without_a_median_says_why(collected):
     (text,) = (text for text in figure.axes[0].texts if "median" in text.get_text())
     assert (" ".join(text.get_text().split()), text.get_position()[0]) == ("no median: 8 of 10 failed", 0)
     assert "median Fréchet distance: none (8 of 10 failed) at rate 0.1, " in figure.get_label()
+    gone = dataclasses.replace(made, runs=made.runs.assign(fd_final=made.runs["fd_final"].where(made.runs["seed"] > 3)))
+    texts = [" ".join(text.get_text().split()) for text in draw(gone, "quality").axes[0].texts]
+    assert "no median: 4 of 4 failed or n/a" in texts, "a setting without any value"
     assert "median, failed runs being the worst" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
