@@ -98,7 +98,7 @@ def scores(sides: Sequence[Side], settings: pd.DataFrame, metric: str, info: Met
     if drawn and min(drawn) > 0 and max(drawn) > 20 * min(drawn):
         axes.set_xscale("log")
     style.plain_ticks(axes, "x")
-    axes.set_xlabel(better(info))
+    axes.set_xlabel(better(info, axes.get_xscale()))
     _legend(figure, names, [Line2D([], [], color=style.QUIET, marker="o", linestyle="", label="failed", **HOLLOW)])
 
     def words(row: dict[str, object]) -> str:

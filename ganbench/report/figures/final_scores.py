@@ -136,7 +136,7 @@ def _panel(axes: Axes, collected: Collected, rows: pd.DataFrame) -> Iterator[str
     axes.tick_params(axis="y", length=0, pad=6)
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")
-    axes.set_xlabel(better(info))
+    axes.set_xlabel(better(info, axes.get_xscale()))
     plain_ticks(axes, "x", count=7)
 
 

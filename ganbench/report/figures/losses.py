@@ -35,14 +35,14 @@ FIGURE = FigureInfo(
     title="Losses",
     scope="method",
     caption=(
-        "One panel per setting, each with its own scale of losses; one line per seed and player: the mean loss over a"
-        " bin of steps, with a band from the smallest to the largest loss in the bin. Of more than thirty runs of a"
-        " setting, the lines are medians, the bands hold 50% and 90% of the runs that have a value, up to three runs"
-        " farthest outside are drawn and named by their seeds, and a bar at the right edge shows the share of every"
-        " failure. A triangle at the top marks the step since which the first failure of a run holds; its colour gives"
-        " the most severe one. Runs of one colour at near steps share a triangle, with their number beside it, and"
-        " triangles of other colours there stand below. A square at the bottom marks the step"
-        " after which a run was stopped early."
+        "One panel per setting, each with its own scale of losses, linear about zero and logarithmic beyond if some"
+        " losses are far larger than most; one line per seed and player: the mean loss over a bin of steps, with a band"
+        " from the smallest to the largest loss in the bin. Of more than thirty runs of a setting, the lines are"
+        " medians, the bands hold 50% and 90% of the runs that have a value, up to three runs farthest outside are"
+        " drawn and named by their seeds, and a bar at the right edge shows the share of every failure. A triangle at"
+        " the top marks the step since which the first failure of a run holds; its colour gives the most severe one."
+        " Runs of one colour at near steps share a triangle, with their number beside it, and triangles of other"
+        " colours there stand below. A square at the bottom marks the step after which a run was stopped early."
     ),
 )
 

@@ -94,7 +94,7 @@ def _panel(axes: Axes, collected: Collected, dataset: str, names: list[str]) -> 
         axes.set_xscale("log")
     if info.best == "low":
         axes.invert_xaxis()
-    axes.set(ylim=(-0.03, 1.05), xlabel=better(info), ylabel="runs at least as good")
+    axes.set(ylim=(-0.03, 1.05), xlabel=better(info, axes.get_xscale()), ylabel="runs at least as good")
     axes.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"])
     plain_ticks(axes, "x")
     draw_legend(axes, handles)

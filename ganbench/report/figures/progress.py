@@ -41,7 +41,7 @@ FIGURE = FigureInfo(
         " share of every failure. The dashed line is what as many real examples score, the grey band the interval in"
         " which they do so 19 times of 20: values in it are as good as those of real data. A line that moves away"
         " from it again shows forgetting. The dotted line is what noise scores: independent numbers with the means and"
-        " variances of the real ones."
+        " variances of the real ones. The methods of a data set have one scale."
     ),
 )
 
@@ -69,7 +69,7 @@ def draw(collected: Collected, method: str) -> Figure:
         plain_ticks(axes, "x", count=4)
     dataset = dataset_of(collected, method)
     extra = null_legend(null_of(collected, dataset, metric) for metric in metrics) + noise_legend(
-        (noise_of(collected, dataset, metric), snapshots[metric].to_numpy(dtype=np.float64)) for metric in metrics
+        (noise_of(collected, dataset, metric), _of_data(collected, dataset, metric)) for metric in metrics
     )
     outcome_legend(figure, outcomes_present(runs["outcome"]), extra=extra, lines=True)
     ends = {metric: (runs[f"{metric}_final"], collected.metrics[metric].title) for metric in metrics}
@@ -90,10 +90,9 @@ def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapsho
     info = collected.metrics[metric]
     dataset = dataset_of(collected, runs["method"].iloc[0])
     null, noise = null_of(collected, dataset, metric), noise_of(collected, dataset, metric)
-    values = snapshots[metric].to_numpy(dtype=np.float64)
-    courses = grouped_arrays(
-        snapshots.assign(value=values).sort_values("step", kind="stable"), ["run"], ["step", "value"]
-    )
+    values = _of_data(collected, dataset, metric)
+    known = snapshots.assign(value=snapshots[metric].astype(np.float64)).sort_values("step", kind="stable")
+    courses = grouped_arrays(known, ["run"], ["step", "value"])
     metric_scale(panels[0, 0], info, shown_with(null, values), null)
     for position, _, mine in settings_of(runs):
         axes = panels[position]
@@ -104,8 +103,13 @@ def _block(panels: np.ndarray, collected: Collected, runs: pd.DataFrame, snapsho
         draw_failures(axes, mine)
         _lines(axes, mine, courses)
     title = panels[0, 0].get_title("left")
-    heading(panels[0, 0], better(info), above=5 + 15 * len(title.splitlines()))
+    heading(panels[0, 0], better(info, panels[0, 0].get_yscale()), above=5 + 15 * len(title.splitlines()))
     plain_ticks(panels[0, 0], "y", count=4)
+
+
+def _of_data(collected: Collected, dataset: str, metric: str) -> np.ndarray:
+    """All values of a metric on a data set, (snapshots,): the methods on it have one scale."""
+    return collected.snapshots.loc[collected.snapshots["dataset"] == dataset, metric].to_numpy(dtype=np.float64)
 
 
 def _lines(axes: Axes, runs: pd.DataFrame, snapshots: dict[tuple[str], dict[str, np.ndarray]]) -> None:

@@ -71,7 +71,7 @@ def draw(collected: Collected) -> Figure:
                 axes.set_axis_off()
                 continue
             _panel(axes, collected, runs, chosen[name][column])
-            axes.set_title(better(collected.metrics[chosen[name][column]]), pad=16)
+            axes.set_title(better(collected.metrics[chosen[name][column]], axes.get_yscale()), pad=16)
         heading(panels[row, 0], name, above=31)
     extra = [Line2D([], [], color=INK, linewidth=2, label="median, failed runs being the worst")]
     shown = [(dataset_of(collected, name), each) for name in names for each in chosen[name]]
@@ -143,8 +143,10 @@ def _setting(axes: Axes, x: float, runs: pd.DataFrame, metric: str, info: Metric
     if np.isfinite(median):
         axes.hlines(median, x - 0.38, x + 0.38, color=INK, linewidth=1.6, zorder=2)
     else:
-        inside = axes.transAxes.inverted().transform(axes.transData.transform([(x, each) for each in values[known]]))
-        top = known.any() and 1 - inside[:, 1].max() > inside[:, 1].min()  # the end with more room
+        heights = (axes.transData + axes.transAxes.inverted()).transform(
+            [(x, each) for each in (*values[known], np.nan)]
+        )
+        top = known.any() and 1 - np.nanmax(heights[:, 1]) > np.nanmin(heights[:, 1])  # the end with more room
         room = int(ROOM / (axes.get_xlim()[1] - axes.get_xlim()[0]))
         text = "\n".join(textwrap.wrap(f"no median: {_lost(runs, metric, info)}", room, break_long_words=False))
         place = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "top" if top else "bottom"}

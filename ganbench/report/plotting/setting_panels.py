@@ -172,6 +172,8 @@ def metric_scale(
         set_limits(values.min() - room, values.max() + room)
 
 
-def better(info: MetricInfo) -> str:
-    """A metric's name as an axis label, with its better end."""
-    return info.title + {"low": " (lower is better)", "high": " (higher is better)", "none": ""}[info.best]
+def better(info: MetricInfo, scale: str) -> str:
+    """A metric's name as an axis label, with its better end, and whether its axis has a logarithmic scale."""
+    words = {"low": ["lower is better"], "high": ["higher is better"], "none": []}[info.best]
+    words += ["log scale"] if scale != "linear" else []
+    return f"{info.title} ({', '.join(words)})" if words else info.title

@@ -220,6 +220,20 @@ def test_losses_of_a_setting_have_a_scale_of_their_own(collected):
     assert tall > 20 * low
 
 
+def test_methods_of_a_data_set_have_one_scale_of_a_metric_which_says_if_it_is_logarithmic(collected):
+    """They are read one below the other; on a scale of each, a fall to a half looked like one to a tenth."""
+    fc = collected.snapshots["method"] == "digits-fc"
+    table = collected.snapshots.assign(fd=collected.snapshots["fd"].mask(fc, 5.0))
+    made = dataclasses.replace(collected, snapshots=table)
+    panels = [draw(made, "progress", name).axes[0] for name in ("digits-fc", "digits-dcgan")]
+    assert [axes.get_yscale() for axes in panels] == ["log", "log"]
+    assert panels[0].get_ylim() == panels[1].get_ylim()
+    assert "Fréchet distance (lower is better, log scale)" in [text.get_text() for text in panels[0].texts]
+    metrics = {"modes": collected.metrics["modes"]}
+    axes = draw(dataclasses.replace(collected, metrics=metrics), "progress", "digits-fc").axes[0]
+    assert "Modes covered (higher is better)" in [text.get_text() for text in axes.texts]
+
+
 def test_failures_at_near_steps_share_a_mark_with_their_number_or_stand_one_below_the_other(collected):
     """Each would hide the others: nine of one kind at one step looked like four."""
     made = study(collected, {"a": {(100, 0.1): runs("c" * 12 + "f")}})
@@ -251,6 +265,9 @@ def test_a_setting_without_a_median_says_why(collected):
     (text,) = (text for text in figure.axes[0].texts if "median" in text.get_text())
     assert (" ".join(text.get_text().split()), text.get_position()[0]) == ("no median: 8 of 10 failed", 0)
     assert "median Fréchet distance: none (8 of 10 failed) at rate 0.1, " in figure.get_label()
+    gone = dataclasses.replace(made, runs=made.runs.assign(fd_final=made.runs["fd_final"].where(made.runs["seed"] > 3)))
+    texts = [" ".join(text.get_text().split()) for text in draw(gone, "quality").axes[0].texts]
+    assert "no median: 4 of 4 failed or n/a" in texts, "a setting without any value"
     assert "median, failed runs being the worst" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
