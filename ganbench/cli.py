@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -47,13 +48,21 @@ AnOnly = Annotated[str | None, typer.Option(help="Do one job only: name its data
 
 
 def main() -> None:
-    """Run the command line. A `GanbenchError` is printed as one message, with exit status 1."""
+    """Run the command line. A `GanbenchError`, or a full disk, is printed as one message, with exit status 1."""
     try:
         app()
     except GanbenchError as error:
-        Console(stderr=True, highlight=False).print("Error:", style="bold red", end=" ")
-        print(error, file=sys.stderr)
-        raise SystemExit(1) from None
+        _fail(str(error))
+    except OSError as error:
+        if error.errno != errno.ENOSPC or sys.argv[1:2] == ["job"]:  # the log of a job tells where it failed
+            raise
+        _fail(": ".join(filter(None, (str(error.filename or ""), error.strerror))) + ".")
+
+
+def _fail(message: str) -> NoReturn:
+    Console(stderr=True, highlight=False).print("Error:", style="bold red", end=" ")
+    print(message, file=sys.stderr)
+    raise SystemExit(1) from None
 
 
 app.command("list")(list_components)

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from ganbench.commands import DEFAULT, out
+from ganbench.commands import DEFAULT, STUDY, out
+from ganbench.study.study_files import find_study
 
 
 def export(
     run: Annotated[str, typer.Argument(help="The run's id, as in the column 'run' of the tables.")],
-    study: Annotated[Path, typer.Option(help="The study's file.")] = DEFAULT,
+    study: Annotated[Path, typer.Option(help=STUDY, callback=find_study)] = DEFAULT,
     step: Annotated[int | None, typer.Option(help="Step of a snapshot; the last by default.")] = None,
     averaged: Annotated[
         bool, typer.Option("--averaged", help="Take the moving average of the parameters in their place.")

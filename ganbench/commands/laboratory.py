@@ -32,8 +32,8 @@ def play(
         typer.Option(help="Initial parameters in their order, 2,0.5, or by name, x=2,y=0.5. May be repeated."),
     ] = None,
     seeds: Annotated[str, typer.Option(help="Number of seeds, or a list of them: 3,7.")] = "1",
-    steps: Annotated[int, typer.Option(help="Training steps.")] = 100,
-    keep: Annotated[int, typer.Option(help="Number of steps between two kept snapshots.")] = 1,
+    steps: Annotated[int, typer.Option(min=0, help="Training steps.")] = 100,
+    keep: Annotated[int, typer.Option(min=1, help="Number of steps between two kept snapshots.")] = 1,
     objective: OptionalComponent = None,
     regularizer: OptionalComponent = None,
     dataset: OptionalComponent = None,
@@ -63,19 +63,14 @@ def play(
         seeds=terminal.count_or_list("--seeds", seeds),
         device=device,
     )
+    given = {  # read before the first line of progress
+        "learning_rate": terminal.numbers("--learning-rate", learning_rate),
+        "generator_learning_rate": generator_learning_rate
+        and terminal.numbers("--generator-learning-rate", generator_learning_rate),
+        "start": terminal.parse_starts("--start", start or ()),
+    }
     with progress(f"play {game}", steps, "steps") as report:
-        trajectory = lab.play(
-            match,
-            dynamics,
-            optimizer=optimizer,
-            learning_rate=terminal.numbers("--learning-rate", learning_rate),
-            generator_learning_rate=generator_learning_rate
-            and terminal.numbers("--generator-learning-rate", generator_learning_rate),
-            steps=steps,
-            start=terminal.parse_starts("--start", start or ()),
-            keep=keep,
-            progress=report,
-        )
+        trajectory = lab.play(match, dynamics, optimizer=optimizer, steps=steps, keep=keep, progress=report, **given)
     if out_file is None:
         out.print(
             terminal.path_table(trajectory) if len(trajectory.trajectory) == 1 else terminal.members_table(trajectory)
@@ -95,7 +90,7 @@ def field(
     y: Annotated[str, typer.Option(help="Range of the second parameter.")] = "-5,5",
     points: Annotated[int, typer.Option(help="Number of grid points along each axis.")] = 41,
     at: Annotated[str | None, typer.Option(help="Values of all parameters, in the form of --start of play.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the samples and of the other parameters.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples and of the other parameters.")] = 0,
     objective: OptionalComponent = None,
     regularizer: OptionalComponent = None,
     dataset: OptionalComponent = None,

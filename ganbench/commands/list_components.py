@@ -60,7 +60,7 @@ def list_components(
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", expand=False)
     for column in columns:
-        table.add_column(column, no_wrap=column == columns[0])  # a name that is cut is none
+        table.add_column(column, no_wrap=column == columns[0], overflow="fold")  # a name that is cut is none
     return table
 
 

@@ -128,9 +128,9 @@ def _summary(now: StudyStatus) -> Table:
     rare = [state for state in (SILENT, STOPPED) if not everything[state]]
     states = [state for state in STATES if state not in rare]
     table = Table(show_footer=True, box=None, pad_edge=False)
-    table.add_column("stage", "all", no_wrap=True)
+    table.add_column("stage", "all", overflow="fold")
     for state in states:
-        table.add_column(state, f"{everything[state]:,}", justify="right", style=COLOURS.get(state), no_wrap=True)
+        table.add_column(state, f"{everything[state]:,}", justify="right", style=COLOURS.get(state), overflow="fold")
     table.add_column("", _bar(everything[DONE], len(now.jobs)), width=BAR)
     table.add_column("", format_percent(everything[DONE] / max(len(now.jobs), 1)), justify="right")
     for stage, count in counts.items():

@@ -38,12 +38,14 @@ def count_or_list(option: str, text: str) -> int | list[int]:
     """Seeds from text: `5` is their number, `3,7` lists them.
 
     Raises:
-        GanbenchError: a word is not a whole number.
+        GanbenchError: a word is not a whole number, or a seed is listed twice.
     """
     try:
         values = [int(word) for word in text.rstrip(",").split(",")]
     except ValueError:
         raise GanbenchError(f"{option} must be a count, or whole numbers as in 3,7, but is {text!r}.") from None
+    if len(set(values)) < len(values):
+        raise GanbenchError(f"{option} must be seeds that all differ, but is {text!r}.")
     return values if "," in text else values[0]
 
 
@@ -162,15 +164,19 @@ def summary_line(trajectory: Trajectory) -> str:
     radius, growth, diverged = trajectory.radius, trajectory.growth, trajectory.diverged
     off, cost = diverged >= 0, f"{trajectory.gradients_per_step} gradients a step"
     if len(radius) == 1:
-        text = f"radius {_shown(radius[0, 0])} -> {_shown(radius[0, -1])} in {trajectory.steps[-1]:,} steps"
+        text = (
+            f"radius {_shown(radius[0, 0])} -> {_shown(radius[0, -1])} in {plural(int(trajectory.steps[-1]), 'step')}"
+        )
         if off[0]:
             text = f"diverged: no finite numbers from step {diverged[0]:,} on; radius {_shown(radius[0, 0])} at first"
-        return f"{text}, a factor of {_shown(growth[0])} per step; {cost}."
+        factor = f", a factor of {_shown(growth[0])} per step" if np.isfinite(growth[0]) else ""
+        return f"{text}{factor}; {cost}."
     known = growth[np.isfinite(growth)]
-    span = f"{_shown(known.min())} to {_shown(known.max())}" if len(known) else "nan"
+    span = f"{_shown(known.min())} to {_shown(known.max())}" if len(known) else ""
+    changed = f"the radius changed by a factor of {span} per step; " if span else ""
     return (
         f"{(growth > 1).sum():,} of {len(radius):,} members moved away from the origin, {off.sum():,} diverged "
-        f"to inf or NaN; the radius changed by a factor of {span} per step; {cost}."
+        f"to inf or NaN; {changed}{cost}."
     )
 
 

@@ -107,9 +107,10 @@ def find_run(plan: Plan, name: str) -> Run:
         near = get_close_matches(name, runs, n=5, cutoff=0.4)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         table = plan.folder / "tables" / "runs.csv"
+        listed = f"The column 'run' of {table} has all" if table.is_file() else "There are"
         raise GanbenchError(
-            f"unknown run {name!r} of study {plan.study.study!r}.{hint} The column 'run' of {table} has all "
-            f"{len(runs):,}; the first is {plan.grid.runs[0].id}."
+            f"unknown run {name!r} of study {plan.study.study!r}.{hint} "
+            f"{listed} {len(runs):,}; the first is {plan.grid.runs[0].id}."
         )
     return runs[name]
 

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from ganbench.core.errors import GanbenchError
 from ganbench.core.escaping import CONTROL_CHARACTERS, MAX_INTEGER, escape_control, short_repr
 
+UNNAMED = '"<unicode string>", '  # what PyYAML calls a text whose file it does not know
 MAX_FILE = 1_000_000  # bytes; a whole study must fit into the 120,000 characters of a job's task
 MAX_VALUES = 20_000  # values in a study file, including keys
 MAX_RESOLVED = 10 * MAX_VALUES  # values with all defaults filled in
@@ -142,7 +143,7 @@ def read_yaml(path: Path) -> Any:
     except OSError as error:
         raise GanbenchError(f"cannot read the study file {path}: {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise GanbenchError(f"{path} is not valid YAML: {escape_control(str(error))}.") from None
+        raise GanbenchError(f"{path} is not valid YAML: {escape_control(str(error).replace(UNNAMED, ''))}.") from None
     if fault := data_fault(data):
         raise GanbenchError(f"{path}: {fault}.")
     if isinstance(data, dict) and TEMPLATE in data:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -290,3 +293,49 @@ def test_a_study_runs_stage_by_stage(study):
 )
 def test_counts_are_rounded_before_their_unit_is_chosen(count, shown):
     assert list_components._rounded(count) == shown
+
+
+def command(*words: str, **given) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own, whose output may go where none can be written."""
+    return subprocess.run([sys.executable, "-m", "ganbench", *words], stderr=subprocess.PIPE, text=True, **given)
+
+
+def test_a_full_disk_is_one_sentence():
+    with open("/dev/full", "w") as full:
+        ended = command("schema", stdout=full)
+    assert (ended.returncode, ended.stderr) == (1, "Error: No space left on device.\n")
+
+
+def test_a_reader_that_has_enough_is_no_fault():
+    ended = command("list", stdout=_closed_pipe())
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def _closed_pipe() -> int:
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("status", "tny"), ("check", "tny"), ("clean", "tny"), ("export", "x", "--study", "tny"), ("train", "tny")],
+)
+def test_every_command_takes_the_name_of_a_study_and_suggests_the_nearest(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/some.yaml").write_text("study: tiny\n")
+    assert "unknown study 'tny'. Did you mean 'tiny'?" in refused(*words)
+
+
+def test_the_status_of_a_study_is_that_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert invoke("status", "lab").startswith("lab: 0 of ")
+
+
+@pytest.mark.parametrize("words", [("list", "optimizer"), ("status", "config/studies/lab.yaml")])
+def test_a_narrow_terminal_folds_and_cuts_nothing(monkeypatch, words):
+    monkeypatch.chdir(ROOT)
+    shown = CliRunner().invoke(app, list(words), catch_exceptions=False, env={"COLUMNS": "40"}).stdout
+    assert shown
+    assert "…" not in shown

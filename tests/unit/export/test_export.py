@@ -253,7 +253,7 @@ def test_the_command_writes_beside_the_results(study, plan):
         (
             RUN[:-1] + "7",
             None,
-            rf"unknown run .*-s7' of study 'small'\. Did you mean .*{RUN}.* all 6; the first is {RUN}",
+            rf"unknown run .*-s7' of study 'small'\. Did you mean .*{RUN}.* There are 6; the first is {RUN}",
         ),
         (RUN, 7, rf"run {RUN} has no snapshot of step 7\. Steps with a snapshot: 0, 15, 30\."),
         (DIVERGED, None, r"diverged at step \d+ \(.* became .*\).* Choose a step\. Steps with a snapshot: 0\."),

@@ -540,6 +540,25 @@ def test_play_without_a_file_shows_the_path_and_a_verdict():
     assert "diverged: no finite numbers from step" in invoke("play", "--learning-rate", "1e200", "--start", "1,1")
 
 
+def test_play_tells_no_factor_where_there_is_none():
+    assert invoke("play", "--steps", "0").splitlines()[-1].endswith(" in 0 steps; 2 gradients a step.")
+    assert " factor of " not in invoke("play", "--steps", "0", "--seeds", "3").splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--seeds", "2,2"), "--seeds must be seeds that all differ, but is '2,2'"),
+        (("--learning-rate", "abc"), "--learning-rate must be numbers"),
+        (("--start", "x=1,2"), "--start must be numbers, or name=number"),
+    ],
+)
+def test_play_refuses_what_it_cannot_read_before_it_tells_of_work(capsys, words, said):
+    with pytest.raises(GanbenchError, match=said):
+        invoke("play", *words)
+    assert "to do" not in capsys.readouterr().err
+
+
 def test_play_takes_parts_with_options():
     text = invoke(
         "play", "--game", "{name: gaussian, samples: 9}", "--objective", "minimax", "--regularizer", "weight_decay",
