@@ -24,13 +24,14 @@ HEAD = ("claim", "statement", "verdict", "scale", "tests", "numbers", "study")
 MARKS = {"confirmed": "**confirmed**", "refuted": "**refuted**", "undecided": "undecided"}
 NOTE = """A study decides a claim by tests, all of which must hold; the numbers are those of the tests that decide,
 with 95% intervals. A verdict is *decided by no healthy run*, as far as that is recorded, if none of its runs had
-learned by its end without failing: it says little of trained networks. Each quantity is explained in the study's
-report and in its `tables/COLUMNS.md`. Notes are those of the study as it is now, the record being older or not. An
-**exploratory** claim was asked after numbers of these runs had been seen: its verdict is no prediction that came
-true. The **scale** is part of a verdict. At the *full* scale the tests play what the claim speaks of; at the *real*
-scale they have the data that it names, at a smaller size or for fewer steps; at the *small* scale other, smaller
-data. At the last two they answer the question that stands below the statement, and no verdict of one scale stands for
-another. A claim whose number has a letter is a study's own: what holds beside the claim, or in its place.
+learned by its end without failing: it says little of trained networks. What it is to fail and to have learned,
+[outcomes.md](outcomes.md) says, and what a metric is, [metrics.md](metrics.md). Each quantity is explained in the
+study's report and in its `tables/COLUMNS.md`. Notes are those of the study as it is now, the record being older or
+not. An **exploratory** claim was asked after numbers of these runs had been seen: its verdict is no prediction that
+came true. The **scale** is part of a verdict. At the *full* scale the tests play what the claim speaks of; at the
+*real* scale they have the data that it names, at a smaller size or for fewer steps; at the *small* scale other,
+smaller data. At the last two they answer the question that stands below the statement, and no verdict of one scale
+stands for another. A claim whose number has a letter is a study's own: what holds beside the claim, or in its place.
 """
 
 
