@@ -117,7 +117,9 @@ def test_many_runs_have_curves_of_fewer_points(collected, monkeypatch):
 
 
 @pytest.mark.parametrize("file", ["my study.yaml", ""])
-def test_commands_are_those_of_the_command_line(file):
+def test_commands_are_those_of_the_command_line(file, tmp_path, monkeypatch):
+    (tmp_path / (file or "STUDY")).touch()
+    monkeypatch.chdir(tmp_path)
     for name, asked in (("train", {"only": "a-b"}), ("export", {"run": "a-b"})):
         before, after = commands(file)[name]
         program, command, *words = shlex.split(f"{before}a-b{after}")

@@ -66,7 +66,7 @@ def test_an_interval_without_values_is_refused(bounds):
         ("gamma: Annotated[float, Interval(ge=1, le=0)] = 1.0", "is no range: no value lies"),
         ("gamma: Annotated[float, Interval(low=1)] = 1.0", "is no range"),
         ("gamma: Annotated[float, open('x')] = 1.0", "is no range such as"),
-        ("name: Annotated[str, Interval(ge=1)] = 'a'", "is no number with one range"),
+        ("kind: Annotated[str, Interval(ge=1)] = 'a'", "is no number with one range"),
     ],
 )
 def test_a_default_outside_of_its_range_is_told_when_the_file_is_read(tmp_path, line, message):

@@ -517,7 +517,6 @@ class Own(Dynamics):
         ("objective", OBJECTIVE.format(real="logits + random.random()"), "draws from Python's global random numbers"),
         ("objective", OBJECTIVE.format(real="logits.log()"), "not finite"),
         ("objective", OBJECTIVE.format(real="{}['x']"), "line 10: KeyError: 'x'"),
-        ("objective", OBJECTIVE.format(real="0").replace("output", "says"), r"must have a method output\(\)"),
         ("regularizer", REGULARIZER.format(draw="pass", penalty="pass"), None),
         ("regularizer", REGULARIZER.format(draw="pass", penalty="raise ValueError('no')"), "line 16: ValueError: no"),
         (

@@ -95,7 +95,7 @@ def test_what_is_no_profile_is_refused_by_its_name(content, tmp_path):
 @pytest.mark.parametrize("command", ["check", "clean", "decide"])
 def test_commands_refuse_a_profile_that_is_not_there_before_they_start(command):
     with pytest.raises(GanbenchError, match="there is no profile none"):
-        CliRunner().invoke(app, [command, "study.yaml", "--profile", "none"], catch_exceptions=False)
+        CliRunner().invoke(app, [command, "lab", "--profile", "none"], catch_exceptions=False)
 
 
 @pytest.mark.parametrize("command", ["check", "clean"])
