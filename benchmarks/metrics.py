@@ -47,7 +47,7 @@ def costs(samples: int = 10_000, features: int = 64, side: int = 32) -> Sheet:
         data, shape = next(
             (data, shape)
             for data, shape in shapes
-            if metric.supports(DataSpec(shape, len(shape) == 3, samples, MODES)) is None
+            if metric.unsupported(DataSpec(shape, len(shape) == 3, samples, MODES)) is None
         )
         real, heldout, generated = (
             _judged(random, count, shape, features) for count in (samples, samples // 5, samples)

@@ -17,7 +17,7 @@ from scipy import stats
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES
-from ganbench.analysis.methods import failed, final_losses, headline, undetermined
+from ganbench.analysis.methods import failed, final_losses, primary_metric, undetermined
 from ganbench.analysis.pairing import keys
 from ganbench.analysis.statistics.interactions import (
     contrast_interval,
@@ -165,7 +165,7 @@ def _row(collected: Collected, found: Crossing) -> dict[str, object]:
     row |= {"runs": len(runs), "failed": int(failed(runs).sum()), "undetermined": int(undetermined(runs).sum())}
     if not row["undetermined"]:
         row |= _failures(found, blocks)
-    metric = headline(collected, runs["method"].iloc[0])
+    metric = primary_metric(collected, runs["method"].iloc[0])
     if metric is not None:
         ranks = stats.rankdata(final_losses(runs, metric, collected.metrics[metric])) / len(runs)
         row["metric"] = metric

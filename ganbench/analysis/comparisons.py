@@ -20,9 +20,9 @@ from ganbench.analysis.methods import (
     failed,
     failure_times,
     final_losses,
-    headline,
     methods,
     not_learned,
+    primary_metric,
     undetermined,
 )
 from ganbench.analysis.pairing import (
@@ -218,7 +218,7 @@ def compare_pair(collected: Collected, first: str, second: str) -> tuple[dict[st
     if difference is not None:
         row |= difference_values("failure", difference)
     row["log_rank_p_value"] = log_rank_within_settings(pd.concat(both))
-    metric = headline(collected, first)
+    metric = primary_metric(collected, first)
     if metric is not None:
         found, test = improvement(both, metric, collected.metrics[metric])
         row |= {"metric": metric, "improvement": found.value, "improvement_p_value": test.p_value}

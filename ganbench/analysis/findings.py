@@ -19,7 +19,7 @@ from ganbench.analysis.comparison_sentences import compared
 from ganbench.analysis.forgetting import FORGOTTEN, forgetting
 from ganbench.analysis.interaction_sentences import interaction_sentences
 from ganbench.analysis.median_words import median_words
-from ganbench.analysis.methods import headline, methods, undetermined
+from ganbench.analysis.methods import methods, primary_metric, undetermined
 from ganbench.analysis.nulls import NullInterval, null_of
 from ganbench.analysis.reference_sentences import reference_sentences, within
 from ganbench.analysis.region_sentences import region_sentences
@@ -101,11 +101,11 @@ def setting_words(row: pd.Series, rows: pd.DataFrame) -> str:
 
 
 def _method(collected: Collected, method: str, rows: pd.DataFrame) -> Statement:
-    """State a method's failure rate, and the settings with the best and the worst median of the headline metric."""
+    """State a method's failure rate, and the settings with the best and the worst median of the primary metric."""
     runs = collected.runs[collected.runs["method"] == method]
     text = failures.overall(runs, when=False)
     text = f"{method}: {text[:1].lower()}{text[1:]}"
-    metric = headline(collected, method)
+    metric = primary_metric(collected, method)
     if metric is None:
         return Statement(f"{text} No run has a value of any metric.", "method", method)
     info = collected.metrics[metric]
@@ -169,8 +169,8 @@ def _half_failed(rows: pd.DataFrame) -> bool:
 
 
 def _seeds_or_settings(collected: Collected, method: str, rows: pd.DataFrame) -> Iterator[Statement]:
-    """Compare the headline metric's range over the seeds of one setting with its range over the settings' medians."""
-    metric = headline(collected, method)
+    """Compare the primary metric's range over the seeds of one setting with its range over the settings' medians."""
+    metric = primary_metric(collected, method)
     if metric is None:
         return
     repeated = rows[(rows[f"{metric}_values"] > 1) & rows[f"{metric}_median"].notna()]

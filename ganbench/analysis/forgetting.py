@@ -7,7 +7,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.grouped_arrays import grouped_arrays
-from ganbench.analysis.methods import as_loss, headline, methods
+from ganbench.analysis.methods import as_loss, methods, primary_metric
 from ganbench.analysis.nulls import noise_of, null_of
 from ganbench.analysis.outcomes._learning import Progress, progress_of
 from ganbench.study.sections import Outcome
@@ -36,7 +36,7 @@ def improvement_lost(losses: np.ndarray) -> float:
 
 
 def forgetting(collected: Collected) -> pd.DataFrame:
-    """Tabulate the first, best and last value of the headline metric, for runs with values at two snapshots or more.
+    """Tabulate the first, best and last value of the primary metric, for runs with values at two snapshots or more.
 
     The first value is that of the first snapshot with a finite value. A run had learned if it came near enough to real
     data by this metric at some snapshot, as the outcomes tell it; the others have nothing to forget, and what they lose
@@ -48,7 +48,7 @@ def forgetting(collected: Collected) -> pd.DataFrame:
     runs = collected.runs.set_index("run")
     rows = []
     for method in methods(collected):
-        metric = headline(collected, method)
+        metric = primary_metric(collected, method)
         if metric is None:
             continue
         snapshots = collected.snapshots[collected.snapshots["method"] == method].sort_values("step")

@@ -10,7 +10,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, RUNS
 from ganbench.analysis.comparisons import losses_by_setting
-from ganbench.analysis.methods import as_loss, failure_times, headline, methods
+from ganbench.analysis.methods import as_loss, failure_times, methods, primary_metric
 from ganbench.analysis.statistics.improvement import performance_profile, profile_interval
 from ganbench.analysis.statistics.survival import kaplan_meier
 
@@ -64,7 +64,7 @@ def _survival(name: str, runs: pd.DataFrame) -> Iterator[tuple]:
 
 
 def _profile(collected: Collected, name: str, runs: pd.DataFrame) -> Iterator[tuple]:
-    metric = headline(collected, name)
+    metric = primary_metric(collected, name)
     if metric is None:
         return
     info = collected.metrics[metric]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES, HEALTHY, OUTCOMES, UNDETERMINED
-from ganbench.analysis.noise import primary_metric
+from ganbench.analysis.noise import telling_metric
 from ganbench.analysis.nulls import noise_is_told
 from ganbench.analysis.statistics.medians import median, median_interval
 from ganbench.analysis.statistics.rates import Rate, wilson
@@ -123,11 +123,11 @@ def measured_metrics(collected: Collected, method: str) -> list[str]:
     ]
 
 
-def headline(collected: Collected, method: str) -> str | None:
+def primary_metric(collected: Collected, method: str) -> str | None:
     """Choose the primary metric of a method among those with values and a better end; None without any."""
     dataset, infos = dataset_of(collected, method), collected.metrics
     names = [name for name in measured_metrics(collected, method) if infos[name].best != "none"]
-    return primary_metric({name: noise_is_told(collected, dataset, name) for name in names})
+    return telling_metric({name: noise_is_told(collected, dataset, name) for name in names})
 
 
 def as_loss(values: np.ndarray, info: MetricInfo) -> np.ndarray:

@@ -25,11 +25,11 @@ def tells_noise(info: MetricInfo, null: tuple[float, float] | None, noise: float
     low, high = null
     beyond = MIN_WIDTHS * (high - low)
     if info.best == "low":
-        return bool(noise - high > beyond)  # NumPy's False is not `False`, by which `primary_metric` tells it from None
+        return bool(noise - high > beyond)  # NumPy's False is not `False`, by which `telling_metric` tells it from None
     return bool(low - noise > beyond and noise <= MAX_NOISE_SHARE * low)
 
 
-def primary_metric(told: Mapping[str, bool | None]) -> str | None:
+def telling_metric(told: Mapping[str, bool | None]) -> str | None:
     """The metric that tells how good examples are: the first, or if it does not tell noise from real data, the first
     that is known to. By the Fréchet distance of points, a cloud is a ring, and so is half of one.
 

@@ -11,11 +11,11 @@ from ganbench.analysis.comparisons import methods_by_dataset
 from ganbench.analysis.methods import (
     as_loss,
     failed,
-    headline,
     healthy_rate,
     median_bounds,
     median_value,
     not_learned,
+    primary_metric,
 )
 from ganbench.analysis.pairing import keys
 
@@ -112,7 +112,7 @@ def _method(collected: Collected, name: str, tests: pd.DataFrame, methods: int) 
     runs = collected.runs[collected.runs["method"] == name]
     mine = tests[(tests["first"] == name) | (tests["second"] == name)]
     told = mine["better"].dropna()
-    rate, metric = healthy_rate(runs), headline(collected, name)
+    rate, metric = healthy_rate(runs), primary_metric(collected, name)
     row = {
         "rank": 1 + int((told != name).sum()),
         "rank_last": methods - int((told == name).sum()),

@@ -15,7 +15,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, SETTING
 from ganbench.analysis.comparisons import at_common_settings, improvement, method_pairs, seeds_test
-from ganbench.analysis.methods import headline, healthy
+from ganbench.analysis.methods import healthy, primary_metric
 from ganbench.analysis.pairing import (
     at_common,
     compare_shares,
@@ -139,7 +139,7 @@ def _test(collected: Collected, first: str, second: str) -> tuple[dict[str, obje
             test = seeds_test(both, lambda runs: (~healthy(runs)).to_numpy(dtype=float), within)
             row |= {"healthy_test": BY_SEEDS, "healthy_p_value": test.p_value}
             least = [test.min_p_value]
-    metric = headline(collected, first)
+    metric = primary_metric(collected, first)
     if metric is not None:
         better, test = improvement(both, metric, collected.metrics[metric], within)
         row |= {"metric": metric, "improvement": better.value, "improvement_p_value": test.p_value}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import as_loss, failed, final_losses, final_values, headline, measured_metrics
+from ganbench.analysis.methods import as_loss, failed, final_losses, final_values, measured_metrics, primary_metric
 from ganbench.analysis.nulls import null_of
 from ganbench.core.formatting import format_number, format_range, join_words, plural
 from ganbench.core.metric_info import MetricInfo, base_of
@@ -25,7 +25,7 @@ def reference_sentences(collected: Collected) -> Iterator[str]:
     first = collected.runs.drop_duplicates("dataset")
     for dataset, method in zip(first["dataset"], first["method"], strict=True):
         runs = collected.runs[collected.runs["dataset"] == dataset]
-        metric = headline(collected, method)
+        metric = primary_metric(collected, method)
         if metric is not None:
             yield _final(collected, dataset, runs, metric)
         snapshots = collected.snapshots[collected.snapshots["run"].isin(runs["run"])]
@@ -34,7 +34,7 @@ def reference_sentences(collected: Collected) -> Iterator[str]:
 
 
 def _final(collected: Collected, dataset: str, runs: pd.DataFrame, metric: str) -> str:
-    """What real data score in the headline metric and, of the runs that were not seen to fail, the best final value and
+    """What real data score in the primary metric and, of the runs that were not seen to fail, the best final value and
     how many score like real data."""
     info, null = collected.metrics[metric], null_of(collected, dataset, metric)
     text = f"{dataset}: what a perfect generator would score in {info.title} was not measured"

@@ -79,7 +79,7 @@ class Architecture(ABC):
     only."""
     objective_needs: ClassVar[tuple[str, ...]] = ()
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         """Whether the networks can be built for a data set.
 
         Args:

@@ -31,26 +31,28 @@ def norm_layers(name: str, channels: int) -> list[nn.Module]:
     return [NORMS[name](channels)] if name in NORMS else []
 
 
-def halving(narrow: int, wide: int, kernel: int) -> nn.Conv2d:
+def halving(in_channels: int, out_channels: int, kernel: int) -> nn.Conv2d:
     """A convolution that halves feature maps, of which sides are rounded up.
 
     Args:
-        narrow, wide: channels before and after it.
+        in_channels, out_channels: channels before and after it.
         kernel: side of its kernel, odd.
     """
-    return nn.Conv2d(narrow, wide, kernel, stride=2, padding=kernel // 2)
+    return nn.Conv2d(in_channels, out_channels, kernel, stride=2, padding=kernel // 2)
 
 
-def doubling(wide: int, narrow: int, kernel: int, small: tuple[int, int], large: tuple[int, int]) -> nn.ConvTranspose2d:
+def doubling(
+    in_channels: int, out_channels: int, kernel: int, small: tuple[int, int], large: tuple[int, int]
+) -> nn.ConvTranspose2d:
     """A transposed convolution that takes feature maps back to the sides that `halving` had of them.
 
     Args:
-        wide, narrow: channels before and after it.
+        in_channels, out_channels: channels before and after it.
         kernel: side of its kernel, odd.
         small, large: height and width before and after it: n, and 2 n - 1 or 2 n.
     """
     more = tuple(after - (2 * before - 1) for before, after in zip(small, large, strict=True))
-    return nn.ConvTranspose2d(wide, narrow, kernel, stride=2, padding=kernel // 2, output_padding=more)
+    return nn.ConvTranspose2d(in_channels, out_channels, kernel, stride=2, padding=kernel // 2, output_padding=more)
 
 
 def start_published(network: nn.Module, name: str) -> nn.Module:

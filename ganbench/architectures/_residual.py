@@ -17,20 +17,23 @@ class GeneratorBlock(nn.Module):
     shortcut of upsampling and a 1x1 convolution.
 
     Args:
-        narrow, wide: channels of inputs and outputs.
+        in_channels, out_channels: channels of inputs and outputs.
         classes: number of labels that normalisations have scales and shifts of; 0 for none.
         upsampling: "nearest" or "bilinear".
     """
 
-    def __init__(self, narrow: int, wide: int, classes: int, upsampling: str) -> None:
+    def __init__(self, in_channels: int, out_channels: int, classes: int, upsampling: str) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(_norm(channels, classes) for channels in (narrow, wide))
-        self.convolutions = nn.ModuleList(nn.Conv2d(channels, wide, 3, padding=1) for channels in (narrow, wide))
-        self.shortcut = nn.Conv2d(narrow, wide, 1)
+        self.norms = nn.ModuleList(_norm(channels, classes) for channels in (in_channels, out_channels))
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(channels, out_channels, 3, padding=1) for channels in (in_channels, out_channels)
+        )
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1)
         self._upsampling = {"mode": upsampling, "align_corners": False if upsampling == "bilinear" else None}
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Feature maps (batch, narrow, h, w), and labels (batch,) if there are classes, to (batch, wide, 2h, 2w)."""
+        """Feature maps (batch, in_channels, h, w), and labels (batch,) if there are classes, to (batch, out_channels,
+        2h, 2w)."""
         within = self.convolutions[0](self._upsampled(_normalised(self.norms[0], x, labels).relu()))
         within = self.convolutions[1](_normalised(self.norms[1], within, labels).relu())
         # A 1x1 convolution and upsampling commute; before it, the convolution has a quarter of the work.
@@ -47,21 +50,25 @@ class DiscriminatorBlock(nn.Module):
     block has images as inputs, so it has no ReLU before its first convolution, whose outputs are as wide as its own.
 
     Args:
-        narrow, wide: channels of inputs and outputs.
+        in_channels, out_channels: channels of inputs and outputs.
         halves: whether outputs have half the side.
         first: whether it is the first block of the network.
         rectified: whether the shortcut, too, begins with the ReLU, unless the block is the first.
     """
 
-    def __init__(self, narrow: int, wide: int, *, halves: bool, first: bool = False, rectified: bool = False) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, halves: bool, first: bool = False, rectified: bool = False
+    ) -> None:
         super().__init__()
-        hidden = wide if first else narrow
-        self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in ((narrow, hidden), (hidden, wide)))
-        self.shortcut = nn.Conv2d(narrow, wide, 1) if halves or narrow != wide else None
+        hidden = out_channels if first else in_channels
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=1) for a, b in ((in_channels, hidden), (hidden, out_channels))
+        )
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1) if halves or in_channels != out_channels else None
         self._halves, self._first, self._rectified = halves, first, rectified
 
     def forward(self, x: Tensor) -> Tensor:
-        """Feature maps (batch, narrow, h, w) to (batch, wide, h, w), or half of h and w."""
+        """Feature maps (batch, in_channels, h, w) to (batch, out_channels, h, w), or half of h and w."""
         active = x if self._first else x.relu()
         within = self.convolutions[1](self.convolutions[0](active).relu())
         x = active if self._rectified else x

@@ -80,7 +80,7 @@ class DCGAN(Architecture):
                 f"architecture 'dcgan': {nowhere}, which normalise no feature map; leave it out or take one of {norms}."
             )
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         return sides_fault(data, SIDES, lambda side: _side_of_head(side) > 0) or range_fault(
             data, self.output_activation
         )

@@ -54,7 +54,7 @@ class DCGANTensorFlow(Architecture):
     """Distribution of a latent point's coordinates: standard normal, or uniform on (-1, 1) as published."""
     packing_degree: Annotated[int, Interval(ge=1, le=4)] = 1
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         return halved_fault(data) or range_fault(data, self.output_activation)
 
     def caution(self, data: DataSpec) -> str | None:

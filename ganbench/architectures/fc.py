@@ -53,7 +53,7 @@ class FC(Architecture):
     def probability_only(self) -> bool:
         return self.discriminator_output == "softmax"
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         return range_fault(data, self.output_activation)
 
     def caution(self, data: DataSpec) -> str | None:

@@ -52,7 +52,7 @@ class InfoGAN(Architecture):
     """Distribution of a latent point's coordinates: standard normal, or uniform on (-1, 1) as published."""
     packing_degree: Annotated[int, Interval(ge=1, le=4)] = 1
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         rule = "images whose sides are multiples of 4, from 8 pixels"
         fault = sides_fault(data, rule, lambda side: side % 4 == 0 and side >= 8, square=False)
         return fault or range_fault(data, self.output_activation)

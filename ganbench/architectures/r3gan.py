@@ -70,7 +70,7 @@ class R3GAN(Architecture):
     def conditional(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("generator", "discriminator") if self.conditioning == "projection" else ()
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         return sides_fault(data, DOUBLED, doubles) or range_fault(
             data, self.output_activation, "`output_activation: linear`"
         )

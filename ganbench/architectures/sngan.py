@@ -98,7 +98,7 @@ class SNGAN(Architecture):
     def objective_needs(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("class_logits",) if self.conditioning == "auxiliary" else ()
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         sides = f"square images whose side is one of {join_words([str(side) for side in DESIGNS])} pixels"
         if fault := sides_fault(data, sides, DESIGNS.__contains__) or range_fault(data, "tanh"):
             return fault
@@ -154,10 +154,10 @@ class _Generator(nn.Module):
         self.first = nn.Linear(options.latent_size, widths[0] * design.innermost**2)
         self._innermost = (widths[0], design.innermost, design.innermost)
         self.blocks = nn.ModuleList()
-        for (narrow, wide), side in zip(pairwise(widths), _generator_maps(data.shape[1]), strict=True):
-            self.blocks.append(GeneratorBlock(narrow, wide, classes, options.upsampling))
+        for (in_channels, out_channels), side in zip(pairwise(widths), _generator_maps(data.shape[1]), strict=True):
+            self.blocks.append(GeneratorBlock(in_channels, out_channels, classes, options.upsampling))
             if side == options.attention_resolution:
-                self.blocks.append(SelfAttention(wide))
+                self.blocks.append(SelfAttention(out_channels))
         self.norm = nn.BatchNorm2d(widths[-1], track_running_stats=False)
         self.last = nn.Conv2d(widths[-1], data.shape[0], 3, padding=1)
 
@@ -178,11 +178,11 @@ class _Discriminator(nn.Module):
         ]
         layers: list[nn.Module] = []
         sides = _discriminator_maps(data.shape[1])
-        for index, ((narrow, wide), side) in enumerate(zip(pairwise(widths), sides, strict=True)):
+        for index, ((in_channels, out_channels), side) in enumerate(zip(pairwise(widths), sides, strict=True)):
             how = {"halves": index < design.halvings, "first": index == 0, "rectified": options.rectified_shortcut}
-            layers.append(DiscriminatorBlock(narrow, wide, **how))
+            layers.append(DiscriminatorBlock(in_channels, out_channels, **how))
             if side == attention and side not in sides[:index]:
-                layers.append(SelfAttention(wide))
+                layers.append(SelfAttention(out_channels))
         self.blocks = nn.Sequential(*packing_layers(options.packing_degree), *layers)
         self.last = nn.Linear(widths[-1], 1)
         self.embedding = nn.Embedding(data.modes, widths[-1]) if options.conditioning == "projection" else None

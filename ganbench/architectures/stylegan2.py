@@ -62,7 +62,7 @@ class StyleGAN2(Architecture):
     """Last function of the generator: 'tanh', or 'linear' for none, as published, whose images may leave [-1, 1]."""
     packing_degree: Annotated[int, Interval(ge=1, le=4)] = 1
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         return sides_fault(data, DOUBLED, doubles) or range_fault(
             data, self.output_activation, "`output_activation: linear`"
         )

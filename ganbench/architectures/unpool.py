@@ -69,7 +69,7 @@ class Unpool(Architecture):
     def probability_only(self) -> bool:
         return self.discriminator_output == "softmax"
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         rule = f"images whose height and width are multiples of {FACTOR}"
         fault = sides_fault(data, rule, lambda side: side % FACTOR == 0, square=False)
         return fault or range_fault(data, self.output_activation)

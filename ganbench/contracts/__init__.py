@@ -39,7 +39,7 @@ def component_fault(family: str, made: Any) -> str | None:
 
 
 def supports_fault(refusal: Any) -> str | None:
-    """The fault of an answer of `supports`, as a clause; None for a valid one, which is None or a sentence."""
+    """The fault of an answer of `unsupported`, as a clause; None for a valid one, which is None or a sentence."""
     if refusal is None or (isinstance(refusal, str) and refusal):
         return None
-    return f"its supports() must give None or a sentence, but gives {refusal!r}"
+    return f"its unsupported() must give None or a sentence, but gives {refusal!r}"

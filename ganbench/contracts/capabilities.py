@@ -51,7 +51,7 @@ def counts_by_shape(name: str) -> dict[tuple[int, ...], tuple[int, int] | None]:
     that it refuses."""
     architecture = build("architecture", name)
     return {
-        data.shape: parameter_counts(architecture, data) if architecture.supports(data) is None else None
+        data.shape: parameter_counts(architecture, data) if architecture.unsupported(data) is None else None
         for data in SHAPES
     }
 
@@ -64,8 +64,8 @@ def traits(family: str, name: str) -> list[str]:
 
 def _of_architecture(name: str) -> list[str]:
     architecture = build("architecture", name)
-    supported = [data for data in SHAPES if architecture.supports(data) is None]
-    refusals = (architecture.supports(data) for data in SHAPES)
+    supported = [data for data in SHAPES if architecture.unsupported(data) is None]
+    refusals = (architecture.unsupported(data) for data in SHAPES)
     rules = (refusal.partition(", but ")[0] for refusal in refusals if refusal)  # without the shape that was tried
     needs = next((f"Data: {rule}." for rule in rules), "Data: any.")
     found = [needs]

@@ -28,7 +28,7 @@ def metric_fault(metric: Any, data: DataSpec, real: JudgedExamples, generated: J
         real, generated: judged examples; both are real examples, so that every value is defined. The real ones serve as
             held-out examples too.
     """
-    refusal = metric.supports(data)
+    refusal = metric.unsupported(data)
     if fault := supports_fault(refusal) or columns_fault(metric.columns) or _draws_fault(metric.draws):
         return fault
     if refusal is not None:

@@ -45,7 +45,7 @@ def architecture_fault(architecture: Any, data: DataSpec, *, fused: bool = True)
         data: the spec of the data set.
         fused: whether members are computed together.
     """
-    refusal = architecture.supports(data)
+    refusal = architecture.unsupported(data)
     fault = supports_fault(refusal) or refusal or latent_fault(architecture) or labels_fault(architecture, data)
     if fault := fault or packing_fault(architecture):
         return fault

@@ -40,7 +40,7 @@ def game_fault(game: Game, members: Sequence[Member], dtype: torch.dtype) -> str
             size = game.sizes[player]
             if not isinstance(start.get(player), Tensor) or start[player].shape != (size,):
                 return f"its start() must give {player!r} as many parameters as it has, ({size},)"
-        _, fault = call_twice(lambda member=member: game.sample(member, 0, 2, dtype))
+        _, fault = call_twice(lambda member=member: game.draw(member, 0, 2, dtype))
         if fault:
             return f"its sample() {fault}"
     match = Match(game, members, CPU, dtype)

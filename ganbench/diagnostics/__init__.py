@@ -32,7 +32,7 @@ class Diagnostic(ABC):
     of: ClassVar[Literal["runs", "study"]] = "runs"
     needs_judge: ClassVar[bool] = False
 
-    def supports(self, game: Game) -> str | None:
+    def unsupported(self, game: Game) -> str | None:
         """Whether the diagnostic is defined for a game.
 
         Args:

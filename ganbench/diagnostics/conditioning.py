@@ -50,7 +50,7 @@ class Conditioning(Diagnostic):
     latents: Annotated[int, Interval(ge=1, le=10_000)] = 16
     """Number of latent points at which the Jacobian is taken."""
 
-    def supports(self, game: Game) -> str | None:
+    def unsupported(self, game: Game) -> str | None:
         return None if "architecture" in game.families else "it has no network that generates examples; take a GAN"
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:

@@ -52,7 +52,7 @@ class LatentGrid(Diagnostic):
     at: Literal["start", "end"] = "end"
     """Snapshot at which examples are generated: the first or the last."""
 
-    def supports(self, game: Game) -> str | None:
+    def unsupported(self, game: Game) -> str | None:
         if "architecture" not in game.families:
             return "it has no network that generates examples; take a GAN"
         if "generator" in game.architecture.conditional:

@@ -64,7 +64,7 @@ class MissingModes(Diagnostic):
 
     needs_judge: ClassVar[bool] = True
 
-    def supports(self, game: Game) -> str | None:
+    def unsupported(self, game: Game) -> str | None:
         if "dataset" in game.families and game.data.modes > 1:
             return None
         return "it has no data with labels, whose classes could be left out; take a GAN on a labelled data set"

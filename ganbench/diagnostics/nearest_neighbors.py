@@ -58,7 +58,7 @@ class NearestNeighbors(Diagnostic):
 
     needs_judge: ClassVar[bool] = True
 
-    def supports(self, game: Game) -> str | None:
+    def unsupported(self, game: Game) -> str | None:
         return None if "architecture" in game.families else "it has no network that generates examples; take a GAN"
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:

@@ -55,7 +55,7 @@ class PoolingIndices(Diagnostic):
     permutations: Annotated[int, Interval(ge=99, le=1_000_000)] = 9999
     """Number of random permutations of the images by which the p-value is computed, beside the identity."""
 
-    def supports(self, game: Game) -> str | None:
+    def unsupported(self, game: Game) -> str | None:
         if "architecture" in game.families and game.architecture.passed_to_generator:
             return None
         return "its generator takes no indices of the discriminator's pooling; take a GAN with the architecture unpool"

@@ -46,7 +46,7 @@ class Slices(Diagnostic):
     points: Annotated[int, Interval(ge=3, le=1000)] = 15
     """Number of grid points along each direction."""
 
-    def supports(self, game: Game) -> str | None:
+    def unsupported(self, game: Game) -> str | None:
         if self.space == "bias" and not any("bias" in name for name in _layers(game)):
             return (
                 "it has no biases to cut through; cut through all parameters (space: all), or take a game of networks"

@@ -110,7 +110,7 @@ def score_of(metric: Any, judged: JudgedExamples, reference: Tree) -> dict[str, 
 def supported(metrics: Sequence[Any], judge: Any, data: DataSpec) -> list[Any]:
     """The metrics that are defined for a data set as its judge knows it."""
     seen = data_seen_by(judge, data)
-    return [metric for metric in metrics if metric.supports(seen) is None]
+    return [metric for metric in metrics if metric.unsupported(seen) is None]
 
 
 def judged_real(judge: Any, state: Tree, examples: Examples) -> tuple[JudgedExamples, JudgedExamples]:

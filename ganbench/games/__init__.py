@@ -119,7 +119,7 @@ class Game(ABC):
         """
         return {}
 
-    def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
+    def draw(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
         """The random numbers of a run for a chunk of steps; see `Draws` for its length.
 
         A function of its arguments alone, so that any chunk can be drawn at any time, and in another thread. Drawn on
@@ -140,7 +140,7 @@ class Game(ABC):
     def numbers_per_batch(self) -> int:
         """Number of random numbers of one run in a batch, with room for its examples: the same for every run and on
         every device, since the random streams depend on it; see `Draws`."""
-        drawn = self.sample(Member(0, None, 0.0), 0, 1, torch.float32)
+        drawn = self.draw(Member(0, None, 0.0), 0, 1, torch.float32)
         return sum(values.numel() for values in drawn.values())
 
     @abstractmethod
@@ -201,7 +201,7 @@ class Adversarial(Game):
     regularizer: Supplied[Regularizer]
 
     def __post_init__(self) -> None:
-        if why := self.regularizer.supports(self):
+        if why := self.regularizer.unsupported(self):
             raise GanbenchError(f"regularizer {type(self.regularizer).__name__}: {why}.")
 
     @property

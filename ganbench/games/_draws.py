@@ -104,7 +104,7 @@ class Draws:
         stacked: Batch = {}
         pinned = self._device.type == "cuda"
         for row, member in enumerate(self._drawing):  # one by one, so that nothing is held twice
-            for name, values in self._game.sample(member, part, count, self._dtype).items():
+            for name, values in self._game.draw(member, part, count, self._dtype).items():
                 if row == 0:
                     # Each thread has a GPU of its own that is current, the first one unless told otherwise.
                     with torch.cuda.device(self._device) if pinned else nullcontext():

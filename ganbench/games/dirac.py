@@ -35,7 +35,7 @@ class DiracGAN(Adversarial):
     def start(self, member: Member) -> dict[str, Tensor]:
         return drawn_or_given(self.initial_parameters, member, self.parameters)
 
-    def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
+    def draw(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
         origin = torch.zeros(count, self.noise_samples, 1, dtype=dtype)
         latent = {f"latent.{player}": origin for player in self.players}
         return {"real": origin, **latent, **self.noise(member, chunk, count, (self.noise_samples, 1), dtype)}

@@ -158,7 +158,7 @@ class GAN(Adversarial):
         # Examples are bytes at least, wherever they lie.
         return latent + sum(values.numel() for values in noise.values()) + math.prod(shape) // 4
 
-    def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
+    def draw(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
         """Real examples or their indices, standard normal latent points of both players, labels of both kinds of
         examples, and the numbers of regularizer and objective."""
         size = self.batch_size

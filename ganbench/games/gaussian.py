@@ -128,7 +128,7 @@ class GaussianGAN(Adversarial):
     def start(self, member: Member) -> dict[str, Tensor]:
         return drawn_or_given(self.initial_parameters, member, self.parameters)
 
-    def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
+    def draw(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
         if not self.samples:
             return {}
         shape = (self.samples, 1)

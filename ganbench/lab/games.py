@@ -60,7 +60,7 @@ def game(
     count, examples, labels, size = None, None, None, None
     if "dataset" in families:
         spec = parts["dataset"].spec
-        if why := parts["architecture"].supports(spec):
+        if why := parts["architecture"].unsupported(spec):
             raise GanbenchError(f"architecture: does not support this data set: {why}.")
         size = 64 if batch_size is None else batch_size
         if isinstance(size, bool) or not isinstance(size, int) or size < 2:

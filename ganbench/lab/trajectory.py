@@ -105,7 +105,7 @@ class Trajectory:
         chosen = build_from_spec("diagnostic", diagnostic)
         if chosen.needs_judge:
             raise GanbenchError(f"diagnostic {diagnostic!r} judges examples, which takes a study with a fitted judge.")
-        if why := chosen.supports(self.match.game):
+        if why := chosen.unsupported(self.match.game):
             raise GanbenchError(f"diagnostic {diagnostic!r} does not support this game: {why}.")
         path = np.where(np.isfinite(self.trajectory).all(-1, keepdims=True), self.trajectory, np.nan)
         players = points_to_players(self.match, path.reshape(-1, path.shape[2]))

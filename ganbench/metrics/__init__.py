@@ -49,7 +49,7 @@ class Metric(ABC):
         """The smallest number of examples, generated or real, of which the metric can be computed."""
         return 2
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         """Whether the metric is defined for a data set; where it is not, it is left out.
 
         Args:

@@ -55,7 +55,7 @@ class Checkerboard(Metric):
         )
     }
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         if fault := images_only(data, 4, "the checkerboard excess"):
             return fault
         if data.shape[1] % 2 or data.shape[2] % 2:

@@ -54,7 +54,7 @@ class FID(Metric):
         of="fid", name="FID", title="FID", what="Fréchet distance in Inception features", unit=UNIT
     )
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         if len(data.shape) != 3 or data.shape[0] not in inception.CHANNELS or not data.stored_bounded:
             return f"FID is for {inception.SUPPORTED}"
         return None

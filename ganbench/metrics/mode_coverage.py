@@ -104,7 +104,7 @@ class ModeCoverage(Metric):
         ),
     }
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         if not data.modes:
             return "mode coverage needs data with labels and a judge that tells their modes apart"
         return None

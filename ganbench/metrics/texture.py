@@ -43,7 +43,7 @@ class Texture(Metric):
         )
     }
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         return images_only(data, MIN_SIDE, "texture repetition")
 
     def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> Tree:

@@ -35,7 +35,7 @@ class WassersteinDistance(Metric):
         )
     }
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         if data.shape != (1,):
             return "the Wasserstein distance is computed for points on the line only, examples of shape (1,)"
         return None

@@ -59,7 +59,7 @@ class Regularizer:
     2020b, appendix B)."""
     series: ClassVar[tuple[str, ...]] = ()
 
-    def supports(self, game: Any) -> str | None:
+    def unsupported(self, game: Any) -> str | None:
         """Whether the regularizer can be used in a game.
 
         Args:

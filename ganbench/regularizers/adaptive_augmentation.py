@@ -47,9 +47,9 @@ class AdaptiveAugmentation(Regularizer):
     initial_probability: Annotated[float, Interval(ge=0, le=1)] = 0.0
     """Probability p at the first step."""
 
-    def supports(self, game: Any) -> str | None:
+    def unsupported(self, game: Any) -> str | None:
         if game.objective.probability or game.objective.decides_by_sign:
-            return super().supports(game) or change.range_fault(game)
+            return super().unsupported(game) or change.range_fault(game)
         return (
             "it goes by the signs of logits, which decide nothing for the scores of this objective; take an objective "
             "of probabilities, such as non_saturating, or hinge"

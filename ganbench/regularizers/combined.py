@@ -62,8 +62,8 @@ class Combined(Regularizer):
     def series(self) -> tuple[str, ...]:
         return tuple(name for part in self.parts.values() for name in part.series)
 
-    def supports(self, game: Any) -> str | None:
-        refusals = ((name, part.supports(game)) for name, part in self.parts.items())
+    def unsupported(self, game: Any) -> str | None:
+        refusals = ((name, part.unsupported(game)) for name, part in self.parts.items())
         return next((f"its part {name}: {why}" for name, why in refusals if why), None)
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:

@@ -35,8 +35,8 @@ class Consistency(Regularizer):
     """Largest translation, as a share of the sides; 0 is where nothing comes from."""
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
 
-    def supports(self, game: Any) -> str | None:
-        return super().supports(game) or change.range_fault(game)
+    def unsupported(self, game: Any) -> str | None:
+        return super().unsupported(game) or change.range_fault(game)
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
         drawn = torch.rand((2, count, shape[0], 3), generator=generator, dtype=like.dtype)

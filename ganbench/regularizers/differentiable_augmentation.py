@@ -42,8 +42,8 @@ class DifferentiableAugmentation(Regularizer):
                 "'translation', 'cutout', but is []."
             )
 
-    def supports(self, game: Any) -> str | None:
-        return super().supports(game) or change.range_fault(game)
+    def unsupported(self, game: Any) -> str | None:
+        return super().unsupported(game) or change.range_fault(game)
 
     def draw(self, generator: Generator, count: int, shape: tuple[int, ...], like: Tensor) -> Noise:
         drawn = torch.rand((2, count, shape[0], 7), generator=generator, dtype=like.dtype)

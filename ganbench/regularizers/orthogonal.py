@@ -37,7 +37,7 @@ class Orthogonal(Regularizer):
     """The players whose networks have the penalty."""
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
 
-    def supports(self, game: Any) -> str | None:
+    def unsupported(self, game: Any) -> str | None:
         if "architecture" not in game.families:
             return "it is for networks, but this game's players have none"
         for player in game.players if self.players == "both" else (self.players,):

@@ -30,7 +30,7 @@ class WeightClipping(Regularizer):
     players: Literal["discriminator", "both"] = "discriminator"
     """The players whose parameters are clipped."""
 
-    def supports(self, game: Any) -> str | None:
+    def unsupported(self, game: Any) -> str | None:
         networks = game.networks if "architecture" in game.families else {}
         for player, network in networks.items():
             if self.players in ("both", player) and (other := _reparametrised(network.module)):
@@ -40,7 +40,7 @@ class WeightClipping(Regularizer):
                     f"that clipping would not confine them; choose a {player} without, by the options of "
                     "its architecture or by another architecture"
                 )
-        return super().supports(game)
+        return super().unsupported(game)
 
     def project(self, player: str, weights: Weights) -> Mapping[str, Tensor]:
         if self.players not in ("both", player):

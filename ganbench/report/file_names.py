@@ -18,7 +18,7 @@ PAPER = "paper"  # folder of the tables that the report shows
 COMPARISON = "compare"  # folder of the report of the study beside others
 PAPER_TABLES = (
     *("ranking", "working-regions", "outcomes", "scores", "claims", "claim-tests", "published"),
-    *("references", "laboratory", "runs"),
+    *("references", "diagnostics", "runs"),
 )
 PAPER_FORMATS = ("tex", "csv")
 FIGURE_FORMATS = ("svg", "png")

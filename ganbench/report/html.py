@@ -11,7 +11,7 @@ import pandas as pd
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import OUTCOMES
 from ganbench.analysis.findings import Statement, findings
-from ganbench.analysis.methods import headline, methods
+from ganbench.analysis.methods import methods, primary_metric
 from ganbench.analysis.settings import settings_table
 from ganbench.analysis.stage_time import StageTime
 from ganbench.claims.published import render_published
@@ -81,7 +81,7 @@ def render(
         summary=[_finding(each) for each in found if each.method is None or each.kind == "method"],
         figures=[item for _, item in of_study if item not in first],
         methods=[_method(gans, table, found, name, figure, shown) for name in methods(gans)],
-        laboratory=[_experiment(each, figure, shown) for each in experiments(collected, study)],
+        diagnostics=[_experiment(each, figure, shown) for each in experiments(collected, study)],
         outcomes={name: OUTCOMES[name] for name in occurring(gans.runs)},
         metrics=[(info.title, info.what, _details(info)) for info in collected.metrics.values()],
         references=references(collected),
@@ -116,7 +116,7 @@ def _runs(
     """The table of runs, with outcomes and primary scores first, and what the page shows of each when it is opened."""
     shown_runs, gans = listed(collected), collected.gans
     runs, table = shown_runs.runs, run_list(shown_runs.runs, len(shown_runs.runs))
-    primary = dict.fromkeys(filter(None, (headline(gans, name) for name in methods(gans))))
+    primary = dict.fromkeys(filter(None, (primary_metric(gans, name) for name in methods(gans))))
     *settings, outcome, step, why, time, digest = range(len(table["heads"]))
     order = [outcome, step, *settings, why, time, digest]
     heads = [table["heads"][place] for place in order]

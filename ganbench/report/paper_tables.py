@@ -64,7 +64,7 @@ def paper_tables(collected: Collected, study: dict) -> dict[str, list[PaperTable
         "claim-tests": [_claim_tests(each, runs) for each in claims["rows"]] if claims else [],
         "published": list(_published(collected, study, runs)),
         "references": [_references(collected)],
-        "laboratory": [_experiment(collected, each) for each in experiments(collected, study)],
+        "diagnostics": [_experiment(collected, each) for each in experiments(collected, study)],
         "runs": [PaperTable("", f"The runs: {runs}.{left}", listed["heads"], listed["rows"])],
     }
     assert tuple(tables) == PAPER_TABLES

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import AXES, option_columns
 from ganbench.analysis.grouped_arrays import grouped_arrays
-from ganbench.analysis.methods import headline, methods
+from ganbench.analysis.methods import methods, primary_metric
 from ganbench.analysis.settings import KEY
 from ganbench.core.formatting import format_number
 
@@ -184,7 +184,7 @@ def _curves(collected: Collected, steps: _Places) -> tuple[list[str], dict[str, 
 def _scored(collected: Collected) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
     """Every run with snapshots, the primary metric of its method, and the steps and values of its snapshots."""
     gans = collected.gans
-    primary = {method: headline(gans, method) for method in methods(gans)}
+    primary = {method: primary_metric(gans, method) for method in methods(gans)}
     snapshots = gans.snapshots.sort_values("step", kind="stable")
     for method, metric in primary.items():
         if metric is not None:

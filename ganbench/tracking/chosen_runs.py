@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganbench.analysis.collected import Collected
-from ganbench.analysis.methods import as_loss, failed, final_values, headline, methods
+from ganbench.analysis.methods import as_loss, failed, final_values, methods, primary_metric
 
 PLACES = {"best": 0.0, "median": 0.5, "worst": 1.0}  # the share of a method's runs that are better
 
@@ -59,7 +59,7 @@ def _ordered(collected: Collected) -> dict[str, tuple[list[str], list[str]]]:
     """By method: its runs from the best final value to the worst, and those without one."""
     gans, found = collected.gans, {}
     for method in methods(gans):
-        runs, metric = gans.runs[gans.runs["method"] == method], headline(gans, method)
+        runs, metric = gans.runs[gans.runs["method"] == method], primary_metric(gans, method)
         values = np.full(len(runs), np.nan) if metric is None else final_values(runs, metric)
         losses = np.full(len(runs), np.inf) if metric is None else as_loss(values, collected.metrics[metric])
         known = np.isfinite(losses)

@@ -309,16 +309,18 @@ def test_a_method_that_is_only_named_is_the_one_of_its_source(family, name):
 
 
 def supported(name: str) -> list[DataSpec]:
-    return [spec for spec in SHAPES if part("architecture", name).supports(spec) is None]
+    return [spec for spec in SHAPES if part("architecture", name).unsupported(spec) is None]
 
 
 @pytest.mark.parametrize("name", names("architecture"))
 def test_an_architecture_supports_something_and_refuses_in_words(name):
     architecture = part("architecture", name)
-    assert supported(name), f"{name}: supports() refuses all of {[spec.shape for spec in SHAPES]}"
+    assert supported(name), f"{name}: unsupported() refuses all of {[spec.shape for spec in SHAPES]}"
     for spec in SHAPES:
-        reason = architecture.supports(spec)
-        assert reason is None or len(reason) > 10, f"{name}: supports() must return None or a sentence, not {reason!r}"
+        reason = architecture.unsupported(spec)
+        assert reason is None or len(reason) > 10, (
+            f"{name}: unsupported() must return None or a sentence, not {reason!r}"
+        )
 
 
 LARGE = 1000  # values of an example, from which on an architecture's cases take long
@@ -483,7 +485,7 @@ def test_the_random_numbers_of_a_game_are_a_member_s_own_at_any_time(name):
         for key, values in own.items():
             assert values.dtype in (torch.float64, torch.int64), f"{name}: {key} is not of the precision asked for"
             assert torch.equal(values[0], both[key][1]), f"{name}: {key} depends on the neighbours"
-    for key, values in game.sample(member_of(game, 0), 0, 6, torch.float32).items():
+    for key, values in game.draw(member_of(game, 0), 0, 6, torch.float32).items():
         assert values.shape[0] == 6, f"{name}: {key} must have one entry for every batch"
         assert values.dtype != torch.float64
 
@@ -830,7 +832,7 @@ def looks_at(made: Diagnostic) -> list[Game]:
     """Two games without data that a diagnostic can measure, or one with data."""
     without = [toy(each) for each in toys()]
     with_data = [small_gan(), unpooling_gan()]
-    found = [[game for game in games if made.supports(game) is None] for games in (without, with_data)]
+    found = [[game for game in games if made.unsupported(game) is None] for games in (without, with_data)]
     return found[0][:2] or found[1][:1]
 
 
@@ -866,8 +868,8 @@ def test_a_diagnostic_refuses_in_words(name):
     assert made.of in ("runs", "study")
     if made.of == "study":
         return
-    reasons = [made.supports(game) for game in (*map(make_game, names("game")), unpooling_gan())]
-    assert None in reasons, f"{name}: supports() refuses every game"
+    reasons = [made.unsupported(game) for game in (*map(make_game, names("game")), unpooling_gan())]
+    assert None in reasons, f"{name}: unsupported() refuses every game"
     assert all(reason is None or len(reason) > 20 for reason in reasons), f"{name}: say why, in words: {reasons}"
 
 
@@ -1009,7 +1011,7 @@ def test_a_metric_ranks_real_above_what_is_collapsed_or_noise(name, dataset, jud
     spec, examples, judge, state = judged(dataset)
     metric = part("metric", name)
     # A judge of two photographs, fitted in a hurry, has features in which noise lies among the patches.
-    if metric.supports(spec) is not None or (dataset, name) == ("photos", "prdc"):
+    if metric.unsupported(spec) is not None or (dataset, name) == ("photos", "prdc"):
         return
     size = 5 * spec.modes if name == "mode_coverage" else 0  # a histogram needs some of each mode
     shown, kept = examples.train[: max(1000, 4 * size)], examples.heldout[: max(300, size)]
@@ -1046,7 +1048,7 @@ def test_a_metric_s_reference_is_of_real_examples_and_of_held_out_ones_where_it_
     monkeypatch.setattr(inception, "features", lambda stored: stored.reshape(len(stored), -1)[:, :8])
     metric, random, count = part("metric", name), np.random.default_rng(0), 120
     line, image = DataSpec((1,), False, count, 3), DataSpec((1, 16, 16), True, count, 3)
-    shape = next(spec.shape for spec in (line, image) if metric.supports(spec) is None)
+    shape = next(spec.shape for spec in (line, image) if metric.unsupported(spec) is None)
     first, second, third = (
         JudgedExamples(
             random.uniform(-1, 1, (count, *shape)),

@@ -39,7 +39,7 @@ from ganbench.architectures import Architecture
 class TwoMaps(Architecture):
     latent_size: int = 2
 
-    def supports(self, data):
+    def unsupported(self, data):
         return None
 '''
 

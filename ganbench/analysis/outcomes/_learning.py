@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ganbench.analysis.noise import primary_metric, tells_noise
+from ganbench.analysis.noise import telling_metric, tells_noise
 from ganbench.core.metric_info import MetricInfo
 from ganbench.study.sections import Outcome
 
@@ -195,7 +195,7 @@ def progress_of(
     as 0. Where the high end is best, the distance is that from the best value: the null's far end, the metric's upper
     bound, or for a number of modes the number that there are; values beyond it are as good, and count as 0 too. A
     metric by which the untrained generator is at no distance from real data is passed over, since nothing can be
-    learned by it, and so may be one that does not tell noise from real data, see `primary_metric`. Noise is a measure
+    learned by it, and so may be one that does not tell noise from real data, see `telling_metric`. Noise is a measure
     where it is told.
 
     Args:
@@ -237,7 +237,7 @@ def progress_of(
             name, steps, running_median(values[known]), distances, info.best, null, real, noise=measure
         )
     if found:
-        return found[primary_metric(told)]
+        return found[telling_metric(told)]
     if best_at_once is not None:
         return Unmeasured(f"the untrained generator has the best {best_at_once} that there is")
     return Unmeasured("no metric with a better end has values at the first and the last snapshot")

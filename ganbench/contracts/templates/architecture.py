@@ -37,7 +37,7 @@ class MyArchitecture(Architecture):
     # Ordinary modules of one run, drawn from PyTorch's generator. What a network keeps from call to call must be a
     # buffer; one that branches on values (`.item()`, `if` of a tensor) trains one run at a time.
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         return None  # or a sentence: what it cannot do, and what it could
 
     def generator(self, data: DataSpec) -> nn.Module:

@@ -20,7 +20,7 @@ class MyDiagnostic(Diagnostic):
     norm: Literal["euclidean", "largest"] = "euclidean"
     """Norm of the change: Euclidean, or the largest of any parameter."""
 
-    def supports(self, game: Game) -> str | None:
+    def unsupported(self, game: Game) -> str | None:
         return None  # or a sentence that names the games that it can measure
 
     def columns(self, game: Game | None) -> dict[str, MetricInfo]:

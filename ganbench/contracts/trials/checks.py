@@ -48,7 +48,7 @@ class Check:
 
 
 def supports_some(answers: Sequence[Any], tried: Iterable[str]) -> str | None:
-    """The fault of answers of `supports`, as a clause; None if they are valid.
+    """The fault of answers of `unsupported`, as a clause; None if they are valid.
 
     Args:
         answers: what it answered.

@@ -59,7 +59,7 @@ def of_dataset(subject: Subject) -> list[Check]:
         given = dataset.spec, kept["examples"]
         for name, options in {"mlp": {"width": 8}, "fc": {"hidden_sizes": (8,), "latent_size": 4}}.items():
             architecture = part("architecture", name, **options)
-            if architecture.supports(dataset.spec) is None:
+            if architecture.unsupported(dataset.spec) is None:
                 return training_fault(gan(given, architecture), training())
         raise LeftOpen("the networks of this trial support no such examples")
 

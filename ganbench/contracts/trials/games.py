@@ -109,11 +109,11 @@ def of_architecture(subject: Subject) -> list[Check]:
         return architecture_fault(architecture, data) or _range_fault(architecture, data)
 
     def some() -> str | None:
-        return supports_some([architecture.supports(data) for data in SHAPES.values()], SHAPES)
+        return supports_some([architecture.unsupported(data) for data in SHAPES.values()], SHAPES)
 
     def trains() -> str | None:
         for make in IN_TRAINING.values():
-            if architecture.supports(make()[0]) is None:
+            if architecture.unsupported(make()[0]) is None:
                 return training_fault(gan(make(), architecture), training())
         raise LeftOpen("it supports none of the examples of this trial")
 
@@ -132,7 +132,7 @@ def of_architecture(subject: Subject) -> list[Check]:
 
 
 def _refuse(architecture: Any, data: DataSpec) -> None:
-    if (why := architecture.supports(data)) is not None:
+    if (why := architecture.unsupported(data)) is not None:
         raise LeftOpen(f"it does not support them: {why}")
 
 

@@ -60,7 +60,7 @@ def of_metric(subject: Subject) -> list[Check]:
     metric = subject.made
 
     def some() -> str | None:
-        answers = [metric.supports(make()[0]) for make in SCORED.values()]
+        answers = [metric.unsupported(make()[0]) for make in SCORED.values()]
         if fault := columns_fault(metric.columns) or supports_some(answers, SCORED):
             return fault
         if not subject.component.shipped:
@@ -127,7 +127,7 @@ def _judged(metric: Any, data: Data) -> tuple[DataSpec, JudgedExamples, JudgedEx
     if metric.pretrained:
         raise LeftOpen("it needs weights that a study fetches")
     spec, examples = data
-    if (why := metric.supports(spec)) is not None:
+    if (why := metric.unsupported(spec)) is not None:
         raise LeftOpen(f"it is not defined for them: {why}")
     count = max(SAMPLES, metric.fewest)
     if count > len(examples.heldout):
@@ -199,11 +199,11 @@ def of_diagnostic(subject: Subject) -> list[Check]:
         ]
 
     def some() -> str | None:
-        return supports_some([diagnostic.supports(make()) for make in GAMES.values()], GAMES)
+        return supports_some([diagnostic.unsupported(make()) for make in GAMES.values()], GAMES)
 
     def measures(where: str, make: Callable[[], Game]) -> str | None:
         game = make()
-        if (why := diagnostic.supports(game)) is not None:
+        if (why := diagnostic.unsupported(game)) is not None:
             raise LeftOpen(f"it does not measure it: {why}")
         return _measured_fault(diagnostic, game, _runs(diagnostic, game, SHOWN.get(where)))
 

@@ -94,7 +94,9 @@ def of_regularizer(subject: Subject) -> list[Check]:
                 make()
             except GanbenchError as error:
                 refusals.append(str(error))
-        return f"its supports() refuses every game that it is tried on: {refusals[0]}" if len(refusals) == 2 else None
+        return (
+            f"its unsupported() refuses every game that it is tried on: {refusals[0]}" if len(refusals) == 2 else None
+        )
 
     def trains() -> str | None:
         try:

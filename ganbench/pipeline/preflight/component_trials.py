@@ -118,7 +118,7 @@ class ComponentTrials:
             GanbenchError: the answer breaks the contract.
         """
         with self.attempt(where, [choice]):
-            refusal = made.supports(asked)
+            refusal = made.unsupported(asked)
         self.refuse(where, choice, supports_fault(refusal))
         return refusal
 

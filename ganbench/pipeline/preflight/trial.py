@@ -207,6 +207,6 @@ class Trial:
         able = [
             name
             for name, component in registry.components("architecture").items()
-            if not component.build(component.complete({})).supports(data)
+            if not component.build(component.complete({})).unsupported(data)
         ]
         return f" Architectures that can: {', '.join(able)}." if able else ""

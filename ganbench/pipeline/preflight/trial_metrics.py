@@ -130,7 +130,7 @@ class MetricTrials:
             ready = []
             for choice, made in self._metrics.items():
                 # Inception takes too long for a trial; its weights are verified, and tests cover the FID.
-                if needs_weights(choice) or made.supports(spec) is not None:
+                if needs_weights(choice) or made.unsupported(spec) is not None:
                     continue
                 real, generated = (judge.judge({}, half) for half in (images, images[: len(images) // 2].copy()))
                 self.components.hold(
@@ -159,7 +159,7 @@ class MetricTrials:
         samples, heldout = self.plan.study.evaluate.samples, self._data.heldout(dataset)
         split = None if heldout is None else smallest_split(samples, real, heldout)
         for choice, made in self._metrics.items():
-            if made.supports(self._data.judged_spec(dataset)) is not None:
+            if made.unsupported(self._data.judged_spec(dataset)) is not None:
                 continue
             at = f"{choice.signature} on {dataset.signature}"
             if caution := made.caution(samples, real, features):

@@ -236,7 +236,7 @@ class Estimator:
             if index and time.monotonic() - began > OBSERVATIONS_SECONDS:
                 break
             diagnostic, (game, training) = experiment.diagnostic.build(), self._game(run)
-            if diagnostic.supports(game) is None:
+            if diagnostic.unsupported(game) is None:
                 seen, waits = self._seen(run, diagnostic.needs_judge)
                 seconds = timing.observation_seconds(diagnostic, game, training, run.member, self._device, seen)
                 found.setdefault(experiment.name, {})[run.method] = seconds + FID_SECONDS * sum(waits)

@@ -159,7 +159,7 @@ def _meanings(task: DiagnoseTask) -> dict[str, MetricInfo]:
     for name, config in task.experiments.items():
         diagnostic = build("diagnostic", config.diagnostic)
         for game in games:
-            if game is None or diagnostic.supports(game) is None:
+            if game is None or diagnostic.unsupported(game) is None:
                 columns = diagnostic.columns(game) | ({} if game is None else diagnostic.compared(game))
                 infos |= {f"{name}.{column}": info for column, info in columns.items()}
     return infos

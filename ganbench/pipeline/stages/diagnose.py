@@ -96,7 +96,7 @@ def _of_runs(task: DiagnoseTask, new: list[Observation], context: JobContext) ->
             alike, components = list(mine), task.groups[group].components
             game, config = build_game(components, task.train, given, device), task.experiments[experiment]
             diagnostic = build("diagnostic", config.diagnostic)
-            if diagnostic.supports(game) is None:
+            if diagnostic.unsupported(game) is None:
                 training = build_training(task.train, components)
                 seen = {"real": real, "judging": config.judge and _judging(config.judge)}
                 diagnosed = partial(_diagnosed, file, diagnostic, game, training, device, seen)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import SETTING
 from ganbench.analysis.comparisons import at_common_settings
-from ganbench.analysis.methods import final_losses, headline
+from ganbench.analysis.methods import final_losses, primary_metric
 from ganbench.analysis.pairing import keys, paired_runs
 from ganbench.analysis.ranking import ranking
 from ganbench.analysis.ranking_tests import ranking_tests
@@ -89,7 +89,7 @@ def draw(collected: Collected) -> Figure:
     panels = figure.subplots(len(shown), 1, squeeze=False).ravel()
     for axes, (dataset, every) in zip(panels, shown.items(), strict=True):
         found = every[:MAX_COLUMNS]
-        info = collected.metrics[headline(collected, found[0].methods[0])]
+        info = collected.metrics[primary_metric(collected, found[0].methods[0])]
         sign = -1.0 if info.best == "high" else 1.0
         _panel(axes, found, sign, letters=int(LETTERS * column))
         left = f"{len(found)} of {len(every)} pairs of methods are shown" if len(found) < len(every) else ""
@@ -103,7 +103,7 @@ def draw(collected: Collected) -> Figure:
 
 def _paired(collected: Collected, names: list[str]) -> Iterator[Pairs]:
     """Every two of some methods of one data set whose runs come in pairs, in the order of the methods."""
-    metric = headline(collected, names[0])
+    metric = primary_metric(collected, names[0])
     if metric is None:
         return
     for first, second in combinations(names, 2):

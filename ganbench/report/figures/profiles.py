@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.comparisons import losses_by_setting, methods_by_dataset
-from ganbench.analysis.methods import headline
+from ganbench.analysis.methods import primary_metric
 from ganbench.analysis.nulls import null_of
 from ganbench.analysis.statistics.improvement import performance_profile, profile_interval
 from ganbench.core.formatting import format_number, format_percent
@@ -58,7 +58,7 @@ def draw(collected: Collected) -> Figure:
 
 def _panel(axes: Axes, collected: Collected, dataset: str, names: list[str]) -> list[str]:
     """Draw the curves of a data set; return what is seen of each."""
-    metric = headline(collected, names[0])
+    metric = primary_metric(collected, names[0])
     if metric is None:
         axes.set_axis_off()
         axes.text(0.5, 0.5, "No run has a value of any metric.", ha="center", color=QUIET, transform=axes.transAxes)

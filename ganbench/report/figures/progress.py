@@ -1,4 +1,4 @@
-"""The headline metrics over training."""
+"""The primary metrics over training."""
 
 from __future__ import annotations
 

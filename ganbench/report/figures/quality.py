@@ -55,7 +55,7 @@ GAP = 0.8  # between groups of settings with the same number of examples, in wid
 
 
 def draw(collected: Collected) -> Figure:
-    """Final metrics: one row of panels per method, one column per headline metric."""
+    """Final metrics: one row of panels per method, one column per primary metric."""
     names = [name for name in methods(collected) if measured_metrics(collected, name)]
     if not names:
         return nothing("No run has a value of any metric.")

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import SUCCESSES
-from ganbench.analysis.methods import as_loss, failed, final_values, headline
+from ganbench.analysis.methods import as_loss, failed, final_values, primary_metric
 from ganbench.core.formatting import format_number
 from ganbench.report.plotting.style import QUIET
 
@@ -34,7 +34,7 @@ def choose(collected: Collected, method: str) -> list[tuple[str, pd.Series]]:
     since there is more to see in them.
     """
     runs = collected.runs[collected.runs["method"] == method].reset_index(drop=True)
-    metric = headline(collected, method)
+    metric = primary_metric(collected, method)
     losses = np.zeros(len(runs))
     if metric is not None:
         losses = as_loss(final_values(runs, metric), collected.metrics[metric])
@@ -62,7 +62,7 @@ def samples_of(collected: Collected, method: str, run: pd.Series, role: str) -> 
     if collected.runs.loc[collected.runs["method"] == method, "n_train"].nunique() > 1:
         words.insert(0, f"{format_number(run['n_train'])} examples")
     lines = [f"{role}: {run['outcome']}", ", ".join(words)]
-    metric = headline(collected, method)
+    metric = primary_metric(collected, method)
     if metric is not None:
         value = run[f"{metric}_final"]
         lines.append(f"{collected.metrics[metric].title}: {format_number(value) if np.isfinite(value) else 'no value'}")

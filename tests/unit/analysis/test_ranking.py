@@ -11,7 +11,7 @@ from compared_methods import runs, study
 
 from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import FAILURES, HEALTHY, OUTCOMES
-from ganbench.analysis.methods import headline, healthy_rate
+from ganbench.analysis.methods import healthy_rate, primary_metric
 from ganbench.analysis.ranking import COLUMNS, ranking
 from ganbench.analysis.ranking_sentences import Answer, answers
 from ganbench.analysis.ranking_tests import BY_SEEDS, ranking_tests
@@ -400,7 +400,7 @@ def test_a_metric_that_cannot_tell_noise_from_the_data_does_not_lead(collected):
         nulls = collected.nulls.assign(noise=collected.nulls["metric"].map(noise))
         nulls[["low", "high"]] = nulls[["low", "high"]].where(nulls["metric"] != "modes", 10.0)
         there = replace(made, nulls=nulls)
-        assert headline(there, "a") == primary, noise
+        assert primary_metric(there, "a") == primary, noise
         told = [each for each in answer(there).cautions if "does not tell these data" in each]
         assert len(told) == blind, noise
         if blind:

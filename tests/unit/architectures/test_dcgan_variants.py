@@ -149,7 +149,7 @@ def test_the_article_s_order_is_activation_then_normalisation():
 )
 def test_sides_are_halved_down_to_4_to_7_pixels_and_at_least_twice(side, innermost, halvings):
     architecture, data = dcgan(base_channels=1, latent_size=2), images(side, 1)
-    assert architecture.supports(data) is None
+    assert architecture.unsupported(data) is None
     generator, discriminator = (
         initial_module(architecture, player, data, 0) for player in ("generator", "discriminator")
     )
@@ -163,7 +163,7 @@ def test_sides_are_halved_down_to_4_to_7_pixels_and_at_least_twice(side, innermo
 
 
 def test_sizes_from_16_to_512_are_those_of_the_rule():
-    valid = [side for side in range(1, 513) if dcgan().supports(images(side)) is None]
+    valid = [side for side in range(1, 513) if dcgan().unsupported(images(side)) is None]
     by_hand = {inner * 2**n for inner in (4, 5, 6, 7) for n in range(2, 8)} | {8, 12}
     assert valid == sorted(side for side in by_hand if side <= 512)
 
@@ -180,13 +180,13 @@ def test_sizes_from_16_to_512_are_those_of_the_rule():
     ],
 )
 def test_a_size_that_is_refused_is_told_the_nearest(shape, said):
-    assert said in dcgan().supports(DataSpec(shape, True, 64, 10))
+    assert said in dcgan().unsupported(DataSpec(shape, True, 64, 10))
 
 
 def test_values_beyond_the_range_of_the_output_are_refused():
     beyond = DataSpec((1, 16, 16), False, 64, 10)
-    assert dcgan().supports(beyond) == "its generator ends in tanh, so it needs examples with values in [-1, 1]"
-    assert dcgan(output_activation="sigmoid").supports(beyond) == (
+    assert dcgan().unsupported(beyond) == "its generator ends in tanh, so it needs examples with values in [-1, 1]"
+    assert dcgan(output_activation="sigmoid").unsupported(beyond) == (
         "its generator ends in sigmoid, so it needs examples with values in [0, 1], those of images with the data's "
         "`mean: 0` and `std: 1`"
     )
@@ -196,8 +196,8 @@ def test_values_beyond_the_range_of_the_output_are_refused():
 def test_a_sigmoid_on_data_that_it_does_not_reach_is_cautioned_but_runs(name):
     made = part("architecture", name, output_activation="sigmoid")
     default, unit = images(32), DataSpec((3, 32, 32), True, 64, 10, mean=0.0, std=1.0)
-    assert made.supports(default) is None
-    assert made.supports(unit) is None
+    assert made.unsupported(default) is None
+    assert made.unsupported(unit) is None
     assert "lie in (0, 1), and so do not reach the data's range [-1, 1]" in made.caution(default)
     assert made.caution(unit) is None
     assert part("architecture", name, output_activation="tanh").caution(default) is None

@@ -145,7 +145,7 @@ def test_the_generator_ends_within_its_bounds(output, low):
     assert made.shape == (500, 1, 4, 4)
     assert low <= made.min() < low + 0.01
     assert 0.99 < made.max() <= 1
-    refusal = part("architecture", "fc", output_activation=output).supports(DataSpec((2,), False, 64, 0))
+    refusal = part("architecture", "fc", output_activation=output).unsupported(DataSpec((2,), False, 64, 0))
     assert output in refusal
 
 

@@ -139,4 +139,4 @@ def test_every_option_keeps_the_contract_and_trains_together_as_alone(options):
     ],
 )
 def test_a_size_that_is_refused_is_told_the_nearest(shape, said):
-    assert said in infogan().supports(DataSpec(shape, True, 64, 10))
+    assert said in infogan().unsupported(DataSpec(shape, True, 64, 10))

@@ -30,7 +30,7 @@ DATA = {"mlp": "ring8"}
 def test_a_network_has_the_parameters_that_the_page_says(name, shape, choice, generator, discriminator):
     architecture = parse_choice("architecture", yaml.safe_load(choice)).build()
     data = DataSpec(tuple(map(int, shape.split(" x "))), bounded=True, train=100, modes=10)
-    assert architecture.supports(data) is None
+    assert architecture.unsupported(data) is None
     assert parameter_counts(architecture, data) == tuple(int(n.replace(",", "")) for n in (generator, discriminator))
 
 
@@ -54,7 +54,7 @@ def test_a_recipe_is_a_valid_study(name, settings):
     study = parse({"study": "recipe", "grid": [block], "train": train}, origin="the page")
     (job,) = Plan(study).train.values()
     game = build_game(job.task.groups[0].components, job.task.train, None, torch.device("cpu"))
-    assert game.architecture.supports(game.data) is None
+    assert game.architecture.unsupported(game.data) is None
     if game.regularizer.per_example:
         assert game.shares_pass, "a penalty of its gradient needs a discriminator that does not mix examples"
 

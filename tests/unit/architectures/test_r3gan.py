@@ -48,7 +48,7 @@ def size(module: nn.Module) -> int:
 @pytest.mark.parametrize(("side", "options", "counted"), PRESETS)
 def test_the_published_networks_have_as_many_parameters_as_their_authors_count(side, options, counted):
     architecture = r3gan(**options, max_channels=768)
-    assert architecture.supports(images(side)) is None
+    assert architecture.unsupported(images(side)) is None
     with torch.device("meta"):
         assert tuple(size(getattr(architecture, player)(images(side))) for player in PLAYERS) == counted
 
@@ -217,6 +217,6 @@ def test_it_keeps_the_contract_with_labels():
     ],
 )
 def test_a_refusal_names_what_helps(options, shape, bounded, said):
-    reason = r3gan(**options).supports(DataSpec(shape, bounded, 64, 10))
+    reason = r3gan(**options).unsupported(DataSpec(shape, bounded, 64, 10))
     assert (reason is None) == (said is None), reason
     assert said is None or re.search(said, reason), reason

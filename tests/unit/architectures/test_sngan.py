@@ -63,7 +63,7 @@ def test_networks_have_as_many_parameters_as_those_of_other_implementations(side
         "discriminator_norm": "none",
     }  # which has as many, and starts at once
     architecture, data = sngan(**plain), DataSpec((3, side, side), True, 64, classes)
-    assert architecture.supports(data) is None
+    assert architecture.unsupported(data) is None
     with torch.device("meta"):
         sizes = size(architecture.generator(data)), size(architecture.discriminator(data))
     assert all(each in (None, mine) for mine, each in zip(sizes, counted, strict=True)), sizes
@@ -406,7 +406,7 @@ def test_labels_decide_what_the_generator_makes_and_what_the_discriminator_says(
     ],
 )
 def test_a_refusal_names_what_helps(options, shape, bounded, said):
-    reason = sngan(**options).supports(DataSpec(shape, bounded, 64, 10))
+    reason = sngan(**options).unsupported(DataSpec(shape, bounded, 64, 10))
     assert (reason is None) == (said is None)
     if said is not None:
         assert re.search(said, reason), reason

@@ -178,6 +178,6 @@ def test_every_form_keeps_the_contract():
     ],
 )
 def test_a_refusal_names_what_helps(options, shape, bounded, said):
-    reason = stylegan2(**options).supports(DataSpec(shape, bounded, 64, 10))
+    reason = stylegan2(**options).unsupported(DataSpec(shape, bounded, 64, 10))
     assert (reason is None) == (said is None), reason
     assert said is None or re.search(said, reason), reason

@@ -109,5 +109,5 @@ def test_every_option_keeps_the_contract_and_trains_together_as_alone(options):
 
 
 def test_a_size_that_is_refused_is_told_the_nearest():
-    refusal = tiny().supports(DataSpec((1, 7, 28), True, 64, 10))
+    refusal = tiny().unsupported(DataSpec((1, 7, 28), True, 64, 10))
     assert refusal == "it needs images whose sides have 8 pixels or more, but a side has 7 pixels: resize to 8"

@@ -93,10 +93,10 @@ def test_the_layers_are_those_of_the_article(side, inner):
 
 def test_it_says_which_images_it_takes():
     architecture = part("architecture", "unpool")
-    assert architecture.supports(DataSpec((1, 64, 48), True, 64, 0)) is None
+    assert architecture.unsupported(DataSpec((1, 64, 48), True, 64, 0)) is None
     for shape in ((1, 28, 28), (3, 16, 8), (2,)):
-        assert "multiples of 16" in architecture.supports(DataSpec(shape, True, 64, 0))
-    assert "[-1, 1]" in architecture.supports(DataSpec((3, 16, 16), False, 64, 0))
+        assert "multiples of 16" in architecture.unsupported(DataSpec(shape, True, 64, 0))
+    assert "[-1, 1]" in architecture.unsupported(DataSpec((3, 16, 16), False, 64, 0))
 
 
 @pytest.mark.parametrize("source", SOURCES)

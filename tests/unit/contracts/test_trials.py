@@ -258,7 +258,7 @@ def test_a_doubtful_best_end_is_left_open_and_said(tmp_path):
 )
 def test_what_supports_nothing_of_the_trial_is_left_open_and_a_wrong_answer_is_not(tmp_path, answer, held, said):
     source = written("metric", "own").replace(
-        "    def reference", f"    def supports(self, data):\n        return {answer}\n\n    def reference"
+        "    def reference", f"    def unsupported(self, data):\n        return {answer}\n\n    def reference"
     )
     _, (_, asked, *_) = tried(tmp_path, source)
     assert (asked.held, said in asked.said) == (held, True), asked

@@ -113,13 +113,13 @@ for n in (1, 2, 3, 10, 32, 64):
     if n in (2, 10, 32):  # one, few and many features are enough of metrics
         continue
     for metric in metrics:
-        if metric.supports(DataSpec((n,), False, 150, 7)) is None:
+        if metric.unsupported(DataSpec((n,), False, 150, 7)) is None:
             for found in metric.score(one, metric.reference(other, one)).values():
                 bits.update(np.float64(found).tobytes())
 pictures = [JudgedExamples(each, each.reshape(9, -1)[:, :8], modes[:9], modes[:9] > 1, 7)
             for each in random.integers(-999, 999, size=(2, 9, 1, 16, 24)) / 1000.0]
 for metric in metrics:
-    if metric.supports(DataSpec((1, 16, 24), True, 9, 7)) is None and metric.fewest <= 9:
+    if metric.unsupported(DataSpec((1, 16, 24), True, 9, 7)) is None and metric.fewest <= 9:
         for found in metric.score(pictures[0], metric.reference(pictures[1], pictures[0])).values():
             bits.update(np.float64(found).tobytes())
 print(bits.hexdigest(), hashlib.sha256((x.T @ y).tobytes()).hexdigest())

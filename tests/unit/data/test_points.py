@@ -220,9 +220,9 @@ def test_wasserstein_distance_of_normals():
 
 def test_wasserstein_distance_says_what_it_cannot_do():
     metric = WassersteinDistance()
-    assert metric.supports(Line().spec) is None
+    assert metric.unsupported(Line().spec) is None
     for shape in ((2,), (1, 8, 8)):
-        assert "on the line only" in metric.supports(DataSpec(shape=shape, bounded=False, train=64, modes=2))
+        assert "on the line only" in metric.unsupported(DataSpec(shape=shape, bounded=False, train=64, modes=2))
 
 
 # Networks -------------------------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ def test_mlp_without_hidden_layers_generates_an_affine_function():
 )
 def test_options_of_mlp(options, units, spec):
     architecture = MLP(latent_size=3, **options)
-    assert architecture.supports(spec) is None
+    assert architecture.unsupported(spec) is None
     for player, hidden, x, shape in (
         ("generator", units[0], torch.randn(5, 3), (5, *spec.shape)),
         ("discriminator", units[1], torch.randn(5, *spec.shape), (5,)),

@@ -79,7 +79,7 @@ class Constant(Architecture):
     conditional: tuple[str, ...] = ()
     passed_to_generator: tuple[str, ...] = ()
 
-    def supports(self, data: DataSpec) -> str | None:
+    def unsupported(self, data: DataSpec) -> str | None:
         return None
 
     def generator(self, data: DataSpec) -> nn.Module:

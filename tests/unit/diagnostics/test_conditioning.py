@@ -176,7 +176,7 @@ def test_a_run_that_diverged_is_measured_as_far_as_it_came():
 
 
 def test_it_is_of_networks_alone():
-    assert "take a GAN" in part("diagnostic", "conditioning").supports(make_game("dirac"))
+    assert "take a GAN" in part("diagnostic", "conditioning").unsupported(make_game("dirac"))
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class Branching(Architecture):
 
     latent_size: int = 3
 
-    def supports(self, data):
+    def unsupported(self, data):
         return None
 
     def generator(self, data):

@@ -119,5 +119,5 @@ def test_what_is_no_number_stays_none_and_a_constant_has_no_ratio():
 
 def test_it_refuses_what_the_grid_says_nothing_of():
     game = networks()
-    assert "path=plane needs 5" in part("diagnostic", "latent_grid").supports(game)
-    assert part("diagnostic", "latent_grid", path="arc").supports(game) is None
+    assert "path=plane needs 5" in part("diagnostic", "latent_grid").unsupported(game)
+    assert part("diagnostic", "latent_grid", path="arc").unsupported(game) is None

@@ -234,7 +234,7 @@ def test_a_run_that_diverged_has_no_last_gap():
     ],
 )
 def test_games_without_known_answers_are_passed_over(game, why):
-    assert why in part("diagnostic", "exploitability").supports(game())
+    assert why in part("diagnostic", "exploitability").unsupported(game())
 
 
 def test_a_radius_must_be_positive():

@@ -237,8 +237,8 @@ def test_too_few_examples_have_no_numbers():
 def test_data_without_labels_are_refused():
     diagnostic = part("diagnostic", "missing_modes")
     game = SimpleNamespace(families=("dataset",), data=SimpleNamespace(modes=0))
-    assert "labelled data set" in diagnostic.supports(game)
-    assert "labelled data set" in diagnostic.supports(make_game("bilinear"))
+    assert "labelled data set" in diagnostic.unsupported(game)
+    assert "labelled data set" in diagnostic.unsupported(make_game("bilinear"))
 
 
 # Pooling indices ------------------------------------------------------------------------------------------------------
@@ -341,4 +341,4 @@ def test_runs_are_measured_with_images_that_they_saw(trained):
 
 
 def test_a_generator_without_indices_is_refused():
-    assert "unpool" in part("diagnostic", "pooling_indices").supports(make_game("bilinear"))
+    assert "unpool" in part("diagnostic", "pooling_indices").unsupported(make_game("bilinear"))

@@ -982,8 +982,8 @@ def test_the_unrolled_generator_of_a_zero_sum_game_sees_what_its_examples_do_to_
     expected = -((-sees_real * s(-p * real) * real + s(p * g) * g) * of_p + s(p * g) * p)
 
     class DataAwayFromZero(DiracGAN):
-        def sample(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
-            batch = super().sample(member, chunk, count, dtype)
+        def draw(self, member: Member, chunk: int, count: int, dtype: torch.dtype) -> Batch:
+            batch = super().draw(member, chunk, count, dtype)
             return batch | {"real": batch["real"] + real}
 
     game = DataAwayFromZero(objective=part("objective", objective), regularizer=part("regularizer", "none"))

@@ -367,7 +367,7 @@ class _Scale:
         modes = np.zeros(len(examples), dtype=int)
         return JudgedExamples(examples, examples.astype(float), modes, modes == 0, 1)
 
-    def supports(self, data: Any) -> str | None:
+    def unsupported(self, data: Any) -> str | None:
         return None if data.shape == (2,) else "points of the plane only"
 
     def reference(self, real: JudgedExamples, heldout: JudgedExamples) -> dict[str, float]:

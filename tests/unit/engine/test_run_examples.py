@@ -90,7 +90,7 @@ def test_a_run_saw_exactly_what_its_batches_hold(subset_seed):
     members = [Member(3, 20, 1e-2), Member(5, 60, 1e-2)]
     samples, _ = seen(game, members)
     for k, member in enumerate(members):
-        drawn = torch.cat([game.sample(member, chunk, 8, torch.float32)["order"].flatten() for chunk in range(3)])
+        drawn = torch.cat([game.draw(member, chunk, 8, torch.float32)["order"].flatten() for chunk in range(3)])
         assert sorted(samples.seen(k)) == sorted(set(drawn.tolist()))
         assert len(samples.seen(k)) == member.n_train
 

@@ -67,7 +67,7 @@ def test_a_step_s_batches_are_those_of_its_part_of_all_steps(monkeypatch, room, 
         batches = match.draw(step, per_step)
         assert len(batches) == per_step
         for k, member in enumerate(MEMBERS):
-            drawn = game.sample(member, chunk, count, torch.float64)
+            drawn = game.draw(member, chunk, count, torch.float64)
             if accumulated > 1:
                 drawn = {name: values.unflatten(0, (-1, accumulated)) for name, values in drawn.items()}
             for i, batch in enumerate(batches):
@@ -125,7 +125,7 @@ def test_steps_in_another_order_than_expected_get_their_own_numbers(ahead):
     for step in (0, 1, 5 * CHUNK, 2, 3, CHUNK):
         chunk, offset = divmod(step, CHUNK)
         batch = match.draw(step, 1)[0]
-        drawn = plain.sample(MEMBERS[2], chunk, CHUNK, torch.float64)
+        drawn = plain.draw(MEMBERS[2], chunk, CHUNK, torch.float64)
         assert equal({name: values[2] for name, values in batch.items()}, {n: v[offset] for n, v in drawn.items()})
     assert threads() == []
 
@@ -147,7 +147,7 @@ class Unread(Exception):
 class Failing(type(toy())):
     """A game whose numbers of later steps cannot be had, as of a file on a lost disk."""
 
-    def sample(self, member, chunk, count, dtype):
+    def draw(self, member, chunk, count, dtype):
         if chunk == 1:
             raise Unread(threading.current_thread().name)
         return {}

@@ -593,7 +593,7 @@ def test_sampled_gradients_spread_as_widely_for_many_samples_as_for_few():
     runs = 1500
     for n, max_output in ((5, 0.0), (500, 0.0), (500, 0.99)):
         game = build("gaussian", samples=n, max_output=max_output)
-        drawn = [game.sample(Member(seed, None, 0.1), 0, 1, torch.float64) for seed in range(runs)]
+        drawn = [game.draw(Member(seed, None, 0.1), 0, 1, torch.float64) for seed in range(runs)]
         batch = {name: torch.cat([each[name] for each in drawn]) for name in drawn[0]}
         down = simultaneous_gradient(match(game, runs), at(game, *[(0.0, 0.0)] * runs), batch).gradients["generator"]
         low, high = np.quantile(down, [0.25, 0.75])

@@ -148,7 +148,7 @@ def test_a_discriminator_that_normalises_by_the_batch_mixes_groups():
 
 def test_a_group_has_one_flipped_label():
     game = packed_gan(3, objective=part("objective", "non_saturating", label_flip_probability=0.5))
-    drawn = game.sample(MEMBERS[0], 0, 5, torch.float64)
+    drawn = game.draw(MEMBERS[0], 0, 5, torch.float64)
     assert drawn["flip.real"].shape == drawn["flip.fake"].shape == (5, 4)
     match = Match(game, MEMBERS[:1], CPU, torch.float64)
     players, batch = match.init(), match.draw(0, 1)[0]

@@ -171,5 +171,5 @@ def test_which_images_they_are_for():
         (Texture(), (3, 8, 8), True, "16 pixels a side or more"),
         (Texture(), (3, 16, 16), False, "images with values in [-1, 1]"),
     ):
-        reason = metric.supports(DataSpec(shape=shape, bounded=bounded, train=64, modes=2))
+        reason = metric.unsupported(DataSpec(shape=shape, bounded=bounded, train=64, modes=2))
         assert reason is None if message is None else message in reason

@@ -19,7 +19,7 @@ from ganbench.judges.classifier import ClassifierJudge
 
 METRICS = [name for name in names("metric") if name != "fid"]  # tests/unit/metrics/test_fid.py has its weights
 IMAGES = DataSpec((1, 16, 16), True, 60, 6)
-OF_IMAGES = [name for name in METRICS if part("metric", name).supports(IMAGES) is None]
+OF_IMAGES = [name for name in METRICS if part("metric", name).unsupported(IMAGES) is None]
 
 
 def test_the_page_of_metrics_names_every_metric_with_its_columns():

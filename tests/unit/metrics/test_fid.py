@@ -124,7 +124,7 @@ def test_fid_is_of_images_that_inception_can_be_shown():
         ((3, 32, 32), False, False),
         ((2,), True, False),
     ):
-        reason = fid.FID().supports(DataSpec(shape=shape, bounded=bounded, train=64, modes=2))
+        reason = fid.FID().unsupported(DataSpec(shape=shape, bounded=bounded, train=64, modes=2))
         assert reason is None if fits else "grey or colour images with values in [-1, 1]" in reason
 
 

@@ -203,8 +203,8 @@ def test_training_with_flipped_labels_equals_a_plain_pytorch_loop():
         return bce(r, label_r) + bce(f, label_f)
 
     assert_equal_to(game, losses)
-    drawn = game.sample(Member(0, 100, RATE), 0, 400, DOUBLE)
-    other = game.sample(Member(1, 100, RATE), 0, 400, DOUBLE)
+    drawn = game.draw(Member(0, 100, RATE), 0, 400, DOUBLE)
+    other = game.draw(Member(1, 100, RATE), 0, 400, DOUBLE)
     for kind in ("flip.real", "flip.fake"):
         assert drawn[kind].shape == (400, 16)
         assert not torch.equal(drawn[kind], other[kind])
@@ -376,7 +376,7 @@ def test_a_discriminator_with_labels_or_several_outputs_is_seen_to_keep_examples
 
 def test_networks_without_labels_draw_none():
     game = networks(part("architecture", "mlp", width=6), part("objective", "hinge"))
-    assert set(game.sample(Member(0, 20, RATE), 0, 2, DOUBLE)) == {
+    assert set(game.draw(Member(0, 20, RATE), 0, 2, DOUBLE)) == {
         "order", "latent.discriminator", "latent.generator",
     }  # fmt: skip
 

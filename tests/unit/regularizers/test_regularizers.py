@@ -361,7 +361,7 @@ def test_weights_that_are_a_function_of_parameters_are_not_clipped_in_vain(archi
         )
 
     if refused is None:
-        assert game().regularizer.supports(game()) is None
+        assert game().regularizer.unsupported(game()) is None
     else:
         with pytest.raises(GanbenchError, match=f"the weights of the {refused} are a function of its parameters"):
             game()
@@ -415,7 +415,7 @@ class Curved(Adversarial):
     def start(self, member):
         return drawn_or_given((), member, self.parameters)
 
-    def sample(self, member, chunk, count, dtype):
+    def draw(self, member, chunk, count, dtype):
         generator = torch.Generator().manual_seed(member.seed)
         shape = (8, *self.example_shape)
         real, latent = torch.randn(2, count, *shape, generator=generator, dtype=dtype)

@@ -36,7 +36,7 @@ from ganbench.report.plotting.run_samples import RunSamples
 from ganbench.study.claims import Claim
 
 GAN_HEADINGS = ["Findings", "Overview of the GAN methods", "Scores of real data"]  # of studies that train networks
-SECTIONS = ["claims", "findings", "overview", "laboratory", "references", "making"]
+SECTIONS = ["claims", "findings", "overview", "diagnostics", "references", "making"]
 PICTURED = {info.diagnostic: name for name, info in figure_infos().items() if info.scope == "experiment"}
 CLAIMS = [Claim.model_validate(claim) for claim in laboratory_example.CLAIMS]
 
@@ -81,7 +81,7 @@ def words(page: str) -> str:
 def test_the_laboratory_and_claims_have_tables_for_papers(mixed, tmp_path):
     paper.write(mixed, laboratory_example.study(), tmp_path)
     found = paper_tables(mixed, laboratory_example.study())
-    for name in ("claims", "claim-tests", "laboratory"):
+    for name in ("claims", "claim-tests", "diagnostics"):
         rows = (tmp_path / f"{name}.tex").read_text().split(r"\endlastfoot")[1:]
         assert sum(part.partition(r"\end{longtable}")[0].count(r" \\") for part in rows) == sum(
             len(table.rows) for table in found[name]
@@ -91,7 +91,7 @@ def test_the_laboratory_and_claims_have_tables_for_papers(mixed, tmp_path):
     afterwards = {row[0] for table in found["claims"] for row in table.rows if row[2].endswith(" (exploratory)")}
     assert afterwards == {"A2"}
     assert [table.of for table in found["claim-tests"]] == [row[0] for row in found["claims"][0].rows]
-    for table in found["laboratory"]:
+    for table in found["diagnostics"]:
         assert re.search(r"\d+ runs?, of which \d+ failed \(|no runs", table.caption)
 
 
@@ -342,7 +342,7 @@ def test_page_of_small_games_alone(page, shown):
     assert parsed.tags.count("img") == len(shown)
     text = words(page)
     assert "4 claims: 2 confirmed 1 refuted 1 undecided" in text
-    assert [name for name in parsed.ids if name in SECTIONS] == ["claims", "laboratory", "making"]
+    assert [name for name in parsed.ids if name in SECTIONS] == ["claims", "diagnostics", "making"]
     assert len(parsed.scripts) == 2
     for part in (*GAN_HEADINGS, "None", "nan"):
         assert part not in text.replace("nothing", "").split("Complete configuration")[0]

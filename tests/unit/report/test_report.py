@@ -25,7 +25,7 @@ from ganbench.analysis.collected import Collected
 from ganbench.analysis.columns import RUNS
 from ganbench.analysis.findings import findings
 from ganbench.analysis.forgetting import forgetting
-from ganbench.analysis.methods import as_loss, headline, measured_metrics
+from ganbench.analysis.methods import as_loss, measured_metrics, primary_metric
 from ganbench.analysis.settings import settings_table, varying
 from ganbench.analysis.statistics.rates import wilson
 from ganbench.core import registry, result_files
@@ -432,9 +432,9 @@ def test_no_value_counts_as_worse_than_any(collected):
     high, low = collected.metrics["modes"], collected.metrics["fd"]
     assert as_loss(np.array([9.0, 1.0, np.nan]), high).tolist() == [-9, -1, np.inf]
     assert as_loss(np.array([9.0, 1.0, np.inf]), low).tolist() == [9, 1, np.inf]
-    assert headline(collected, "digits-fc") == "fd"
+    assert primary_metric(collected, "digits-fc") == "fd"
     unfit = dataclasses.replace(collected, metrics={**collected.metrics, "fd": dataclasses.replace(low, best="none")})
-    assert headline(unfit, "digits-fc") == "modes"
+    assert primary_metric(unfit, "digits-fc") == "modes"
     assert measured_metrics(unfit, "digits-fc")[0] == "fd"
 
 

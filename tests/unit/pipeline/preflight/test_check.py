@@ -441,7 +441,7 @@ from ganbench.games import gan
 
 @dataclass(frozen=True)
 class OnlyGANs(Diagnostic):
-    def supports(self, game):
+    def unsupported(self, game):
         return None if isinstance(game, gan.GAN) else "it has no networks; games that have: gan"
 
     def columns(self, game):
@@ -580,7 +580,7 @@ def test_the_work_of_a_network_is_what_pytorch_counts(name):
     specs = [
         DataSpec(shape=shape, bounded=len(shape) > 1, train=64, modes=2) for shape in ((2,), (1, 8, 8), (3, 16, 16))
     ]
-    spec = next(spec for spec in specs if architecture.supports(spec) is None)
+    spec = next(spec for spec in specs if architecture.unsupported(spec) is None)
     game = gan(np.zeros((64, *spec.shape)), data=spec, architecture=architecture)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         for player in game.players:

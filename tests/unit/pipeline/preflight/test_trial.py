@@ -141,7 +141,7 @@ class Net(nn.Module):
 class Own(Architecture):
     latent_size: int = 2
 
-    def supports(self, data):
+    def unsupported(self, data):
         return None
 
     def generator(self, data):
@@ -395,7 +395,7 @@ def test_a_network_s_making(tmp_path, build, message):
         (("return Net(self.latent_size, 2)", "return lambda x: x"), "its generator is function, which is no nn.Module"),
         (("return Net(self.latent_size, 2)", "return None"), "its generator is NoneType"),
         (("def discriminator", "def critic"), r"must have a method discriminator\(\)"),
-        (("        return None\n", "        return 3\n"), r"supports\(\) must give None or a sentence, but gives 3"),
+        (("        return None\n", "        return 3\n"), r"unsupported\(\) must give None or a sentence, but gives 3"),
     ],
 )
 def test_an_architecture_s_class(tmp_path, change, message):
@@ -595,7 +595,7 @@ from ganbench.metrics import Metric
 class Own(Metric):
     columns: ClassVar = {{{column}: MetricInfo("Own", "An own number.", "low", 0.0, 1.0)}}
 
-    def supports(self, data):
+    def unsupported(self, data):
         return None
 
     def reference(self, real, heldout):

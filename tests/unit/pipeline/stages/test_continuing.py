@@ -42,7 +42,7 @@ from ganbench.architectures import Architecture
 class Mine(Architecture):
     latent_size: int = 2
 
-    def supports(self, data):
+    def unsupported(self, data):
         return None
 
     def generator(self, data):

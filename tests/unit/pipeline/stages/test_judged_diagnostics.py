@@ -35,7 +35,7 @@ from ganbench.diagnostics import Diagnostic, DiagnosticResult
 class Judged(Diagnostic):
     needs_judge: ClassVar[bool] = True
 
-    def supports(self, game):
+    def unsupported(self, game):
         return None if "architecture" in game.families else "it has no generator of examples"
 
     def columns(self, game):
