@@ -105,13 +105,13 @@ def snapshots(game: Game, **changes) -> list[np.ndarray]:
 
 def test_numbers_drawn_ahead_are_the_same_numbers(ahead, monkeypatch):
     game, drawn = networks(), []
-    sample = type(game).sample
+    draw = type(game).draw
 
     def noted(self, member, chunk, *rest):
         drawn.append((member.seed, chunk, threading.current_thread() is threading.main_thread()))
-        return sample(self, member, chunk, *rest)
+        return draw(self, member, chunk, *rest)
 
-    monkeypatch.setattr(type(game), "sample", noted)
+    monkeypatch.setattr(type(game), "draw", noted)
     whole = snapshots(game)
     assert threads() == []
     assert drawn == [(seed, chunk, chunk == 0) for chunk in range(4) for seed in (0, 3)], "each once, one part ahead"
