@@ -339,3 +339,4 @@ def test_a_narrow_terminal_folds_and_cuts_nothing(monkeypatch, words):
     shown = CliRunner().invoke(app, list(words), catch_exceptions=False, env={"COLUMNS": "40"}).stdout
     assert shown
     assert "…" not in shown
+    assert words[0] == "list" or re.search(r"^reference +\d", shown, re.MULTILINE), "a stage stands in one line"
