@@ -194,7 +194,9 @@ def try_study(
 @app.command()
 def weights(
     path: Annotated[Path, typer.Argument(help="File to write.")],
-    sha256: Annotated[str, typer.Option(help="First characters of the file's SHA-256.")],
+    sha256: Annotated[
+        str, typer.Option(help="The file's SHA-256, or its first characters: evaluate.inception.sha256 of a study.")
+    ],
 ) -> None:
     """Fetch the Inception weights of the FID, and verify them."""
     from ganbench.pipeline.execution.inception_weights import fetch

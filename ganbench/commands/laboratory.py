@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -63,14 +65,20 @@ def play(
         seeds=terminal.count_or_list("--seeds", seeds),
         device=device,
     )
-    given = {  # read before the first line of progress
-        "learning_rate": terminal.numbers("--learning-rate", learning_rate),
-        "generator_learning_rate": generator_learning_rate
-        and terminal.numbers("--generator-learning-rate", generator_learning_rate),
-        "start": terminal.parse_starts("--start", start or ()),
-    }
-    with progress(f"play {game}", steps, "steps") as report:
-        trajectory = lab.play(match, dynamics, optimizer=optimizer, steps=steps, keep=keep, progress=report, **given)
+    with ExitStack() as stack:
+        begun = cache(lambda: stack.enter_context(progress(f"play {game}", steps, "steps")))  # by the first step
+        trajectory = lab.play(
+            match,
+            dynamics,
+            optimizer=optimizer,
+            learning_rate=terminal.numbers("--learning-rate", learning_rate),
+            generator_learning_rate=generator_learning_rate
+            and terminal.numbers("--generator-learning-rate", generator_learning_rate),
+            steps=steps,
+            start=terminal.parse_starts("--start", start or ()),
+            keep=keep,
+            progress=lambda step: begun()(step),
+        )
     if out_file is None:
         out.print(
             terminal.path_table(trajectory) if len(trajectory.trajectory) == 1 else terminal.members_table(trajectory)
@@ -109,10 +117,10 @@ def field(
     components = {"objective": objective, "regularizer": regularizer, "dataset": dataset, "architecture": architecture}
     drawn = lab.field(
         lab.game(game, **components, seeds=[seed]),
-        x=terminal.numbers("--x", x),
-        y=terminal.numbers("--y", y),
+        x=terminal.interval("--x", x),
+        y=terminal.interval("--y", y),
         points=points,
-        parameters=None if plane is None else [name.strip() for name in plane.split(",")],
+        parameters=None if plane is None else terminal.pair("--plane", plane),
         at=terminal.parse_starts("--at", () if at is None else (at,)),
     )
     found = drawn.fixed_points()

@@ -128,10 +128,10 @@ def _summary(now: StudyStatus) -> Table:
     rare = [state for state in (SILENT, STOPPED) if not everything[state]]
     states = [state for state in STATES if state not in rare]
     table = Table(show_footer=True, box=None, pad_edge=False)
-    table.add_column("stage", "all", overflow="fold")
+    table.add_column("stage", "all", no_wrap=True)
     for state in states:
         table.add_column(state, f"{everything[state]:,}", justify="right", style=COLOURS.get(state), overflow="fold")
-    table.add_column("", _bar(everything[DONE], len(now.jobs)), width=BAR)
+    table.add_column("", _bar(everything[DONE], len(now.jobs)), max_width=BAR)
     table.add_column("", format_percent(everything[DONE] / max(len(now.jobs), 1)), justify="right")
     for stage, count in counts.items():
         cells = [Text(f"{count[state]:,}", "" if count[state] else "dim") for state in states]
@@ -140,7 +140,7 @@ def _summary(now: StudyStatus) -> Table:
 
 
 def _bar(done: int, total: int) -> ProgressBar:
-    return ProgressBar(total=total, completed=done, width=BAR, complete_style="green", finished_style="green")
+    return ProgressBar(total=total, completed=done, complete_style="green", finished_style="green")
 
 
 def _running(status: JobStatus) -> Text:

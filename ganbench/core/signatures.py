@@ -16,9 +16,12 @@ def parse_signature(text: str) -> tuple[str, dict[str, Any]]:
         text: the signature.
 
     Raises:
-        ValueError: an option without a name, an option given twice, or a value that is neither a literal nor a word.
+        ValueError: brackets that do not match, an option without a name, an option given twice, or a value that is
+            neither a literal nor a word.
     """
     name, given = split_signature(text)
+    if name.count("(") != name.count(")") and not _is_path(name):
+        raise ValueError("its brackets do not match")
     options: dict[str, Any] = {}
     for key, value in given:
         if not key.isidentifier():

@@ -34,6 +34,31 @@ def numbers(option: str, text: str) -> list[float]:
         raise GanbenchError(f"{option} must be numbers with commas between them, but is {text!r}.") from None
 
 
+def pair(option: str, text: str) -> list[str]:
+    """The two words of an option with a comma between them: `x,y`.
+
+    Raises:
+        GanbenchError: there are not two words.
+    """
+    words = [word.strip() for word in text.split(",")]
+    if len(words) != 2 or not all(words):
+        raise GanbenchError(f"{option} must be two values with a comma between them, but is {text!r}.")
+    return words
+
+
+def interval(option: str, text: str) -> list[float]:
+    """Two ends, the lower one first: `-5,5`.
+
+    Raises:
+        GanbenchError: they are not two numbers that rise.
+    """
+    pair(option, text)
+    low, high = numbers(option, text)
+    if not -np.inf < low < high < np.inf:
+        raise GanbenchError(f"{option} must go from a number to a larger one, but is {text!r}.")
+    return [low, high]
+
+
 def count_or_list(option: str, text: str) -> int | list[int]:
     """Seeds from text: `5` is their number, `3,7` lists them.
 

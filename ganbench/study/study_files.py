@@ -21,7 +21,7 @@ def find_study(study: Path | str) -> Path:
         GanbenchError: there is no such file, no file has this name, or several have it.
     """
     path = Path(study)
-    if path.is_file():
+    if path.exists() and not path.is_dir():  # a pipe is a file too
         return path
     if path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
         raise GanbenchError(f"there is no study file {path.absolute()}.")

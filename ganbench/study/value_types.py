@@ -16,6 +16,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationError,
     ValidationInfo,
     WithJsonSchema,
     model_validator,
@@ -129,12 +130,21 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, data: Any) -> Any:
+        """Refuse unknown keys, together with the faults of the others: one look shall tell all."""
         if not isinstance(data, dict):
             raise ValueError(f"must be a mapping with keys {', '.join(cls.model_fields)}, but is {short_repr(data)}")
-        for key in data:
-            if key not in cls.model_fields:
-                raise ValueError(unknown("key", key, cls.model_fields))
-        return data
+        faults: list[Any] = [
+            {"type": "value_error", "ctx": {"error": unknown("key", key, cls.model_fields)}, "input": data[key]}
+            for key in data
+            if key not in cls.model_fields
+        ]
+        if not faults:
+            return data
+        try:
+            cls.model_validate({key: value for key, value in data.items() if key in cls.model_fields})
+        except ValidationError as error:
+            faults += error.errors(include_url=False)
+        raise ValidationError.from_exception_data(cls.__name__, faults)
 
 
 def distinct(values: Sequence[Any]) -> Sequence[Any]:

@@ -159,14 +159,14 @@ def test_an_interrupted_check_shows_the_methods_that_it_has_timed(study, monkeyp
 def test_check_says_what_a_study_will_take(study):
     text = invoke("check", str(study))
     assert "small: 6 runs in 2 packs" in text
-    # One prepare and judge, two of train and diagnose each, one evaluate, and five for the whole study.
-    assert "12 jobs" in text
+    # One prepare, judge and reference, two of train and diagnose each, one evaluate, and five for the whole study.
+    assert "13 jobs" in text
     assert "ring8-mlp" in text
     assert "bilinear" in text
     assert "core-minutes" in text
     said = " ".join(text.split())  # however long its lines are
     assert re.search(
-        r"12 jobs, \d+ of them to do; Snakemake counts \d+, .* About .* on this machine, .* at a time", said
+        r"13 jobs, \d+ of them to do; Snakemake counts \d+, .* About .* on this machine, .* at a time", said
     )
     for stage in STAGES:
         assert re.search(rf"^. {stage} +. +\d+ . +\d+ . +\d+\.\d .$", text, re.MULTILINE), stage
@@ -339,3 +339,4 @@ def test_a_narrow_terminal_folds_and_cuts_nothing(monkeypatch, words):
     shown = CliRunner().invoke(app, list(words), catch_exceptions=False, env={"COLUMNS": "40"}).stdout
     assert shown
     assert "…" not in shown
+    assert words[0] == "list" or re.search(r"^reference +\d", shown, re.MULTILINE), "a stage stands in one line"

@@ -208,6 +208,14 @@ def test_yaml_with_traps_is_refused(tmp_path, text, message):
         load(path)
 
 
+def test_an_unknown_key_hides_no_other_fault():
+    block = BASE["grid"][1] | {"learnig_rate": 1e-3, "seeed": 1, "architecture": {"name": "mlp", "widht": 8}}
+    with pytest.raises(GanbenchError) as told:
+        plan(BASE | {"grid": [block], "train": {"steps": "sixty"}})
+    for word in ("unknown key 'learnig_rate'", "unknown key 'seeed'", "unknown option 'widht'", "train.steps: must be"):
+        assert word in str(told.value)
+
+
 def test_a_missing_study_is_an_error_that_names_it(tmp_path):
     with pytest.raises(GanbenchError, match=r"nowhere\.yaml: No such file"):
         load(tmp_path / "nowhere.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,10 @@ def test_a_study_is_found_by_its_name_too(tmp_path, monkeypatch):
         path.write_text(text)
     assert find_study("one") == Path("config/a.yaml")
     assert find_study("config/e.yaml") == Path("config/e.yaml")
+    with pytest.raises(GanbenchError, match="unknown study 'config'"):
+        find_study("config")
+    os.mkfifo("pipe.yaml")  # such as <(...) of a shell
+    assert find_study("pipe.yaml") == Path("pipe.yaml")
     with pytest.raises(GanbenchError, match=r"unknown study 'ones'\. Did you mean 'one'\? Valid: one, two\."):
         find_study("ones")
     with pytest.raises(GanbenchError, match=r"'two' is the name in config/b/c\.yaml and config/b/d\.yaml; give"):
