@@ -31,7 +31,8 @@ class DCGAN(Architecture):
     The innermost feature map of images of 4 2^n pixels is 4x4; of 5 2^n, 6 2^n and 7 2^n pixels (28 = 7 2^2) it is 5x5,
     6x6 and 7x7. Images of 8 and 12 pixels go down to 2x2 and 3x3, so that there are two halvings.
 
-    Normalisation is everywhere but next to the image. Settings of normalisations that are nowhere are refused.
+    All layers are normalised but those next to the image. An option of a normalisation that the networks do not have is
+    refused.
     """
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
@@ -51,11 +52,12 @@ class DCGAN(Architecture):
     order: Literal["norm-activation", "activation-norm"] = "norm-activation"
     """Which of normalisation and activation comes first."""
     first_layer: Literal["conv_transpose", "linear"] = "conv_transpose"
-    """Layer that makes the innermost feature map of the latent point, 'conv_transpose' or 'linear': the same map, with
-    other weights at first where initialisation counts inputs ('pytorch', 'xavier', 'kaiming')."""
+    """Layer from the latent point to the innermost feature map, 'conv_transpose' or 'linear'. Both compute
+    the same linear map; only initial weights differ, of initialisations that depend on the number of inputs
+    ('pytorch', 'xavier', 'kaiming')."""
     biases: Literal["auto", "with", "without"] = "auto"
-    """Whether convolutions have biases; with 'auto', unless a normalisation follows, which would take them away
-    again."""
+    """Whether convolutions have biases; 'auto' leaves them out where a normalisation follows, which would cancel
+    them."""
     initialization: Literal["normal", "pytorch", "xavier", "kaiming", "orthogonal"] = "normal"
     """Initial weights, and scales of normalisations: 'pytorch' leaves PyTorch's own, 'normal' is N(0, 0.02^2), 'xavier'
     is of Glorot and Bengio (2010), 'kaiming' of He et al. (2015), 'orthogonal' of Saxe et al. (2014); biases start as

@@ -25,7 +25,8 @@ ACTIVATIONS = {"leaky_relu": lambda: nn.LeakyReLU(0.2), "relu": nn.ReLU}
 
 @dataclass(frozen=True)
 class FC(Architecture):
-    """Generator with growing layers and ReLU; discriminator with the same layers shrinking, unless told otherwise."""
+    """The generator's hidden layers widen and have ReLU; the discriminator's have the same widths in reverse, unless
+    `discriminator_hidden_sizes` gives others."""
 
     latent_size: Annotated[int, Interval(ge=1, le=16_384)] = 100
     hidden_sizes: tuple[Annotated[int, Interval(ge=1, le=16_384)], ...] = (256, 512, 1024)

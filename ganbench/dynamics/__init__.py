@@ -79,7 +79,8 @@ class Dynamics(ABC):
     """
 
     discriminator_steps: Annotated[int, Interval(ge=1, le=1000)] = 1
-    """Number of moves of the first player, the discriminator, in a step; the last of them is the dynamics'."""
+    """Number of updates of the discriminator, the first player, in a training step: k of Goodfellow et al. (2014). The
+    first k - 1 are plain steps of its optimizer; the last is part of the move of the dynamics."""
 
     @property
     def batches_per_move(self) -> int:

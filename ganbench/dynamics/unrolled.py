@@ -73,8 +73,8 @@ class Unrolled(Dynamics):
                 # PyTorch raises no error here: the response would only be missing from the generator's
                 # gradient.
                 raise GanbenchError(
-                    f"the game lacks the second derivative that unrolling needs: as far as PyTorch knows, the gradient "
-                    f"of {first}'s loss depends on nobody's parameters."
+                    "the game lacks the second derivative that unrolling needs: PyTorch has no graph from the gradient "
+                    f"of {first}'s loss to any parameters."
                 )
             if i < self.unrolling_steps:
                 ahead, state = optimizer.step(ahead, grad, state, rates[first])

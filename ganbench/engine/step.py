@@ -28,7 +28,7 @@ from ganbench.engine.tracing import Trace, Untraceable, trace
 from ganbench.games import Batch, Buffers, LearningRates, Match, Players
 
 LOGGER = logging.getLogger("ganbench")
-RTOL = 1e-2  # norm of a difference, by the norm of the tensor, beyond which a program is another one
+RTOL = 1e-2  # relative difference beyond which a replayed step counts as wrong
 
 
 class Variables(NamedTuple):

@@ -62,7 +62,7 @@ class Draws:
             drawn = self._taken(part, batches_per_step)
             self._drawn = {name: self._placed(values) for name, values in drawn.items()}
             self._at = part, batches_per_step
-        # Who asks for one step after the other will ask for the next part; who looks at single steps will not.
+        # Training asks for one step after the other, and so for the next part; diagnostics ask for single steps.
         if step == self._last + 1 and self._next is None and drawn_ahead(self._device):
             self._begin(part + 1, batches_per_step)
         self._last = step

@@ -1,1 +1,1 @@
-"""Networks that train many at a time."""
+"""Networks as functions of parameter vectors, for many runs at a time, and layers that architectures share."""

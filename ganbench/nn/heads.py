@@ -1,4 +1,4 @@
-"""Last layers of networks: what bounds a generator's examples, and what a discriminator decides by."""
+"""Last layers of networks: activations of generators, and heads of discriminators, which give logits."""
 
 from __future__ import annotations
 

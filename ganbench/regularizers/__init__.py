@@ -55,8 +55,8 @@ class Regularizer:
     images: ClassVar[bool] = False
     uses_step: ClassVar[bool] = False
     every: ClassVar[int] = 1
-    """Number of steps of which only the first has the penalty, times this number: lazy regularization (Karras et al.
-    2020b, appendix B)."""
+    """Period of the penalty in steps: the first of every `every` steps has it, times `every` (lazy regularization,
+    Karras et al. 2020b, appendix B)."""
     series: ClassVar[tuple[str, ...]] = ()
 
     def unsupported(self, game: Any) -> str | None:

@@ -32,7 +32,7 @@ class Consistency(Regularizer):
     horizontal_flip: bool = True
     """Whether T mirrors an image with probability 1/2."""
     translation: Annotated[float, Interval(ge=0, le=1)] = 0.125
-    """Largest translation, as a share of the sides; 0 is where nothing comes from."""
+    """Largest translation, as a fraction of the side; pixels that nothing is moved to are 0."""
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
 
     def unsupported(self, game: Any) -> str | None:

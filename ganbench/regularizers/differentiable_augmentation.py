@@ -31,7 +31,7 @@ class DifferentiableAugmentation(Regularizer):
     """Changes that are made, in this order: 'color' (brightness + U(-1/2, 1/2), saturation times U(0, 2), contrast
     around the mean of the image times U(1/2, 3/2)), 'translation' and 'cutout'."""
     translation: Annotated[float, Interval(ge=0, le=1)] = 0.125
-    """Largest translation, as a share of the sides; 0 is where nothing comes from."""
+    """Largest translation, as a fraction of the side; pixels that nothing is moved to are 0."""
     cutout: Annotated[float, Interval(ge=0, le=1)] = 0.5
     """Sides of the rectangle that is set to 0, as a share of the image's."""
 

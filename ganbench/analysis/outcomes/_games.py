@@ -1,4 +1,4 @@
-"""The way of a game of a few numbers: towards an equilibrium, away from it, or around it."""
+"""Whether a game of a few numbers approaches its equilibrium, leaves it, or circles it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The median of a handful of runs, and its interval, which no distribution can break and no failed run narrows."""
+"""The median of a few runs with a distribution-free interval, in which failed runs count as the worst."""
 
 from __future__ import annotations
 
