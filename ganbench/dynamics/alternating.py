@@ -12,8 +12,8 @@ from ganbench.games import Batch, LearningRates, Match, Players
 
 @dataclass(frozen=True)
 class Alternating(Dynamics):
-    """The first player steps, then the second, which uses the new parameters of the first. With `sgd` of momentum -1/2 this
-    is negative momentum (Gidel et al. 2019b)."""
+    """The first player steps, then the second, which uses the new parameters of the first. With `sgd` of momentum -1/2
+    this is negative momentum (Gidel et al. 2019b)."""
 
     generator_first: bool = False
     """Whether the generator is updated before the discriminator. With `discriminator_steps: k`, the first k - 1 updates
