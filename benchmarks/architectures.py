@@ -95,7 +95,7 @@ def _measured(name: str, runs: int, device: str, batch_size: int, steps: int) ->
 @one_thread()
 def _measure(name: str, device: str, runs: int, batch_size: int, steps: int) -> None:
     step, given = first_step(case_of(name, batch_size), runs, device)
-    executor = Executor(step, Execution(TRACED, "", True), TRACED, steps, extends=False)
+    executor = Executor(step, Execution(TRACED, "", True, TRACED), steps, extends=False)
 
     def work() -> None:
         executor(*given)

@@ -79,7 +79,7 @@ def _row(case: Case, members: int, device: str, rounds: int, seconds: float) -> 
 
     def settled(form: str) -> tuple[Executor, float]:
         """An executor of the form, and the seconds of its first call."""
-        executor = Executor(step, Execution(form, "", True), form, case.steps, extends=False)
+        executor = Executor(step, Execution(form, "", True, form), case.steps, extends=False)
         return executor, elapsed(lambda: executor(*given), device)
 
     executors, costs = {}, {}

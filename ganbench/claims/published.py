@@ -107,11 +107,10 @@ def summarise(
 def published_table(collected: Collected, published: Sequence[Published]) -> pd.DataFrame:
     """Tabulate the study's own numbers beside published ones: one row each, with the columns `COLUMNS`."""
     quantities = Quantities(collected)
-    runs = collected.runs.set_index("run")
     rows = []
     for index, each in enumerate(published, 1):
-        selected = quantities.selected(each.where).index
-        values, mine = quantities.values(each.quantity, selected), runs.loc[selected]
+        mine = quantities.selected(each.where)  # those of an unfinished study without results, too
+        values = quantities.values(each.quantity, mine.index)
         ours = summarise(values, each.statistic, quantities.bounds(each.quantity))
         like = ours.statistic == each.statistic
         predicted = _predicted(ours, len(values), each) if _of_chance(ours, each) else None
@@ -120,7 +119,7 @@ def published_table(collected: Collected, published: Sequence[Published]) -> pd.
         row = {
             "number": index,
             **subject(each),
-            "runs": len(selected),
+            "runs": len(mine),
             "failed": int(failed(mine).sum()),
             "not_learned": int(not_learned(mine).sum()),
             "missing": int((~np.isfinite(values)).sum()),

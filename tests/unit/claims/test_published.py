@@ -56,6 +56,15 @@ def test_runs_without_a_value_count_either_way_in_a_median():
     assert np.isnan((many.low, many.high)).all(), "most runs are lost, and nothing is known of the median"
 
 
+def test_runs_of_an_unfinished_study_are_selected_and_have_no_value():
+    study = collected(VALUES)
+    waiting = pd.DataFrame({"run": ["w0", "w1"], "seed": [98, 99], "learning_rate": [0.1, 0.2]})
+    study.missing = SimpleNamespace(runs=waiting)
+    table = published_table(study, [entry(), entry(where={"seed": 99}), entry(where={"seed": 0})])
+    assert table[["runs", "missing", "failed"]].to_numpy().tolist() == [[12, 2, 0], [1, 1, 0], [1, 0, 0]]
+    assert (table["statistic"][0], table["low"][0], table["high"][0]) == ("median", 6.0, 8.0)
+
+
 def test_runs_that_failed_or_had_not_learned_keep_their_values_and_are_counted():
     found = row(VALUES, outcome=["collapsed"] * 3 + ["not-learned-yet"] * 2 + ["converged"] * 4 + ["undetermined"])
     assert (found["failed"], found["not_learned"], found["missing"], found["ours"]) == (3, 2, 0, 7.0)

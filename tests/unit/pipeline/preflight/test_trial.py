@@ -663,7 +663,7 @@ def test_a_metric_s_score_leaves_the_reference_alone(tmp_path):
 
 @pytest.mark.cluster
 def test_a_metric_that_needs_more_examples_than_there_will_be_is_refused(tmp_path):
-    fewest = METRIC.replace("    def supports", "    fewest: ClassVar[int] = 3000\n\n    def supports")
+    fewest = METRIC.replace("    def unsupported", "    fewest: ClassVar[int] = 3000\n\n    def unsupported")
     source = fewest.format(column="'own'", score="return {'own': 0.5}", reference="{}")
     with pytest.raises(GanbenchError, match=r"needs 3,000 examples or more, but evaluate\.samples is 2,000"):
         check(own(tmp_path, "metric", source)[1])
