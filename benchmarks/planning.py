@@ -94,7 +94,7 @@ def _snakemake(file: Path, *options: str) -> str:
     command = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(file.parent), "--configfile", str(file)]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *options, *command],
+        [sys.executable, "-m", "snakemake", "--workflow-profile", "none", *options, *command],
         env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
